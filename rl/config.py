@@ -1,0 +1,191 @@
+"""Everything that decides what an RL run computes, as typed values. Imports no torch.
+
+A `Recipe` holds what all members of a population share, a `Member` what makes one agent that
+agent, and `Machine` what may differ between machines without changing any result that is not
+already subject to the machine's arithmetic.
+"""
+
+import math
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+Scheme = Literal["none", "l2", "decoupled", "separated"]
+
+
+class ConfigError(ValueError):
+    """A value that cannot be used. The message names the key, the value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The training recipe of one population. Steps are agent steps: one per chosen action.
+
+    Args:
+        game: Atari game in ale-py's CamelCase, e.g. `Pong` or `SpaceInvaders`.
+        iterations: number of iterations; each is a training and an evaluation phase.
+        training_steps: training steps per iteration; the last episode is always finished.
+        evaluation_steps: evaluation steps per iteration; likewise. 0 skips evaluation.
+        learning_rate: alpha of Adam.
+        beta1: decay rate of the first moment.
+        beta2: decay rate of the second moment.
+        adam_eps: epsilon of Adam.
+        eps_placement: `outside` adds eps to the bias-corrected denominator (torch, optax), `hat`
+            to the uncorrected one (TF1, fairseq).
+        rounding: `once` rounds theta one time per step, `torch` rounds after the decay as well.
+        decay_schedule: `always`, `early:T`, `late:T` or `stuttered:K`; T and K count updates.
+        decay_biases: whether biases decay too, as in the paper; False decays kernels only.
+        loss: `huber` (delta 1) or `squared` error of the temporal difference, mean over the batch.
+        gamma: discount per agent step.
+        n_step: rewards summed before bootstrapping.
+        batch_size: transitions per update.
+        warm_up: training steps before the first update.
+        update_every: training steps per update.
+        target_every: training steps between copies into the target network.
+        epsilon_final: exploration after annealing; it starts at 1.
+        epsilon_steps: training steps, after the warm-up, over which epsilon falls linearly.
+        evaluation_epsilon: exploration while evaluating.
+        reward_clip: whether learning sees rewards clipped to [-1, 1]; scores never are.
+        sticky_actions: probability, per emulator frame, that the previous action repeats.
+        frame_skip: emulator frames per agent step.
+        max_episode_steps: agent steps after which an episode is cut off.
+        replay_capacity: transitions kept.
+        padding: `same` (Dopamine, flatten 7,744) or `valid` (usual in PyTorch, flatten 3,136).
+        precision: `float32`, or `bf16` for autocast with float32 weights and optimizer.
+        log_every: training steps between rows of metrics.jsonl and looks inside the optimizer.
+    """
+
+    game: str = "Pong"
+    iterations: int = 200
+    training_steps: int = 250_000
+    evaluation_steps: int = 125_000
+    learning_rate: float = 2.5e-4
+    beta1: float = 0.9
+    beta2: float = 0.999
+    adam_eps: float = 1e-8
+    eps_placement: Literal["outside", "hat"] = "outside"
+    rounding: Literal["once", "torch"] = "once"
+    decay_schedule: str = "always"
+    decay_biases: bool = True
+    loss: Literal["huber", "squared"] = "huber"
+    gamma: float = 0.99
+    n_step: int = 1
+    batch_size: int = 32
+    warm_up: int = 20_000
+    update_every: int = 4
+    target_every: int = 8_000
+    epsilon_final: float = 0.01
+    epsilon_steps: int = 250_000
+    evaluation_epsilon: float = 0.001
+    reward_clip: bool = True
+    sticky_actions: float = 0.25
+    frame_skip: int = 4
+    max_episode_steps: int = 27_000
+    replay_capacity: int = 1_000_000
+    padding: Literal["same", "valid"] = "same"
+    precision: Literal["float32", "bf16"] = "float32"
+    log_every: int = 25_000
+
+    def __post_init__(self) -> None:
+        for key in _POSITIVE:
+            if not getattr(self, key) > 0:
+                raise ConfigError(f"{key}: {getattr(self, key)} is not above 0")
+        for key in _FRACTIONS:
+            if not 0 <= getattr(self, key) <= 1:
+                raise ConfigError(f"{key}: {getattr(self, key)} is not between 0 and 1")
+        for key in _MULTIPLES:
+            if getattr(self, key) % self.update_every:
+                raise ConfigError(
+                    f"{key}: {getattr(self, key)} is not a multiple of update_every, "
+                    f"{self.update_every}"
+                )
+        for key in ("warm_up", "evaluation_steps", "adam_eps"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{key}: {value} is not a finite number >= 0")
+        if self.replay_capacity < self.warm_up:
+            raise ConfigError(
+                f"replay_capacity: {self.replay_capacity:,} is below warm_up, {self.warm_up:,}: "
+                f"learning could never start; allowed are {self.warm_up:,} and more"
+            )
+        if self.replay_capacity < self.n_step + 4:
+            raise ConfigError(
+                f"replay_capacity: {self.replay_capacity} is below n_step + 4, "
+                f"{self.n_step + 4}: no state would fit"
+            )
+        if not _SCHEDULE.fullmatch(self.decay_schedule):
+            raise ConfigError(
+                f"decay_schedule: {self.decay_schedule!r} is none of always, early:T, late:T, "
+                "stuttered:K with T and K whole numbers of updates, e.g. early:100000"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+_POSITIVE = (
+    "iterations training_steps learning_rate n_step batch_size update_every target_every "
+    "epsilon_steps frame_skip max_episode_steps replay_capacity log_every"
+).split()
+_FRACTIONS = (
+    "beta1 beta2 gamma epsilon_final evaluation_epsilon sticky_actions"
+).split()
+_MULTIPLES = ("warm_up", "target_every", "log_every")
+_SCHEDULE = re.compile(r"always|(early|late|stuttered):[1-9][0-9]*")
+RECIPE_KEYS = tuple(field.name for field in fields(Recipe))
+
+
+@dataclass(frozen=True, order=True)
+class Member:
+    """One agent of a population: what is its own. `weight_decay` is lambda; 0 only with `none`."""
+
+    scheme: Scheme
+    weight_decay: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ConfigError(
+                f"weight_decay: {self.weight_decay} is not a finite number >= 0, e.g. 1e-4"
+            )
+        if self.scheme == "none" and self.weight_decay:
+            raise ConfigError(
+                f"weight_decay: {self.weight_decay:g} has no meaning for scheme none; "
+                "leave it out or choose l2, decoupled or separated"
+            )
+        if self.scheme != "none" and not self.weight_decay:
+            raise ConfigError(
+                f"weight_decay: scheme {self.scheme} needs a value above 0, e.g. 1e-4; "
+                "without decay the scheme is none"
+            )
+        if self.seed < 0:
+            raise ConfigError(f"seed: {self.seed} is negative")
+
+    @property
+    def name(self) -> str:
+        """`none` or e.g. `separated-1e-4`: the scheme and lambda as paths and legends show them."""
+        if self.scheme == "none":
+            return "none"
+        mantissa, exponent = f"{self.weight_decay:e}".split("e")
+        return f"{self.scheme}-{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how a population runs; no part of a run's identity.
+
+    Args:
+        device: `auto` (cuda when there is one), `cpu` or `cuda`.
+        threads: CPU threads for arithmetic; 0 leaves torch's choice.
+        checkpoint_every: training steps between checkpoints within a phase.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = 0
+    checkpoint_every: int = 25_000
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ConfigError(f"threads: {self.threads} is negative; 0 leaves torch's choice")
+        if self.checkpoint_every <= 0:
+            raise ConfigError(f"checkpoint_every: {self.checkpoint_every} is not above 0")
