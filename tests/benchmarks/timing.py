@@ -1,0 +1,109 @@
+"""Side-by-side timing: CPU time of one thread, the two sides interleaved, medians."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+SAMPLE_SECONDS = 0.05  # a sample repeats its call until it lasts this long
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """CPU seconds per call of ours and of the reference, and the bar on their ratio.
+
+    `at_most` bars the time ratio ours/reference, `at_least` the speed ratio reference/ours.
+    """
+
+    name: str
+    ours: float
+    reference: float
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.reference if self.at_least is None else self.reference / self.ours
+
+    @property
+    def bar(self) -> str:
+        if self.at_least is not None:
+            return f">= {self.at_least}"
+        return "" if self.at_most is None else f"<= {self.at_most}"
+
+    @property
+    def verdict(self) -> str:
+        if self.at_least is not None:
+            return "met" if self.ratio >= self.at_least else "MISSED"
+        if self.at_most is not None:
+            return "met" if self.ratio <= self.at_most else "MISSED"
+        return ""
+
+
+def compare(
+    name: str,
+    ours: Callable[[], object],
+    reference: Callable[[], object],
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    rounds: int = 25,
+) -> Comparison:
+    """Time both sides alternately for `rounds` samples each, after one untimed call of each."""
+    torch.set_num_threads(1)
+    ours()
+    reference()
+    calls_ours, calls_reference = _calls_per_sample(ours), _calls_per_sample(reference)
+    samples_ours, samples_reference = [], []
+    for _ in range(rounds):
+        samples_ours.append(_cpu_seconds(ours, calls_ours))
+        samples_reference.append(_cpu_seconds(reference, calls_reference))
+    return Comparison(
+        name,
+        statistics.median(samples_ours),
+        statistics.median(samples_reference),
+        at_most,
+        at_least,
+    )
+
+
+def table(comparisons: Sequence[Comparison]) -> str:
+    """One line per comparison: milliseconds of both sides, ratio, bar, verdict."""
+    width = max(len(comparison.name) for comparison in comparisons)
+    lines = [
+        f"{'what':<{width}}  {'ours ms':>10}  {'reference ms':>12}  {'ratio':>6}  {'bar':>8}",
+        *(
+            f"{c.name:<{width}}  {c.ours * 1e3:>10.4f}  {c.reference * 1e3:>12.4f}  "
+            f"{c.ratio:>6.2f}  {c.bar:>8}  {c.verdict}".rstrip()
+            for c in comparisons
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def hardware() -> str:
+    """The line that belongs above a table: processor, threads, torch."""
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} thread, "
+        f"{torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
+    )
+
+
+def _calls_per_sample(call: Callable[[], object]) -> int:
+    calls = 1
+    while (seconds := _cpu_seconds(call, calls) * calls) < SAMPLE_SECONDS:
+        calls = max(2 * calls, int(calls * SAMPLE_SECONDS / max(seconds, 1e-9)))
+    return calls
+
+
+def _cpu_seconds(call: Callable[[], object], calls: int) -> float:
+    start = time.process_time()
+    for _ in range(calls):
+        call()
+    return (time.process_time() - start) / calls
