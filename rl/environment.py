@@ -1,0 +1,136 @@
+"""Atari games as K synchronous environments: one tick is one agent step for each of them.
+
+The emulation and its preprocessing are `ale_py.AtariVectorEnv`'s, in C++ threads; this file fixes
+its settings to the recipe and guards what would hang or mix up seeds.
+"""
+
+import difflib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import ale_py  # importing it registers the games with gymnasium
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from rl.config import ConfigError, Recipe
+
+SEED_LIMIT = 2**31
+
+
+class Step(NamedTuple):
+    """What K environments answer to K actions.
+
+    Where an episode ended, `observation` is already the first of the next one: what an agent
+    saw after its last action decides nothing and is not shown.
+    """
+
+    observation: NDArray[np.uint8]  # [K, 4, 84, 84], newest frame last
+    reward: NDArray[np.float32]  # [K], points of the game, not clipped
+    ended: NDArray[np.bool_]  # [K], the game was over or the episode cut off at the cap
+
+
+class Environments:
+    """K environments of one game, numbered like the members of a population.
+
+    An observation is [4, 84, 84] uint8, newest frame last, zero before the episode's first frame;
+    each frame is the pixelwise maximum of the last two emulator frames, grey, shrunk by area.
+    Actions are indices into the game's minimal action set. There are no no-ops and no FIRE at
+    the start of an episode, and losing a life does not end one. This is, bit for bit, gymnasium's
+    `AtariPreprocessing(noop_max=0)` under `FrameStackObservation(4, padding_type="zero")`.
+
+    What an environment shows is a function of its seed and its actions alone, whatever its slot
+    and its neighbours: later episodes continue the random stream that `reset` began.
+
+    Args:
+        recipe: reads `game`, `sticky_actions`, `frame_skip` and `max_episode_steps`.
+        members: K, the number of environments.
+        threads: emulator threads; 0 takes one per environment, at most one per CPU core.
+
+    Raises:
+        ConfigError: the game is unknown.
+    """
+
+    def __init__(self, recipe: Recipe, members: int, threads: int = 0) -> None:
+        self.members = members
+        self._vector = ale_py.AtariVectorEnv(
+            rom_id(recipe.game),
+            members,
+            num_threads=threads,
+            max_num_frames_per_episode=recipe.max_episode_steps * recipe.frame_skip,
+            repeat_action_probability=recipe.sticky_actions,
+            frameskip=recipe.frame_skip,
+            autoreset_mode=AutoresetMode.SAME_STEP,
+            noop_max=0,
+            use_fire_reset=False,
+            reward_clipping=False,
+        )
+        self.actions = len(self._vector.ale.get_action_set())
+
+    def reset(self, seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """Starts every environment anew from its own seed; reloads the ROM, 80 ms each.
+
+        Args:
+            seeds: K numbers from 0 to 2^31 - 1.
+
+        Returns:
+            The first observations, [K, 4, 84, 84] uint8.
+        """
+        # An explicit array: from an integer ale-py counts up, so that nearby seeds share streams,
+        # and a negative number would silently continue the old stream.
+        if len(seeds) != self.members or not all(0 <= seed < SEED_LIMIT for seed in seeds):
+            raise ValueError(f"seeds: {seeds} are not {self.members} numbers from 0 to 2^31 - 1")
+        observation: NDArray[np.uint8] = self._vector.reset(seed=np.array(seeds))[0]
+        return observation
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Takes one agent step, `frame_skip` emulator frames, in every environment.
+
+        Args:
+            actions: [K] int64, each from 0 to `self.actions` - 1.
+        """
+        # ale-py would wait for ever for the answer to an action that does not exist.
+        shape, actions_exist = actions.shape, 0 <= actions.min() and actions.max() < self.actions
+        if shape != (self.members,) or not actions_exist:
+            raise ValueError(
+                f"actions: {actions} are not {self.members} numbers from 0 to {self.actions - 1}"
+            )
+        observation, reward, terminated, truncated, _ = self._vector.step(actions)
+        return Step(observation, reward.astype(np.float32), terminated | truncated)
+
+    def close(self) -> None:
+        """Ends the emulator threads and frees the emulators."""
+        del self._vector
+
+
+def game_names() -> list[str]:
+    """All games that can be trained on: the one-player games that ale-py ships, in CamelCase."""
+    return sorted(_roms())
+
+
+def rom_id(game: str) -> str:
+    """ale-py's name of a game's ROM, e.g. `space_invaders` for `SpaceInvaders`.
+
+    Raises:
+        ConfigError: there is no such game; the message names the closest ones.
+    """
+    roms = _roms()
+    if game not in roms:
+        lower_case = {name.lower(): name for name in roms}
+        close = difflib.get_close_matches(game.lower().replace("_", ""), lower_case, cutoff=0.5)
+        suggestion = f"did you mean {' or '.join(lower_case[name] for name in close)}? "
+        raise ConfigError(
+            f"game: {game!r} is none of the {len(roms)} one-player games that ale-py ships; "
+            f"{suggestion if close else ''}`wdbench doctor` lists all"
+        )
+    return roms[game]
+
+
+def _roms() -> dict[str, str]:
+    # The ROM folder would also name the two-player games, which end the process when loaded.
+    return {
+        spec.name: spec.kwargs["game"]
+        for spec in gymnasium.registry.values()
+        if spec.namespace == "ALE"
+    }
