@@ -91,7 +91,7 @@ class Environments:
             actions: [K] int64, each from 0 to `self.actions` - 1.
         """
         # ale-py would wait for ever for the answer to an action that does not exist.
-        shape, actions_exist = actions.shape, 0 <= actions.min() and actions.max() < self.actions
+        shape, actions_exist = actions.shape, actions.min() >= 0 and actions.max() < self.actions
         if shape != (self.members,) or not actions_exist:
             raise ValueError(
                 f"actions: {actions} are not {self.members} numbers from 0 to {self.actions - 1}"
