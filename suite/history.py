@@ -1,0 +1,40 @@
+"""What a run has logged so far, as columns for tables and figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from suite.run_directory import Run
+from suite.run_log import EVALUATIONS, METRICS, read_rows
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class History:
+    """A run's rows: `metrics` within iterations, `evaluations` one per iteration."""
+
+    run: Run
+    status: str
+    metrics: list[Row]
+    evaluations: list[Row]
+
+    @classmethod
+    def of(cls, run: Run) -> "History":
+        return cls(
+            run=run,
+            status=run.status(),
+            metrics=read_rows(run.path / METRICS),
+            evaluations=read_rows(run.path / EVALUATIONS),
+        )
+
+
+def column(rows: list[Row], key: str) -> tuple[list[float], list[float]]:
+    """Agent steps and values of a key, of the rows that have a value."""
+    pairs = [(row["agent_steps"], row[key]) for row in rows if row.get(key) is not None]
+    return [steps for steps, _ in pairs], [value for _, value in pairs]
+
+
+def last(rows: list[Row], key: str) -> float | None:
+    """The newest value of a key; None where there is none."""
+    values = column(rows, key)[1]
+    return values[-1] if values else None

@@ -1,0 +1,64 @@
+"""What this machine has free. Imports torch only when asked about CUDA."""
+
+import os
+import shutil
+from pathlib import Path
+
+import psutil
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def free_memory() -> int:
+    """Bytes this process may still take: available memory, or less where a cgroup limits it."""
+    available = int(psutil.virtual_memory().available)
+    return min([available, *_cgroup_room()])
+
+
+def _cgroup_room() -> list[int]:
+    """Free bytes under the limits of cgroup v2 and v1, as far as they are set and readable."""
+    rooms = []
+    for limit_file, used_file, stat_file, cache_key in (
+        ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+        (
+            "memory/memory.limit_in_bytes",
+            "memory/memory.usage_in_bytes",
+            "memory/memory.stat",
+            "total_inactive_file",
+        ),
+    ):
+        try:
+            limit = int((_CGROUP / limit_file).read_text())
+            used = int((_CGROUP / used_file).read_text())
+            stat = dict(line.split() for line in (_CGROUP / stat_file).read_text().splitlines())
+        except (OSError, ValueError):  # absent, or "max": no limit
+            continue
+        # The page cache counts as used and is given up on demand.
+        rooms.append(limit - used + int(stat.get(cache_key, 0)))
+    return rooms
+
+
+def free_disk(path: Path) -> int:
+    """Free bytes of the file system that holds `path`, or would once it is made."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def writable(path: Path) -> bool:
+    """Whether `path` is a directory that can be written to, or could be made."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
+
+
+def cuda_memory() -> tuple[int, int] | None:
+    """Free and total bytes of the GPU; None without a usable one."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return int(free), int(total)

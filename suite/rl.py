@@ -1,0 +1,153 @@
+"""DQN on Atari as a workload of the suite. Importing it imports no torch."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rl.config import ConfigError
+from rl.config import Machine as Machine
+from rl.config import Member as Member
+from rl.config import Recipe as Recipe
+from rl.config import Scheme as Scheme
+from rl.memory import replay_bytes
+from rl.progress import Progress
+from suite import resources
+from suite.errors import UserError
+from suite.wording import amount
+from suite.workloads import Outcome
+
+NAME = "rl"
+TITLE = "DQN on Atari with four kinds of weight decay in Adam."
+
+SECTIONS = {
+    "What is trained, and how long": (
+        "game",
+        "iterations",
+        "training_steps",
+        "evaluation_steps",
+        "log_every",
+    ),
+    "Optimizer": (
+        "learning_rate",
+        "beta1",
+        "beta2",
+        "adam_eps",
+        "eps_placement",
+        "rounding",
+        "decay_schedule",
+        "decay_biases",
+        "precision",
+    ),
+    "Learning": (
+        "loss",
+        "gamma",
+        "n_step",
+        "batch_size",
+        "warm_up",
+        "update_every",
+        "target_every",
+        "replay_capacity",
+        "padding",
+    ),
+    "Exploration": ("epsilon_final", "epsilon_steps", "evaluation_epsilon"),
+    "Environment": ("reward_clip", "sticky_actions", "frame_skip", "max_episode_steps"),
+}
+
+# The rest of a training process: torch, the network with its optimizer and batches.
+PROCESS_MEMORY = 1_500_000_000
+# Weights, target network and up to four moments in float32, in two generations of checkpoints.
+MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
+
+
+def subject(recipe: Recipe) -> str:
+    return recipe.game
+
+
+def needs(recipe: Recipe, members: int) -> str:
+    one = replay_bytes(1, recipe.replay_capacity)
+    return (
+        f"replay memory: {members} x {recipe.replay_capacity:,} transitions "
+        f"= {members} x {amount(one)} = {amount(members * one)}"
+    )
+
+
+def check(recipe: Recipe, members: int, machine: Machine, runs: Path) -> None:
+    """Raise UserError for an unknown game, or where memory, disk or device do not suffice."""
+    from rl.environment import rom_id
+
+    try:
+        rom_id(recipe.game)
+    except ConfigError as error:
+        raise UserError(str(error)) from error
+    cuda = None if machine.device == "cpu" else resources.cuda_memory()
+    if machine.device == "cuda" and cuda is None:
+        raise UserError("device cuda: torch finds no usable GPU here; allowed are auto and cpu")
+    _check_memory(recipe, members, max(resources.free_memory(), cuda[0] if cuda else 0))
+    _check_disk(recipe, members, runs)
+
+
+def _check_memory(recipe: Recipe, members: int, free: int) -> None:
+    need = replay_bytes(members, recipe.replay_capacity)
+    room = free - PROCESS_MEMORY
+    if need <= room:
+        return
+    fits = int(
+        max(room, 0) / replay_bytes(members, recipe.replay_capacity) * recipe.replay_capacity
+    )
+    advice = (
+        f"--replay-capacity {fits // 1000 * 1000} fits"
+        if fits >= max(recipe.warm_up, 1000)
+        else "no capacity that is above warm_up fits; train fewer members together"
+    )
+    raise UserError(
+        f"replay_capacity: {needs(recipe, members)}, but {amount(max(room, 0))} are free beside "
+        f"the process's own {amount(PROCESS_MEMORY)}; {advice}"
+    )
+
+
+def _check_disk(recipe: Recipe, members: int, runs: Path) -> None:
+    if not resources.writable(runs):
+        raise UserError(f"runs: {runs} is not a directory that can be written to")
+    kept = min(recipe.replay_capacity, recipe.iterations * recipe.training_steps)
+    need = replay_bytes(members, kept) + members * MEMBER_CHECKPOINT
+    free = resources.free_disk(runs)
+    if need > free:
+        raise UserError(
+            f"runs: checkpoints in {runs} will take up to {amount(need)} on disk, "
+            f"{amount(free)} are free; choose another --runs or a smaller --replay-capacity"
+        )
+
+
+def position(run: Path, *, previous: bool) -> Any:
+    from rl.checkpoint import position_of
+
+    position = position_of(run, previous=previous)
+    if previous and position is None and position_of(run) is not None:
+        raise UserError(f"{run} has no checkpoint before the newest one")
+    return position
+
+
+def train(
+    recipe: Recipe,
+    members: Sequence[Member],
+    logs: Sequence[Any],
+    machine: Machine,
+    *,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+    previous: bool,
+) -> Sequence[Outcome]:
+    from rl import training
+    from rl.checkpoint import CheckpointError
+
+    try:
+        return training.train(
+            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
+        )
+    except CheckpointError as error:
+        way_on = (
+            "nothing was deleted; --from-previous-checkpoint resumes from the one before"
+            if error.previous
+            else "nothing was deleted, and there is no checkpoint before it"
+        )
+        raise UserError(f"checkpoint {error}; {way_on}") from error

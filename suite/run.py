@@ -1,0 +1,151 @@
+"""`wdbench run WORKLOAD`: train members as a population, each in its own run directory."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from suite import provenance
+from suite.configure import Request, read_request
+from suite.errors import UserError
+from suite.progress import display
+from suite.run_directory import Run, locked, read_json, write_json
+from suite.run_log import RunLog
+from suite.stop import StopRequest, stop_on_signals
+from suite.workloads import NAMES, Member, Outcome, Workload, load
+
+
+def main(argv: list[str], prog: str) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print(f"usage: {prog} {{{','.join(NAMES)}}} ...\n\n`{prog} rl --help` lists the options.")
+        return 0
+    workload = load(argv[0])
+    request = read_request(workload, argv[1:], f"{prog} {argv[0]}")
+    runs = [Run.of(workload, request.recipe, m, request.runs) for m in request.members]
+    if request.print_config:
+        print(described(workload, request, runs), end="")
+        return 0
+    waiting = [pair for pair in zip(request.members, runs, strict=True) if not pair[1].done()]
+    for run in runs:
+        if done := run.done():
+            print(f"{run.path} is already {done['status']}")
+    code = 0
+    if waiting:
+        workload.check(request.recipe, len(waiting), request.machine, request.runs)
+        code = _train_all(workload, request, waiting, [*sys.argv[:1], "run", *argv])
+    if code == 0:
+        _show(runs)
+    return code
+
+
+def described(workload: Workload, request: Request, runs: Sequence[Run]) -> str:
+    """The resolved configuration as YAML; what it takes and where it goes as comments."""
+    comments = [workload.needs(request.recipe, len(runs)), *(f"run: {run.path}" for run in runs)]
+    return request.as_yaml() + "".join(f"# {line}\n" for line in comments)
+
+
+def _train_all(
+    workload: Workload, request: Request, waiting: list[tuple[Member, Run]], argv: list[str]
+) -> int:
+    runs = [run for _, run in waiting]
+    with locked(runs), stop_on_signals() as stop:
+        session = provenance.session(argv)
+        status = "failed"
+        for run in runs:
+            _write_session(run, session, first=True)
+        try:
+            for group in _equal_positions(workload, waiting, request):
+                _train_group(workload, request, group, stop)
+                if stop():
+                    break
+            status = "interrupted" if stop() else "finished"
+        except UserError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt):
+                status = "interrupted"
+            else:
+                _record_failure(runs, error)
+        finally:
+            session |= {"end": provenance.now(), "status": status}
+            for run in runs:
+                _write_session(run, session, first=False)
+        if status == "interrupted":
+            print("Stopped; the runs can be resumed. The same command goes on from here.")
+            return stop.exit_code
+    return 1 if status == "failed" else 0
+
+
+def _equal_positions(
+    workload: Workload, waiting: list[tuple[Member, Run]], request: Request
+) -> list[list[tuple[Member, Run]]]:
+    """Members that stand at the same point of training train together, in the order given."""
+    groups: dict[object, list[tuple[Member, Run]]] = {}
+    for member, run in waiting:
+        position = workload.position(run.path, previous=request.from_previous_checkpoint)
+        groups.setdefault(position, []).append((member, run))
+    return list(groups.values())
+
+
+def _train_group(
+    workload: Workload, request: Request, group: list[tuple[Member, Run]], stop: StopRequest
+) -> None:
+    members = [member for member, _ in group]
+    runs = [run for _, run in group]
+    with ExitStack() as stack:
+        logs = [stack.enter_context(RunLog(run.path)) for run in runs]
+        progress = stack.enter_context(display(workload.subject(request.recipe), runs))
+        outcomes = workload.train(
+            request.recipe,
+            members,
+            logs,
+            request.machine,
+            progress=progress,
+            stop=stop,
+            previous=request.from_previous_checkpoint,
+        )
+    for run, outcome in zip(runs, outcomes, strict=True):
+        _record_outcome(run, outcome)
+
+
+def _record_outcome(run: Run, outcome: Outcome) -> None:
+    if outcome.status == "interrupted":
+        return
+    record = {
+        "status": outcome.status,
+        "end": provenance.now(),
+        "figures": dict(outcome.figures),
+    }
+    write_json(run.path / "done.json", record)
+
+
+def _record_failure(runs: Sequence[Run], error: BaseException) -> None:
+    unfinished = [run for run in runs if run.done() is None]
+    for run in unfinished:
+        record = {
+            "error": f"{type(error).__name__}: {error}",
+            "traceback": "".join(traceback.format_exception(error)).splitlines(),
+            "time": provenance.now(),
+        }
+        write_json(run.path / "failed.json", record)
+    where = unfinished[0].path / "failed.json" if unfinished else Path()
+    summary = " ".join(f"{type(error).__name__}: {error}".split())
+    print(f"wdbench: failed: {summary}\nThe traceback is in {where}", file=sys.stderr)
+
+
+def _write_session(run: Run, session: dict[str, object], *, first: bool) -> None:
+    meta = read_json(run.path / "meta.json") or {"sessions": []}
+    sessions = meta["sessions"] if first else meta["sessions"][:-1]
+    write_json(run.path / "meta.json", {"sessions": [*sessions, session]})
+
+
+def _show(runs: Sequence[Run]) -> None:
+    """The table, and a plot of each run and of all of them."""
+    from suite.plot import plot
+    from suite.table import table
+
+    print(table(runs))
+    for run in runs:
+        plot([run], run.path / "plot.png")
+    print("plots: " + ", ".join(str(run.path / "plot.png") for run in runs))

@@ -1,0 +1,153 @@
+"""The directory of one run: its identity, its lock and its whole-file records.
+
+runs/rl/Pong/separated-1e-4/seed0-30688e4f/
+    config.json     first file written: everything that decides the result
+    meta.json       per session: revision, versions, hardware, command, start, end
+    metrics.jsonl eval.jsonl events.out.tfevents.run    append-only, see suite/run_log.py
+    checkpoint/     the workload's
+    failed.json     the last error
+    done.json       last file written: status and final figures
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from suite.errors import UserError
+from suite.workloads import Member, Workload
+
+FORMAT = 1
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a whole file: temporary file, fsync, rename. A crash leaves the old or the new."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w") as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file; None where there is no file. UserError where it holds no object."""
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is damaged: it holds no JSON object")
+    return value
+
+
+class Run:
+    """One member's run directory. Making the object touches nothing on disk."""
+
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        self.path = path
+        self.config = config
+
+    @classmethod
+    def of(cls, workload: Workload, recipe: Any, member: Member, runs: Path) -> "Run":
+        """The run of a member. The same recipe and member always give the same directory."""
+        own = {"scheme": member.scheme, "weight_decay": member.weight_decay, "seed": member.seed}
+        config = {
+            "format": FORMAT,
+            "workload": workload.NAME,
+            "recipe": asdict(recipe),
+            "member": own,
+        }
+        digest = hashlib.sha256(canonical(config).encode()).hexdigest()[:8]
+        folder = runs / workload.NAME / workload.subject(recipe) / member.name
+        return cls(folder / f"seed{member.seed}-{digest}", config)
+
+    @classmethod
+    def at(cls, path: Path) -> "Run":
+        """A run that is already on disk. UserError where there is none."""
+        config = read_json(path / "config.json")
+        if config is None:
+            raise UserError(f"{path} is no run directory: it has no config.json")
+        if config.get("format") != FORMAT:
+            raise UserError(
+                f"{path} has format {config.get('format')}; this version reads {FORMAT}"
+            )
+        return cls(path, config)
+
+    @property
+    def label(self) -> str:
+        """Scheme, lambda and seed as legends show them, e.g. `separated-1e-4 seed0`."""
+        return f"{self.path.parent.name} {self.path.name.split('-')[0]}"
+
+    def done(self) -> dict[str, Any] | None:
+        """The final record, `{"status": ..., "figures": {...}}`; None while unfinished."""
+        return read_json(self.path / "done.json")
+
+    def status(self) -> str:
+        """`finished`, `diverged`, `failed` or `unfinished`."""
+        done = self.done()
+        if done is not None:
+            return str(done["status"])
+        return "failed" if (self.path / "failed.json").exists() else "unfinished"
+
+    def create(self) -> None:
+        """Make the directory, or check that what is there is this run."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        existing = read_json(self.path / "config.json")
+        if existing is None:
+            write_json(self.path / "config.json", self.config)
+        elif existing != self.config:
+            raise UserError(f"{self.path / 'config.json'} describes another run; move it away")
+
+
+@contextmanager
+def locked(runs: Sequence[Run]) -> Iterator[None]:
+    """Hold the lock of every run; make the directories that do not exist.
+
+    Directories that exist are locked first, so a refusal leaves nothing new behind. The lock is
+    the kernel's (flock): a killed process holds none.
+
+    Raises:
+        UserError: another process holds one of them.
+    """
+    with ExitStack() as stack:
+        for run in sorted(runs, key=lambda run: not run.path.is_dir()):
+            run.create()
+            stack.enter_context(_lock(run.path))
+        yield
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with (path / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise UserError(
+                f"{path} is being trained by {holder}; wait for it or stop it first"
+            ) from None
+        file.seek(0)
+        file.truncate()
+        file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
+        file.flush()
+        yield

@@ -1,0 +1,120 @@
+"""What a run writes while it trains: two JSON-lines files and TensorBoard events.
+
+All three only ever grow, so their lengths are a position to which a resumed run can cut them back.
+"""
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfevents.run"
+
+
+class RunLog:
+    """Appends rows; one line per row, handed to the operating system before the call returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files: dict[str, BinaryIO] = {
+            name: (path / name).open("ab") for name in (METRICS, EVALUATIONS, EVENTS)
+        }
+
+    def metrics(self, row: dict[str, Any]) -> None:
+        """A row during training; TensorBoard shows it over `agent_steps`."""
+        self._append(METRICS, row)
+        self._events(row, step=int(row["agent_steps"]), prefix="")
+
+    def evaluation(self, row: dict[str, Any]) -> None:
+        """A row at the end of an iteration; TensorBoard shows it over `iteration`."""
+        self._append(EVALUATIONS, row)
+        self._events(row, step=int(row["iteration"]), prefix="iteration/")
+
+    def position(self) -> dict[str, int]:
+        """Bytes per file, all of them on the disk: a checkpoint may rely on them."""
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
+        return {name: os.fstat(file.fileno()).st_size for name, file in self._files.items()}
+
+    def rewind(self, position: dict[str, int]) -> None:
+        """Cut every file back to a position; `{}` empties them.
+
+        Raises:
+            OSError: a file is shorter than the position says: rows have been lost.
+        """
+        for name, file in self._files.items():
+            size, wanted = os.fstat(file.fileno()).st_size, position.get(name, 0)
+            if size < wanted:
+                raise OSError(
+                    f"{self.path / name} has {size:,} bytes, the checkpoint was made at {wanted:,}"
+                )
+            file.truncate(wanted)
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        # JSON has no NaN: a value that is not finite is written as null.
+        clean = {key: _finite(value) for key, value in row.items()}
+        self._write(name, json.dumps(clean, allow_nan=False).encode() + b"\n")
+
+    def _events(self, row: dict[str, Any], step: int, prefix: str) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        if not os.fstat(self._files[EVENTS].fileno()).st_size:
+            version = Event(wall_time=time.time(), file_version="brain.Event:2")
+            self._write(EVENTS, _record(version.SerializeToString()))
+        values = [
+            Summary.Value(tag=prefix + key, simple_value=value)
+            for key, value in row.items()
+            if isinstance(value, int | float) and key not in ("agent_steps", "iteration")
+        ]
+        event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
+        self._write(EVENTS, _record(event.SerializeToString()))
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._files[name].write(data)
+        self._files[name].flush()
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file; none where there is no file.
+
+    A last line without its line feed is still being written, or was cut off by a kill: left out.
+    """
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _record(data: bytes) -> bytes:
+    from io import BytesIO
+
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    buffer = BytesIO()
+    RecordWriter(buffer).write(data)
+    return buffer.getvalue()

@@ -1,0 +1,88 @@
+"""`wdbench table RUN...`: one line per run, and what the paper's claim looks like in them."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from suite.history import History, last
+from suite.run_directory import Run
+
+SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
+LAMBDA_UNITS = (
+    "lambda is not one unit: separated moves a weight by about alpha * lambda * sign(w) per "
+    "update, decoupled by alpha * lambda * w."
+)
+
+
+def main(argv: list[str], prog: str) -> int:
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
+    print(table([Run.at(path) for path in parser.parse_args(argv).runs]))
+    return 0
+
+
+def table(runs: Sequence[Run]) -> str:
+    """The table, the sentence that says what to look at, and where it is drawn from."""
+    histories = [History.of(run) for run in runs]
+    head = ["game", "scheme", "lambda", "seed", "status", "score", "weight norm", "median |m/w|"]
+    lines = [[*head, "drowned"], *map(_cells, histories)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    rows = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
+    rows.insert(1, "  ".join("-" * width for width in widths))
+    notes = [look_at(histories)]
+    if {"separated", "decoupled"} <= {_member(history)["scheme"] for history in histories}:
+        notes.append(LAMBDA_UNITS)
+    return "\n".join([*rows, "", *notes])
+
+
+def look_at(histories: Sequence[History]) -> str:
+    """One sentence on the share of weights whose gradient the decay drowns, as measured."""
+    shares = [
+        (share, _member(history))
+        for history in histories
+        if _member(history)["scheme"] == "l2"
+        and (share := last(history.metrics, "optim/drowned_fraction")) is not None
+    ]
+    if not shares:
+        return (
+            "drowned: share of weights with lambda * |w| above the gradient's part of m. Only l2 "
+            "puts the decay into m; for the other schemes it is what would drown."
+        )
+    share, member = max(shares, key=lambda pair: pair[0])
+    fact = (
+        f"under l2 at lambda {member['weight_decay']:g} the decay outweighs the objective's "
+        f"gradient inside Adam's m for {share:.1%} of the weights"
+    )
+    if share < SHOWS_FROM:
+        return f"Drowning does not show at this length: {fact}."
+    return f"Look at the column drowned: {fact}; the other schemes keep the decay out of m."
+
+
+def _member(history: History) -> dict[str, float | int | str]:
+    member: dict[str, float | int | str] = history.run.config["member"]
+    return member
+
+
+def _cells(history: History) -> list[str]:
+    member, metrics = _member(history), history.metrics
+    score = last(history.evaluations, "eval/return")
+    if score is None:
+        score = last(history.evaluations, "train/return")
+    log_median = last(metrics, "optim/log_m_over_w/q50")
+    drowned = last(metrics, "optim/drowned_fraction")
+    return [
+        str(history.run.config["recipe"].get("game", "")),
+        str(member["scheme"]),
+        f"{member['weight_decay']:g}" if member["weight_decay"] else "-",
+        str(member["seed"]),
+        history.status,
+        "-" if score is None else f"{score:.1f}",
+        _number(last(metrics, "optim/weight_norm")),
+        "-" if log_median is None else f"{math.exp(log_median):.2e}",
+        "-" if drowned is None else f"{drowned:.1%}",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

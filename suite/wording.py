@@ -1,0 +1,30 @@
+"""How the suite words numbers and mistakes."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def unknown(kind: str, value: str, allowed: Iterable[str]) -> str:
+    """The sentence for a name that does not exist: near matches, else all that are allowed."""
+    names = list(allowed)
+    near = difflib.get_close_matches(value, names, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"allowed are {', '.join(names)}"
+    return f"unknown {kind} {value!r}; {hint}"
+
+
+def amount(nbytes: float) -> str:
+    """Bytes in decimal units, e.g. 7.06 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if nbytes < 1000:
+            return f"{nbytes:.3g} {unit}"
+        nbytes /= 1000
+    return f"{nbytes:.3g} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them, e.g. 2 h 05 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
