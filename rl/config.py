@@ -99,7 +99,13 @@ class Recipe:
                     f"{key}: {getattr(self, key)} is not a multiple of update_every, "
                     f"{self.update_every}"
                 )
-        for key in ("warm_up", "evaluation_steps", "adam_eps"):
+        if self.training_steps < self.update_every:
+            raise ConfigError(
+                f"training_steps: {self.training_steps} is below update_every, {self.update_every}"
+            )
+        if self.warm_up <= self.n_step:
+            raise ConfigError(f"warm_up: {self.warm_up} is not above n_step, {self.n_step}")
+        for key in ("evaluation_steps", "adam_eps"):
             value = getattr(self, key)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"{key}: {value} is not a finite number >= 0")

@@ -1,0 +1,206 @@
+"""A member's state on disk, so that a killed run goes on bit for bit where its checkpoint stood.
+
+    RUN/checkpoint/checkpoint.json      names the newest state and the one before, with their sha256
+    RUN/checkpoint/<position>.pt        parameters, target, optimizer, counters, actions of the phase
+    RUN/replay/<first row>.rows         what the replay was given, in segments (rl/replay_file.py)
+
+The pointer is written last and atomically: whatever the moment of a kill, it names whole files.
+Emulators cannot be saved; they are seeded per phase, so the actions since its begin lead back.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rl.population import Population
+from rl.progress import PHASES, Position
+from rl.replay_file import ReplayFile
+
+POINTER = "checkpoint.json"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be read.
+
+    Attributes:
+        path: the broken file.
+        previous: whether the checkpoint before it is still there.
+    """
+
+    def __init__(self, path: Path, problem: str, *, previous: bool) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.previous = path, previous
+
+
+def position_of(run: Path, *, previous: bool = False) -> Position | None:
+    """Where a run's checkpoint stands, None if it has none. Reads the pointer alone."""
+    entry = _entry(run, previous=previous)
+    return Position(*entry["position"]) if entry else None
+
+
+class Checkpoint:
+    """One member's checkpoints in its run directory."""
+
+    def __init__(self, run: Path, capacity: int) -> None:
+        self._folder = run / "checkpoint"
+        self._run = run
+        self._rows = ReplayFile(run / "replay", capacity)
+
+    def exists(self) -> bool:
+        """Whether there is a checkpoint to resume from."""
+        return _entry(self._run, previous=False) is not None
+
+    def save(self, population: Population, k: int, beside: dict[str, Any]) -> None:
+        """Publish member k's present state and what the caller wants kept `beside` it.
+
+        The checkpoint before the last one is deleted.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._rows.write(population.replay, k)
+        iteration, phase, tick = population.position
+        file = self._folder / f"{iteration:04d}-{PHASES[phase]}-{tick:06d}.pt"
+        state = _capture(population, k) | beside
+        digest = _write(file, lambda stream: torch.save(state, stream))
+        newest = {
+            "file": file.name,
+            "sha256": digest,
+            "position": list(population.position),
+            "rows": state["rows"],
+        }
+        before = _entry(self._run, previous=False)
+        keep = [newest] + ([before] if before and before["file"] != file.name else [])
+        pointer = {"latest": newest, "previous": keep[1] if len(keep) > 1 else None}
+        _publish(self._folder / POINTER, pointer)
+        for stale in self._folder.glob("*.pt"):
+            if stale.name not in {entry["file"] for entry in keep}:
+                stale.unlink()
+        self._rows.forget_before(min(entry["rows"] for entry in keep))
+
+    def load(self, *, previous: bool = False) -> dict[str, Any]:
+        """The member's saved state, for `restore`.
+
+        Raises:
+            CheckpointError: a file is missing, or is not the one that was written.
+        """
+        return _read_state(self._run, previous=previous)
+
+    def load_replay(self, population: Population, k: int, state: dict[str, Any]) -> None:
+        """Fill member k's replay as it was when `state` was saved.
+
+        Raises:
+            CheckpointError: rows are missing.
+        """
+        try:
+            self._rows.read(population.replay, k, state["rows"])
+        except (OSError, ValueError) as error:
+            fallback = _entry(self._run, previous=True) is not None
+            raise CheckpointError(self._run / "replay", str(error), previous=fallback) from error
+
+    def withdraw_latest(self) -> None:
+        """Make the previous checkpoint the latest; the file of the latest stays where it is."""
+        previous = _entry(self._run, previous=True)
+        _publish(self._folder / POINTER, {"latest": previous, "previous": None})
+
+    def discard_replay(self) -> None:
+        """Delete the replay's files: a finished run is watched and plotted, not trained on."""
+        self._rows.delete()
+
+
+def trained_parameters(run: Path) -> dict[str, Tensor]:
+    """The newest checkpointed parameters of a run, name to [1, ...] float32.
+
+    Raises:
+        CheckpointError: there is no readable checkpoint.
+    """
+    parameters = _read_state(run, previous=False)["parameters"]
+    return {name: value.unsqueeze(0) for name, value in parameters.items()}
+
+
+def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Put every member of a fresh population where its saved state stands.
+
+    Returns the actions since the phase began, [T, K], that `Population.resume` replays.
+    """
+    for k, state in enumerate(states):
+        for name, value in state["parameters"].items():
+            population.parameters[name].detach()[k].copy_(value)
+        population.target.load(state["target"], k)
+        population.set_counters(k, state["counters"])
+    population.online.refresh(population.parameters, range(population.size))
+    for name, parameter in population.parameters.items():
+        saved = [state["optimizer"].get(name, {}) for state in states]
+        for key in sorted({key for member in saved for key in member}):
+            # A member that never needed decay buffers can share a population with some that do.
+            known = next(member[key] for member in saved if key in member)
+            parts = [member.get(key, torch.zeros_like(known)) for member in saved]
+            device = population.device if known.is_floating_point() else "cpu"
+            population.optimizer.state[parameter][key] = torch.stack(parts).to(device)
+    return torch.stack([state["actions"] for state in states], dim=1).numpy()
+
+
+def _capture(population: Population, k: int) -> dict[str, Any]:
+    return {
+        "parameters": {n: p.detach()[k].cpu().clone() for n, p in population.parameters.items()},
+        "target": {n: w.cpu().clone() for n, w in population.target.member(k).items()},
+        "optimizer": {
+            name: {key: value[k].cpu().clone() for key, value in state.items()}
+            for name, parameter in population.parameters.items()
+            if (state := population.optimizer.state.get(parameter))
+        },
+        "counters": population.counters(k),
+        "position": list(population.position),
+        "rows": int(population.replay.appended[k]),
+        "actions": torch.from_numpy(population.phase_actions[:, k].copy()),
+    }
+
+
+def _entry(run: Path, *, previous: bool) -> dict[str, Any] | None:
+    path = run / "checkpoint" / POINTER
+    if not path.exists():
+        return None
+    try:
+        pointer = json.loads(path.read_text())
+        entry: dict[str, Any] | None = pointer["previous" if previous else "latest"]
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(path, "is not a checkpoint's pointer", previous=False) from error
+    return entry
+
+
+def _read_state(run: Path, *, previous: bool) -> dict[str, Any]:
+    entry = _entry(run, previous=previous)
+    if entry is None:
+        raise CheckpointError(run / "checkpoint" / POINTER, "is missing", previous=False)
+    fallback = not previous and _entry(run, previous=True) is not None
+    file = run / "checkpoint" / entry["file"]
+    if not file.exists():
+        raise CheckpointError(file, "is missing", previous=fallback)
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != entry["sha256"]:
+        raise CheckpointError(file, "is damaged: it is not what was written", previous=fallback)
+    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return state
+
+
+def _publish(path: Path, pointer: dict[str, Any]) -> None:
+    _write(path, lambda stream: stream.write(json.dumps(pointer, indent=2).encode()))
+
+
+def _write(path: Path, content: Callable[[BinaryIO], object]) -> str:
+    """Write a whole file or nothing, and return its sha256."""
+    temporary = path.with_suffix(".temporary")
+    with temporary.open("w+b") as stream:
+        content(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+        stream.seek(0)
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    temporary.rename(path)
+    return digest

@@ -1,0 +1,85 @@
+"""The replay on disk: what was appended, in numbered segments that only ever grow.
+
+A checkpoint writes the rows since the one before and nothing else. Rows beyond those that the
+published checkpoint counts are leftovers of a kill; the same rows will be written over them.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from rl.memory import COLUMNS, FRAME
+from rl.replay import Replay, Rows
+
+SEGMENT = 10_000
+_ROW = np.dtype([("frames", np.uint8, FRAME), *COLUMNS.items()])
+
+
+class ReplayFile:
+    """One member's replay in a folder of its own.
+
+    Args:
+        folder: where the segments lie; made when first written to.
+        capacity: rows the replay holds; older ones are not needed.
+    """
+
+    def __init__(self, folder: Path, capacity: int) -> None:
+        self._folder, self._capacity = folder, capacity
+        self._written = 0
+
+    def write(self, replay: Replay, k: int) -> None:
+        """Append what member k's replay was given since the last call, and sync it to the disk."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        end = int(replay.appended[k])
+        for start, stop in _by_segment(max(self._written, end - self._capacity), end):
+            rows = replay.rows(k, start, stop)
+            packed = np.empty(stop - start, dtype=_ROW)
+            for name in rows._fields:
+                packed[name] = getattr(rows, name)
+            path = self._segment(start)
+            with path.open("r+b" if path.exists() else "w+b") as file:
+                file.seek(start % SEGMENT * _ROW.itemsize)
+                file.write(packed.data)
+                os.fsync(file.fileno())
+        self._written = end
+
+    def read(self, replay: Replay, k: int, end: int) -> None:
+        """Give member k's replay the rows up to number `end`, as far back as it holds.
+
+        Raises:
+            ValueError: a segment is missing or too short.
+        """
+        for start, stop in _by_segment(max(0, end - self._capacity), end):
+            path = self._segment(start)
+            offset = start % SEGMENT * _ROW.itemsize
+            packed = np.empty(0, dtype=_ROW)
+            if path.exists() and path.stat().st_size >= offset:
+                packed = np.fromfile(path, dtype=_ROW, count=stop - start, offset=offset)
+            if len(packed) < stop - start:
+                raise ValueError(f"{path.name} lacks rows {start + len(packed):,} to {stop:,}")
+            replay.restore(k, start, Rows(*(packed[name] for name in Rows._fields)))
+        self._written = end
+
+    def forget_before(self, end: int) -> None:
+        """Delete the segments that no replay filled up to row `end` or later would read."""
+        needed = max(0, end - self._capacity) // SEGMENT
+        for path in self._folder.glob("*.rows"):
+            if int(path.stem) // SEGMENT < needed:
+                path.unlink()
+
+    def delete(self) -> None:
+        """Delete everything."""
+        for path in self._folder.glob("*.rows"):
+            path.unlink()
+        if self._folder.exists():
+            self._folder.rmdir()
+
+    def _segment(self, row: int) -> Path:
+        return self._folder / f"{row - row % SEGMENT:012d}.rows"
+
+
+def _by_segment(start: int, stop: int) -> list[tuple[int, int]]:
+    """Cut [start, stop) where segments begin."""
+    cuts = [start, *range(start - start % SEGMENT + SEGMENT, stop, SEGMENT), stop]
+    return [pair for pair in zip(cuts, cuts[1:], strict=False) if pair[0] < pair[1]]

@@ -1,0 +1,118 @@
+"""Episode returns per phase and learning statistics per window, for K members."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Episode = tuple[float, int]
+
+
+def summary(prefix: str, episodes: Sequence[Episode]) -> dict[str, Any]:
+    """Mean undiscounted, unclipped return and mean length of finished episodes; the standard
+    deviation is that of the population. Without episodes all but their number are None."""
+    if not episodes:
+        return {
+            f"{prefix}/episodes": 0,
+            f"{prefix}/return": None,
+            f"{prefix}/return_std": None,
+            f"{prefix}/length": None,
+        }
+    returns, lengths = zip(*episodes, strict=True)
+    return {
+        f"{prefix}/episodes": len(episodes),
+        f"{prefix}/return": float(np.mean(returns)),
+        f"{prefix}/return_std": float(np.std(returns)),
+        f"{prefix}/length": float(np.mean(lengths)),
+    }
+
+
+class Scores:
+    """The running episode of each member, and the finished ones of the phase and of the window."""
+
+    def __init__(self, members: int) -> None:
+        self.returns = np.zeros(members)
+        self.lengths = np.zeros(members, dtype=np.int64)
+        self.phase: list[list[Episode]] = [[] for _ in range(members)]
+        self.window: list[list[Episode]] = [[] for _ in range(members)]
+        self.iteration: list[dict[str, Any]] = [{} for _ in range(members)]
+        self.last: list[float | None] = [None] * members
+
+    def add(self, rewards: np.ndarray, ended: np.ndarray, active: np.ndarray) -> None:
+        """One step of every active member: raw rewards, and whether its episode ended, [K]."""
+        self.returns += np.where(active, rewards, 0.0)
+        self.lengths += active
+        if not ended.any():
+            return
+        for k in np.flatnonzero(ended & active):
+            episode = (float(self.returns[k]), int(self.lengths[k]))
+            self.phase[k].append(episode)
+            self.window[k].append(episode)
+            self.last[k] = episode[0]
+            self.returns[k], self.lengths[k] = 0.0, 0
+
+    def state(self, k: int) -> dict[str, Any]:
+        """Member k's part, as plain values for a checkpoint."""
+        return {
+            "return": float(self.returns[k]),
+            "length": int(self.lengths[k]),
+            "phase": self.phase[k],
+            "window": self.window[k],
+            "iteration": self.iteration[k],
+            "last": self.last[k],
+        }
+
+    def set_state(self, k: int, saved: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.returns[k], self.lengths[k] = saved["return"], saved["length"]
+        self.phase[k], self.window[k] = saved["phase"], saved["window"]
+        self.iteration[k], self.last[k] = saved["iteration"], saved["last"]
+
+
+class Window:
+    """Sums over the updates since the last row of a member's metrics, [K] each, on the device."""
+
+    def __init__(self, members: int, device: torch.device) -> None:
+        self.loss = torch.zeros(members, dtype=torch.float64, device=device)
+        self.mean_q = torch.zeros(members, dtype=torch.float64, device=device)
+        self.updates = np.zeros(members, dtype=np.int64)
+
+    def add(self, loss: Tensor, mean_q: Tensor, learned: np.ndarray) -> None:
+        """One update of the members with `learned`, [K] bool; others' values are left out."""
+        if not learned.all():
+            mask = torch.from_numpy(learned).to(loss.device)
+            loss = torch.where(mask, loss, 0)
+            mean_q = torch.where(mask, mean_q, 0)
+        self.loss += loss
+        self.mean_q += mean_q
+        self.updates += learned
+
+    def means(self, k: int) -> dict[str, float | None]:
+        """Member k's mean loss and mean Q, None before the first update."""
+        count = int(self.updates[k])
+        if not count:
+            return {"loss": None, "mean_q": None}
+        return {
+            "loss": float(self.loss[k]) / count,
+            "mean_q": float(self.mean_q[k]) / count,
+        }
+
+    def clear(self, k: int) -> None:
+        self.loss[k] = 0
+        self.mean_q[k] = 0
+        self.updates[k] = 0
+
+    def state(self, k: int) -> dict[str, Any]:
+        """Member k's part, as plain values for a checkpoint."""
+        return {
+            "loss": float(self.loss[k]),
+            "mean_q": float(self.mean_q[k]),
+            "updates": int(self.updates[k]),
+        }
+
+    def set_state(self, k: int, saved: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.loss[k], self.mean_q[k] = saved["loss"], saved["mean_q"]
+        self.updates[k] = saved["updates"]

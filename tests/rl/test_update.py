@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from rl.network import Weights, initial_parameters
+from rl.replay import Batch
+from rl.update import td_loss, update
+from tests.rl.test_network import reference_q
+
+
+def some_batch(members, size, generator):
+    return Batch(
+        torch.randint(0, 256, (members, size, 5, 84, 84), dtype=torch.uint8, generator=generator),
+        torch.randint(0, 6, (members, size), generator=generator),
+        torch.randint(-1, 2, (members, size), generator=generator).float(),
+        torch.where(torch.rand(members, size, generator=generator) < 0.3, 0.0, 0.99),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("huber", (0.5 * 0.5**2 + (2 - 0.5)) / 2), ("squared", (0.25 + 4) / 2)]
+)
+def test_the_loss_by_hand(kind, expected):
+    q = torch.tensor([[[1.0, 9.0], [9.0, 2.0]]])
+    next_q = torch.tensor([[[1.0, -1.0], [7.0, 8.0]]])
+    actions = torch.tensor([[0, 1]])
+    # targets: 1 + 0.5 * 1 = 1.5 against 1; ended: 0 against 2
+    rewards, discounts = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 0.0]])
+    assert td_loss(q, next_q, actions, rewards, discounts, kind).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("kind", ["huber", "squared"])
+@pytest.mark.parametrize("block_size", [1, 2])
+def test_gradients_equal_a_plain_float64_loop(padding, kind, block_size):
+    generator = torch.Generator().manual_seed(1)
+    parameters = initial_parameters([0, 1], 6, padding)
+    target = initial_parameters([2, 3], 6, padding)
+    batch = some_batch(2, 8, generator)
+    result = update(
+        Weights(parameters, torch.float32, block_size=block_size),
+        Weights(target, torch.float32, frozen=True, block_size=block_size),
+        batch,
+        [0, 1],
+        kind,
+    )
+    for k in range(2):
+        p = {n: v[k : k + 1].double().requires_grad_() for n, v in parameters.items()}
+        loss = 0.0
+        for i in range(8):
+            q = reference_q(p, 0, batch.state[k, i : i + 1], padding)[0, batch.actions[k, i]]
+            best = reference_q(target, k, batch.next_state[k, i : i + 1], padding).max()
+            error = batch.rewards[k, i] + batch.discounts[k, i].double() * best - q
+            if kind == "squared":
+                loss = loss + error**2 / 8
+            else:
+                small = error.abs() <= 1
+                loss = loss + torch.where(small, error**2 / 2, error.abs() - 0.5) / 8
+        loss.backward()
+        assert result.loss[k].item() == pytest.approx(loss.item(), rel=1e-5)
+        for name, value in p.items():
+            torch.testing.assert_close(
+                result.gradients[name][k].double(), value.grad[0], rtol=2e-3, atol=2e-6
+            )
+
+
+def test_a_left_out_member_gets_zeros_and_changes_nobody():
+    generator = torch.Generator().manual_seed(2)
+    parameters = initial_parameters([0, 1, 2], 6, "valid")
+    online = Weights(parameters, torch.float32)
+    target = Weights(parameters, torch.float32, frozen=True)
+    batch = some_batch(3, 4, generator)
+    everybody = update(online, target, batch, [0, 1, 2], "huber")
+    two = update(online, target, batch, [0, 2], "huber")
+    for name, gradient in two.gradients.items():
+        assert not gradient[1].any()
+        assert torch.equal(gradient[[0, 2]], everybody.gradients[name][[0, 2]])
+    assert np.array_equal(two.loss[[0, 2]], everybody.loss[[0, 2]])
