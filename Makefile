@@ -1,0 +1,25 @@
+# The README's two commands. Each makes .venv when it is missing, installs, and then does its work.
+PYTHON ?= python3
+
+.PHONY: demo test benchmarks
+
+demo: .venv/installed
+	.venv/bin/python -m suite run rl --config configs/rl/demo.yaml
+	.venv/bin/python -m suite table --config configs/rl/demo.yaml
+
+test: .venv/installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest
+
+benchmarks: .venv/installed
+	for name in optimizer quantiles replay environment agent trainer; do \
+		.venv/bin/python -m tests.benchmarks.$$name || exit; done
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
+		echo "wdbench needs Python 3.11 or 3.12: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@
