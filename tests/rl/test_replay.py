@@ -1,0 +1,220 @@
+"""The replay against an oracle that keeps whole episodes as lists."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from rl.memory import replay_bytes
+from rl.replay import Batch, Replay
+
+GAMMA = 0.9
+
+
+@dataclass
+class Row:
+    """One step and where it stands in its episode."""
+
+    frame: np.ndarray
+    action: int
+    reward: float
+    ended: bool
+    episode: list["Row"]
+    position: int
+
+
+@dataclass
+class Oracle:
+    """One member's history: episodes as lists of rows, and the rows in order."""
+
+    rows: list[Row] = field(default_factory=list)
+    going_on: bool = False
+
+    def append(self, frame: np.ndarray, action: int, reward: float, ended: bool) -> None:
+        episode = self.rows[-1].episode if self.going_on else []
+        self.rows.append(Row(frame, action, reward, ended, episode, len(episode)))
+        episode.append(self.rows[-1])
+        self.going_on = not ended
+
+    def state(self, row: Row) -> np.ndarray:
+        """The row's frame and the three before it in its episode, zeros before the first."""
+        before = [earlier.frame for earlier in row.episode[: row.position + 1]]
+        return np.stack([np.zeros((84, 84), np.uint8)] * (4 - len(before[-4:])) + before[-4:])
+
+    def sampleable(self, capacity: int, n_step: int) -> list[Row]:
+        """The rows whose frames, state and next state, are all among the last `capacity`."""
+        kept = self.rows[-capacity:]
+        behind = {id(row): j for j, row in enumerate(kept)}
+        return [
+            row for row in kept[: len(kept) - n_step] if min(row.position, 3) <= behind[id(row)]
+        ]
+
+    def transition(self, row: Row, n_step: int) -> tuple[np.ndarray, int, float, float, object]:
+        """State, action, n-step reward, discount, and next state or None at the episode's end."""
+        steps = row.episode[row.position : row.position + n_step]
+        reward = sum(GAMMA**j * step.reward for j, step in enumerate(steps))
+        ended = row.position + n_step >= len(row.episode)
+        following = None if ended else self.state(row.episode[row.position + n_step])
+        return self.state(row), row.action, reward, 0.0 if ended else GAMMA**n_step, following
+
+
+class World:
+    """A replay and one oracle per member, fed with the same random history."""
+
+    def __init__(self, seed: int, members: int, capacity: int, n_step: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.replay = Replay(
+            members, capacity, n_step=n_step, gamma=GAMMA, batch_size=capacity, device="cpu"
+        )
+        self.oracles = [Oracle() for _ in range(members)]
+        self.capacity, self.n_step = capacity, n_step
+
+    def tick(self, episode_length: float, activity: float = 1.0) -> None:
+        """Every member acts with probability `activity` and its episode ends with 1 in length."""
+        members = len(self.oracles)
+        frames = self.random.integers(1, 256, (members, 84, 84), dtype=np.uint8)
+        actions = self.random.integers(0, 18, members)
+        rewards = self.random.integers(-1, 2, members).astype(np.float32)
+        ended = self.random.random(members) < 1 / episode_length
+        active = self.random.random(members) < activity
+        self.replay.append(frames, actions, rewards, ended, active)
+        for k in np.flatnonzero(active):
+            self.oracles[k].append(frames[k], int(actions[k]), float(rewards[k]), bool(ended[k]))
+
+    def check(self) -> None:
+        """Points at the middle of every sampleable row's share, and compares what comes out."""
+        expected = [oracle.sampleable(self.capacity, self.n_step) for oracle in self.oracles]
+        shares = [(np.arange(self.capacity) % len(rows) + 0.5) / len(rows) for rows in expected]
+        batch = self.replay.sample(np.stack(shares))
+        for k, rows in enumerate(expected):
+            for b, row in enumerate(rows):
+                self.check_transition(k, row, batch, b)
+
+    def check_transition(self, k: int, row: Row, batch: Batch, b: int) -> None:
+        state, action, reward, discount, following = self.oracles[k].transition(row, self.n_step)
+        np.testing.assert_array_equal(batch.state[k, b].numpy(), state)
+        assert batch.actions[k, b] == action
+        assert batch.rewards[k, b] == pytest.approx(reward, abs=1e-6)
+        assert batch.discounts[k, b] == pytest.approx(discount, abs=1e-6)
+        if following is not None:
+            np.testing.assert_array_equal(batch.next_state[k, b].numpy(), following)
+
+
+@pytest.mark.parametrize("n_step", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("episode_length", [1.0, 1.5, 4.0, 50.0])
+def test_every_sampleable_row_is_the_oracles(n_step: int, episode_length: float) -> None:
+    world = World(n_step, members=3, capacity=n_step + 12, n_step=n_step)
+    for tick in range(4 * world.capacity):
+        # members' sizes drift apart, and all wrap around
+        world.tick(episode_length, activity=0.8)
+        if tick > 2 * n_step + 6 and tick % 3 == 0:
+            world.check()
+    assert all(world.replay.appended > world.capacity)
+
+
+def test_rows_whose_episode_began_behind_the_head_wait_for_three_more() -> None:
+    world = World(0, members=1, capacity=10, n_step=1)
+    for _ in range(14):  # one long episode: rows 4 to 13 are kept
+        world.tick(episode_length=math.inf)
+    batch = world.replay.sample(np.zeros((1, 10)))
+    world.check_transition(0, world.oracles[0].rows[7], batch, 0)
+
+
+def test_an_episode_that_begins_behind_the_head_is_sampleable_from_its_first_row() -> None:
+    world = World(0, members=1, capacity=10, n_step=1)
+    for tick in range(14):
+        world.tick(episode_length=1 if tick == 3 else math.inf)  # row 4 begins an episode
+    batch = world.replay.sample(np.zeros((1, 10)))
+    world.check_transition(0, world.oracles[0].rows[4], batch, 0)
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_the_newest_rows_are_not_sampleable(n_step: int) -> None:
+    world = World(0, members=1, capacity=10, n_step=n_step)
+    for size in range(1, 25):
+        world.tick(episode_length=3)
+        if size > 4 + n_step:
+            last = np.full((1, 10), np.nextafter(1, 0))
+            batch = world.replay.sample(last)
+            world.check_transition(0, world.oracles[0].rows[-1 - n_step], batch, 0)
+
+
+@pytest.mark.parametrize("ticks", [9, 40])
+def test_every_row_owns_the_same_share_of_the_uniforms(ticks: int) -> None:
+    world = World(1, members=2, capacity=20, n_step=1)
+    for _ in range(ticks):
+        world.tick(episode_length=5)
+    uniforms = np.linspace(0, 1, 20, endpoint=False)
+    for k, oracle in enumerate(world.oracles):
+        rows = oracle.sampleable(20, 1)
+        batch = world.replay.sample(np.stack([uniforms, uniforms]))
+        for b, u in enumerate(uniforms):
+            world.check_transition(k, rows[math.floor(u * len(rows))], batch, b)
+
+
+def test_members_do_not_change_each_other() -> None:
+    together, alone = (
+        World(5, 3, 12, 2),
+        Replay(1, 12, n_step=2, gamma=GAMMA, batch_size=12, device="cpu"),
+    )
+    for _ in range(30):
+        together.tick(episode_length=4, activity=0.7)
+    for row in together.oracles[1].rows:
+        alone.append(
+            row.frame[None],
+            np.array([row.action]),
+            np.float32([row.reward]),
+            np.array([row.ended]),
+            np.array([True]),
+        )
+    uniforms = np.random.default_rng(0).random((3, 12))
+    ours, reference = together.replay.sample(uniforms), alone.sample(uniforms[1:2])
+    for mine, its in zip(ours, reference, strict=True):
+        assert torch.equal(mine[1:2], its)
+
+
+def test_sampling_before_a_transition_is_complete_is_an_error() -> None:
+    world = World(0, members=1, capacity=10, n_step=3)
+    for _ in range(3):
+        world.tick(episode_length=10)
+    with pytest.raises(ValueError, match="no complete transition among"):
+        world.replay.sample(np.zeros((1, 10)))
+    world.tick(episode_length=10)
+    world.check()
+
+
+@pytest.mark.parametrize("ticks", [7, 33])
+def test_rows_put_back_piece_by_piece_continue_the_same_replay(ticks: int) -> None:
+    world = World(3, members=2, capacity=15, n_step=2)
+    for _ in range(ticks):
+        world.tick(episode_length=4, activity=0.9)
+    restored = Replay(2, 15, n_step=2, gamma=GAMMA, batch_size=15, device="cpu")
+    for k, (newest, size) in enumerate(zip(world.replay.appended, world.replay.sizes, strict=True)):
+        for start in range(newest - size, newest, 4):
+            piece = world.replay.rows(k, start, min(start + 4, newest))
+            restored.restore(k, start, piece)
+    world.replay = restored
+    for _ in range(3):
+        world.check()
+        world.tick(episode_length=4)
+
+
+def test_rows_that_are_gone_or_not_yet_there_are_an_error() -> None:
+    world = World(0, members=1, capacity=10, n_step=1)
+    for _ in range(12):
+        world.tick(episode_length=10)
+    for start, stop in ((1, 5), (5, 13)):
+        with pytest.raises(ValueError, match="not among those kept, 2 to 11"):
+            world.replay.rows(0, start, stop)
+
+
+def test_memory_is_what_the_arrays_take() -> None:
+    replay = Replay(2, 100, n_step=1, gamma=GAMMA, batch_size=1, device="cpu")
+    columns = sum(column.nbytes for column in replay._columns.values())
+    assert replay_bytes(2, 100) == replay._frames.nbytes + columns
+
+
+def test_a_million_transitions_take_less_than_7_2_gigabytes() -> None:
+    assert replay_bytes(1, 1_000_000) <= 7.2e9
