@@ -35,12 +35,11 @@ def main(argv: list[str], prog: str) -> int:
     out = options.out or (runs[0].path / "plot.png" if len(runs) == 1 else Path("plot.png"))
     if out.suffix.lower() != ".png":
         raise UserError(f"--out: {out} does not end in .png")
-    plot(runs, out)
-    print(out)
+    print(plot(runs, out))
     return 0
 
 
-def plot(runs: Sequence[Run], out: Path) -> None:
+def plot(runs: Sequence[Run], out: Path) -> Path:
     """Draw runs over agent steps: returns, weight norm, drowned fraction, |m/w| quantiles.
 
     Raises:
@@ -60,6 +59,7 @@ def plot(runs: Sequence[Run], out: Path) -> None:
     temporary = out.with_name(f".{out.name}.tmp")
     figure.savefig(temporary, format="png")
     temporary.replace(out)
+    return out
 
 
 def _draw(figure: "Figure", histories: Sequence[History], band_rows: int) -> None:

@@ -2,64 +2,70 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rl.progress import MemberProgress, Progress
-from suite.run_directory import Run
 from suite.wording import duration
 
 LINE_EVERY = 10.0  # seconds between plain lines
+PICTURE_EVERY = 0.25  # seconds between pictures on a terminal
+
+Show = Callable[[Progress], None]
 
 
 @contextmanager
-def display(title: str, runs: Sequence[Run]) -> Iterator[Callable[[Progress], None]]:
-    """Give the callback that training calls a few times per second."""
+def display(title: str) -> Iterator[Show]:
+    """Give the callback for training; it may be called as often as training likes."""
     if sys.stdout.isatty():
-        with _live(title, runs) as show:
-            yield show
+        with _live(title) as show:
+            yield _at_most(PICTURE_EVERY, show)
     else:
-        yield _lines(title, runs)
+        yield _at_most(LINE_EVERY, lambda progress: print(_line(title, progress), flush=True))
 
 
-def _lines(title: str, runs: Sequence[Run]) -> Callable[[Progress], None]:
-    last = 0.0
+def _at_most(seconds: float, show: Show) -> Show:
+    """Drop what comes within `seconds` of the last one shown."""
+    due = 0.0
 
-    def show(progress: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last < LINE_EVERY:
-            return
-        last = time.monotonic()
-        members = "; ".join(_brief(run, m) for run, m in zip(runs, progress.members, strict=True))
-        print(f"{title} {_place(progress)} | {members}", flush=True)
+    def sometimes(progress: Progress) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due:
+            due = now + seconds
+            show(progress)
 
-    return show
+    return sometimes
+
+
+def _line(title: str, progress: Progress) -> str:
+    return " | ".join([f"{title} {_place(progress)}", *map(_brief, progress.members)])
 
 
 def _place(progress: Progress) -> str:
     left = progress.seconds_left
     return (
-        f"iteration {progress.iteration}/{progress.iterations} {progress.phase} "
-        f"{progress.step:,}/{progress.steps:,} | {progress.steps_per_second:,.0f} steps/s"
-        + ("" if left is None else f" | {duration(left)} left")
+        f"iteration {progress.iteration + 1}/{progress.iterations} {progress.phase} "
+        f"{progress.step:,}/{progress.steps:,}, {progress.steps_per_second:,.0f} steps/s"
+        + ("" if left is None else f", {duration(left)} left")
     )
 
 
-def _brief(run: Run, member: MemberProgress) -> str:
+def _brief(member: MemberProgress) -> str:
     if member.status == "diverged":
-        return f"{run.label} diverged"
+        return f"{member.name} diverged"
     return (
-        f"{run.label} epsilon {member.epsilon:.3f} loss {_number(member.loss)} "
+        f"{member.name} epsilon {member.epsilon:.3f} loss {_number(member.loss)} "
         f"score {_number(member.score)}"
     )
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}g}"
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
 
 
 @contextmanager
-def _live(title: str, runs: Sequence[Run]) -> Iterator[Callable[[Progress], None]]:
+def _live(title: str) -> Iterator[Show]:
     from rich.console import Group
     from rich.live import Live
     from rich.progress_bar import ProgressBar
@@ -72,17 +78,15 @@ def _live(title: str, runs: Sequence[Run]) -> Iterator[Callable[[Progress], None
         for column in ("epsilon", "loss", "mean Q", "last score"):
             table.add_column(column, justify="right")
         table.add_column("status")
-        for run, member in zip(runs, progress.members, strict=True):
+        for member in progress.members:
             table.add_row(
-                run.label,
+                member.name,
                 f"{member.epsilon:.3f}",
-                _number(member.loss),
-                _number(member.mean_q),
-                _number(member.score, 5),
+                *map(_number, (member.loss, member.mean_q, member.score)),
                 Text(member.status, style="red" if member.status == "diverged" else ""),
             )
         bar = ProgressBar(total=progress.steps, completed=progress.step)
-        return Group(Text(f"{title}  {_place(progress)}", style="bold"), bar, table)
+        return Group(Text(f"{title} {_place(progress)}", style="bold"), bar, table)
 
     with Live(auto_refresh=False) as live:
         yield lambda progress: live.update(picture(progress), refresh=True)

@@ -46,6 +46,11 @@ def free_disk(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def used_disk(path: Path) -> int:
+    """Bytes of the files below `path`; 0 where there is nothing."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def writable(path: Path) -> bool:
     """Whether `path` is a directory that can be written to, or could be made."""
     path = path.absolute()

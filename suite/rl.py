@@ -18,6 +18,7 @@ from suite.workloads import Outcome
 
 NAME = "rl"
 TITLE = "DQN on Atari with four kinds of weight decay in Adam."
+PRESET = "paper"
 
 SECTIONS = {
     "What is trained, and how long": (
@@ -54,7 +55,7 @@ SECTIONS = {
 }
 
 # The rest of a training process: torch, the network with its optimizer and batches.
-PROCESS_MEMORY = 1_500_000_000
+PROCESS_MEMORY = 1_000_000_000
 # Weights, target network and up to four moments in float32, in two generations of checkpoints.
 MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
 
@@ -71,7 +72,7 @@ def needs(recipe: Recipe, members: int) -> str:
     )
 
 
-def check(recipe: Recipe, members: int, machine: Machine, runs: Path) -> None:
+def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
     """Raise UserError for an unknown game, or where memory, disk or device do not suffice."""
     from rl.environment import rom_id
 
@@ -82,38 +83,33 @@ def check(recipe: Recipe, members: int, machine: Machine, runs: Path) -> None:
     cuda = None if machine.device == "cpu" else resources.cuda_memory()
     if machine.device == "cuda" and cuda is None:
         raise UserError("device cuda: torch finds no usable GPU here; allowed are auto and cpu")
-    _check_memory(recipe, members, max(resources.free_memory(), cuda[0] if cuda else 0))
-    _check_disk(recipe, members, runs)
+    _check_memory(recipe, len(runs), max(resources.free_memory(), cuda[0] if cuda else 0))
+    _check_disk(recipe, runs)
 
 
 def _check_memory(recipe: Recipe, members: int, free: int) -> None:
-    need = replay_bytes(members, recipe.replay_capacity)
-    room = free - PROCESS_MEMORY
-    if need <= room:
+    room = max(free - PROCESS_MEMORY, 0)
+    if replay_bytes(members, recipe.replay_capacity) <= room:
         return
-    fits = int(
-        max(room, 0) / replay_bytes(members, recipe.replay_capacity) * recipe.replay_capacity
-    )
+    fits = room // replay_bytes(members, 1) // 1000 * 1000
     advice = (
-        f"--replay-capacity {fits // 1000 * 1000} fits"
+        f"--replay-capacity {fits} fits"
         if fits >= max(recipe.warm_up, 1000)
-        else "no capacity that is above warm_up fits; train fewer members together"
+        else f"no capacity from warm_up, {recipe.warm_up:,}, on fits: train fewer members together"
     )
     raise UserError(
-        f"replay_capacity: {needs(recipe, members)}, but {amount(max(room, 0))} are free beside "
-        f"the process's own {amount(PROCESS_MEMORY)}; {advice}"
+        f"replay_capacity: {needs(recipe, members)}, but {amount(room)} are free beside the "
+        f"{amount(PROCESS_MEMORY)} of the process itself; {advice}"
     )
 
 
-def _check_disk(recipe: Recipe, members: int, runs: Path) -> None:
-    if not resources.writable(runs):
-        raise UserError(f"runs: {runs} is not a directory that can be written to")
+def _check_disk(recipe: Recipe, runs: Sequence[Path]) -> None:
     kept = min(recipe.replay_capacity, recipe.iterations * recipe.training_steps)
-    need = replay_bytes(members, kept) + members * MEMBER_CHECKPOINT
-    free = resources.free_disk(runs)
+    need = replay_bytes(len(runs), kept) + len(runs) * MEMBER_CHECKPOINT
+    free = resources.free_disk(runs[0]) + sum(map(resources.used_disk, runs))
     if need > free:
         raise UserError(
-            f"runs: checkpoints in {runs} will take up to {amount(need)} on disk, "
+            f"runs: checkpoints below {runs[0]} and its like take up to {amount(need)} on disk, "
             f"{amount(free)} are free; choose another --runs or a smaller --replay-capacity"
         )
 

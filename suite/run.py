@@ -1,12 +1,13 @@
 """`wdbench run WORKLOAD`: train members as a population, each in its own run directory."""
 
+import hashlib
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from suite import provenance
+from suite import provenance, resources
 from suite.configure import Request, read_request
 from suite.errors import UserError
 from suite.progress import display
@@ -26,13 +27,15 @@ def main(argv: list[str], prog: str) -> int:
     if request.print_config:
         print(described(workload, request, runs), end="")
         return 0
+    if not resources.writable(request.runs):
+        raise UserError(f"runs: {request.runs} is no directory that can be written to")
     waiting = [pair for pair in zip(request.members, runs, strict=True) if not pair[1].done()]
     for run in runs:
         if done := run.done():
             print(f"{run.path} is already {done['status']}")
     code = 0
     if waiting:
-        workload.check(request.recipe, len(waiting), request.machine, request.runs)
+        workload.check(request.recipe, request.machine, [run.path for _, run in waiting])
         code = _train_all(workload, request, waiting, [*sys.argv[:1], "run", *argv])
     if code == 0:
         _show(runs)
@@ -62,8 +65,9 @@ def _train_all(
             status = "interrupted" if stop() else "finished"
         except UserError:
             raise
-        except (Exception, KeyboardInterrupt) as error:
-            if isinstance(error, KeyboardInterrupt):
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            # A second Ctrl-C; Lightning turns it into SystemExit.
+            if stop() or isinstance(error, KeyboardInterrupt):
                 status = "interrupted"
             else:
                 _record_failure(runs, error)
@@ -95,7 +99,7 @@ def _train_group(
     runs = [run for _, run in group]
     with ExitStack() as stack:
         logs = [stack.enter_context(RunLog(run.path)) for run in runs]
-        progress = stack.enter_context(display(workload.subject(request.recipe), runs))
+        progress = stack.enter_context(display(workload.subject(request.recipe)))
         outcomes = workload.train(
             request.recipe,
             members,
@@ -141,11 +145,13 @@ def _write_session(run: Run, session: dict[str, object], *, first: bool) -> None
 
 
 def _show(runs: Sequence[Run]) -> None:
-    """The table, and a plot of each run and of all of them."""
+    """Draw each run, and all of them together; print the table and where the plots are."""
     from suite.plot import plot
     from suite.table import table
 
-    print(table(runs))
-    for run in runs:
-        plot([run], run.path / "plot.png")
-    print("plots: " + ", ".join(str(run.path / "plot.png") for run in runs))
+    plots = [plot([run], run.path / "plot.png") for run in runs]
+    if len(runs) > 1:
+        names = " ".join(run.path.name for run in runs)
+        digest = hashlib.sha256(names.encode()).hexdigest()[:8]
+        plots.append(plot(runs, runs[0].path.parent.parent / f"plot-{digest}.png"))
+    print("\n".join(["", table(runs), "", "plots:", *(f"  {path}" for path in plots)]))

@@ -37,7 +37,8 @@ class Workload(Protocol):
 
     NAME: str
     TITLE: str
-    SECTIONS: dict[str, tuple[str, ...]]
+    PRESET: str  # the preset taken where none is named
+    SECTIONS: dict[str, tuple[str, ...]]  # groups of the recipe's keys in --help
     Recipe: type[Any]
     Member: type[Any]
     Machine: type[Any]
@@ -46,8 +47,8 @@ class Workload(Protocol):
     def subject(self, recipe: Any) -> str:
         """What is trained on, as paths and titles show it: the game."""
 
-    def check(self, recipe: Any, members: int, machine: Any, runs: Path) -> None:
-        """Raise UserError where this machine cannot train the recipe. Makes nothing."""
+    def check(self, recipe: Any, machine: Any, runs: Sequence[Path]) -> None:
+        """Raise UserError where this machine cannot train these runs together. Makes nothing."""
 
     def needs(self, recipe: Any, members: int) -> str:
         """One line on the memory that is taken before training starts."""

@@ -1,0 +1,136 @@
+"""The flags of `run <workload>`, made from its typed dataclasses by jsonargparse."""
+
+import re
+from argparse import ArgumentError
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any, get_args, get_type_hints
+
+import docstring_parser
+from jsonargparse import ArgumentParser, Namespace
+
+from suite.errors import UserError
+from suite.layers import Layers, presets
+from suite.workloads import Workload
+
+ABOUT = """\
+{title} Several seeds, schemes or values of lambda train together as one population, each
+combination in a run directory of its own. Presets, files and flags layer left to right. Dashes and
+underscores in flags are the same; files use underscores."""
+
+
+def make_parser(workload: Workload, prog: str) -> ArgumentParser:
+    """The parser of all flags. Names, types and defaults come from Recipe and Machine, the help
+    from their docstrings, the grouping from `workload.SECTIONS`."""
+    parser = ArgumentParser(
+        prog=prog,
+        usage="%(prog)s [--preset NAME] [--config FILE] [--FLAG VALUE ...]",
+        description=ABOUT.format(title=workload.TITLE),
+        exit_on_error=False,
+        default_env=False,
+        print_config=None,  # ours also says what memory is needed
+    )
+    # argparse knows -1 and -.5 as values, not -1e-3 nor -inf.
+    parser._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
+    _layer_flags(parser, workload)
+    _member_flags(parser, workload)
+    for title, keys in workload.SECTIONS.items():
+        _typed_flags(parser, title, workload.Recipe, keys)
+    _typed_flags(
+        parser,
+        "Machine: no part of what a run computes",
+        workload.Machine,
+        [field.name for field in fields(workload.Machine)],
+    )
+    runs = parser.add_argument_group("Runs")
+    runs.add_argument("--runs", type=str, default="runs", metavar="DIR", help="where runs are kept")
+    runs.add_argument(
+        "--from_previous_checkpoint",
+        action="store_true",
+        help="resume from the checkpoint before the newest, when the newest is damaged",
+    )
+    return parser
+
+
+def _layer_flags(parser: ArgumentParser, workload: Workload) -> None:
+    group = parser.add_argument_group("Where values come from")
+    group.add_argument(
+        "--preset",
+        default=workload.PRESET,
+        metavar="NAME",
+        help=f"bottom layer: {' or '.join(presets(workload.NAME))}",
+    )
+    group.add_argument(
+        "--config", metavar="FILE", help="YAML file of keys named like the flags; may be repeated"
+    )
+    group.add_argument(
+        "--print_config",
+        action="store_true",
+        help="print every key as YAML for --config, with the memory needed, and exit",
+    )
+
+
+def _member_flags(parser: ArgumentParser, workload: Workload) -> None:
+    group = parser.add_argument_group("Members: every combination is trained")
+    group.add_argument(
+        "--scheme", type=workload.Scheme, nargs="*", default=["none"], help="how weights decay"
+    )
+    group.add_argument(
+        "--weight_decay",
+        type=float,
+        nargs="*",
+        default=[],
+        metavar="LAMBDA",
+        help="lambda of every scheme but none, which has none",
+    )
+    group.add_argument("--seed", type=int, nargs="*", default=[0], help="of everything random")
+
+
+def _typed_flags(parser: ArgumentParser, title: str, kind: type[Any], keys: Iterable[str]) -> None:
+    group = parser.add_argument_group(title)
+    hints = get_type_hints(kind)
+    defaults = {field.name: field.default for field in fields(kind)}
+    documented = docstring_parser.parse(kind.__doc__ or "").params
+    texts = {entry.arg_name: entry.description for entry in documented}
+    for key in keys:
+        group.add_argument(f"--{key}", type=hints[key], default=defaults[key], help=texts[key])
+
+
+_REFUSED = re.compile(
+    r'Parser key "(?P<key>\w+)".*?:\s*Expected a (?P<type>.*)\. Got value: (?P<value>.*)', re.DOTALL
+)
+
+
+def parse(parser: ArgumentParser, argv: Sequence[str], workload: Workload) -> Namespace:
+    """Values of all flags after all layers.
+
+    Raises:
+        UserError: with the file and line, the key, the value and what is allowed.
+        SystemExit: after printing `--help`.
+    """
+    if {"-h", "--help"} & set(argv):
+        parser.print_help()
+        raise SystemExit(0)
+    layers = Layers([key.removeprefix("--") for key in _actions(parser) if key.startswith("--")])
+    try:
+        return parser.parse_args(layers.expand(argv, workload.NAME, workload.PRESET))
+    except ArgumentError as error:
+        refused = _REFUSED.search(str(error))
+        if refused is None:
+            raise UserError(" ".join(str(error).split())) from error
+        key, value = refused["key"], refused["value"].strip()
+        where = f"{layers.origin[key]}: " if key in layers.origin else ""
+        raise UserError(f"{where}{key}: {value!r} is not {_allowed(parser, key)}") from error
+
+
+def _allowed(parser: ArgumentParser, key: str) -> str:
+    action = _actions(parser)[f"--{key}"]
+    kind = getattr(action, "_typehint", None) or action.type
+    names = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
+    choices = ", ".join(map(str, get_args(kind)))
+    return names.get(kind) or f"one of {choices}"
+
+
+def _actions(parser: ArgumentParser) -> dict[str, Any]:
+    actions: dict[str, Any] = parser._option_string_actions
+    return actions

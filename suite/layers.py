@@ -1,0 +1,134 @@
+"""Presets and YAML files as the flags they stand for.
+
+Layers go left to right: the preset first, then every `--config FILE` and flag in the order given.
+Because a file becomes flags, both have the same names, types and mistakes.
+"""
+
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from suite.errors import UserError
+from suite.wording import unknown
+
+LISTS = ("seed", "scheme", "weight_decay")
+COMMAND_ONLY = ("help", "preset", "config", "print_config", "from_previous_checkpoint")
+
+
+def presets(workload: str) -> list[str]:
+    """Names that --preset takes: the YAML files of configs/<workload>."""
+    folder = resources.files("configs") / workload
+    names = (file.name for file in folder.iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+
+class Layers:
+    """Turns a command line into plain flags and remembers which line of which file set a key.
+
+    Args:
+        flags: names of all flags, with underscores and without dashes.
+    """
+
+    def __init__(self, flags: Sequence[str]) -> None:
+        self._flags = list(flags)
+        self._keys = [flag for flag in flags if flag not in COMMAND_ONLY]
+        self.origin: dict[str, str] = {}
+
+    def expand(self, argv: Sequence[str], workload: str, preset: str) -> list[str]:
+        """The command line with `--preset` and `--config` replaced by what they contain.
+
+        Dashes in flag names become underscores. `preset` is taken where none is given.
+
+        Raises:
+            UserError: an unknown flag, preset or key, or a file that cannot be read.
+        """
+        above: list[tuple[str, str]] = []
+        rest = iter(argv)
+        for token in rest:
+            name, equals, value = token.removeprefix("--").partition("=")
+            name = name.replace("-", "_")
+            if not token.startswith("--"):
+                above.append(("value", token))
+            elif name not in self._flags:
+                flags = (f"--{flag}" for flag in self._flags)
+                raise UserError(unknown("option", f"--{name}", flags))
+            elif name in ("preset", "config"):
+                value = value if equals else next(rest, "")
+                if not value or value.startswith("--"):
+                    raise UserError(f"--{name} needs a value")
+                above.append((name, value))
+            else:
+                above.append((name, f"--{name}{equals}{value}"))
+        for kind, text in above:
+            preset = text if kind == "preset" else preset
+        tokens = self._file(_preset(workload, preset), f"preset {preset}")
+        for kind, text in above:
+            if kind == "config":
+                tokens += self._file(_read(Path(text)), text)
+            elif kind != "preset":
+                self.origin.pop(kind, None)
+                tokens.append(text)
+        return tokens
+
+    def _file(self, text: str, name: str) -> list[str]:
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = f", line {mark.line + 1}" if mark else ""
+            raise UserError(f"{name}{line}: not YAML: {error.problem}") from error
+        except yaml.YAMLError as error:
+            raise UserError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+        if root is None:
+            return []
+        if not isinstance(root, yaml.MappingNode):
+            raise UserError(f"{name}: expected lines of `key: value`, e.g. `gamma: 0.99`")
+        return list(self._mapping(root, name))
+
+    def _mapping(self, root: yaml.MappingNode, name: str) -> Iterator[str]:
+        seen: set[str] = set()
+        for key_node, value_node in root.value:
+            where = f"{name}, line {key_node.start_mark.line + 1}"
+            key = str(key_node.value)
+            if key not in self._keys:
+                raise UserError(f"{where}: {unknown('key', key, self._keys)}")
+            if key in seen:
+                raise UserError(f"{where}: {key} is given a second time")
+            seen.add(key)
+            self.origin[key] = where
+            if key in LISTS:
+                several = isinstance(value_node, yaml.SequenceNode)
+                nodes = value_node.value if several else [value_node]
+                yield f"--{key}"
+                yield from (
+                    _text(node, f"{where}: {key} takes values, e.g. [1, 2]") for node in nodes
+                )
+            else:
+                yield f"--{key}={_text(value_node, f'{where}: {key} takes one value')}"
+
+
+def _text(node: yaml.Node, otherwise: str) -> str:
+    """A scalar as it is written; anything else, and null, is a mistake."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag == "tag:yaml.org,2002:null":
+        raise UserError(otherwise)
+    return str(node.value)
+
+
+def _preset(workload: str, name: str) -> str:
+    names = presets(workload)
+    if name not in names:
+        raise UserError(unknown("preset", name, names))
+    return (resources.files("configs") / workload / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"config file {path} does not exist") from None
+    except UnicodeDecodeError:
+        raise UserError(f"config file {path} is not YAML: it is not UTF-8 text") from None
+    except OSError as error:
+        raise UserError(f"config file {path} cannot be read: {error.strerror}") from error
