@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     Where `discounts` is 0 the episode ended on the way, and `next_state` means nothing.
     """
 
-    frames: Tensor  # [K, B, 4+n, 84, 84] uint8; 8 frames when n > 4
+    frames: Tensor  # [K, B, 4+n, 84, 84] uint8, rows i-3 to i+n
     actions: Tensor  # [K, B] int64
     rewards: Tensor  # [K, B] float32, sum over j < n of gamma^j r_{i+j}, up to the episode's end
     discounts: Tensor  # [K, B] float32, gamma^n, or 0 where the episode ended
@@ -95,10 +95,10 @@ class Replay:
 
         self._steps = np.arange(n_step + 1)
         self._powers = (gamma**self._steps).astype(np.float32)
-        stack = np.arange(1 - STACK, 1)
-        self._offsets = np.union1d(stack, stack + n_step)
+        self._window = np.arange(1 - STACK, n_step + 1)
+        self._members = np.arange(members)[:, None, None]
         # Kept and reused: the pages of a fresh one cost several times what the gather does.
-        self._gathered = _empty((members, batch_size, len(self._offsets), *FRAME), storage)
+        self._gathered = _empty((members, batch_size, STACK + n_step, *FRAME), storage)
         if storage != self.device:
             self._gathered = self._gathered.pin_memory()
 
@@ -140,30 +140,25 @@ class Replay:
         Raises:
             ValueError: a member has no complete transition yet.
         """
-        members = np.arange(len(self.appended))[:, None, None]
         first, count = self._sampleable()
-        if (count < 1).any():
+        if count.min() < 1:
             raise ValueError(f"replay: no complete transition among {self.sizes} rows per member")
-        rows = (first[:, None] + (uniforms * count[:, None]).astype(np.int64))[..., None]
+        rows = first[:, None] + (uniforms * count[:, None]).astype(np.int64)
+        slots = self._slots(self._members, rows[..., None] + self._window)  # [K, B, 4+n]
+        own, onward = slots[..., STACK - 1], slots[..., STACK - 1 :]
 
-        slots = self._slots(members, rows + self._steps)  # [K, B, n+1]
-        ages = self._columns["ages"][slots]
+        ages = self._columns["ages"][onward]  # [K, B, n+1]
         # Within an episode the age rises by one per row; behind its end it begins again.
-        together = ages == ages[..., :1] + self._steps
-        weights = self._powers * together
-        rewards = (self._columns["rewards"][slots] * weights)[..., :-1].sum(axis=-1)
-
-        frames = self._slots(members, rows + self._offsets)  # [K, B, 4+n]
-        frames[self._offsets < -ages[..., :1]] = self._zero_slot
+        weights = self._powers * (ages == ages[..., :1] + self._steps)
+        rewards = (self._columns["rewards"][onward] * weights)[..., :-1].sum(axis=-1)
+        actions = self._columns["actions"][own].astype(np.int64)
+        slots[self._window < -ages[..., :1]] = self._zero_slot
         torch.index_select(
-            self._frames,
-            0,
-            self._to_storage(frames.ravel()),
-            out=self._gathered.view(-1, PIXELS),
+            self._frames, 0, self._to_storage(slots.ravel()), out=self._gathered.view(-1, PIXELS)
         )
         return Batch(
             self._gathered.to(self.device),
-            self._to_device(self._columns["actions"][slots[..., 0]].astype(np.int64)),
+            self._to_device(actions),
             self._to_device(rewards),
             self._to_device(weights[..., -1]),
         )
