@@ -18,7 +18,7 @@ COMMANDS = {
         "draw learning curves and the inside of the optimizer, several runs in one",
     ),
     "table": ("suite.table", "print score, weight norm, median m/w and drowned fraction of runs"),
-    "watch": ("suite.watch", "record an episode of a trained agent as GIF or MP4"),
+    "watch": ("suite.watch", "film a trained agent playing an episode"),
     "doctor": ("suite.doctor", "say what this machine has and what is missing"),
 }
 
@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     except UserError as error:
         print(f"wdbench: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         # The reader (`| head`) has gone; keep the interpreter from failing on flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

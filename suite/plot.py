@@ -1,28 +1,37 @@
 """`wdbench plot RUN...`: learning curves and the inside of the optimizer as one PNG."""
 
-import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suite.arguments import Parser
 from suite.errors import UserError
-from suite.history import History, column
+from suite.history import History, Row, column
 from suite.run_directory import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import SubFigure
 
-# Okabe and Ito's colours, told apart by colour-blind readers; darkest first, yellow left out.
+Style = dict[str, Any]
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+SCHEME_COLOURS = {
+    "none": "#000000",
+    "l2": "#D55E00",
+    "decoupled": "#0072B2",
+    "separated": "#009E73",
+}
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-BANDS = (("q01", "q99", 0.15), ("q05", "q95", 0.2), ("q25", "q75", 0.35))
+BANDS = (("q01", "q99", 0.12), ("q05", "q95", 0.18), ("q25", "q75", 0.35))
+BAND_NOTE = "|m/w| of all weights: line, median; bands from dark to light, 25-75, 5-95 and 1-99 %"
 COLUMNS = 4
 
 
 def main(argv: list[str], prog: str) -> int:
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = Parser(prog, "Draw runs: learning curves and the inside of the optimizer.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
     parser.add_argument(
         "--out",
@@ -52,9 +61,12 @@ def plot(runs: Sequence[Run], out: Path) -> Path:
     from matplotlib.figure import Figure
 
     band_rows = math.ceil(len(histories) / COLUMNS)
-    figure = Figure(figsize=(15, 3.6 * (1 + band_rows) + 0.6), layout="constrained", dpi=110)
+    figure = Figure(figsize=(15, 3.8 + 3.2 * band_rows), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
-    _draw(figure, histories, band_rows)
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.8, 3.2 * band_rows]).flat
+    styles = _styles(histories)
+    _draw_curves(upper, histories, styles)
+    _draw_bands(lower, histories, styles, band_rows)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     figure.savefig(temporary, format="png")
@@ -62,78 +74,96 @@ def plot(runs: Sequence[Run], out: Path) -> Path:
     return out
 
 
-def _draw(figure: "Figure", histories: Sequence[History], band_rows: int) -> None:
-    grid = figure.add_gridspec(1 + band_rows, COLUMNS)
-    styles = _styles(histories)
-    top = [figure.add_subplot(grid[0, i]) for i in range(COLUMNS)]
+def _draw_curves(
+    figure: "SubFigure", histories: Sequence[History], styles: Sequence[Style]
+) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    training, evaluation, norm, drowned = figure.subplots(1, 4)
     for history, style in zip(histories, styles, strict=True):
-        _returns(top[0], history, "train/return", style, windows=True)
-        _returns(top[1], history, "eval/return", style, windows=False)
-        _curve(top[2], history, "optim/weight_norm", style)
-        _curve(top[3], history, "optim/drowned_fraction", style)
-    _frame(top[0], "return while training", "return per episode")
-    _frame(top[1], "return while evaluating", "return per episode")
-    _frame(top[2], "weight norm", "2-norm of all weights")
-    _frame(top[3], "weights whose gradient the decay drowns", "share of weights")
-    top[3].set_ylim(-0.02, 1.02)
-    first: Axes | None = None
-    for i, (history, style) in enumerate(zip(histories, styles, strict=True)):
-        axes = figure.add_subplot(grid[1 + i // COLUMNS, i % COLUMNS], sharey=first)
-        first = first or axes
-        _bands(axes, history, style)
-        _frame(axes, style["label"], "ln |m/w|" if i % COLUMNS == 0 else "")
-    handles, labels = top[2].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
+        training.plot(
+            *column(history.metrics, "train/return"), color=style["color"], alpha=0.3, linewidth=1
+        )
+        _curve(training, history, history.evaluations, "train/return", style, marker="o")
+        _curve(evaluation, history, history.evaluations, "eval/return", style, marker="o")
+        _curve(norm, history, history.metrics, "optim/weight_norm", style)
+        _curve(drowned, history, history.metrics, "optim/drowned_fraction", style)
+    _frame(training, "training", "return per episode")
+    _frame(evaluation, "evaluation", "return per episode")
+    _frame(norm, "weight norm", "2-norm of all weights")
+    _frame(drowned, "gradient drowned by decay", "share of weights")
+    drowned.set_ylim(bottom=0)
+    drowned.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    handles, labels = norm.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=COLUMNS, frameon=False)
     figure.suptitle(_title(histories), fontsize=14)
+
+
+def _draw_bands(
+    figure: "SubFigure", histories: Sequence[History], styles: Sequence[Style], rows: int
+) -> None:
+    columns = min(len(histories), COLUMNS)
+    panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for axes, history, style in zip(panels, histories, styles, strict=False):
+        _bands(axes, history, style)
+        _frame(axes, style["label"], "ln |m/w|")
+        axes.label_outer()
+    for axes in panels[len(histories) :]:
+        axes.set_visible(False)
+    figure.supxlabel(BAND_NOTE, fontsize=10)
 
 
 def _title(histories: Sequence[History]) -> str:
     return ", ".join(sorted({h.run.path.parent.parent.name for h in histories}))
 
 
-def _styles(histories: Sequence[History]) -> list[dict[str, Any]]:
-    """Colour by scheme and lambda; line style by seed, or by colour where every one has one."""
-    names = list(dict.fromkeys(h.run.path.parent for h in histories))
-    seeds = list(dict.fromkeys(h.run.config["member"]["seed"] for h in histories))
-    several_games = len({h.run.path.parent.parent for h in histories}) > 1
+def _styles(histories: Sequence[History]) -> list[Style]:
+    """Colour by scheme and lambda; line style by seed, or like the colour when seeds are equal."""
+    names = list(dict.fromkeys(history.run.path.parent for history in histories))
+    schemes = [_member(history)["scheme"] for history in histories]
+    seeds = list(dict.fromkeys(_member(history)["seed"] for history in histories))
+    one_lambda_each = len(set(schemes)) == len(names)
     styles = []
-    for history in histories:
-        name, seed = history.run.path.parent, history.run.config["member"]["seed"]
-        colour = names.index(name)
-        style = seeds.index(seed) if len(seeds) > 1 else colour
-        label = history.run.label
-        if several_games:
-            label = f"{name.parent.name} {label}"
-        if history.status == "diverged":
-            label += " (diverged)"
+    for history, scheme in zip(histories, schemes, strict=True):
+        index = names.index(history.run.path.parent)
+        style = seeds.index(_member(history)["seed"]) if len(seeds) > 1 else index
+        colour = SCHEME_COLOURS[scheme] if one_lambda_each else COLOURS[index % len(COLOURS)]
         styles.append(
             {
-                "color": COLOURS[colour % len(COLOURS)],
+                "color": colour,
                 "linestyle": STYLES[style % len(STYLES)],
-                "label": label,
+                "label": _label(history, several_games=len({name.parent for name in names}) > 1),
             }
         )
     return styles
 
 
-def _returns(
-    axes: "Axes", history: History, key: str, style: dict[str, Any], *, windows: bool
+def _label(history: History, *, several_games: bool) -> str:
+    game = f"{history.run.path.parent.parent.name} " if several_games else ""
+    return f"{game}{history.run.label}" + (" (diverged)" if history.status == "diverged" else "")
+
+
+def _member(history: History) -> dict[str, Any]:
+    member: dict[str, Any] = history.run.config["member"]
+    return member
+
+
+def _curve(
+    axes: "Axes",
+    history: History,
+    rows: list[Row],
+    key: str,
+    style: Style,
+    marker: str | None = None,
 ) -> None:
-    """Means per iteration; behind them, thin, the means per row of metrics."""
-    if windows:
-        axes.plot(*column(history.metrics, key), color=style["color"], alpha=0.35, linewidth=1)
-    steps, values = column(history.evaluations, key)
-    axes.plot(steps, values, marker="o", markersize=4, **style)
+    steps, values = column(rows, key)
+    # A line through a single point would be invisible.
+    shape = marker or ("." if len(steps) == 1 else None)
+    axes.plot(steps, values, marker=shape, markersize=4, **style)
     _mark_divergence(axes, history, steps, values)
 
 
-def _curve(axes: "Axes", history: History, key: str, style: dict[str, Any]) -> None:
-    steps, values = column(history.metrics, key)
-    axes.plot(steps, values, **style)
-    _mark_divergence(axes, history, steps, values)
-
-
-def _bands(axes: "Axes", history: History, style: dict[str, Any]) -> None:
+def _bands(axes: "Axes", history: History, style: Style) -> None:
     key = "optim/log_m_over_w/"
     for low, high, alpha in BANDS:
         steps, lows = column(history.metrics, key + low)
@@ -158,5 +188,6 @@ def _frame(axes: "Axes", title: str, y_label: str) -> None:
     axes.set_xlabel("agent steps")
     axes.set_ylabel(y_label)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,10 +1,10 @@
 """`wdbench table RUN...`: one line per run, and what the paper's claim looks like in them."""
 
-import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from suite.arguments import Parser
 from suite.history import History, last
 from suite.run_directory import Run
 
@@ -16,7 +16,7 @@ LAMBDA_UNITS = (
 
 
 def main(argv: list[str], prog: str) -> int:
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = Parser(prog, "Put runs side by side: score and the inside of the optimizer.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
     print(table([Run.at(path) for path in parser.parse_args(argv).runs]))
     return 0

@@ -1,0 +1,15 @@
+"""argparse whose mistakes are UserErrors, like all others."""
+
+import argparse
+from typing import NoReturn
+
+from suite.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        usage = " ".join(self.format_usage().split())
+        raise UserError(f"{message}; {usage}")

@@ -1,0 +1,143 @@
+"""`wdbench doctor`: what this machine has, and what is missing for training."""
+
+import importlib
+import os
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from suite import provenance, resources
+from suite.arguments import Parser
+from suite.wording import amount
+
+PAPER_GAMES = (
+    "BeamRider",
+    "Breakout",
+    "Enduro",
+    "Pong",
+    "Qbert",
+    "Seaquest",
+    "SpaceInvaders",
+    "TimePilot",
+)
+NEEDED = ("torch", "lightning", "numpy", "gymnasium", "ale_py", "jsonargparse", "yaml", "rich")
+FOR_LOOKING = ("tensorboard", "matplotlib", "PIL")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `ok`, `note` (training works without) or `missing` (it does not)."""
+
+    mark: str
+    topic: str
+    text: str
+
+
+def main(argv: list[str], prog: str) -> int:
+    Parser(prog, "Say what this machine has, and what is missing.").parse_args(argv)
+    findings = [finding for check in CHECKS for finding in check()]
+    width = max(len(finding.topic) for finding in findings)
+    for finding in findings:
+        head = f"{finding.mark:<9}{finding.topic:<{width}}  "
+        print(textwrap.fill(head + finding.text, 100, subsequent_indent=" " * len(head)))
+    missing = sum(finding.mark == "missing" for finding in findings)
+    print(f"\n{missing} missing: training cannot run" if missing else "\nTraining can run.")
+    return 1 if missing else 0
+
+
+def packages() -> Iterator[Finding]:
+    """Whether what is installed can also be imported."""
+    versions = provenance.versions()
+    yield Finding("ok", "python", str(versions["python"]))
+    distributions = metadata.packages_distributions()
+    for module in (*NEEDED, *FOR_LOOKING):
+        try:
+            importlib.import_module(module)
+            version = metadata.version(distributions[module][0])
+            yield Finding("ok", module, version)
+        except Exception as error:  # a broken installation fails in any way it likes
+            problem = " ".join(f"{type(error).__name__}: {error}".split())
+            mark = "missing" if module in NEEDED else "note"
+            yield Finding(mark, module, f"{problem}; reinstall with `pip install wdbench`")
+
+
+def devices() -> Iterator[Finding]:
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("ok", "cpu", f"{cores} cores, {torch.get_num_threads()} threads for arithmetic")
+    gpu = resources.cuda_memory()
+    if gpu is None:
+        yield Finding("note", "cuda", "no usable GPU: --device auto trains on the CPU")
+        return
+    free, total = gpu
+    name = torch.cuda.get_device_name()
+    yield Finding("ok", "cuda", f"{name}, {amount(free)} of {amount(total)} free")
+
+
+def memory() -> Iterator[Finding]:
+    from rl.memory import replay_bytes
+
+    free, total = resources.free_memory(), psutil.virtual_memory().total
+    yield Finding("ok", "memory", f"{amount(free)} of {amount(total)} free")
+    million = replay_bytes(1, 1_000_000)
+    gpu = resources.cuda_memory()
+    fits = max(free, gpu[0] if gpu else 0) // million
+    text = f"1,000,000 transitions take {amount(million)} per member; {fits} members fit"
+    yield Finding("ok" if fits else "note", "replay", text)
+    yield Finding("ok", "disk", f"{amount(resources.free_disk(Path()))} free here")
+
+
+def games() -> Iterator[Finding]:
+    from rl.environment import game_names
+
+    names = game_names()
+    yield Finding("ok" if names else "missing", "games", f"{len(names)}: {' '.join(names)}")
+    absent = [game for game in PAPER_GAMES if game not in names]
+    text = (
+        f"without ROM: {' '.join(absent)}" if absent else f"all have ROMs: {' '.join(PAPER_GAMES)}"
+    )
+    yield Finding("note" if absent else "ok", "the paper's 8", text)
+
+
+def compiler() -> Iterator[Finding]:
+    found = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+    if found:
+        yield Finding("ok", "C++ compiler", f"{found}: the optimizer is compiled")
+    else:
+        text = "none found: the optimizer runs uncompiled, slower; install g++ or set CXX"
+        yield Finding("note", "C++ compiler", text)
+
+
+def commands() -> Iterator[Finding]:
+    """Which `lightning` a shell would start, and who gets what is not ours."""
+    from suite.__main__ import other_lightning
+
+    found = shutil.which("lightning")
+    if found is None:
+        text = "not on the path; `wdbench` and `python -m suite` do the same"
+        yield Finding("note", "lightning", text)
+    elif "suite.__main__" in Path(found).read_text(errors="ignore"):
+        yield Finding("ok", "lightning", f"{found} is this suite's")
+    else:
+        text = f"{found} is another package's: use `wdbench run rl` or `python -m suite run rl`"
+        yield Finding("note", "lightning", text)
+    other = other_lightning()
+    if other is not None and other.dist is not None:
+        text = f"{other.dist.name} has a command of this name too: what is not ours goes there"
+        yield Finding("note", "lightning", text)
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    packages,
+    devices,
+    memory,
+    games,
+    compiler,
+    commands,
+)
