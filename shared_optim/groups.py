@@ -1,0 +1,142 @@
+"""Parameter groups: what a group may hold, lambdas from a scheme's name, what should not decay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from shared_optim.schedules import parse_schedule
+
+Scheme = Literal["none", "l2", "decoupled", "separated"]
+LAMBDAS = ("l2", "decoupled", "separated")
+PER_MEMBER = (*LAMBDAS, "schedule")
+EPS_PLACEMENTS = ("outside", "hat")
+ROUNDINGS = ("once", "torch")
+
+_NORMS = (
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.GroupNorm,
+    nn.modules.batchnorm._NormBase,
+)
+
+
+def lambdas(scheme: Scheme, weight_decay: float) -> dict[str, float]:
+    """The three lambdas of `WeightDecayAdam` from a scheme's name.
+
+    `lambdas("l2", 1e-4) == {"l2": 1e-4, "decoupled": 0.0, "separated": 0.0}`; `none` gives three
+    zeros, whatever the weight decay. Raises ValueError for an unknown scheme.
+    """
+    if scheme not in ("none", *LAMBDAS):
+        raise ValueError(f"scheme: {scheme!r} is none of none, {', '.join(LAMBDAS)}")
+    return {name: weight_decay if name == scheme else 0.0 for name in LAMBDAS}
+
+
+def decay_groups(module: nn.Module, *, stacked: bool = False) -> list[dict[str, Any]]:
+    """Two parameter groups: kernels and embeddings decay, biases and norms do not.
+
+    A parameter does not decay when it has at most one axis (its population axis aside) or belongs
+    to a normalisation layer. The groups carry the parameters' names.
+
+    Args:
+        module: its parameters that require gradients are grouped.
+        stacked: whether parameters are [K, ...], one slice per member of a population.
+    """
+    of_norms = {
+        parameter
+        for layer in module.modules()
+        if isinstance(layer, _NORMS)
+        for parameter in layer.parameters(recurse=False)
+    }
+    decayed: list[tuple[str, Tensor]] = []
+    kept: list[tuple[str, Tensor]] = []
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            is_vector = parameter.ndim - stacked <= 1
+            (kept if is_vector or parameter in of_norms else decayed).append((name, parameter))
+    return [{"params": decayed}, {"params": kept, **dict.fromkeys(LAMBDAS, 0.0)}]
+
+
+def normalised(group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """`group` over `defaults`, checked, with plain numbers and strings that a state_dict can hold.
+
+    `members` becomes K when any per-member value is a sequence, in the group or the defaults, and
+    None otherwise; with K, every per-member value becomes a list of K. `weight_decay` becomes the
+    largest lambda: a number for monitors to read, never read by the update.
+
+    Raises ValueError naming the key, the value and what is allowed.
+    """
+    group = {**defaults, **group}
+    values = {key: _plain(group[key]) for key in PER_MEMBER}
+    lengths = {key: len(value) for key, value in values.items() if isinstance(value, list)}
+    members = next(iter(lengths.values()), defaults.get("members"))
+    if any(length != members for length in lengths.values()):
+        raise ValueError(f"per-member sequences differ in length: {lengths}; all must be K long")
+    for key, value in values.items():
+        _check_each(key, value)
+        group[key] = value if members is None or isinstance(value, list) else [value] * members
+    _check_shared(group)
+    largest = max(max(spread(group[key], 1)) for key in LAMBDAS)
+    if group.get("weight_decay", largest) != largest:
+        raise ValueError(
+            f"weight_decay: {group['weight_decay']} names no scheme; "
+            "set l2, decoupled or separated instead"
+        )
+    return {**group, "members": members, "weight_decay": largest}
+
+
+def spread(value: Any, members: int) -> list[Any]:
+    """One value per member: a list as it is, a single value `members` times."""
+    return value if isinstance(value, list) else [value] * members
+
+
+def check_parameters(parameters: Sequence[Tensor], members: int | None) -> None:
+    """Raise ValueError for a complex parameter, or one that is not [K, ...] when K is given."""
+    for parameter in parameters:
+        shape = tuple(parameter.shape)
+        if parameter.is_complex():
+            raise ValueError(
+                f"a parameter of shape {shape} is complex ({parameter.dtype}), which Adam's "
+                "second moment does not define; optimize torch.view_as_real of it"
+            )
+        if members is not None and (not shape or shape[0] != members):
+            raise ValueError(
+                f"a parameter of shape {shape} is not stacked [K, ...] with K = {members}, "
+                "the number of per-member values given"
+            )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        value = value.tolist()
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Real):
+        return float(value)
+    return [_plain(item) for item in value]
+
+
+def _check_each(key: str, value: Any) -> None:
+    for item in spread(value, 1):
+        if key == "schedule":
+            parse_schedule(item)
+        elif not (math.isfinite(item) and item >= 0):
+            raise ValueError(f"{key}: {item} is not a finite number >= 0")
+
+
+def _check_shared(group: dict[str, Any]) -> None:
+    if isinstance(group["lr"], Tensor) and group["lr"].numel() != 1:
+        raise ValueError("lr: a tensor must hold one element; per-member rates do not exist")
+    for key in ("lr", "eps"):
+        value = float(group[key])
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{key}: {value} is not a finite number >= 0")
+    if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
+        raise ValueError(f"betas: {group['betas']} are not two numbers from 0 to below 1")
+    for key, allowed in (("eps_placement", EPS_PLACEMENTS), ("rounding", ROUNDINGS)):
+        if group[key] not in allowed:
+            raise ValueError(f"{key}: {group[key]!r} is neither {' nor '.join(allowed)}")

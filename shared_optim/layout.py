@@ -1,0 +1,104 @@
+"""A parameter and its buffers as [K, n] matrices: row k is member k, columns in memory order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+BUFFERS = ("exp_avg", "exp_avg_sq", "decay_exp_avg", "decay_exp_avg_sq")
+
+Axes = tuple[int, ...] | None  # None: the axes as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """Views of one parameter and its buffers, kept from step to step because making them costs.
+
+    Attributes:
+        parameter: the parameter, [...] or stacked [K, ...].
+        axes: its axes, outermost in memory first; the population's axis always leads.
+        theta: [K, n], a view of the parameter, or a copy when no such view exists.
+        step: int64 on the host, [] or [K]: steps taken, by each member.
+        buffers: exp_avg, exp_avg_sq and perhaps decay_exp_avg, decay_exp_avg_sq, views [K, n].
+        sources: what of the optimizer's state is viewed: step, then the buffers.
+        address: of the parameter's memory when the views were made.
+    """
+
+    parameter: Tensor
+    axes: Axes
+    theta: Tensor
+    step: Tensor
+    buffers: tuple[Tensor, ...]
+    sources: tuple[Tensor, ...]
+    address: int
+
+    @classmethod
+    def of(cls, parameter: Tensor, state: dict[str, Any], members: int | None) -> Flat:
+        """Views of `parameter` and its `state`, whose step and buffers are brought into place."""
+        axes = memory_order(parameter, stacked=members is not None)
+        rows = members or 1
+        state["step"] = state["step"].cpu()
+        names = [name for name in BUFFERS if name in state]
+        for name in names:
+            if not _is_flat(state[name], axes):
+                state[name] = zeros_in_order(parameter, axes).copy_(state[name])
+        return cls(
+            parameter,
+            axes,
+            flatten(parameter, axes, rows),
+            state["step"],
+            tuple(flatten(state[name], axes, rows) for name in names),
+            (state["step"], *(state[name] for name in names)),
+            parameter.data_ptr(),
+        )
+
+    def is_current(self, state: dict[str, Any]) -> bool:
+        """Whether these still view the parameter's memory and exactly what `state` holds."""
+        return (
+            self.parameter.data_ptr() == self.address
+            and len(self.sources) == len(state)
+            and all(a is b for a, b in zip(self.sources, state.values(), strict=True))
+        )
+
+    def read(self) -> Tensor:
+        """theta, brought up to date where it is a copy."""
+        if self.theta.data_ptr() != self.address:
+            self.theta.copy_(flatten(self.parameter, self.axes, self.theta.shape[0]))
+        return self.theta
+
+    def write(self) -> None:
+        """Carry theta back into the parameter where it is a copy."""
+        if self.theta.data_ptr() != self.address:
+            target = self.parameter if self.axes is None else self.parameter.permute(self.axes)
+            target.copy_(self.theta.view(target.shape))
+
+
+def memory_order(tensor: Tensor, *, stacked: bool) -> Axes:
+    """The axes of `tensor`, outermost in memory first, the population's axis always leading."""
+    strides = tensor.stride()
+    inner = sorted(range(int(stacked), tensor.ndim), key=lambda axis: -strides[axis])
+    axes = (0, *inner) if stacked else tuple(inner)
+    return None if axes == tuple(range(tensor.ndim)) else axes
+
+
+def flatten(tensor: Tensor, axes: Axes, rows: int) -> Tensor:
+    """[rows, n] in the order of `axes`, contiguous: a view where there is one, else a copy."""
+    if axes is not None:
+        tensor = tensor.permute(axes)
+    return tensor.reshape(rows, tensor.numel() // rows).contiguous()
+
+
+def zeros_in_order(tensor: Tensor, axes: Axes) -> Tensor:
+    """Zeros like `tensor`, laid out so that `flatten` gives a view."""
+    if axes is None:
+        return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
+    inverse = [axes.index(axis) for axis in range(tensor.ndim)]
+    shape = [tensor.shape[axis] for axis in axes]
+    return torch.zeros(shape, dtype=tensor.dtype, device=tensor.device).permute(inverse)
+
+
+def _is_flat(tensor: Tensor, axes: Axes) -> bool:
+    return (tensor if axes is None else tensor.permute(axes)).is_contiguous()

@@ -1,0 +1,253 @@
+"""Adam with L2, decoupled and separated weight decay, for one network or a population of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import Optimizer, ParamsT
+
+from shared_optim.groups import check_parameters, normalised, spread
+from shared_optim.layout import Flat, flatten, memory_order, zeros_in_order
+from shared_optim.update import (
+    coefficient_tensor,
+    coefficients,
+    compiled_kernel,
+    eager_kernel,
+)
+
+PerMember = float | Sequence[float] | Tensor
+
+
+class WeightDecayAdam(Optimizer):
+    r"""Adam in which weight decay may enter in three ways, separately or together.
+
+    At step t = 1, 2, ... with gradient :math:`\nabla` and everything on the right at
+    :math:`\theta_{t-1}`::
+
+        g     = grad + s_t*l2*theta
+        m     = b1*m + (1-b1)*g             v  = b2*v + (1-b2)*g^2
+        m'    = b1*m' + (1-b1)*theta        v' = b2*v' + (1-b2)*theta^2
+        u     = m^/(sqrt(v^)+eps) + s_t*separated*m'^/(sqrt(v'^)+eps) + s_t*decoupled*theta
+        theta = theta - lr*u                with x^ = x / (1 - b^t)
+
+    * ``l2``: Adam on the loss plus l2/2*|theta|^2. In the buffers the decay can drown the gradient.
+    * ``decoupled``: AdamW. Per step theta shrinks by the factor 1 - lr*decoupled.
+    * ``separated``: Algorithm 1 of Bjorck et al.: the decay has buffers m', v' of its own. Its
+      lambda is in absolute units, unlike ``decoupled``: theta moves by about
+      lr*separated*sign(theta), whatever its size.
+
+    Example::
+
+        model = torch.nn.Linear(10, 1)
+        optimizer = WeightDecayAdam(model.parameters(), lr=1e-3, separated=1e-4)
+        for inputs, targets in [(torch.randn(32, 10), torch.randn(32, 1))]:
+            optimizer.zero_grad()
+            torch.nn.functional.mse_loss(model(inputs), targets).backward()
+            optimizer.step()
+
+    Args:
+        params: parameters, (name, parameter) pairs, or groups of them; see also `decay_groups`.
+        lr: alpha, one number for all members; a tensor of one element will do.
+        betas: decay rates b1, b2 of the moments, of both pairs of buffers.
+        eps: added to the denominators of both terms.
+        l2, decoupled, separated: the three lambdas, >= 0; see `lambdas` for scheme names. A
+            sequence of K makes this the optimizer of a population: every parameter is then stacked
+            [K, ...] and slice k follows lambda k, exactly as if it were optimized alone.
+        schedule: s_t: ``always``, ``early:T``, ``late:T`` or ``stuttered:K``, or a sequence of K of
+            them; see `Schedule`. m' and v' advance whatever the schedule says.
+        eps_placement: ``outside`` adds eps to sqrt(v^) as torch and optax do; ``hat`` adds it to
+            sqrt(v), before the bias correction, as TF1 and fairseq do: eps/sqrt(1-b2^t) outside.
+        rounding: ``once`` rounds theta one time per step; ``torch`` rounds theta*(1-lr*decoupled)
+            first, as torch.optim.AdamW does, which in float32 is no decay at all when
+            lr*decoupled is below 3e-8.
+        maximize: ascend the objective. Decay still shrinks the weights.
+        compile: compile the update with torch.compile. Where no compiler works it runs eagerly,
+            after one warning.
+
+    All keyword values live in ``param_groups`` and may be changed between steps, by hand or by a
+    learning rate scheduler, without recompilation. ``weight_decay`` there is the largest lambda at
+    construction, for monitors to read.
+
+    State per parameter: ``step`` (int64 on the CPU, [] or [K]), ``exp_avg`` (m), ``exp_avg_sq``
+    (v), and where separated > 0 for some member ``decay_exp_avg`` (m'), ``decay_exp_avg_sq``
+    (v'), in the parameter's dtype. Arithmetic is in float32 for narrower dtypes. When separated
+    becomes positive later on, its buffers begin as if theta had stood still until then.
+
+    Differs from torch.optim.Adam and AdamW in the rounding; from Algorithm 1, whose lambda is
+    not multiplied by a schedule, and which leaves eps out; and from Loshchilov and Hutter, whose
+    decay is not multiplied by lr.
+
+    A parameter without a gradient neither decays nor gets a state. Sparse gradients raise
+    RuntimeError, complex parameters and values out of range ValueError.
+
+    Sources: Bjorck, Weinberger and Gomes, "Understanding Decoupled and Early Weight Decay", AAAI
+    2021, Algorithm 1; Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        *,
+        l2: PerMember = 0.0,
+        decoupled: PerMember = 0.0,
+        separated: PerMember = 0.0,
+        schedule: str | Sequence[str] = "always",
+        eps_placement: Literal["outside", "hat"] = "outside",
+        rounding: Literal["once", "torch"] = "once",
+        maximize: bool = False,
+        compile: bool = True,
+    ) -> None:
+        defaults = normalised(
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "l2": l2,
+                "decoupled": decoupled,
+                "separated": separated,
+                "schedule": schedule,
+                "eps_placement": eps_placement,
+                "rounding": rounding,
+                "maximize": maximize,
+            },
+            {},
+        )
+        # What a group's own lambdas make of it; the defaults' would contradict them.
+        del defaults["weight_decay"]
+        self.compile = compile
+        self._flats: dict[Tensor, Flat] = {}
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        group = normalised(param_group, self.defaults)
+        super().add_param_group(group)
+        try:
+            check_parameters(group["params"], group["members"])
+        except ValueError:
+            self.param_groups.pop()
+            raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "compile": self.compile}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._flats = {}
+        for group in self.param_groups:
+            check_parameters(group["params"], group["members"])
+
+    @torch.no_grad()
+    def step(  # type: ignore[override]
+        self,
+        closure: Callable[[], float] | None = None,
+        *,
+        active: Sequence[bool] | Tensor | None = None,
+    ) -> float | None:
+        """Update every parameter that has a gradient, and return the closure's loss, if any.
+
+        Args:
+            closure: evaluates the model again and returns the loss.
+            active: [K] booleans, for a population. Parameters, buffers and step counts of
+                inactive members stay as they are, whatever their gradients hold.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        # All is gathered before anything changes: an error leaves every parameter as it was.
+        for batch in [batch for group in self.param_groups for batch in self._batches(group)]:
+            self._update(batch, _per_member(active, batch.group["members"]))
+        return loss
+
+    def _batches(self, group: dict[str, Any]) -> list[_Batch]:
+        """The group's parameters that have gradients, by dtype, device, buffers and step counts."""
+        rows = group["members"] or 1
+        decays_apart = any(spread(group["separated"], rows))
+        batches: dict[tuple[Any, ...], _Batch] = {}
+        for parameter in group["params"]:
+            if (gradient := parameter.grad) is None:
+                continue
+            if gradient.layout != torch.strided:
+                raise RuntimeError(
+                    "WeightDecayAdam does not support sparse gradients "
+                    f"(parameter of shape {tuple(parameter.shape)}): decay touches every weight"
+                )
+            flat = self._flat(parameter, group, decays_apart)
+            steps = tuple(flat.step.view(-1).tolist())
+            key = (parameter.dtype, parameter.device, len(flat.buffers), steps)
+            batch = batches.setdefault(key, _Batch(group, steps, [], []))
+            batch.flats.append(flat)
+            batch.gradients.append(flatten(gradient, flat.axes, rows))
+        return list(batches.values())
+
+    def _flat(self, parameter: Tensor, group: dict[str, Any], decays_apart: bool) -> Flat:
+        """The parameter's views, its state made or brought up to date first where needed."""
+        members, state = group["members"], self.state[parameter]
+        axes = memory_order(parameter, stacked=members is not None)
+        if not state:
+            state["step"] = torch.zeros(members or (), dtype=torch.int64)
+            state["exp_avg"] = zeros_in_order(parameter, axes)
+            state["exp_avg_sq"] = zeros_in_order(parameter, axes)
+        if decays_apart and "decay_exp_avg" not in state:
+            beta1, beta2 = group["betas"]
+            t = state["step"].to(parameter.device, torch.float64)
+            t = t.view(-1, *[1] * (parameter.ndim - 1)) if members else t
+            state["decay_exp_avg"] = zeros_in_order(parameter, axes)
+            state["decay_exp_avg"].copy_((1 - beta1**t) * parameter)
+            state["decay_exp_avg_sq"] = zeros_in_order(parameter, axes)
+            state["decay_exp_avg_sq"].copy_((1 - beta2**t) * parameter * parameter)
+        flat = self._flats.get(parameter)
+        if flat is None or not flat.is_current(state):
+            flat = self._flats[parameter] = Flat.of(parameter, state, members)
+        return flat
+
+    def _update(self, batch: _Batch, active: list[bool]) -> None:
+        group, first = batch.group, batch.flats[0]
+        dtype, device = first.parameter.dtype, first.parameter.device
+        steps = [t + acts for t, acts in zip(batch.steps, active, strict=True)]
+        columns = [
+            [flat.read() for flat in batch.flats],
+            batch.gradients,
+            *zip(*(flat.buffers for flat in batch.flats), strict=True),
+        ]
+        rounding = group["rounding"]
+        kernel = (
+            compiled_kernel(len(steps), len(columns), dtype, device, rounding)
+            if self.compile
+            else eager_kernel(rounding)
+        )
+        rows = coefficients(group, steps, active)
+        kernel(columns, coefficient_tensor(rows, dtype, device))
+        taken = torch.tensor(active).view(first.step.shape)
+        for flat in batch.flats:
+            flat.write()
+            flat.step.add_(taken)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Parameters of one group that share a call of the kernel, with `steps` taken so far [K]."""
+
+    group: dict[str, Any]
+    steps: tuple[int, ...]
+    flats: list[Flat]
+    gradients: list[Tensor]
+
+
+def _per_member(active: Sequence[bool] | Tensor | None, members: int | None) -> list[bool]:
+    if active is None:
+        return [True] * (members or 1)
+    given = [bool(acts) for acts in active]
+    if len(given) != members:
+        raise ValueError(
+            f"active: {len(given)} values for "
+            + (f"a population of {members}" if members else "parameters that are no population")
+        )
+    return given

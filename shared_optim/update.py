@@ -1,0 +1,197 @@
+"""The update: one formula over [K, n] tensors, and the compiled kernel made of it.
+
+    g     = grad + s_t*l2*theta
+    m     = b1*m + (1-b1)*g             v  = b2*v + (1-b2)*g^2
+    m'    = b1*m' + (1-b1)*theta        v' = b2*v' + (1-b2)*theta^2
+    u     = m^/(sqrt(v^)+eps) + s_t*separated*m'^/(sqrt(v'^)+eps) + s_t*decoupled*theta
+    theta = theta - alpha*u             with x^ = x / (1 - b^t)
+
+theta on the right is always theta_{t-1}. Everything that changes from step to step enters through
+`coefficients`, a small tensor made on the host in float64, so that nothing is ever recompiled.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shared_optim.groups import spread
+from shared_optim.schedules import parse_schedule
+
+# theta, gradient, m, v [, m', v'] of some parameters, each [K, n]; n differs between parameters.
+Columns = Sequence[Sequence[Tensor]]
+Kernel = Callable[[Columns, Tensor], None]
+
+# Tensors per compiled call. One call costs as much as updating 50,000 weights; more tensors per
+# call take longer to compile (8: 10 s the first time on a machine, 2 s afterwards).
+WIDTH = 8
+_TRACED_SIZE = 100_000
+
+
+def coefficients(
+    group: dict[str, Any], steps: Sequence[int], active: Sequence[bool]
+) -> list[list[float]]:
+    """What `update` multiplies with at steps t [K], as rows of K numbers in float64.
+
+    m^/(sqrt(v^)+eps) is computed as step_size*m/(sqrt(v)+eps_t), with eps_t = eps*sqrt(1-b2^t) for
+    eps outside the bias correction and eps_t = eps for eps-hat.
+    """
+    lr, eps = float(group["lr"]), group["eps"]
+    beta1, beta2 = group["betas"]
+    direction = -1.0 if group["maximize"] else 1.0
+    columns = []
+    for t, acts, l2, decoupled, separated, schedule in zip(
+        steps,
+        active,
+        *(spread(group[key], len(steps)) for key in ("l2", "decoupled", "separated", "schedule")),
+        strict=True,
+    ):
+        multiplier = parse_schedule(schedule).multiplier(t)
+        root = math.sqrt(1 - beta2**t)
+        step_size = lr * root / (1 - beta1**t)
+        columns.append(
+            (
+                float(acts),
+                direction,
+                multiplier * l2,
+                beta1,
+                1 - beta1,
+                beta2,
+                1 - beta2,
+                step_size,
+                eps * root if group["eps_placement"] == "outside" else eps,
+                multiplier * separated * step_size,
+                multiplier * decoupled * lr,
+                1 - multiplier * decoupled * lr,
+            )
+        )
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def update(tensors: Sequence[Tensor], coefficients: Tensor, rounding: str) -> None:
+    """One step of one parameter, in place.
+
+    Args:
+        tensors: theta, gradient, m, v and, with separated decay, m', v', each [K, n].
+        coefficients: [12, K], the rows of the function `coefficients`, in float64 for float64
+            parameters and in float32 for all narrower ones, which the arithmetic then follows.
+        rounding: `once` adds all terms up before theta is rounded; `torch` rounds
+            theta*(1 - alpha*lambda) first, as torch.optim.AdamW does.
+    """
+    theta, gradient, *buffers = tensors
+    (
+        active,
+        direction,
+        l2,
+        beta1,
+        rest1,
+        beta2,
+        rest2,
+        step_size,
+        eps,
+        separated,
+        decoupled,
+        kept,
+    ) = coefficients.unsqueeze(-1).unbind(0)
+    g = direction * gradient + l2 * theta
+    m = beta1 * buffers[0] + rest1 * g
+    v = beta2 * buffers[1] + rest2 * (g * g)
+    results = [m, v]
+    change = step_size * m / (v.sqrt() + eps)
+    if len(buffers) == 4:
+        m = beta1 * buffers[2] + rest1 * theta
+        v = beta2 * buffers[3] + rest2 * (theta * theta)
+        results += [m, v]
+        change = change + separated * m / (v.sqrt() + eps)
+    once = rounding == "once"
+    new = theta - (change + decoupled * theta) if once else theta * kept - change
+    # Selecting, not multiplying by 0: an inactive member may hold NaN.
+    for old, result in zip([theta, *buffers], [new, *results], strict=True):
+        old.copy_(torch.where(active > 0, result, old))
+
+
+def eager_kernel(rounding: str) -> Kernel:
+    """`update` on each parameter, operator by operator: no compiler needed, 3 to 6 times slower."""
+
+    def kernel(columns: Columns, coefficients: Tensor) -> None:
+        for tensors in zip(*columns, strict=True):
+            update(tensors, coefficients, rounding)
+
+    return kernel
+
+
+@functools.cache
+def compiled_kernel(
+    members: int, width: int, dtype: torch.dtype, device: torch.device, rounding: str
+) -> Kernel:
+    """`update` compiled for any number of parameters of any size; eager where no compiler works.
+
+    It is traced once on WIDTH placeholders of different sizes marked dynamic, so neither the
+    model nor its size matters, and the second process on a machine finds it in torch's cache.
+
+    Args:
+        members: K.
+        width: tensors per parameter: 4, or 6 with separated decay.
+        dtype, device: of the parameters.
+        rounding: as in `update`.
+    """
+    global _compiler_works
+    eager = eager_kernel(rounding)
+    if not _compiler_works:
+        return eager
+    compiled = torch.compile(  # type: ignore[call-overload]
+        eager,
+        # Everything the trace depends on is an argument of this function. Guards would cost as
+        # much as the update of a small network, and forbid the sizes 0 and 1.
+        options={
+            "guard_filter_fn": torch.compiler.skip_all_guards_unsafe,
+            "cpp.dynamic_threads": True,
+        },
+        isolate_recompiles=True,  # the same function serves every combination of arguments
+    )
+    placeholders = [
+        [torch.zeros(members, _TRACED_SIZE + i, dtype=dtype, device=device) for i in range(WIDTH)]
+        for _ in range(width)
+    ]
+    for column in placeholders:
+        for tensor in column:
+            torch._dynamo.mark_dynamic(tensor, 1)
+    try:
+        compiled(placeholders, torch.zeros(12, members, dtype=_arithmetic(dtype), device=device))
+    except Exception as error:  # whatever a compiler that is missing or broken may raise
+        _compiler_works = False
+        warnings.warn(
+            f"the optimizer runs uncompiled, several times slower: {type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else ''}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return eager
+    padding = [torch.zeros(members, 0, dtype=dtype, device=device) for _ in range(width)]
+
+    def kernel(columns: Columns, coefficients: Tensor) -> None:
+        for start in range(0, len(columns[0]), WIDTH):
+            chunk = [list(column[start : start + WIDTH]) for column in columns]
+            for column, empty in zip(chunk, padding, strict=True):
+                column.extend([empty] * (WIDTH - len(column)))
+            compiled(chunk, coefficients)
+
+    return kernel
+
+
+_compiler_works = True
+
+
+def coefficient_tensor(rows: list[list[float]], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """[12, K] in the precision of the arithmetic for parameters of `dtype`."""
+    return torch.tensor(rows, dtype=_arithmetic(dtype), device=device)
+
+
+def _arithmetic(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32
