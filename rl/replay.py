@@ -57,9 +57,9 @@ class Rows(NamedTuple):
 class Replay:
     """The last `capacity` transitions of each of K members.
 
-    A member's rows are numbered from 0 in the order of appending. Sampling is uniform, with
-    replacement, over the rows whose state and next state are complete. That leaves out the newest
-    n, and those of the oldest three whose episode began before the oldest.
+    A member's rows are numbered from 0 in the order of appending, and row i lies in slot
+    i % capacity. Sampling is uniform, with replacement, over the last capacity - 3 rows without
+    the newest n: those whose state and next state have not been overwritten, and are complete.
 
     Args:
         members: K.
@@ -86,7 +86,6 @@ class Replay:
         self.capacity, self.n_step, self.device = capacity, n_step, torch.device(device)
         self.appended = np.zeros(members, dtype=np.int64)
         self._next_ages = np.zeros(members, dtype=np.int32)
-        self._first_slots = np.arange(members) * capacity
         self._zero_slot = members * capacity
         self._columns = {name: np.zeros(self._zero_slot, kind) for name, kind in COLUMNS.items()}
         storage = _storage_device(self._zero_slot + 1, self.device)
@@ -140,8 +139,9 @@ class Replay:
         Raises:
             ValueError: a member has no complete transition yet.
         """
-        first, count = self._sampleable()
-        if count.min() < 1:
+        first = np.maximum(self.appended - (self.capacity - STACK + 1), 0)
+        count = self.appended - self.n_step - first
+        if min(count.tolist()) < 1:  # numpy's own minimum takes ten times as long on so few
             raise ValueError(f"replay: no complete transition among {self.sizes} rows per member")
         rows = first[:, None] + (uniforms * count[:, None]).astype(np.int64)
         slots = self._slots(self._members, rows[..., None] + self._window)  # [K, B, 4+n]
@@ -190,18 +190,9 @@ class Replay:
         self.appended[member] = stop
         self._next_ages[member] = 0 if rows.ended[-1] else rows.ages[-1] + 1
 
-    def _sampleable(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The number of the first row that can be sampled and how many can, [K] each."""
-        oldest = self.appended - self.sizes
-        members, reach = np.arange(len(oldest))[:, None], np.arange(STACK - 1)
-        # The j-th oldest row has j rows behind it. Once these suffice they do for all that follow.
-        ages = self._columns["ages"][self._slots(members, oldest[:, None] + reach)]
-        first = oldest + (ages > reach).sum(axis=1)
-        return first, self.appended - self.n_step - first
-
     def _slots(self, members: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where rows lie, given their members (broadcast against them) and numbers."""
-        slots: NDArray[np.int64] = self._first_slots[members] + rows % self.capacity
+        slots: NDArray[np.int64] = members * self.capacity + rows % self.capacity
         return slots
 
     def _write(self, slots: NDArray[np.int64], rows: Rows) -> None:

@@ -44,11 +44,11 @@ class Oracle:
         return np.stack([np.zeros((84, 84), np.uint8)] * (4 - len(before[-4:])) + before[-4:])
 
     def sampleable(self, capacity: int, n_step: int) -> list[Row]:
-        """The rows whose frames, state and next state, are all among the last `capacity`."""
-        kept = self.rows[-capacity:]
-        behind = {id(row): j for j, row in enumerate(kept)}
+        """The rows i for which rows i-3 to i+n are written and not yet overwritten."""
         return [
-            row for row in kept[: len(kept) - n_step] if min(row.position, 3) <= behind[id(row)]
+            row
+            for i, row in enumerate(self.rows)
+            if len(self.rows) - capacity <= i - 3 and i + n_step < len(self.rows)
         ]
 
     def transition(self, row: Row, n_step: int) -> tuple[np.ndarray, int, float, float, object]:
@@ -114,20 +114,12 @@ def test_every_sampleable_row_is_the_oracles(n_step: int, episode_length: float)
     assert all(world.replay.appended > world.capacity)
 
 
-def test_rows_whose_episode_began_behind_the_head_wait_for_three_more() -> None:
+def test_the_oldest_three_rows_of_a_full_replay_are_not_sampleable() -> None:
     world = World(0, members=1, capacity=10, n_step=1)
-    for _ in range(14):  # one long episode: rows 4 to 13 are kept
+    for _ in range(14):  # rows 4 to 13 are kept
         world.tick(episode_length=math.inf)
     batch = world.replay.sample(np.zeros((1, 10)))
     world.check_transition(0, world.oracles[0].rows[7], batch, 0)
-
-
-def test_an_episode_that_begins_behind_the_head_is_sampleable_from_its_first_row() -> None:
-    world = World(0, members=1, capacity=10, n_step=1)
-    for tick in range(14):
-        world.tick(episode_length=1 if tick == 3 else math.inf)  # row 4 begins an episode
-    batch = world.replay.sample(np.zeros((1, 10)))
-    world.check_transition(0, world.oracles[0].rows[4], batch, 0)
 
 
 @pytest.mark.parametrize("n_step", [1, 3])
