@@ -72,9 +72,7 @@ def lightning(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:2] == ["run", "model"]:
-        sys.argv = ["fabric", "run", *arguments[2:]]
-        _exit_code(import_module("lightning.fabric.cli")._main())
-        return 0
+        return _fabric(arguments[2:])
     from suite.workloads import NAMES
 
     other = other_lightning()
@@ -91,6 +89,15 @@ def other_lightning() -> metadata.EntryPoint | None:
         if script.module.partition(".")[0] != "suite":
             return script
     return None
+
+
+def _fabric(arguments: list[str]) -> int:
+    fabric = import_module("lightning.fabric.cli")
+    if not hasattr(fabric, "_main"):
+        print("wdbench: error: `lightning run model` needs `pip install click`", file=sys.stderr)
+        return 2
+    sys.argv = ["fabric", "run", *arguments]
+    return _exit_code(fabric._main())
 
 
 def _exit_code(returned: object) -> int:

@@ -106,8 +106,8 @@ def _draw_bands(
     panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for axes, history, style in zip(panels, histories, styles, strict=False):
         _bands(axes, history, style)
-        _frame(axes, style["label"], "ln |m/w|")
-        axes.label_outer()
+        _frame(axes, style["label"], "ln |m/w|" if axes in panels[::columns] else "")
+        axes.tick_params(labelbottom=True)
     for axes in panels[len(histories) :]:
         axes.set_visible(False)
     figure.supxlabel(BAND_NOTE, fontsize=10)

@@ -67,7 +67,7 @@ def subject(recipe: Recipe) -> str:
 def needs(recipe: Recipe, members: int) -> str:
     one = replay_bytes(1, recipe.replay_capacity)
     return (
-        f"replay memory: {members} x {recipe.replay_capacity:,} transitions "
+        f"the replay takes {members} x {recipe.replay_capacity:,} transitions "
         f"= {members} x {amount(one)} = {amount(members * one)}"
     )
 
@@ -91,7 +91,9 @@ def _check_memory(recipe: Recipe, members: int, free: int) -> None:
     room = max(free - PROCESS_MEMORY, 0)
     if replay_bytes(members, recipe.replay_capacity) <= room:
         return
-    fits = room // replay_bytes(members, 1) // 1000 * 1000
+    fixed = replay_bytes(members, 0)
+    per_transition = replay_bytes(members, 1) - fixed
+    fits = max(room - fixed, 0) // per_transition // 1000 * 1000
     advice = (
         f"--replay-capacity {fits} fits"
         if fits >= max(recipe.warm_up, 1000)

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from suite import provenance, resources
 from suite.configure import Request, read_request
@@ -51,33 +52,31 @@ def described(workload: Workload, request: Request, runs: Sequence[Run]) -> str:
 def _train_all(
     workload: Workload, request: Request, waiting: list[tuple[Member, Run]], argv: list[str]
 ) -> int:
+    """Train what is not finished; returns the exit code."""
     runs = [run for _, run in waiting]
     with locked(runs), stop_on_signals() as stop:
         session = provenance.session(argv)
-        status = "failed"
         for run in runs:
-            _write_session(run, session, first=True)
+            _begin_session(run, session)
+        status = "failed"
         try:
             for group in _equal_positions(workload, waiting, request):
-                _train_group(workload, request, group, stop)
-                if stop():
-                    break
-            status = "interrupted" if stop() else "finished"
+                if not stop():
+                    _train_group(workload, request, group, stop)
+            status = "finished" if all(run.done() for run in runs) else "interrupted"
         except UserError:
             raise
-        except (Exception, KeyboardInterrupt, SystemExit) as error:
+        except (KeyboardInterrupt, SystemExit):
             # A second Ctrl-C; Lightning turns it into SystemExit.
-            if stop() or isinstance(error, KeyboardInterrupt):
-                status = "interrupted"
-            else:
-                _record_failure(runs, error)
+            status = "interrupted"
+        except Exception as error:
+            _record_failure(runs, error)
         finally:
-            session |= {"end": provenance.now(), "status": status}
             for run in runs:
-                _write_session(run, session, first=False)
-        if status == "interrupted":
-            print("Stopped; the runs can be resumed. The same command goes on from here.")
-            return stop.exit_code
+                _end_session(run, session, status)
+    if status == "interrupted":
+        print("Stopped. The same command resumes where the last checkpoint stands.")
+        return stop.exit_code
     return 1 if status == "failed" else 0
 
 
@@ -138,20 +137,29 @@ def _record_failure(runs: Sequence[Run], error: BaseException) -> None:
     print(f"wdbench: failed: {summary}\nThe traceback is in {where}", file=sys.stderr)
 
 
-def _write_session(run: Run, session: dict[str, object], *, first: bool) -> None:
+def _begin_session(run: Run, session: dict[str, Any]) -> None:
     meta = read_json(run.path / "meta.json") or {"sessions": []}
-    sessions = meta["sessions"] if first else meta["sessions"][:-1]
-    write_json(run.path / "meta.json", {"sessions": [*sessions, session]})
+    write_json(run.path / "meta.json", {"sessions": [*meta["sessions"], session]})
+
+
+def _end_session(run: Run, session: dict[str, Any], status: str) -> None:
+    meta = read_json(run.path / "meta.json") or {"sessions": [session]}
+    ended = session | {"end": provenance.now(), "status": status}
+    write_json(run.path / "meta.json", {"sessions": [*meta["sessions"][:-1], ended]})
 
 
 def _show(runs: Sequence[Run]) -> None:
-    """Draw each run, and all of them together; print the table and where the plots are."""
+    """Print the table; draw each run, and all of them together, and print where."""
     from suite.plot import plot
     from suite.table import table
 
-    plots = [plot([run], run.path / "plot.png") for run in runs]
-    if len(runs) > 1:
-        names = " ".join(run.path.name for run in runs)
-        digest = hashlib.sha256(names.encode()).hexdigest()[:8]
-        plots.append(plot(runs, runs[0].path.parent.parent / f"plot-{digest}.png"))
-    print("\n".join(["", table(runs), "", "plots:", *(f"  {path}" for path in plots)]))
+    print(f"\n{table(runs)}\n")
+    names = " ".join(run.path.name for run in runs)
+    digest = hashlib.sha256(names.encode()).hexdigest()[:8]
+    together = runs[0].path.parent.parent / f"plot-{digest}.png"
+    try:
+        plots = [plot([run], run.path / "plot.png") for run in runs]
+        plots += [plot(runs, together)] if len(runs) > 1 else []
+        print("\n".join(["plots:", *(f"  {path}" for path in plots)]))
+    except UserError as error:
+        print(error)

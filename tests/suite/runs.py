@@ -1,0 +1,23 @@
+"""Run directories with rows of a test's choice."""
+
+from pathlib import Path
+
+import suite.rl
+from suite.run_directory import Run, locked, write_json
+from suite.run_log import RunLog
+
+
+def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, game="Pong", rows=(), scores=()):
+    """A run with these rows of metrics, and one evaluation per score after 1,000 steps each."""
+    member = suite.rl.Member(scheme, weight_decay, seed)
+    run = Run.of(suite.rl, suite.rl.Recipe(game=game), member, Path(runs))
+    with locked([run]), RunLog(run.path) as log:
+        for row in rows:
+            log.metrics(row)
+        for i, score in enumerate(scores):
+            log.evaluation({"iteration": i, "agent_steps": 1000 * (i + 1), **score})
+    return run
+
+
+def finish(run, status="finished"):
+    write_json(run.path / "done.json", {"status": status, "figures": {}})

@@ -1,0 +1,128 @@
+"""Each mistake gives one sentence on stderr, exit code 2 and nothing on disk."""
+
+from pathlib import Path
+
+import pytest
+
+import suite.rl
+from suite import resources
+from suite.__main__ import main
+
+CASES = {
+    "unknown command": (["rnu"], "unknown command 'rnu'; did you mean run?"),
+    "unknown workload": (["run", "lr"], "unknown workload 'lr'"),
+    "unknown game": (["--game", "pong"], "did you mean Pong"),
+    "unknown scheme": (["--scheme", "l3"], "'l3' is not one of none, l2, decoupled, separated"),
+    "unknown preset": (["--preset", "papr"], "unknown preset 'papr'; did you mean paper?"),
+    "unknown flag": (["--weight-dcay", "1"], "did you mean --weight_decay?"),
+    "stray word": (["Pong"], "Pong"),
+    "flag without value": (["--gamma"], "--gamma: expected one argument"),
+    "negative lambda": (["--scheme", "l2", "--weight-decay", "-1e-3"], "weight_decay: -0.001"),
+    "lambda nan": (["--scheme", "l2", "--weight-decay", "nan"], "weight_decay: 'nan'"),
+    "lambda text": (["--scheme", "l2", "--weight-decay", "x"], "weight_decay: 'x' is not a finite"),
+    "lambda for none": (["--weight-decay", "1e-3"], "0.001 has no meaning for scheme none"),
+    "no lambda for l2": (["--scheme", "l2"], "scheme l2 needs a value above 0"),
+    "a seed twice": (["--seed", "1", "1"], "seed: 1 1 names a value twice"),
+    "no seed": (["--seed"], "seed needs at least one value"),
+    "fraction for a count": (["--iterations", "2.5"], "'2.5' is not a whole number"),
+    "capacity below warm-up": (["--replay-capacity", "100"], "100 is below warm_up, 20,000"),
+    "file missing": (["--config", "no.yaml"], "config file no.yaml does not exist"),
+    "file is a folder": (["--config", "."], "config file . cannot be read"),
+    "runs is a file": (["--runs", "file"], "runs: file is no directory"),
+}
+
+
+def fails(argv, capsys):
+    """The one line on stderr."""
+    before = sorted(Path().rglob("*"))
+    code = main(argv if argv[0] in ("run", "rnu") else ["run", "rl", *argv])
+    printed = capsys.readouterr()
+    assert code == 2
+    assert sorted(Path().rglob("*")) == before
+    assert printed.err.startswith("wdbench: error: ")
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+@pytest.mark.parametrize(("argv", "message"), CASES.values(), ids=CASES.keys())
+def test_mistake(argv, message, training, capsys):
+    fake = training()
+    Path("file").touch()
+    assert message in fails(argv, capsys)
+    assert not fake.calls
+
+
+YAML_CASES = {
+    "not YAML": ("gamma: [1\nfoo: 2\n", "bad.yaml, line 2: not YAML"),
+    "no mapping": ("- a\n- b\n", "bad.yaml: expected lines of `key: value`"),
+    "unknown key": ("gamma: 0.9\ngama: 1\n", "line 2: unknown key 'gama'; did you mean gamma"),
+    "a key twice": ("gamma: 0.9\ngamma: 1\n", "line 2: gamma is given a second time"),
+    "no value": ("gamma:\n", "line 1: gamma takes one value"),
+    "a list for one value": ("gamma: [1, 2]\n", "line 1: gamma takes one value"),
+    "control characters": ("gamma: \x01\n", "bad.yaml: not YAML"),
+    "a command's own flag": ("print_config: true\n", "unknown key 'print_config'"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), YAML_CASES.values(), ids=YAML_CASES.keys())
+def test_mistake_in_a_file(text, message, training, capsys):
+    training()
+    Path("bad.yaml").write_text(text)
+    assert message in fails(["--config", "bad.yaml"], capsys)
+
+
+def test_a_file_that_is_not_text(training, capsys):
+    training()
+    Path("bad.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "it is not UTF-8 text" in fails(["--config", "bad.yaml"], capsys)
+
+
+def test_too_little_memory_says_what_is_needed_and_what_fits(training, capsys, monkeypatch):
+    training()
+    monkeypatch.setattr(resources, "free_memory", lambda: 8_000_000_000)
+    message = fails(["--seed", "0", "1", "--device", "cpu"], capsys)
+    # Two members of a million transitions of 7,066 bytes; 7 GB remain beside the process.
+    assert "2 x 1,000,000 transitions = 2 x 7.07 GB = 14.1 GB" in message
+    assert "7 GB are free" in message
+    assert "--replay-capacity 495000 fits" in message
+    assert 2 * 495_000 * 7066 <= 7_000_000_000 < 2 * 496_000 * 7066
+
+
+def test_memory_for_no_capacity_at_all_advises_fewer_members(training, capsys, monkeypatch):
+    training()
+    monkeypatch.setattr(resources, "free_memory", lambda: 1_000_000_000)
+    assert "train fewer members together" in fails(["--device", "cpu"], capsys)
+
+
+def test_too_little_disk(training, capsys, monkeypatch):
+    training()
+    monkeypatch.setattr(resources, "free_memory", lambda: 10**12)
+    monkeypatch.setattr(resources, "free_disk", lambda path: 10**9)
+    assert "1 GB are free; choose another --runs" in fails(["--device", "cpu"], capsys)
+
+
+def test_cuda_without_a_gpu(training, capsys, monkeypatch):
+    training()
+    monkeypatch.setattr(resources, "cuda_memory", lambda: None)
+    assert "device cuda: torch finds no usable GPU" in fails(["--device", "cuda"], capsys)
+
+
+@pytest.mark.parametrize("command", ["plot", "table", "watch"])
+def test_a_folder_that_is_no_run(command, tmp_path, capsys):
+    assert main([command, str(tmp_path)]) == 2
+    assert "is no run directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plot", "table", "watch", "doctor"])
+def test_unknown_flags_of_the_other_commands(command, capsys):
+    assert main([command, "x", "--bogus"]) == 2
+    assert "--bogus" in capsys.readouterr().err
+
+
+def test_check_leaves_rl_untouched_on_a_machine_that_suffices(training, monkeypatch, tmp_path):
+    training()
+    monkeypatch.setattr(resources, "free_memory", lambda: 10**12)
+    monkeypatch.setattr(resources, "free_disk", lambda path: 10**12)
+    recipe, machine = suite.rl.Recipe(), suite.rl.Machine(device="cpu")
+    suite.rl.check(recipe, machine, [tmp_path / "runs" / "a"])
+    assert not list(tmp_path.iterdir())

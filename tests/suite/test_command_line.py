@@ -1,0 +1,106 @@
+"""The commands as a shell starts them."""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import suite.__main__ as commands
+
+HEAVY = ("torch", "lightning", "matplotlib", "tensorboard", "gymnasium", "ale_py", "rich")
+
+
+def shell(*code_or_module):
+    return subprocess.run(
+        [sys.executable, *code_or_module], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["run", "rl", "--help"], ["plot", "--help"]])
+def test_help_imports_nothing_heavy(argv):
+    code = (
+        "import sys\nfrom suite.__main__ import main\n"
+        f"try:\n    main({argv})\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    answer = shell("-c", code)
+    assert answer.stderr == "[]\n"
+    assert "usage: " in answer.stdout
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["run", "rl", "--help"]])
+def test_help_takes_less_than_half_a_second_of_cpu_time(argv):
+    def seconds():
+        before = os.times()
+        assert shell("-m", "suite", *argv).returncode == 0
+        after = os.times()
+        return sum(after[2:4]) - sum(before[2:4])
+
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+def test_python_m_suite_wdbench_and_lightning_are_one_command(capsys):
+    answer = shell("-m", "suite", "run", "rl", "--scheme", "l3")
+    assert answer.returncode == 2
+    for command in (commands.main, commands.lightning):
+        assert command(["run", "rl", "--scheme", "l3"]) == 2
+        assert capsys.readouterr().err == answer.stderr
+
+
+def test_help_of_run_shows_names_units_defaults_and_choices(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        commands.main(["run", "rl", "--help"])
+    assert leaving.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--gamma GAMMA discount per agent step. (type: float, default: 0.99)" in text
+    assert "--device {auto,cpu,cuda}" in text
+
+
+def entry_point(name, module):
+    point = importlib.metadata.EntryPoint(name, f"{module}:main", "console_scripts")
+    return importlib.metadata.EntryPoints([point])
+
+
+def install_other(monkeypatch):
+    """Another distribution's console script `lightning`, which exits with 42."""
+    other = entry_point("lightning", "tests.suite.other_lightning")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: other)
+
+
+def test_lightning_passes_what_is_not_ours_to_the_other_lightning(monkeypatch, capsys):
+    install_other(monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["lightning"])
+    assert commands.lightning(["login", "--key", "x"]) == 42
+    assert sys.argv == ["lightning", "login", "--key", "x"]
+    assert capsys.readouterr().out == "the other lightning\n"
+
+
+def test_lightning_keeps_run_rl_beside_another_lightning(monkeypatch, capsys):
+    install_other(monkeypatch)
+    assert commands.lightning(["run", "rl", "--scheme", "l3"]) == 2
+    assert "'l3' is not one of" in capsys.readouterr().err
+
+
+def test_lightning_alone_answers_everything(monkeypatch, capsys):
+    ours = entry_point("lightning", "suite.__main__")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: ours)
+    assert commands.lightning(["--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: lightning COMMAND")
+
+
+def test_lightning_run_model_is_fabric_run(monkeypatch):
+    seen = []
+    fabric = SimpleNamespace(_main=lambda: seen.append(list(sys.argv)))
+    monkeypatch.setitem(sys.modules, "lightning.fabric.cli", fabric)
+    monkeypatch.setattr(sys, "argv", ["lightning"])
+    assert commands.lightning(["run", "model", "train.py", "--devices", "2"]) == 0
+    assert seen == [["fabric", "run", "train.py", "--devices", "2"]]
+
+
+def test_lightning_run_model_without_click_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "lightning.fabric.cli", SimpleNamespace())
+    assert commands.lightning(["run", "model", "train.py"]) == 2
+    assert "pip install click" in capsys.readouterr().err

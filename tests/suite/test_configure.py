@@ -1,0 +1,121 @@
+"""Presets, files and flags become one resolved request."""
+
+import pytest
+import yaml
+
+import suite.rl
+from suite.configure import read_request
+from suite.errors import UserError
+from suite.layers import presets
+
+
+def request(*argv):
+    return read_request(suite.rl, argv, "wdbench run rl")
+
+
+def write(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+def test_without_flags_it_is_the_papers_pong_without_decay():
+    resolved = request()
+    assert resolved.recipe == suite.rl.Recipe()
+    assert [(m.scheme, m.weight_decay, m.seed) for m in resolved.members] == [("none", 0.0, 0)]
+
+
+def test_presets_are_the_files_of_the_folder():
+    assert {"paper", "dopamine"} <= set(presets("rl"))
+
+
+def test_preset_dopamine_is_its_dqn_gin():
+    recipe = request("--preset", "dopamine").recipe
+    assert (recipe.learning_rate, recipe.adam_eps, recipe.loss) == (6.25e-5, 1.5e-4, "squared")
+
+
+def test_layers_go_left_to_right_and_the_preset_is_the_lowest(tmp_path):
+    a = write(tmp_path, "a.yaml", "gamma: 0.5\nlearning_rate: 1e-2\n")
+    b = write(tmp_path, "b.yaml", "gamma: 0.25\n")
+    assert request("--config", a, "--config", b).recipe.gamma == 0.25
+    assert request("--config", b, "--config", a).recipe.gamma == 0.5
+    assert request("--config", a, "--gamma", "0.75").recipe.gamma == 0.75
+    assert request("--gamma", "0.75", f"--config={a}").recipe.gamma == 0.5
+    assert request("--config", a, "--preset", "dopamine").recipe.learning_rate == 1e-2
+
+
+def test_dashes_and_underscores_are_the_same():
+    dashes = request("--scheme", "l2", "--weight-decay", "1e-3", "--batch-size=8")
+    underscores = request("--scheme", "l2", "--weight_decay", "1e-3", "--batch_size=8")
+    assert dashes == underscores
+    assert dashes.recipe.batch_size == 8
+
+
+def test_all_combinations_are_members_and_none_takes_part_once_per_seed():
+    members = request(
+        "--scheme", "none", "l2", "separated", "--weight-decay", "1e-3", "1e-4", "--seed", "0", "7"
+    ).members
+    expected = {("none", 0.0, 0), ("none", 0.0, 7)} | {
+        (scheme, decay, seed)
+        for scheme in ("l2", "separated")
+        for decay in (1e-3, 1e-4)
+        for seed in (0, 7)
+    }
+    assert len(members) == len(expected)
+    assert {(m.scheme, m.weight_decay, m.seed) for m in members} == expected
+
+
+def test_a_file_may_give_one_value_or_a_list_of_them(tmp_path):
+    one = write(tmp_path, "one.yaml", "seed: 3\nscheme: l2\nweight_decay: 1e-4\n")
+    many = write(tmp_path, "many.yaml", "seed: [3, 4]\nscheme: [l2]\nweight_decay: [1e-4, .5]\n")
+    assert [m.seed for m in request("--config", one).members] == [3]
+    assert [(m.weight_decay, m.seed) for m in request("--config", many).members] == [
+        (1e-4, 3),
+        (1e-4, 4),
+        (0.5, 3),
+        (0.5, 4),
+    ]
+
+
+def test_an_empty_file_changes_nothing(tmp_path):
+    assert request("--config", write(tmp_path, "e.yaml", "# nothing\n")) == request()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["--preset", "dopamine", "--seed", "2", "1"],
+        ["--scheme", "none", "l2", "--weight-decay", "2.5e-9", "1e-3"],
+        ["--reward-clip", "false", "--decay-schedule", "early:100", "--threads", "1"],
+    ],
+)
+def test_the_printed_config_given_back_is_the_same_request(tmp_path, argv):
+    resolved = request(*argv)
+    printed = write(tmp_path, "printed.yaml", resolved.as_yaml())
+    again = request("--config", printed)
+    assert (again.recipe, again.machine) == (resolved.recipe, resolved.machine)
+    assert set(again.members) == set(resolved.members)
+
+
+def test_the_printed_config_names_every_key_of_the_recipe():
+    keys = yaml.safe_load(request().as_yaml())
+    assert set(suite.rl.Recipe.__dataclass_fields__) <= set(keys)
+
+
+def test_help_groups_every_key_of_the_recipe_once():
+    grouped = [key for keys in suite.rl.SECTIONS.values() for key in keys]
+    assert sorted(grouped) == sorted(suite.rl.Recipe.__dataclass_fields__)
+
+
+def test_a_mistake_in_a_file_names_file_line_key_value_and_what_is_allowed(tmp_path):
+    path = write(tmp_path, "a.yaml", "gamma: 0.9\npadding: round\n")
+    with pytest.raises(UserError) as error:
+        request("--config", path)
+    assert str(error.value) == f"{path}, line 2: padding: 'round' is not one of same, valid"
+
+
+def test_a_flag_after_the_file_is_blamed_for_its_own_mistake(tmp_path):
+    path = write(tmp_path, "a.yaml", "padding: same\n")
+    with pytest.raises(UserError, match=r"^padding: 'x' is not"):
+        request("--config", path, "--padding", "x")

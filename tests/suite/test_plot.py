@@ -1,0 +1,123 @@
+"""Figures: what is drawn is what was logged."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from suite.__main__ import main
+from suite.errors import UserError
+from suite.plot import STYLES, plot
+from tests.suite.fake_training import metrics_row
+from tests.suite.runs import finish, make_run
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were saved."""
+    saved = []
+    save = Figure.savefig
+
+    def keep(figure, *arguments, **options):
+        saved.append(figure)
+        save(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return saved
+
+
+def make(tmp_path, *member, **options):
+    rows = [metrics_row(1000, drowned=0.25), metrics_row(2000, drowned=0.5)]
+    scores = [{"train/return": -20.0, "eval/return": -18.5}]
+    return make_run(tmp_path, *member, rows=rows, scores=scores, **options)
+
+
+def panel(figure, title):
+    return next(axes for axes in figure.get_axes() if axes.get_title() == title)
+
+
+def test_curves_are_the_logged_values_over_agent_steps(tmp_path, figures):
+    plot([make(tmp_path, "l2", 1e-3)], tmp_path / "out.png")
+    (figure,) = figures
+    (line,) = panel(figure, "gradient drowned by decay").lines
+    assert line.get_xydata().tolist() == [[1000, 0.25], [2000, 0.5]]
+    (line,) = panel(figure, "evaluation").lines
+    assert line.get_xydata().tolist() == [[1000, -18.5]]
+
+
+def test_bands_reach_from_quantile_to_quantile(tmp_path, figures):
+    plot([make(tmp_path, "l2", 1e-3)], tmp_path / "out.png")
+    axes = panel(figures[0], "l2-1e-3 seed0")
+    extents = [band.get_datalim(axes.transData).intervaly.tolist() for band in axes.collections]
+    assert extents == [[-16, -8], [-14, -9], [-12, -10]]
+    assert axes.lines[0].get_ydata().tolist() == [-11, -11]
+
+
+def test_several_runs_differ_in_colour_and_in_line_style(tmp_path, figures):
+    schemes = [("none", 0.0), ("l2", 1e-3), ("decoupled", 1e-3), ("separated", 1e-3)]
+    plot([make(tmp_path, *scheme) for scheme in schemes], tmp_path / "out.png")
+    lines = panel(figures[0], "weight norm").lines
+    assert len({line.get_color() for line in lines}) == 4
+    assert len({line.get_linestyle() for line in lines}) == 4
+    labels = [line.get_label() for line in lines]
+    assert labels == ["none seed0", "l2-1e-3 seed0", "decoupled-1e-3 seed0", "separated-1e-3 seed0"]
+
+
+def test_seeds_of_one_scheme_share_its_colour(tmp_path, figures):
+    plot([make(tmp_path, "l2", 1e-3, seed) for seed in (0, 1)], tmp_path / "out.png")
+    first, second = panel(figures[0], "weight norm").lines
+    assert first.get_color() == second.get_color()
+    assert [first.get_linestyle(), second.get_linestyle()] == list(STYLES[:2])
+
+
+def test_a_diverged_run_is_marked(tmp_path, figures):
+    run = make(tmp_path, "l2", 1e-3)
+    finish(run, "diverged")
+    plot([run], tmp_path / "out.png")
+    curve, mark = panel(figures[0], "weight norm").lines
+    assert curve.get_label() == "l2-1e-3 seed0 (diverged)"
+    assert (mark.get_marker(), mark.get_xydata().tolist()) == ("X", [[2000, 30.0]])
+
+
+def test_runs_of_several_games_say_which(tmp_path, figures):
+    runs = [make(tmp_path, game="Pong"), make(tmp_path, game="Breakout")]
+    plot(runs, tmp_path / "out.png")
+    labels = [line.get_label() for line in panel(figures[0], "weight norm").lines]
+    assert labels == ["Pong none seed0", "Breakout none seed0"]
+
+
+def test_twelve_runs_fit_into_one_image(tmp_path):
+    runs = [make(tmp_path, "l2", decay, s) for decay in (1e-3, 1e-4, 1e-5) for s in range(4)]
+    image = Image.open(plot(runs, tmp_path / "out.png"))
+    assert image.size[0] == 1650
+    assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_a_run_without_rows_is_left_out_and_alone_is_an_error(tmp_path, figures):
+    empty = make_run(tmp_path, "l2", 1e-3)
+    plot([empty, make(tmp_path)], tmp_path / "out.png")
+    assert len(panel(figures[0], "weight norm").lines) == 1
+    with pytest.raises(UserError, match="no run has logged a row"):
+        plot([empty], tmp_path / "out.png")
+
+
+def test_the_command_writes_into_the_run_or_where_it_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runs = [make("runs"), make("runs", "l2", 1e-3)]
+    paths = [str(run.path) for run in runs]
+    assert main(["plot", paths[0]]) == 0
+    assert main(["plot", *paths]) == 0
+    assert main(["plot", *paths, "--out", "a/b.png"]) == 0
+    written = capsys.readouterr().out.split()
+    assert written == [f"{paths[0]}/plot.png", "plot.png", "a/b.png"]
+    assert all(Image.open(path).format == "PNG" for path in written)
+    assert main(["plot", paths[0], "--out", "a.pdf"]) == 2
+
+
+def test_a_run_draws_itself_and_its_population_at_the_end(training, capsys):
+    training()
+    small = ["--replay-capacity", "20000", "--device", "cpu"]
+    assert main(["run", "rl", *small, "--seed", "0", "1"]) == 0
+    plots = [line.strip() for line in capsys.readouterr().out.splitlines() if ".png" in line]
+    assert len(plots) == 3
+    assert all(Image.open(path).format == "PNG" for path in plots)

@@ -1,0 +1,68 @@
+"""What is shown while a population trains."""
+
+import io
+import sys
+import time
+
+import pytest
+
+from rl.progress import MemberProgress, Progress
+from suite.progress import display
+
+MEMBERS = (
+    MemberProgress("none/seed0", 0.5, 0.0123, 1.5, -20.0, "running"),
+    MemberProgress("l2-1e-3/seed0", 0.5, None, None, None, "diverged"),
+)
+PROGRESS = Progress(0, 200, "training", 1250, 250_000, 1234.5, 3720.0, MEMBERS)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_without_a_terminal_it_is_a_plain_line_every_ten_seconds(capsys, clock):
+    with display("Pong") as show:
+        for _ in range(200):
+            show(PROGRESS)
+            clock[0] += 0.1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0] == (
+        "Pong iteration 1/200 training 1,250/250,000, 1,234 steps/s, 1 h 02 min left"
+        " | none/seed0 epsilon 0.500 loss 0.0123 score -20 | l2-1e-3/seed0 diverged"
+    )
+
+
+def test_a_terminal_shows_every_member_with_its_figures(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    with display("Pong") as show:
+        show(PROGRESS)
+    text = terminal.getvalue()
+    expected = "iteration 1/200 training 1,250/250,000,1 h 02 min left,none/seed0,0.0123,1.5,-20"
+    assert all(part in text for part in [*expected.split(","), "diverged"])
+
+
+def test_the_time_left_is_left_out_while_it_is_unknown(capsys, clock):
+    with display("Pong") as show:
+        show(Progress(0, 2, "resuming", 10, 20, 0.0, None, ()))
+    assert capsys.readouterr().out == "Pong iteration 1/2 resuming 10/20, 0 steps/s\n"
+
+
+def test_calls_between_two_pictures_cost_microseconds(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    with display("Pong") as show:
+        show(PROGRESS)
+        begin = time.process_time()
+        for _ in range(1000):
+            show(PROGRESS)
+        assert time.process_time() - begin < 0.1

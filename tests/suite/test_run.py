@@ -1,0 +1,195 @@
+"""`run rl` around a scripted training: records, resuming, failures and signals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import suite.plot
+import suite.rl
+from suite.__main__ import main
+from suite.errors import UserError
+
+SMALL = ["run", "rl", "--replay-capacity", "20000", "--device", "cpu"]
+FOUR = ["--scheme", "none", "l2", "decoupled", "separated", "--weight-decay", "1e-3"]
+
+
+@pytest.fixture(autouse=True)
+def no_drawing(monkeypatch):
+    monkeypatch.setattr(suite.plot, "plot", lambda runs, out: out)
+
+
+def run_paths():
+    return sorted(path.parent for path in Path().rglob("config.json"))
+
+
+def record(path, name):
+    return json.loads((path / name).read_text())
+
+
+def test_a_finished_run_leaves_its_records(training, capsys):
+    training()
+    assert main([*SMALL, "--seed", "4"]) == 0
+    (path,) = run_paths()
+    assert record(path, "config.json")["member"] == {
+        "scheme": "none",
+        "weight_decay": 0.0,
+        "seed": 4,
+    }
+    assert record(path, "done.json")["status"] == "finished"
+    assert record(path, "done.json")["figures"] == {"loss": 0.5}
+    (session,) = record(path, "meta.json")["sessions"]
+    assert session["status"] == "finished"
+    assert session["argv"][1:] == [*SMALL, "--seed", "4"]
+    assert session["versions"]["torch"]
+    assert session["hardware"]["cores"] >= 1
+    assert session["end"] >= session["start"]
+    assert str(path / "plot.png") in capsys.readouterr().out
+
+
+def test_running_it_again_says_so_and_trains_nothing(training, capsys):
+    fake = training()
+    assert main(SMALL) == 0
+    capsys.readouterr()
+    assert main(SMALL) == 0
+    assert len(fake.calls) == 1
+    assert "is already finished" in capsys.readouterr().out
+
+
+def test_only_the_missing_members_are_trained(training):
+    fake = training()
+    assert main([*SMALL, "--seed", "0"]) == 0
+    assert main([*SMALL, "--seed", "0", "1", "2"]) == 0
+    assert [member.seed for member, _, _ in fake.calls[1]] == [1, 2]
+
+
+def test_a_population_is_one_call_and_a_directory_per_member(training, capsys):
+    fake = training()
+    assert main([*SMALL, *FOUR]) == 0
+    assert [len(call) for call in fake.calls] == [4]
+    names = {path.parent.name for path in run_paths()}
+    assert names == {"none", "l2-1e-3", "decoupled-1e-3", "separated-1e-3"}
+    assert "plot-" in capsys.readouterr().out
+
+
+def test_members_at_different_positions_train_apart(training):
+    training()
+    arguments = [*SMALL, "--seed", "0", "1", "2"]
+    main(arguments)
+    for path in run_paths():
+        (path / "done.json").unlink()
+    first, second, third = run_paths()
+    fake = training(positions={first: (1, 0, 0), second: None, third: (1, 0, 0)})
+    assert main(arguments) == 0
+    assert [[member.seed for member, _, _ in call] for call in fake.calls] == [[0, 2], [1]]
+
+
+def test_a_diverged_member_stops_alone_and_the_table_says_so(training, capsys):
+    training(statuses={"l2": "diverged"})
+    assert main([*SMALL, *FOUR]) == 0
+    statuses = {path.parent.name: record(path, "done.json")["status"] for path in run_paths()}
+    assert statuses.pop("l2-1e-3") == "diverged"
+    assert set(statuses.values()) == {"finished"}
+    assert re.search(r"l2 +0\.001 +0 +diverged", capsys.readouterr().out)
+
+
+def test_an_unexpected_error_is_kept_with_its_traceback(training, capsys):
+    training(error=RuntimeError("the sky fell"))
+    assert main([*SMALL, "--seed", "0", "1"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("wdbench: failed: RuntimeError: the sky fell\n")
+    assert "Traceback" not in error
+    for path in run_paths():
+        failed = record(path, "failed.json")
+        assert failed["error"] == "RuntimeError: the sky fell"
+        assert "Traceback (most recent call last):" in failed["traceback"]
+        assert not (path / "done.json").exists()
+        assert record(path, "meta.json")["sessions"][0]["status"] == "failed"
+    fake = training()
+    assert main([*SMALL, "--seed", "0", "1"]) == 0
+    assert len(fake.calls) == 1
+
+
+def test_a_damaged_checkpoint_is_one_sentence_and_deletes_nothing(training, capsys):
+    training(error=UserError("checkpoint 0001.pt: is damaged"))
+    assert main(SMALL) == 2
+    printed = capsys.readouterr()
+    assert printed.err == "wdbench: error: checkpoint 0001.pt: is damaged\n"
+    (path,) = run_paths()
+    assert not (path / "failed.json").exists()
+
+
+def test_the_previous_checkpoint_is_passed_on(training):
+    fake = training()
+    assert main([*SMALL, "--from-previous-checkpoint"]) == 0
+    assert fake.calls[0][0][2] is True
+
+
+def test_machine_knobs_reach_training(training):
+    fake = training()
+    assert main([*SMALL, "--threads", "1", "--checkpoint-every", "5000"]) == 0
+    machine = suite.rl.Machine(device="cpu", threads=1, checkpoint_every=5000)
+    assert fake.calls[0][0][1] == machine
+
+
+def test_print_config_states_memory_and_directories_and_makes_nothing(training, capsys):
+    training()
+    assert main(["run", "rl", "--seed", "0", "1", "2", "--print_config"]) == 0
+    out = capsys.readouterr().out
+    assert "# the replay takes 3 x 1,000,000 transitions = 3 x 7.07 GB = 21.2 GB" in out
+    assert out.count("# run: runs/rl/Pong/none/seed") == 3
+    assert not list(Path().iterdir())
+
+
+def start(tmp_path, *argv, **script):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.suite.fake_training", json.dumps(script), *SMALL, *argv],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(300):
+        if list(tmp_path.rglob("metrics.jsonl")):
+            return process
+        time.sleep(0.1)
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_run_that_can_be_resumed(number, code, tmp_path):
+    process = start(tmp_path, chunks=1000, pause=0.05)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert error == ""
+    assert "The same command resumes" in out
+    (config,) = tmp_path.rglob("config.json")
+    assert not (config.parent / "done.json").exists()
+    assert record(config.parent, "meta.json")["sessions"][0]["status"] == "interrupted"
+
+
+def test_a_second_interrupt_does_not_wait(tmp_path):
+    process = start(tmp_path, chunks=2, pause=60.0)
+    assert process.stdout.readline().startswith("Pong iteration 1/1")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+def test_a_second_process_on_the_same_run_exits_with_a_message(tmp_path, monkeypatch, capsys):
+    process = start(tmp_path, chunks=1000, pause=0.05)
+    monkeypatch.chdir(tmp_path)
+    assert main(SMALL) == 2
+    assert f"is being trained by process {process.pid}" in capsys.readouterr().err
+    process.terminate()
+    process.communicate(timeout=30)
