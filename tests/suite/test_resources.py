@@ -18,7 +18,7 @@ def cgroup(tmp_path, monkeypatch):
 
 def limit(folder, names, maximum, used, cache_line):
     folder.mkdir(exist_ok=True)
-    for name, text in zip(names, (maximum, used, f"anon 1\n{cache_line}\n"), strict=True):
+    for name, text in zip(names, (maximum, used, f"anon 1\n{cache_line}"), strict=True):
         (folder / name).write_text(f"{text}\n")
 
 
