@@ -93,6 +93,6 @@ def update(
 def _gradient(name: str, blocks: list[Tensor]) -> Tensor:
     """The gradient with respect to the float32 parameter, [K, ...], from those of its blocks."""
     joined = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
-    gradient = joined.to(torch.float32, memory_format=torch.contiguous_format)
+    gradient = joined.float()
     # the working kernel is the parameter / 255, and so is the chain rule's factor
     return gradient / 255 if name == "conv1.weight" else gradient

@@ -1,0 +1,134 @@
+"""Agent steps per CPU second: one member of a population against a plain single-file loop.
+
+    python -m tests.benchmarks.agent
+
+The plain loop is what a researcher writes in the style of CleanRL: gymnasium's wrappers, torch's
+Adam, a numpy replay that keeps whole states. Both train the VALID network on Pong, batch 32, an
+update every 4 agent steps, epsilon .01, from a replay filled with 5,000 transitions.
+"""
+
+import random
+
+import ale_py
+import gymnasium
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from rl.config import Member, Recipe
+from rl.population import Population
+from tests.benchmarks.timing import compare, hardware, table
+
+FILLED = 5_000
+STEPS = 100
+
+
+class PlainLoop:
+    """DQN on one game, in one file, in the order of the pseudo-code."""
+
+    def __init__(self, game: str) -> None:
+        gymnasium.register_envs(ale_py)
+        env = gymnasium.make(f"ALE/{game}-v5", frameskip=1, repeat_action_probability=0.25)
+        env = gymnasium.wrappers.AtariPreprocessing(env, noop_max=0)
+        env = gymnasium.wrappers.FrameStackObservation(env, 4)
+        self.env = gymnasium.wrappers.RecordEpisodeStatistics(env)
+        self.actions = int(env.action_space.n)
+        self.q, self.target = self.network(), self.network()
+        self.target.load_state_dict(self.q.state_dict())
+        self.adam = torch.optim.Adam(self.q.parameters(), lr=2.5e-4)
+        self.states = np.zeros((FILLED, 4, 84, 84), np.uint8)
+        self.next_states = np.zeros((FILLED, 4, 84, 84), np.uint8)
+        self.taken = np.zeros(FILLED, np.int64)
+        self.rewards = np.zeros(FILLED, np.float32)
+        self.ended = np.zeros(FILLED, np.float32)
+        self.step_count, self.learning = 0, False
+        self.observation, _ = self.env.reset(seed=0)
+
+    def network(self) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(4, 32, 8, stride=4),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 4, stride=2),
+            nn.ReLU(),
+            nn.Conv2d(64, 64, 3, stride=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(3136, 512),
+            nn.ReLU(),
+            nn.Linear(512, self.actions),
+        )
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            if not self.learning or random.random() < 0.01:
+                action = random.randrange(self.actions)
+            else:
+                with torch.no_grad():
+                    state = torch.from_numpy(np.asarray(self.observation)[None]).float() / 255
+                    action = int(self.q(state).argmax(1))
+            following, reward, terminated, truncated, _ = self.env.step(action)
+            i = self.step_count % FILLED
+            self.states[i], self.next_states[i] = self.observation, following
+            self.taken[i], self.rewards[i], self.ended[i] = action, np.sign(reward), terminated
+            self.observation = following
+            if terminated or truncated:
+                self.observation, _ = self.env.reset()
+            self.step_count += 1
+            if self.learning and self.step_count % 4 == 0:
+                self.learn()
+
+    def learn(self) -> None:
+        rows = np.random.randint(0, FILLED, 32)
+        states = torch.from_numpy(self.states[rows]).float() / 255
+        next_states = torch.from_numpy(self.next_states[rows]).float() / 255
+        taken = torch.from_numpy(self.taken[rows])
+        with torch.no_grad():
+            best = self.target(next_states).max(1).values
+            continues = 1 - torch.from_numpy(self.ended[rows])
+            goal = torch.from_numpy(self.rewards[rows]) + 0.99 * best * continues
+        value = self.q(states).gather(1, taken[:, None]).squeeze(1)
+        loss = F.smooth_l1_loss(value, goal)
+        self.adam.zero_grad()
+        loss.backward()
+        self.adam.step()
+
+
+def ours(precision: str) -> Population:
+    recipe = Recipe(
+        game="Pong",
+        padding="valid",
+        precision=precision,
+        warm_up=FILLED,
+        replay_capacity=FILLED,
+        epsilon_steps=1,
+        log_every=25_000,
+    )
+    population = Population(recipe, [Member("none", 0.0, 0)], torch.device("cpu"))
+    population.run(FILLED)
+    return population
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    plain = PlainLoop("Pong")
+    plain.run(FILLED)
+    plain.learning = True
+    rows = []
+    for precision, bar in (("float32", 1.25), ("bf16", 1.8)):
+        population = ours(precision)
+        rows.append(
+            compare(
+                f"{STEPS} agent steps, {precision}, over a plain float32 loop",
+                lambda population=population: population.run(STEPS),
+                lambda: plain.run(STEPS),
+                at_least=bar,
+                rounds=15,
+            )
+        )
+    print(hardware())
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
