@@ -61,6 +61,9 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
         # The reader (`| head`) has gone; keep the interpreter from failing on flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder without permission
+        print(f"wdbench: failed: {error}", file=sys.stderr)
+        return 1
 
 
 def lightning(argv: Sequence[str] | None = None) -> int:

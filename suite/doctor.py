@@ -40,12 +40,15 @@ class Finding:
 
 def main(argv: list[str], prog: str) -> int:
     Parser(prog, "Say what this machine has, and what is missing.").parse_args(argv)
-    findings = [finding for check in CHECKS for finding in check()]
+    findings = list(packages())
+    missing = sum(finding.mark == "missing" for finding in findings)
+    if not missing:  # the other checks import them
+        findings += [finding for check in CHECKS for finding in check()]
+        missing = sum(finding.mark == "missing" for finding in findings)
     width = max(len(finding.topic) for finding in findings)
     for finding in findings:
         head = f"{finding.mark:<9}{finding.topic:<{width}}  "
         print(textwrap.fill(head + finding.text, 100, subsequent_indent=" " * len(head)))
-    missing = sum(finding.mark == "missing" for finding in findings)
     print(f"\n{missing} missing: training cannot run" if missing else "\nTraining can run.")
     return 1 if missing else 0
 
@@ -134,7 +137,6 @@ def commands() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    packages,
     devices,
     memory,
     games,

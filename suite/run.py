@@ -60,6 +60,7 @@ def _train_all(
             _begin_session(run, session)
         status = "failed"
         try:
+            print(workload.needs(request.recipe, len(runs)))
             for group in _equal_positions(workload, waiting, request):
                 if not stop():
                     _train_group(workload, request, group, stop)
@@ -87,6 +88,7 @@ def _equal_positions(
     groups: dict[object, list[tuple[Member, Run]]] = {}
     for member, run in waiting:
         position = workload.position(run.path, previous=request.from_previous_checkpoint)
+        print(f"{run.path} {'starts' if position is None else 'resumes'}", flush=True)
         groups.setdefault(position, []).append((member, run))
     return list(groups.values())
 

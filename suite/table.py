@@ -1,6 +1,7 @@
 """`wdbench table RUN...`: one line per run, and what the paper's claim looks like in them."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def table(runs: Sequence[Run]) -> str:
     notes = [look_at(histories)]
     if {"separated", "decoupled"} <= {_member(history)["scheme"] for history in histories}:
         notes.append(LAMBDA_UNITS)
-    return "\n".join([*rows, "", *notes])
+    return "\n".join([*rows, "", *(textwrap.fill(note, 100) for note in notes)])
 
 
 def look_at(histories: Sequence[History]) -> str:

@@ -1,5 +1,6 @@
 """`run rl` around a scripted training: records, resuming, failures and signals."""
 
+import errno
 import json
 import os
 import re
@@ -116,6 +117,26 @@ def test_an_unexpected_error_is_kept_with_its_traceback(training, capsys):
     assert len(fake.calls) == 1
 
 
+def test_a_full_disk_is_one_sentence(training, capsys):
+    training(error=OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl"))
+    assert main(SMALL) == 1
+    assert "No space left on device: 'metrics.jsonl'" in capsys.readouterr().err
+
+
+def test_it_says_before_training_what_it_takes_and_which_runs_start(training, capsys):
+    training()
+    main([*SMALL, "--seed", "0", "1"])
+    first, second = run_paths()
+    lines = capsys.readouterr().out.splitlines()
+    memory = "the replay takes 2 x 20,000 transitions = 2 x 141 MB = 283 MB"
+    assert lines[:3] == [memory, f"{first} starts", f"{second} starts"]
+    for path in run_paths():
+        (path / "done.json").unlink()
+    training(positions={first: (0, 1, 0), second: (0, 1, 0)})
+    main([*SMALL, "--seed", "0", "1"])
+    assert capsys.readouterr().out.splitlines()[1] == f"{first} resumes"
+
+
 def test_a_damaged_checkpoint_is_one_sentence_and_deletes_nothing(training, capsys):
     training(error=UserError("checkpoint 0001.pt: is damaged"))
     assert main(SMALL) == 2
@@ -178,7 +199,7 @@ def test_a_signal_leaves_a_run_that_can_be_resumed(number, code, tmp_path):
 
 def test_a_second_interrupt_does_not_wait(tmp_path):
     process = start(tmp_path, chunks=2, pause=60.0)
-    assert process.stdout.readline().startswith("Pong iteration 1/1")
+    assert any(line.startswith("Pong iteration 1/1") for line in process.stdout)
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
