@@ -56,6 +56,8 @@ SECTIONS = {
 
 # The rest of a training process: torch, the network with its optimizer and batches.
 PROCESS_MEMORY = 1_000_000_000
+# The replay goes to the GPU when it takes no more than this share of what is free there, else to the host.
+GPU_SHARE = 0.8
 # Weights, target network and up to four moments in float32, in two generations of checkpoints.
 MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
 
@@ -83,12 +85,13 @@ def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
     cuda = None if machine.device == "cpu" else resources.cuda_memory()
     if machine.device == "cuda" and cuda is None:
         raise UserError("device cuda: torch finds no usable GPU here; allowed are auto and cpu")
-    _check_memory(recipe, len(runs), max(resources.free_memory(), cuda[0] if cuda else 0))
+    on_host = max(resources.free_memory() - PROCESS_MEMORY, 0)
+    on_gpu = int(GPU_SHARE * cuda[0]) if cuda else 0
+    _check_memory(recipe, len(runs), max(on_host, on_gpu))
     _check_disk(recipe, runs)
 
 
-def _check_memory(recipe: Recipe, members: int, free: int) -> None:
-    room = max(free - PROCESS_MEMORY, 0)
+def _check_memory(recipe: Recipe, members: int, room: int) -> None:
     if replay_bytes(members, recipe.replay_capacity) <= room:
         return
     fixed = replay_bytes(members, 0)
@@ -100,8 +103,8 @@ def _check_memory(recipe: Recipe, members: int, free: int) -> None:
         else f"no capacity from warm_up, {recipe.warm_up:,}, on fits: train fewer members together"
     )
     raise UserError(
-        f"replay_capacity: {needs(recipe, members)}, but {amount(room)} are free beside the "
-        f"{amount(PROCESS_MEMORY)} of the process itself; {advice}"
+        f"replay_capacity: {needs(recipe, members)}, but {amount(room)} of memory are free for "
+        f"it; {advice}"
     )
 
 

@@ -87,6 +87,8 @@ def _equal_positions(
     """Members that stand at the same point of training train together, in the order given."""
     groups: dict[object, list[tuple[Member, Run]]] = {}
     for member, run in waiting:
+        if run.done():  # by another process, before this one had the lock
+            continue
         position = workload.position(run.path, previous=request.from_previous_checkpoint)
         print(f"{run.path} {'starts' if position is None else 'resumes'}", flush=True)
         groups.setdefault(position, []).append((member, run))

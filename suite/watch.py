@@ -34,7 +34,11 @@ def film(run: Run, out: Path, seed: int) -> str:
     from rl.film import record_episode
 
     try:
-        filmed = record_episode(run.path, Recipe(**run.config["recipe"]), out, seed)
+        recipe = Recipe(**run.config["recipe"])
+    except TypeError as error:
+        raise UserError(f"{run.path} was made by another version: {error}") from error
+    try:
+        filmed = record_episode(run.path, recipe, out, seed)
     except CheckpointError as error:
         raise UserError(f"{error}; an agent can be watched from its first checkpoint on") from error
     end = "" if filmed.ended else ", cut off before the episode's end"

@@ -7,6 +7,7 @@ import pytest
 import suite.rl
 from suite import resources
 from suite.__main__ import main
+from suite.errors import UserError
 
 CASES = {
     "unknown command": (["rnu"], "unknown command 'rnu'; did you mean run?"),
@@ -83,9 +84,19 @@ def test_too_little_memory_says_what_is_needed_and_what_fits(training, capsys, m
     message = fails(["--seed", "0", "1", "--device", "cpu"], capsys)
     # Two members of a million transitions of 7,066 bytes; 7 GB remain beside the process.
     assert "2 x 1,000,000 transitions = 2 x 7.07 GB = 14.1 GB" in message
-    assert "7 GB are free" in message
+    assert "7 GB of memory are free for it" in message
     assert "--replay-capacity 495000 fits" in message
     assert 2 * 495_000 * 7066 <= 7_000_000_000 < 2 * 496_000 * 7066
+
+
+def test_a_replay_that_fits_on_the_gpu_needs_no_host_memory(training, monkeypatch, tmp_path):
+    training()
+    monkeypatch.setattr(resources, "free_memory", lambda: 2 * 10**9)
+    monkeypatch.setattr(resources, "cuda_memory", lambda: (20 * 10**9, 20 * 10**9))
+    runs = [tmp_path / "a", tmp_path / "b"]  # 14.1 GB of 0.8 * 20 GB
+    suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), runs)
+    with pytest.raises(UserError, match="16 GB of memory are free"):
+        suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), [*runs, tmp_path / "c"])
 
 
 def test_memory_for_no_capacity_at_all_advises_fewer_members(training, capsys, monkeypatch):
