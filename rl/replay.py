@@ -94,7 +94,7 @@ class Replay:
 
         self._steps = np.arange(n_step + 1)
         self._powers = (gamma**self._steps).astype(np.float32)
-        self._window = np.arange(1 - STACK, n_step + 1)
+        self._back = np.arange(STACK - 1, -n_step - 1, -1)  # 3 rows before to n after
         self._members = np.arange(members)[:, None, None]
         # Kept and reused: the pages of a fresh one cost several times what the gather does.
         self._gathered = _empty((members, batch_size, STACK + n_step, *FRAME), storage)
@@ -144,15 +144,15 @@ class Replay:
         if min(count.tolist()) < 1:  # numpy's own minimum takes ten times as long on so few
             raise ValueError(f"replay: no complete transition among {self.sizes} rows per member")
         rows = first[:, None] + (uniforms * count[:, None]).astype(np.int64)
-        slots = self._slots(self._members, rows[..., None] + self._window)  # [K, B, 4+n]
+        slots = self._slots(self._members, rows[..., None] - self._back)  # [K, B, 4+n]
         own, onward = slots[..., STACK - 1], slots[..., STACK - 1 :]
 
         ages = self._columns["ages"][onward]  # [K, B, n+1]
         # Within an episode the age rises by one per row; behind its end it begins again.
         weights = self._powers * (ages == ages[..., :1] + self._steps)
-        rewards = (self._columns["rewards"][onward] * weights)[..., :-1].sum(axis=-1)
+        rewards = np.vecdot(self._columns["rewards"][onward[..., :-1]], weights[..., :-1])
         actions = self._columns["actions"][own].astype(np.int64)
-        slots[self._window < -ages[..., :1]] = self._zero_slot
+        slots[ages[..., :1] < self._back] = self._zero_slot
         torch.index_select(
             self._frames, 0, self._to_storage(slots.ravel()), out=self._gathered.view(-1, PIXELS)
         )
