@@ -157,7 +157,7 @@ def test_members_do_not_change_each_other() -> None:
         alone.append(
             row.frame[None],
             np.array([row.action]),
-            np.float32([row.reward]),
+            np.array([row.reward], np.float32),
             np.array([row.ended]),
             np.array([True]),
         )
@@ -183,8 +183,8 @@ def test_rows_put_back_piece_by_piece_continue_the_same_replay(ticks: int) -> No
     for _ in range(ticks):
         world.tick(episode_length=4, activity=0.9)
     restored = Replay(2, 15, n_step=2, gamma=GAMMA, batch_size=15, device="cpu")
-    for k, (newest, size) in enumerate(zip(world.replay.appended, world.replay.sizes, strict=True)):
-        for start in range(newest - size, newest, 4):
+    for k, newest in enumerate(world.replay.appended.tolist()):
+        for start in range(max(newest - 15, 0), newest, 4):
             piece = world.replay.rows(k, start, min(start + 4, newest))
             restored.restore(k, start, piece)
     world.replay = restored
