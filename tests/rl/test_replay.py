@@ -11,6 +11,7 @@ from rl.memory import replay_bytes
 from rl.replay import Batch, Replay
 
 GAMMA = 0.9
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 @dataclass
@@ -63,10 +64,12 @@ class Oracle:
 class World:
     """A replay and one oracle per member, fed with the same random history."""
 
-    def __init__(self, seed: int, members: int, capacity: int, n_step: int) -> None:
+    def __init__(
+        self, seed: int, members: int, capacity: int, n_step: int, device: str = "cpu"
+    ) -> None:
         self.random = np.random.default_rng(seed)
         self.replay = Replay(
-            members, capacity, n_step=n_step, gamma=GAMMA, batch_size=capacity, device="cpu"
+            members, capacity, n_step=n_step, gamma=GAMMA, batch_size=capacity, device=device
         )
         self.oracles = [Oracle() for _ in range(members)]
         self.capacity, self.n_step = capacity, n_step
@@ -94,18 +97,21 @@ class World:
 
     def check_transition(self, k: int, row: Row, batch: Batch, b: int) -> None:
         state, action, reward, discount, following = self.oracles[k].transition(row, self.n_step)
-        np.testing.assert_array_equal(batch.state[k, b].numpy(), state)
+        np.testing.assert_array_equal(batch.state[k, b].cpu(), state)
         assert batch.actions[k, b] == action
         assert batch.rewards[k, b] == pytest.approx(reward, abs=1e-6)
         assert batch.discounts[k, b] == pytest.approx(discount, abs=1e-6)
         if following is not None:
-            np.testing.assert_array_equal(batch.next_state[k, b].numpy(), following)
+            np.testing.assert_array_equal(batch.next_state[k, b].cpu(), following)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("n_step", [1, 2, 3, 4, 5, 7])
 @pytest.mark.parametrize("episode_length", [1.0, 1.5, 4.0, 50.0])
-def test_every_sampleable_row_is_the_oracles(n_step: int, episode_length: float) -> None:
-    world = World(n_step, members=3, capacity=n_step + 12, n_step=n_step)
+def test_every_sampleable_row_is_the_oracles(
+    n_step: int, episode_length: float, device: str
+) -> None:
+    world = World(n_step, members=3, capacity=n_step + 12, n_step=n_step, device=device)
     for tick in range(4 * world.capacity):
         # members' sizes drift apart, and all wrap around
         world.tick(episode_length, activity=0.8)
@@ -177,12 +183,24 @@ def test_sampling_before_a_transition_is_complete_is_an_error() -> None:
     world.check()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_frames_that_do_not_fit_the_gpu_stay_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 1000))
+    world = World(0, members=2, capacity=20, n_step=1, device="cuda")
+    for _ in range(30):
+        world.tick(episode_length=5)
+    assert world.replay.sample(np.zeros((2, 20))).frames.is_cuda
+    assert not world.replay._frames.is_cuda
+    world.check()
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("ticks", [7, 33])
-def test_rows_put_back_piece_by_piece_continue_the_same_replay(ticks: int) -> None:
-    world = World(3, members=2, capacity=15, n_step=2)
+def test_rows_put_back_piece_by_piece_continue_the_same_replay(ticks: int, device: str) -> None:
+    world = World(3, members=2, capacity=15, n_step=2, device=device)
     for _ in range(ticks):
         world.tick(episode_length=4, activity=0.9)
-    restored = Replay(2, 15, n_step=2, gamma=GAMMA, batch_size=15, device="cpu")
+    restored = Replay(2, 15, n_step=2, gamma=GAMMA, batch_size=15, device=device)
     for k, newest in enumerate(world.replay.appended.tolist()):
         for start in range(max(newest - 15, 0), newest, 4):
             piece = world.replay.rows(k, start, min(start + 4, newest))
