@@ -24,7 +24,9 @@ class Flat:
         step: int64 on the host, [] or [K]: steps taken, by each member.
         buffers: exp_avg, exp_avg_sq and perhaps decay_exp_avg, decay_exp_avg_sq, views [K, n].
         sources: what of the optimizer's state is viewed: step, then the buffers.
+        identities: of `sources`.
         address: of the parameter's memory when the views were made.
+        is_view: whether theta is a view.
     """
 
     parameter: Tensor
@@ -33,7 +35,9 @@ class Flat:
     step: Tensor
     buffers: tuple[Tensor, ...]
     sources: tuple[Tensor, ...]
+    identities: list[int]
     address: int
+    is_view: bool
 
     @classmethod
     def of(cls, parameter: Tensor, state: dict[str, Any], members: int | None) -> Flat:
@@ -45,33 +49,34 @@ class Flat:
         for name in names:
             if not _is_flat(state[name], axes):
                 state[name] = zeros_in_order(parameter, axes).copy_(state[name])
+        theta = flatten(parameter, axes, rows)
+        sources = tuple(state.values())
         return cls(
             parameter,
             axes,
-            flatten(parameter, axes, rows),
+            theta,
             state["step"],
             tuple(flatten(state[name], axes, rows) for name in names),
-            (state["step"], *(state[name] for name in names)),
+            sources,
+            [id(source) for source in sources],
             parameter.data_ptr(),
+            theta.data_ptr() == parameter.data_ptr(),
         )
 
     def is_current(self, state: dict[str, Any]) -> bool:
         """Whether these still view the parameter's memory and exactly what `state` holds."""
-        return (
-            self.parameter.data_ptr() == self.address
-            and len(self.sources) == len(state)
-            and all(a is b for a, b in zip(self.sources, state.values(), strict=True))
-        )
+        same_state = [*map(id, state.values())] == self.identities
+        return same_state and self.parameter.data_ptr() == self.address
 
     def read(self) -> Tensor:
         """theta, brought up to date where it is a copy."""
-        if self.theta.data_ptr() != self.address:
+        if not self.is_view:
             self.theta.copy_(flatten(self.parameter, self.axes, self.theta.shape[0]))
         return self.theta
 
     def write(self) -> None:
         """Carry theta back into the parameter where it is a copy."""
-        if self.theta.data_ptr() != self.address:
+        if not self.is_view:
             target = self.parameter if self.axes is None else self.parameter.permute(self.axes)
             target.copy_(self.theta.view(target.shape))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from shared_optim.groups import check_parameters, normalised, spread
-from shared_optim.layout import Flat, flatten, memory_order, zeros_in_order
+from shared_optim.layout import Flat, flatten
 from shared_optim.update import (
     coefficient_tensor,
     coefficients,
@@ -122,7 +122,7 @@ class WeightDecayAdam(Optimizer):
         # What a group's own lambdas make of it; the defaults' would contradict them.
         del defaults["weight_decay"]
         self.compile = compile
-        self._flats: dict[Tensor, Flat] = {}
+        self._flats: dict[int, Flat] = {}
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -162,13 +162,18 @@ class WeightDecayAdam(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         # All is gathered before anything changes: an error leaves every parameter as it was.
-        for batch in [batch for group in self.param_groups for batch in self._batches(group)]:
-            self._update(batch, _per_member(active, batch.group["members"]))
+        batches = [batch for group in self.param_groups for batch in self._batches(group, active)]
+        for batch in batches:
+            self._update(batch)
         return loss
 
-    def _batches(self, group: dict[str, Any]) -> list[_Batch]:
+    def _batches(
+        self, group: dict[str, Any], active: Sequence[bool] | Tensor | None
+    ) -> Iterable[_Batch]:
         """The group's parameters that have gradients, by dtype, device, buffers and step counts."""
-        rows = group["members"] or 1
+        members = group["members"]
+        rows = members or 1
+        acting = _per_member(active, members)
         decays_apart = any(spread(group["separated"], rows))
         batches: dict[tuple[Any, ...], _Batch] = {}
         for parameter in group["params"]:
@@ -180,36 +185,34 @@ class WeightDecayAdam(Optimizer):
                     f"(parameter of shape {tuple(parameter.shape)}): decay touches every weight"
                 )
             flat = self._flat(parameter, group, decays_apart)
-            steps = tuple(flat.step.view(-1).tolist())
+            steps = tuple(flat.step.tolist()) if members else (flat.step.item(),)
             key = (parameter.dtype, parameter.device, len(flat.buffers), steps)
-            batch = batches.setdefault(key, _Batch(group, steps, [], []))
-            batch.flats.append(flat)
-            batch.gradients.append(flatten(gradient, flat.axes, rows))
-        return list(batches.values())
+            if key not in batches:
+                batches[key] = _Batch(group, acting, steps, [], [])
+            batches[key].flats.append(flat)
+            batches[key].gradients.append(flatten(gradient, flat.axes, rows))
+        return batches.values()
 
     def _flat(self, parameter: Tensor, group: dict[str, Any], decays_apart: bool) -> Flat:
         """The parameter's views, its state made or brought up to date first where needed."""
-        members, state = group["members"], self.state[parameter]
-        axes = memory_order(parameter, stacked=members is not None)
+        state = self.state[parameter]
         if not state:
-            state["step"] = torch.zeros(members or (), dtype=torch.int64)
-            state["exp_avg"] = zeros_in_order(parameter, axes)
-            state["exp_avg_sq"] = zeros_in_order(parameter, axes)
+            state["step"] = torch.zeros(group["members"] or (), dtype=torch.int64)
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
         if decays_apart and "decay_exp_avg" not in state:
             beta1, beta2 = group["betas"]
             t = state["step"].to(parameter.device, torch.float64)
-            t = t.view(-1, *[1] * (parameter.ndim - 1)) if members else t
-            state["decay_exp_avg"] = zeros_in_order(parameter, axes)
-            state["decay_exp_avg"].copy_((1 - beta1**t) * parameter)
-            state["decay_exp_avg_sq"] = zeros_in_order(parameter, axes)
-            state["decay_exp_avg_sq"].copy_((1 - beta2**t) * parameter * parameter)
-        flat = self._flats.get(parameter)
+            t = t.view(-1, *[1] * (parameter.ndim - 1)) if group["members"] else t
+            state["decay_exp_avg"] = ((1 - beta1**t) * parameter).to(parameter.dtype)
+            state["decay_exp_avg_sq"] = ((1 - beta2**t) * parameter**2).to(parameter.dtype)
+        flat = self._flats.get(id(parameter))
         if flat is None or not flat.is_current(state):
-            flat = self._flats[parameter] = Flat.of(parameter, state, members)
+            flat = self._flats[id(parameter)] = Flat.of(parameter, state, group["members"])
         return flat
 
-    def _update(self, batch: _Batch, active: list[bool]) -> None:
-        group, first = batch.group, batch.flats[0]
+    def _update(self, batch: _Batch) -> None:
+        group, active, first = batch.group, batch.active, batch.flats[0]
         dtype, device = first.parameter.dtype, first.parameter.device
         steps = [t + acts for t, acts in zip(batch.steps, active, strict=True)]
         columns = [
@@ -228,14 +231,15 @@ class WeightDecayAdam(Optimizer):
         taken = torch.tensor(active).view(first.step.shape)
         for flat in batch.flats:
             flat.write()
-            flat.step.add_(taken)
+        torch._foreach_add_([flat.step for flat in batch.flats], [taken] * len(batch.flats))
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Parameters of one group that share a call of the kernel, with `steps` taken so far [K]."""
+    """Parameters of one group that share a call of the kernel, and the steps taken so far [K]."""
 
     group: dict[str, Any]
+    active: list[bool]
     steps: tuple[int, ...]
     flats: list[Flat]
     gradients: list[Tensor]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -42,6 +43,7 @@ class Schedule:
         return self.kind if self.kind == "always" else f"{self.kind}:{self.steps}"
 
 
+@functools.cache
 def parse_schedule(text: str) -> Schedule:
     """`always`, `early:T`, `late:T` or `stuttered:K`, T and K whole numbers of steps above 0.
 
