@@ -46,18 +46,17 @@ class Environments:
     Args:
         recipe: reads `game`, `sticky_actions`, `frame_skip` and `max_episode_steps`.
         members: K, the number of environments.
-        threads: emulator threads; 0 takes one per environment, at most one per CPU core.
+        colour: pictures for people instead: [4, 210, 160, 3] uint8, RGB, all else alike.
 
     Raises:
         ConfigError: the game is unknown.
     """
 
-    def __init__(self, recipe: Recipe, members: int, threads: int = 0) -> None:
+    def __init__(self, recipe: Recipe, members: int, *, colour: bool = False) -> None:
         self.members = members
         self._vector = ale_py.AtariVectorEnv(
             rom_id(recipe.game),
             members,
-            num_threads=threads,
             max_num_frames_per_episode=recipe.max_episode_steps * recipe.frame_skip,
             repeat_action_probability=recipe.sticky_actions,
             frameskip=recipe.frame_skip,
@@ -65,6 +64,7 @@ class Environments:
             noop_max=0,
             use_fire_reset=False,
             reward_clipping=False,
+            **({"grayscale": False, "img_height": 210, "img_width": 160} if colour else {}),
         )
         self.actions = len(self._vector.ale.get_action_set())
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import ale_py
 import numpy as np
 import torch
 from PIL import Image
@@ -14,8 +13,6 @@ from rl.draws import Purpose, Uniforms, environment_seed
 from rl.environment import Environments
 from rl.exploration import epsilon_greedy
 from rl.network import Weights
-
-SCREEN_SIZE = (210, 160)
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ def record_episode(
     """
     online = Weights(trained_parameters(run), torch.float32)
     stage = Environments(recipe, 1)
-    camera = Environments(recipe, 1, colour_screen=SCREEN_SIZE)
+    camera = Environments(recipe, 1, colour=True)
     place = environment_seed(seed, 0, 1)
     observation, picture = stage.reset([place]), camera.reset([place])
     uniforms = Uniforms([seed], Purpose.EXPLORATION, (0, 1), 2)
@@ -56,15 +53,17 @@ def record_episode(
     pictures: list[Image.Image] = []
     score, ended, steps = 0.0, False, 0
     while not ended and steps < seconds * 60 / recipe.frame_skip:
-        pictures.append(_palette(picture[0, -1]))
+        pictures.append(Image.fromarray(picture[0, -1]).quantize(64))
         action = epsilon_greedy(
             uniforms.row(steps), epsilon, active, stage.actions, online, observation
         )
         step = stage.step(action)
         observation, picture = step.observation, camera.step(action).observation
         score, ended, steps = score + float(step.reward[0]), bool(step.ended[0]), steps + 1
-    milliseconds = round(1000 * recipe.frame_skip / 60)
+    milliseconds = 10 * round(100 * recipe.frame_skip / 60)  # GIF counts hundredths
     pictures[0].save(
         out, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, optimize=True
     )
+    stage.close()
+    camera.close()
     return Film(out, score, steps, ended)

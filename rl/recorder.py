@@ -93,6 +93,7 @@ class Recorder(lightning.Callback):
             position, actions, lambda done: self._report("resuming", done, len(actions))
         )
         self._saved = population.position
+        self._pace = _Pace(population)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any

@@ -1,0 +1,108 @@
+"""Populations trained whole: independence, resume, divergence. On real Pong, a few hundred steps."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from rl.checkpoint import CheckpointError, position_of, trained_parameters
+from rl.config import Member
+from rl.progress import Position
+from tests.rl.conftest import SEEDED, SMALL, Killed, run
+
+
+def same_run(log, expected):
+    """Rows and trained parameters agree to the last bit."""
+    assert log.rows == expected.rows
+    ours, theirs = trained_parameters(log.path), trained_parameters(expected.path)
+    return all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("k", range(len(SEEDED)))
+def test_a_member_trained_alone_equals_the_same_in_a_population(tmp_path, undisturbed, k):
+    (log,), _ = run(tmp_path, [SEEDED[k]])
+    assert same_run(log, undisturbed[0][k])
+
+
+@pytest.mark.parametrize("kill_after", [2, 5, 9, 14])
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, undisturbed, kill_after):
+    with pytest.raises(Killed):
+        run(tmp_path, SEEDED, kill_after=kill_after)
+    logs, outcomes = run(tmp_path, SEEDED)
+    assert all(map(same_run, logs, undisturbed[0]))
+    assert outcomes == undisturbed[1]
+
+
+def test_a_stopped_run_is_saved_where_it_stood_and_goes_on_in_other_company(tmp_path, undisturbed):
+    logs, outcomes = run(tmp_path, SEEDED, stop_after=4, checkpoint_every=10_000)
+    assert [outcome.status for outcome in outcomes] == ["interrupted"] * 3
+    assert {position_of(log.path) for log in logs} == {Position(0, 0, 96)}
+    for k in (2, 0, 1):
+        (log,), _ = run(tmp_path, [SEEDED[k]])
+        assert same_run(log, undisturbed[0][k])
+
+
+def test_rows_add_up(undisturbed):
+    logs, _ = undisturbed
+    for log in logs:
+        rows, iterations = log.rows["metrics"], log.rows["eval"]
+        assert [row["iteration"] for row in iterations] == [0, 1]
+        # phases end with an episode, and here every episode is cut off at 50 steps
+        assert [row["train/steps"] for row in iterations] == [150, 150]
+        assert [row["eval/steps"] for row in iterations] == [50, 50]
+        assert [row["agent_steps"] for row in rows] == [
+            start + step for start in (0, 150) for step in range(20, 150, 20)
+        ]
+        # no update in the warm-up of 64 steps, then at every fourth step of a phase
+        in_first, until_last_row = (150 - 64) // 4, 140 // 4
+        assert rows[-1]["updates"] == in_first + until_last_row
+        assert all(row["train/length"] in (None, 50.0) for row in rows)
+
+
+def test_a_diverged_member_stops_and_the_others_do_not_notice(tmp_path, undisturbed):
+    # alpha * lambda = 2.5e26: theta overflows at the second update
+    company = [SEEDED[0], Member("decoupled", 1e30, 1)]
+    logs, outcomes = run(tmp_path, company)
+    assert [outcome.status for outcome in outcomes] == ["finished", "diverged"]
+    assert same_run(logs[0], undisturbed[0][0])
+    text = json.dumps(logs[1].rows, allow_nan=False)
+    assert "NaN" not in text
+
+
+def test_a_damaged_checkpoint_is_named_and_the_previous_one_works(tmp_path, undisturbed):
+    with pytest.raises(Killed):
+        run(tmp_path, SEEDED[:1], kill_after=6)
+    folder = tmp_path / f"{SEEDED[0].name}-{SEEDED[0].seed}" / "checkpoint"
+    pointer = json.loads((folder / "checkpoint.json").read_text())
+    damaged = folder / pointer["latest"]["file"]
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    with pytest.raises(CheckpointError, match=damaged.name) as caught:
+        run(tmp_path, SEEDED[:1])
+    assert caught.value.previous
+    assert bytes(content) == damaged.read_bytes()
+    (log,), _ = run(tmp_path, SEEDED[:1], previous=True)
+    assert same_run(log, undisturbed[0][0])
+
+
+def test_exempting_biases_from_decay_changes_only_what_decays(tmp_path):
+    recipe = dataclasses.replace(SMALL, decay_biases=False, iterations=1)
+    (log,), _ = run(tmp_path, [Member("decoupled", 1e3, 0)], recipe=recipe)
+    parameters = trained_parameters(log.path)
+    # alpha * lambda = 0.25: kernels shrink by a quarter per update, biases only learn
+    assert float(parameters["hidden.weight"].abs().mean()) < 1e-3
+    assert float(parameters["output.bias"].abs().max()) > 1e-3
+
+
+def test_bfloat16_trains_with_float32_weights(tmp_path):
+    recipe = dataclasses.replace(SMALL, precision="bf16", iterations=1)
+    (log,), (outcome,) = run(tmp_path, SEEDED[:1], recipe=recipe)
+    assert outcome.status == "finished"
+    parameters = trained_parameters(log.path)
+    assert {value.dtype for value in parameters.values()} == {torch.float32}
+    # weights that were only ever bfloat16 would have 16 zero bits each
+    bits = parameters["hidden.weight"].numpy().view(np.uint32)
+    assert (bits & 0xFFFF).any()
