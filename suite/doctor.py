@@ -1,6 +1,7 @@
 """`wdbench doctor`: what this machine has, and what is missing for training."""
 
 import importlib
+import importlib.util
 import os
 import shutil
 import textwrap
@@ -25,8 +26,19 @@ PAPER_GAMES = (
     "SpaceInvaders",
     "TimePilot",
 )
-NEEDED = ("torch", "lightning", "numpy", "gymnasium", "ale_py", "jsonargparse", "yaml", "rich")
-FOR_LOOKING = ("tensorboard", "matplotlib", "PIL")
+NEEDED = (
+    "torch",
+    "lightning",
+    "numpy",
+    "gymnasium",
+    "ale_py",
+    "jsonargparse",
+    "yaml",
+    "rich",
+    "tensorboard",
+    "matplotlib",
+    "PIL",
+)
 
 
 @dataclass(frozen=True)
@@ -58,15 +70,14 @@ def packages() -> Iterator[Finding]:
     versions = provenance.versions()
     yield Finding("ok", "python", str(versions["python"]))
     distributions = metadata.packages_distributions()
-    for module in (*NEEDED, *FOR_LOOKING):
+    for module in NEEDED:
         try:
             importlib.import_module(module)
             version = metadata.version(distributions[module][0])
             yield Finding("ok", module, version)
         except Exception as error:  # a broken installation fails in any way it likes
             problem = " ".join(f"{type(error).__name__}: {error}".split())
-            mark = "missing" if module in NEEDED else "note"
-            yield Finding(mark, module, f"{problem}; reinstall with `pip install wdbench`")
+            yield Finding("missing", module, f"{problem}; reinstall with `pip install wdbench`")
 
 
 def devices() -> Iterator[Finding]:
@@ -134,6 +145,8 @@ def commands() -> Iterator[Finding]:
     if other is not None and other.dist is not None:
         text = f"{other.dist.name} has a command of this name too: what is not ours goes there"
         yield Finding("note", "lightning", text)
+    if importlib.util.find_spec("click") is None:
+        yield Finding("note", "click", "only `lightning run model` needs it: `pip install click`")
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (

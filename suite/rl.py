@@ -56,7 +56,7 @@ SECTIONS = {
 
 # The rest of a training process: torch, the network with its optimizer and batches.
 PROCESS_MEMORY = 1_000_000_000
-# The replay goes to the GPU when it takes no more than this share of what is free there, else to the host.
+# rl/replay.py keeps frames on the GPU up to this share of its free memory, else on the host.
 GPU_SHARE = 0.8
 # Weights, target network and up to four moments in float32, in two generations of checkpoints.
 MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
