@@ -20,19 +20,20 @@ class Flat:
     Attributes:
         parameter: the parameter, [...] or stacked [K, ...].
         axes: its axes, outermost in memory first; the population's axis always leads.
+        rows, columns: K and n.
         theta: [K, n], a view of the parameter, or a copy when no such view exists.
-        step: int64 on the host, [] or [K]: steps taken, by each member.
         buffers: exp_avg, exp_avg_sq and perhaps decay_exp_avg, decay_exp_avg_sq, views [K, n].
-        sources: what of the optimizer's state is viewed: step, then the buffers.
-        identities: of `sources`.
+        sources: the tensors in the optimizer's state that `buffers` view.
+        identities: of the values of BUFFERS in the state, None where there is none.
         address: of the parameter's memory when the views were made.
         is_view: whether theta is a view.
     """
 
     parameter: Tensor
     axes: Axes
+    rows: int
+    columns: int
     theta: Tensor
-    step: Tensor
     buffers: tuple[Tensor, ...]
     sources: tuple[Tensor, ...]
     identities: list[int]
@@ -41,37 +42,42 @@ class Flat:
 
     @classmethod
     def of(cls, parameter: Tensor, state: dict[str, Any], members: int | None) -> Flat:
-        """Views of `parameter` and its `state`, whose step and buffers are brought into place."""
+        """Views of `parameter` and of the buffers in its `state`, relaid first where needed."""
         axes = memory_order(parameter, stacked=members is not None)
         rows = members or 1
-        state["step"] = state["step"].cpu()
         names = [name for name in BUFFERS if name in state]
         for name in names:
             if not _is_flat(state[name], axes):
                 state[name] = zeros_in_order(parameter, axes).copy_(state[name])
         theta = flatten(parameter, axes, rows)
-        sources = tuple(state.values())
         return cls(
             parameter,
             axes,
+            rows,
+            parameter.numel() // rows,
             theta,
-            state["step"],
             tuple(flatten(state[name], axes, rows) for name in names),
-            sources,
-            [id(source) for source in sources],
+            tuple(state[name] for name in names),
+            [*map(id, map(state.get, BUFFERS))],
             parameter.data_ptr(),
             theta.data_ptr() == parameter.data_ptr(),
         )
 
     def is_current(self, state: dict[str, Any]) -> bool:
-        """Whether these still view the parameter's memory and exactly what `state` holds."""
-        same_state = [*map(id, state.values())] == self.identities
-        return same_state and self.parameter.data_ptr() == self.address
+        """Whether these still view the parameter's memory and exactly the buffers in `state`."""
+        same_buffers = [*map(id, map(state.get, BUFFERS))] == self.identities
+        return same_buffers and self.parameter.data_ptr() == self.address
+
+    def matrix(self, gradient: Tensor) -> Tensor:
+        """A gradient as [K, n] in the order of theta."""
+        if self.axes is None and gradient.is_contiguous():
+            return gradient.view(self.rows, self.columns)
+        return flatten(gradient, self.axes, self.rows)
 
     def read(self) -> Tensor:
         """theta, brought up to date where it is a copy."""
         if not self.is_view:
-            self.theta.copy_(flatten(self.parameter, self.axes, self.theta.shape[0]))
+            self.theta.copy_(flatten(self.parameter, self.axes, self.rows))
         return self.theta
 
     def write(self) -> None:

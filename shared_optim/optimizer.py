@@ -11,13 +11,8 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from shared_optim.groups import check_parameters, normalised, spread
-from shared_optim.layout import Flat, flatten
-from shared_optim.update import (
-    coefficient_tensor,
-    coefficients,
-    compiled_kernel,
-    eager_kernel,
-)
+from shared_optim.layout import Flat
+from shared_optim.update import coefficients, compiled_kernel, eager_kernel
 
 PerMember = float | Sequence[float] | Tensor
 
@@ -72,9 +67,9 @@ class WeightDecayAdam(Optimizer):
     learning rate scheduler, without recompilation. ``weight_decay`` there is the largest lambda at
     construction, for monitors to read.
 
-    State per parameter: ``step`` (int64 on the CPU, [] or [K]), ``exp_avg`` (m), ``exp_avg_sq``
-    (v), and where separated > 0 for some member ``decay_exp_avg`` (m'), ``decay_exp_avg_sq``
-    (v'), in the parameter's dtype. Arithmetic is in float32 for narrower dtypes. When separated
+    State per parameter: ``step`` (an int, or a list of K), ``exp_avg`` (m), ``exp_avg_sq`` (v),
+    and where separated > 0 for some member ``decay_exp_avg`` (m') and ``decay_exp_avg_sq`` (v'),
+    all in the parameter's dtype. Arithmetic is in float32 for narrower dtypes. When separated
     becomes positive later on, its buffers begin as if theta had stood still until then.
 
     Differs from torch.optim.Adam and AdamW in the rounding; from Algorithm 1, whose lambda is
@@ -184,54 +179,52 @@ class WeightDecayAdam(Optimizer):
                     "WeightDecayAdam does not support sparse gradients "
                     f"(parameter of shape {tuple(parameter.shape)}): decay touches every weight"
                 )
-            flat = self._flat(parameter, group, decays_apart)
-            steps = tuple(flat.step.tolist()) if members else (flat.step.item(),)
+            state = self.state[parameter]
+            flat = self._flat(parameter, state, group, decays_apart)
+            steps = tuple(spread(state["step"], rows))
             key = (parameter.dtype, parameter.device, len(flat.buffers), steps)
-            if key not in batches:
-                batches[key] = _Batch(group, acting, steps, [], [])
-            batches[key].flats.append(flat)
-            batches[key].gradients.append(flatten(gradient, flat.axes, rows))
+            if (batch := batches.get(key)) is None:
+                batch = batches[key] = _Batch(group, acting, steps, [], [], [])
+            batch.states.append(state)
+            batch.flats.append(flat)
+            batch.gradients.append(flat.matrix(gradient))
         return batches.values()
 
-    def _flat(self, parameter: Tensor, group: dict[str, Any], decays_apart: bool) -> Flat:
-        """The parameter's views, its state made or brought up to date first where needed."""
-        state = self.state[parameter]
+    def _flat(
+        self, parameter: Tensor, state: dict[str, Any], group: dict[str, Any], decays_apart: bool
+    ) -> Flat:
+        """The parameter's views, its state made first where needed."""
+        members = group["members"]
         if not state:
-            state["step"] = torch.zeros(group["members"] or (), dtype=torch.int64)
+            state["step"] = [0] * members if members else 0
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
         if decays_apart and "decay_exp_avg" not in state:
             beta1, beta2 = group["betas"]
-            t = state["step"].to(parameter.device, torch.float64)
-            t = t.view(-1, *[1] * (parameter.ndim - 1)) if group["members"] else t
+            t = torch.tensor(state["step"], dtype=torch.float64, device=parameter.device)
+            t = t.view(-1, *[1] * (parameter.ndim - 1)) if members else t
             state["decay_exp_avg"] = ((1 - beta1**t) * parameter).to(parameter.dtype)
             state["decay_exp_avg_sq"] = ((1 - beta2**t) * parameter**2).to(parameter.dtype)
         flat = self._flats.get(id(parameter))
         if flat is None or not flat.is_current(state):
-            flat = self._flats[id(parameter)] = Flat.of(parameter, state, group["members"])
+            flat = self._flats[id(parameter)] = Flat.of(parameter, state, members)
         return flat
 
     def _update(self, batch: _Batch) -> None:
-        group, active, first = batch.group, batch.active, batch.flats[0]
-        dtype, device = first.parameter.dtype, first.parameter.device
-        steps = [t + acts for t, acts in zip(batch.steps, active, strict=True)]
+        group = batch.group
+        parameter = batch.flats[0].parameter
+        steps = [t + acts for t, acts in zip(batch.steps, batch.active, strict=True)]
         columns = [
             [flat.read() for flat in batch.flats],
             batch.gradients,
             *zip(*(flat.buffers for flat in batch.flats), strict=True),
         ]
-        rounding = group["rounding"]
-        kernel = (
-            compiled_kernel(len(steps), len(columns), dtype, device, rounding)
-            if self.compile
-            else eager_kernel(rounding)
-        )
-        rows = coefficients(group, steps, active)
-        kernel(columns, coefficient_tensor(rows, dtype, device))
-        taken = torch.tensor(active).view(first.step.shape)
-        for flat in batch.flats:
+        kind = (len(steps), len(columns), parameter.dtype, parameter.device, group["rounding"])
+        kernel = compiled_kernel(*kind) if self.compile else eager_kernel(group["rounding"])
+        kernel(columns, coefficients(group, steps, batch.active, parameter))
+        for flat, state in zip(batch.flats, batch.states, strict=True):
             flat.write()
-        torch._foreach_add_([flat.step for flat in batch.flats], [taken] * len(batch.flats))
+            state["step"] = list(steps) if group["members"] else steps[0]
 
 
 @dataclass(frozen=True)
@@ -241,6 +234,7 @@ class _Batch:
     group: dict[str, Any]
     active: list[bool]
     steps: tuple[int, ...]
+    states: list[dict[str, Any]]
     flats: list[Flat]
     gradients: list[Tensor]
 

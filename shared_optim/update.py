@@ -37,9 +37,12 @@ _CACHED = 2**15  # weights per piece of the eager update, whose six tensors fill
 
 
 def coefficients(
-    group: dict[str, Any], steps: Sequence[int], active: Sequence[bool]
-) -> list[list[float]]:
-    """What `update` multiplies with at steps t [K], as rows of K numbers in float64.
+    group: dict[str, Any], steps: Sequence[int], active: Sequence[bool], parameter: Tensor
+) -> Tensor:
+    """What `update` multiplies with at steps t [K]: [12, K], computed in float64.
+
+    It comes on the parameter's device, in float64 for float64 parameters and in float32 for all
+    narrower ones, which the arithmetic then follows.
 
     m^/(sqrt(v^)+eps) is computed as step_size*m/(sqrt(v)+eps_t), with eps_t = eps*sqrt(1-b2^t) for
     eps outside the bias correction and eps_t = eps for eps-hat.
@@ -47,33 +50,33 @@ def coefficients(
     lr, eps = float(group["lr"]), group["eps"]
     beta1, beta2 = group["betas"]
     direction = -1.0 if group["maximize"] else 1.0
-    columns = []
+    members = len(steps)
+    rows = []
     for t, acts, l2, decoupled, separated, schedule in zip(
         steps,
         active,
-        *(spread(group[key], len(steps)) for key in ("l2", "decoupled", "separated", "schedule")),
+        *(spread(group[key], members) for key in ("l2", "decoupled", "separated", "schedule")),
         strict=True,
     ):
         multiplier = parse_schedule(schedule).multiplier(t)
         root = math.sqrt(1 - beta2**t)
         step_size = lr * root / (1 - beta1**t)
-        columns.append(
-            (
-                float(acts),
-                direction,
-                multiplier * l2,
-                beta1,
-                1 - beta1,
-                beta2,
-                1 - beta2,
-                step_size,
-                eps * root if group["eps_placement"] == "outside" else eps,
-                multiplier * separated * step_size,
-                multiplier * decoupled * lr,
-                1 - multiplier * decoupled * lr,
-            )
-        )
-    return [list(row) for row in zip(*columns, strict=True)]
+        rows += [
+            float(acts),
+            direction,
+            multiplier * l2,
+            beta1,
+            1 - beta1,
+            beta2,
+            1 - beta2,
+            step_size,
+            eps * root if group["eps_placement"] == "outside" else eps,
+            multiplier * separated * step_size,
+            multiplier * decoupled * lr,
+            1 - multiplier * decoupled * lr,
+        ]
+    values = torch.tensor(rows, dtype=_arithmetic(parameter.dtype), device=parameter.device)
+    return values.view(members, -1).t()
 
 
 def update(tensors: Sequence[Tensor], coefficients: Tensor, rounding: str) -> list[Tensor]:
@@ -81,8 +84,7 @@ def update(tensors: Sequence[Tensor], coefficients: Tensor, rounding: str) -> li
 
     Args:
         tensors: theta, gradient, m, v and, with separated decay, m', v', each [K, n].
-        coefficients: [12, K], the rows of the function `coefficients`, in float64 for float64
-            parameters and in float32 for all narrower ones, which the arithmetic then follows.
+        coefficients: [12, K], from the function of that name.
         rounding: `once` adds all terms up before theta is rounded; `torch` rounds
             theta*(1 - alpha*lambda) first, as torch.optim.AdamW does.
     """
@@ -187,7 +189,7 @@ def compiled_kernel(
     try:
         compiled(
             placeholders,
-            torch.zeros(12, members, dtype=_arithmetic(dtype), device=device),
+            torch.zeros(members, 12, dtype=_arithmetic(dtype), device=device).t(),
             rounding,
             True,
         )
@@ -213,11 +215,6 @@ def compiled_kernel(
 
 
 _compiler_works = True
-
-
-def coefficient_tensor(rows: list[list[float]], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """[12, K] in the precision of the arithmetic for parameters of `dtype`."""
-    return torch.tensor(rows, dtype=_arithmetic(dtype), device=device)
 
 
 def _arithmetic(dtype: torch.dtype) -> torch.dtype:
