@@ -47,8 +47,8 @@ def look_at(histories: Sequence[History]) -> str:
     ]
     if not shares:
         return (
-            "drowned: share of weights with lambda * |w| above the gradient's part of m. Only l2 "
-            "puts the decay into m; for the other schemes it is what would drown."
+            "drowned: share of weights whose decay signal, lambda * |w|, would outweigh the "
+            "objective's gradient inside Adam's m. Only l2 puts it there; for none, lambda 1e-3."
         )
     share, member = max(shares, key=lambda pair: pair[0])
     fact = (
@@ -57,7 +57,10 @@ def look_at(histories: Sequence[History]) -> str:
     )
     if share < SHOWS_FROM:
         return f"Drowning does not show at this length: {fact}."
-    return f"Look at the column drowned: {fact}; the other schemes keep the decay out of m."
+    return (
+        f"Look at the column drowned: {fact}. The other schemes keep the decay out of m: theirs is "
+        "what would drown if they did not (none: at lambda 1e-3)."
+    )
 
 
 def _member(history: History) -> dict[str, float | int | str]:

@@ -73,7 +73,7 @@ def test_the_sentence_says_when_the_effect_does_not_show(tmp_path):
 
 def test_without_l2_the_sentence_explains_the_column(tmp_path):
     text = look_at([History.of(make_run(tmp_path))])
-    assert "what would drown" in text
+    assert "Only l2 puts it there" in text
 
 
 @pytest.mark.parametrize(("second", "said"), [("separated", True), ("l2", False)])
