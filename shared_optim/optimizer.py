@@ -207,6 +207,8 @@ class WeightDecayAdam(Optimizer):
             state["decay_exp_avg_sq"] = ((1 - beta2**t) * parameter**2).to(parameter.dtype)
         flat = self._flats.get(id(parameter))
         if flat is None or not flat.is_current(state):
+            if isinstance(state["step"], Tensor):  # as checkpoints of other optimizers keep it
+                state["step"] = state["step"].long().tolist()
             flat = self._flats[id(parameter)] = Flat.of(parameter, state, members)
         return flat
 
