@@ -135,13 +135,8 @@ def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndar
         population.set_counters(k, state["counters"])
     population.online.refresh(population.parameters, range(population.size))
     for name, parameter in population.parameters.items():
-        saved = [state["optimizer"].get(name, {}) for state in states]
-        for key in sorted({key for member in saved for key in member}):
-            # A member that never needed decay buffers can share a population with some that do.
-            known = next(member[key] for member in saved if key in member)
-            parts = [member.get(key, torch.zeros_like(known)) for member in saved]
-            device = population.device if known.is_floating_point() else "cpu"
-            population.optimizer.state[parameter][key] = torch.stack(parts).to(device)
+        if saved := [state["optimizer"][name] for state in states if state["optimizer"]]:
+            population.optimizer.state[parameter] = _stacked(saved, population.device)
     return torch.stack([state["actions"] for state in states], dim=1).numpy()
 
 
@@ -150,7 +145,7 @@ def _capture(population: Population, k: int) -> dict[str, Any]:
         "parameters": {n: p.detach()[k].cpu().clone() for n, p in population.parameters.items()},
         "target": {n: w.cpu().clone() for n, w in population.target.member(k).items()},
         "optimizer": {
-            name: {key: value[k].cpu().clone() for key, value in state.items()}
+            name: {key: _of_member(value, k) for key, value in state.items()}
             for name, parameter in population.parameters.items()
             if (state := population.optimizer.state.get(parameter))
         },
@@ -159,6 +154,25 @@ def _capture(population: Population, k: int) -> dict[str, Any]:
         "rows": int(population.replay.appended[k]),
         "actions": torch.from_numpy(population.phase_actions[:, k].copy()),
     }
+
+
+def _stacked(saved: Sequence[dict[str, Any]], device: torch.device) -> dict[str, Any]:
+    """The members' optimizer states of one parameter as one: tensors [K, ...], numbers [K].
+
+    A member that never needed decay buffers can share a population with some that do.
+    """
+    stacked: dict[str, Any] = {}
+    for key, example in {key: value for state in saved for key, value in state.items()}.items():
+        if isinstance(example, Tensor):
+            parts = [state.get(key, torch.zeros_like(example)) for state in saved]
+            stacked[key] = torch.stack(parts).to(device)
+        else:
+            stacked[key] = [state[key] for state in saved]
+    return stacked
+
+
+def _of_member(value: Any, k: int) -> Any:
+    return value[k].cpu().clone() if isinstance(value, Tensor) else value[k]
 
 
 def _entry(run: Path, *, previous: bool) -> dict[str, Any] | None:
