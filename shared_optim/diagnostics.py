@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +12,13 @@ import torch
 from torch import Tensor
 
 from shared_optim.groups import LAMBDAS, spread
-from shared_optim.histogram import BINS, log_quantiles, ratio_histogram, split_counts
+from shared_optim.histogram import chunks, log_quantiles, ratio_histogram, split_counts
 from shared_optim.optimizer import WeightDecayAdam
 from shared_optim.schedules import parse_schedule
 
 QUANTILES = {f"q{percent:02d}": percent / 100 for percent in (1, 5, 25, 50, 75, 95, 99)}
 REFERENCE_LAMBDA = 1e-3
 """At which lambda a member without decay reports what would drown: the largest of Table 1."""
-
-_SUMS = ("elements", "weight", "gradient", "update", "weight_gradient", "drowned")
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Tally:
 
     Attributes:
         counts: histogram of |m/w|, [K, BINS] int64.
-        sums: [K, 6] float64: elements, squares of weight, gradient and update, weight * gradient,
-            drowned elements.
+        sums: [K, 5] float64: the squares of weight, gradient and update, weight * gradient, and
+            the number of drowned elements.
     """
 
     counts: Tensor
@@ -40,22 +40,23 @@ class Tally:
     def metrics(self, member: int, prefix: str) -> dict[str, float]:
         """Plain numbers of one member under `prefix`, see `StepReport.metrics`."""
         inner, untouched, zero = split_counts(self.counts[member])
-        quantiles = log_quantiles(inner, torch.tensor(list(QUANTILES.values())))
-        elements, weight, gradient, update, product, drowned = self.sums[member].tolist()
-        norms = (weight * gradient) ** 0.5
+        elements = float(self.counts[member].sum())
+        quantiles = log_quantiles(inner, torch.tensor(list(QUANTILES.values()))).tolist()
+        weight, gradient, update, product, drowned = self.sums[member].tolist()
+        norms = math.sqrt(weight * gradient)
         return {
             **{
-                f"{prefix}/log_m_over_w/{name}": value
-                for name, value in zip(QUANTILES, quantiles.tolist(), strict=True)
+                f"{prefix}/log_m_over_w/{name}": quantile
+                for name, quantile in zip(QUANTILES, quantiles, strict=True)
             },
             f"{prefix}/elements": elements,
             f"{prefix}/zero_weights": float(zero),
             f"{prefix}/untouched": float(untouched),
-            f"{prefix}/weight_norm": weight**0.5,
-            f"{prefix}/gradient_norm": gradient**0.5,
-            f"{prefix}/update_norm": update**0.5,
-            f"{prefix}/cos_weight_gradient": -product / norms if norms else float("nan"),
-            f"{prefix}/drowned_fraction": drowned / elements if elements else float("nan"),
+            f"{prefix}/weight_norm": math.sqrt(weight),
+            f"{prefix}/gradient_norm": math.sqrt(gradient),
+            f"{prefix}/update_norm": math.sqrt(update),
+            f"{prefix}/cos_weight_gradient": -product / norms if norms else math.nan,
+            f"{prefix}/drowned_fraction": drowned / elements if elements else math.nan,
         }
 
 
@@ -65,27 +66,27 @@ class StepReport:
 
     layers: dict[str, Tally]
 
-    @property
+    @functools.cached_property
     def network(self) -> Tally:
         """All layers together."""
-        first, *rest = self.layers.values()
-        return sum(rest, start=first)
+        return functools.reduce(Tally.__add__, self.layers.values())
 
     def metrics(self, member: int = 0) -> dict[str, float]:
         """One member's figures as `optim/<name>`, and per layer as `optim/layer/<layer>/<name>`.
 
-        With w the weights that the step read, g the objective's gradient at w, m the first moment
-        after the step:
+        With w the weights that the step read, w' those it wrote, g the gradient at w, and m the
+        first moment after the step:
 
         * `log_m_over_w/q01` ... `q99`: quantiles of ln|m/w| to within 0.0039, over the elements
-          where neither is 0. `untouched` counts those whose m is 0, `zero_weights` those whose w
-          is 0, `elements` all.
+          where neither is 0. `zero_weights` counts those whose w is 0, `untouched` the others
+          whose m is 0, `elements` all.
         * `weight_norm`, `gradient_norm`, `update_norm`: |w|, |g| and |w' - w|, Euclidean.
-        * `cos_weight_gradient`: cos(w, -g), above 0 where the objective wants w to grow.
-        * `drowned_fraction`: share of elements with lambda*|w| > |m^ - s*l2*w|, the decay's
-          signal against the objective's, where m^ is m without its bias and s the schedule's
-          multiplier. Under l2 this is what happens inside m; under the other schemes it is what
-          would happen at the member's lambda, and without decay at REFERENCE_LAMBDA.
+        * `cos_weight_gradient`: cos(w, -g), above 0 where descent makes w grow.
+        * `drowned_fraction`: the share of elements whose decay outweighs the objective in m,
+          lambda*|w| > |m^ - lambda*w| with m^ = m/(1-b1^t). This is measured under l2. For the
+          other schemes it is what would drown: lambda*|w| > |m^| at the member's lambda, or at
+          REFERENCE_LAMBDA without decay. Under a schedule, lambda stands for the mean of s_i*lambda
+          over the steps that m remembers.
         """
         result = self.network.metrics(member, "optim")
         for name, tally in self.layers.items():
@@ -97,55 +98,82 @@ class StepReport:
 def observe_step(
     optimizer: WeightDecayAdam, *, active: Sequence[bool] | Tensor | None = None
 ) -> StepReport:
-    """Take `optimizer.step(active=active)` and measure it.
+    """Take `optimizer.step(active=active)` and measure it, per member and layer.
 
-    Costs a copy of the parameters while it lasts, and the time of a few steps. Parameters without
-    a gradient are left out; rows of inactive members mean nothing.
+    Costs a copy of the parameters while it lasts, and the time of four steps or so. Parameters
+    without a gradient are left out; what is reported of inactive members means nothing. Layers
+    are named after the parameters where the optimizer was given names, else 0, 1, ...
     """
-    before = {
-        parameter: parameter.detach().clone()
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if parameter.grad is not None
-    }
+    parameters = [
+        (group, parameter) for group in optimizer.param_groups for parameter in group["params"]
+    ]
+    names = [name for group in optimizer.param_groups for name in group.get("param_names", [])]
+    weights = [p.detach().clone() if p.grad is not None else None for _, p in parameters]
     optimizer.step(active=active)
-    layers: dict[str, Tally] = {}
-    for group in optimizer.param_groups:
-        names = group.get("param_names", [])
-        for i, parameter in enumerate(group["params"]):
-            if parameter in before:
-                name = names[i] if names else str(len(layers))
-                state = optimizer.state[parameter]
-                layers[name] = _tally(group, parameter, before[parameter], state)
+    layers = {}
+    for i, ((group, parameter), before) in enumerate(zip(parameters, weights, strict=True)):
+        if before is not None:
+            state = optimizer.state[parameter]
+            layers[names[i] if names else str(i)] = _layer(group, parameter, before, state)
     return StepReport(layers)
 
 
-def _tally(group: dict[str, Any], parameter: Tensor, before: Tensor, state: Any) -> Tally:
+def _layer(
+    group: dict[str, Any], parameter: Tensor, before: Tensor, state: dict[str, Any]
+) -> Tally:
     members = group["members"] or 1
-    weights, gradients, moments, after = (
-        tensor.detach().reshape(members, -1)
-        for tensor in (before, parameter.grad, state["exp_avg"], parameter)
+    assert parameter.grad is not None
+    weights, gradients, after, moments = (
+        tensor.reshape(members, -1)
+        for tensor in (before, parameter.grad, parameter.detach(), state["exp_avg"])
     )
-    steps = torch.as_tensor(state["step"]).reshape(-1).tolist()
-    counts = torch.zeros(members, BINS, dtype=torch.int64, device=parameter.device)
-    sums = torch.zeros(members, len(_SUMS), dtype=torch.float64, device=parameter.device)
-    for k, t in enumerate(steps):
-        w, g, m = weights[k], gradients[k], moments[k]
-        counts[k] = ratio_histogram(m, w)
-        strength, inside = _decay_signal(group, k, members, t)
-        objective = m.float() / (1 - group["betas"][0] ** max(t, 1)) - inside * w
-        drowned = (strength * w).abs() > objective.abs()
-        sums[k, 0] = w.numel()
-        for column, vector in enumerate((w, g, after[k] - w), start=1):
-            sums[k, column] = torch.linalg.vector_norm(vector, dtype=torch.float64).square()
-        sums[k, 4] = torch.dot(w.double(), g.double())
-        sums[k, 5] = drowned.sum()
-    return Tally(counts.cpu(), sums.cpu())
+    counts, sums = [], []
+    for k, t in enumerate(spread(state["step"], members)):
+        decay, inside = _decay(group, k, max(t, 1))
+        bias = 1 - group["betas"][0] ** max(t, 1)
+        counts.append(ratio_histogram(moments[k], weights[k]))
+        sums.append(
+            _sums(weights[k], gradients[k], after[k], moments[k], decay * bias, inside * bias)
+        )
+    return Tally(torch.stack(counts).cpu(), torch.stack(sums).cpu())
 
 
-def _decay_signal(group: dict[str, Any], k: int, members: int, t: int) -> tuple[float, float]:
-    """The lambda whose signal is weighed against the objective's, and what of it is inside m."""
-    own = {name: float(spread(group[name], members)[k]) for name in LAMBDAS}
-    multiplier = parse_schedule(spread(group["schedule"], members)[k]).multiplier(max(t, 1))
-    inside = multiplier * own["l2"]
-    return inside or max(own.values()) or REFERENCE_LAMBDA, inside
+def _sums(
+    weight: Tensor, gradient: Tensor, after: Tensor, moment: Tensor, decay: float, inside: float
+) -> Tensor:
+    """The sums [5] of a `Tally` over one layer of one member, whose tensors are all [n].
+
+    An element is drowned when |m/w - inside| < decay. Both are lambda*(1-b1^t) under l2, and
+    inside is 0 otherwise.
+    """
+    sums = torch.zeros(5, dtype=torch.float64, device=weight.device)
+    for chunk in chunks(weight, gradient, after, moment):
+        w, g, new, m = (piece if piece.dtype == torch.float64 else piece.float() for piece in chunk)
+        update = new - w
+        drowned = (m / w).sub_(inside).abs_() < decay
+        products = (w.dot(w), g.dot(g), update.dot(update), w.dot(g), drowned.count_nonzero())
+        sums += torch.stack([product.double() for product in products])
+    return sums
+
+
+def _decay(group: dict[str, Any], k: int, t: int) -> tuple[float, float]:
+    """Member k's lambda, the reference where it has none, and what of it is inside m^."""
+    members = group["members"] or 1
+    l2, *others = (spread(group[name], members)[k] for name in LAMBDAS)
+    remembered = _remembered(spread(group["schedule"], members)[k], group["betas"][0], t)
+    return remembered * (l2 or max(others) or REFERENCE_LAMBDA), remembered * l2
+
+
+@functools.lru_cache(maxsize=64)
+def _remembered(schedule: str, beta: float, t: int) -> float:
+    """The mean of the multipliers s_1, ..., s_t as m^ weighs its gradients: by beta^(t-i)."""
+    multiplier = parse_schedule(schedule).multiplier
+    total = weights = 0.0
+    weight = 1.0
+    for i in range(t, 0, -1):
+        total += weight * multiplier(i)
+        weights += weight
+        weight *= beta
+        if weight < 1e-16:
+            break
+    return total / weights
