@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-SAMPLE_SECONDS = 0.05  # a sample repeats its call until it lasts this long
+SAMPLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,19 @@ def compare(
     at_most: float | None = None,
     at_least: float | None = None,
     rounds: int = 25,
+    sample_seconds: float = SAMPLE_SECONDS,
 ) -> Comparison:
-    """Time both sides alternately for `rounds` samples each, after one untimed call of each."""
+    """Time both sides alternately, `rounds` samples each, after one untimed call of each.
+
+    A sample repeats its call until it lasts `sample_seconds`; with 0 the sides alternate call by
+    call, and each finds the caches as the other left them.
+    """
     torch.set_num_threads(1)
     ours()
     reference()
-    calls_ours, calls_reference = _calls_per_sample(ours), _calls_per_sample(reference)
+    calls_ours, calls_reference = (
+        _calls_per_sample(call, sample_seconds) for call in (ours, reference)
+    )
     samples_ours, samples_reference = [], []
     for _ in range(rounds):
         samples_ours.append(_cpu_seconds(ours, calls_ours))
@@ -95,10 +102,10 @@ def hardware() -> str:
     )
 
 
-def _calls_per_sample(call: Callable[[], object]) -> int:
+def _calls_per_sample(call: Callable[[], object], sample_seconds: float) -> int:
     calls = 1
-    while (seconds := _cpu_seconds(call, calls) * calls) < SAMPLE_SECONDS:
-        calls = max(2 * calls, int(calls * SAMPLE_SECONDS / max(seconds, 1e-9)))
+    while (seconds := _cpu_seconds(call, calls) * calls) < sample_seconds:
+        calls = max(2 * calls, int(calls * sample_seconds / max(seconds, 1e-9)))
     return calls
 
 

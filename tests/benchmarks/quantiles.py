@@ -1,0 +1,34 @@
+"""Quantiles of log|m/w| over a fused AdamW step: python -m tests.benchmarks.quantiles"""
+
+import torch
+from torch import nn
+
+from shared_optim.diagnostics import QUANTILES
+from shared_optim.histogram import log_quantiles, ratio_histogram, split_counts
+from tests.benchmarks.timing import compare, hardware, table
+
+ELEMENTS = 37_000_000
+BAR = 3.5
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    parameter = nn.Parameter(torch.randn(ELEMENTS))
+    parameter.grad = torch.randn(ELEMENTS) * 1e-3
+    optimizer = torch.optim.AdamW([parameter], fused=True)
+    optimizer.step()
+    moment, weight = optimizer.state[parameter]["exp_avg"], parameter.detach()
+    probabilities = torch.tensor(list(QUANTILES.values()))
+
+    def quantiles() -> torch.Tensor:
+        inner, _, _ = split_counts(ratio_histogram(moment, weight))
+        return log_quantiles(inner, probabilities)
+
+    comparison = compare("m/w quantiles, 37M", quantiles, optimizer.step, at_most=BAR)
+    print(hardware())
+    print(table([comparison]))
+
+
+if __name__ == "__main__":
+    main()
