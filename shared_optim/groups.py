@@ -1,7 +1,5 @@
 """Parameter groups: what a group may hold, lambdas from a scheme's name, what should not decay."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from numbers import Real

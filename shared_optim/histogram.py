@@ -5,8 +5,6 @@ that are equally wide on a logarithmic scale, nearly. A histogram is their count
 two histograms is the histogram of both data: over layers, members, steps and ranks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

@@ -1,7 +1,5 @@
 """Decay schedules: when, and how strongly, weight decay acts."""
 
-from __future__ import annotations
-
 import functools
 import re
 from dataclasses import dataclass

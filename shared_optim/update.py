@@ -10,8 +10,6 @@ theta on the right is always theta_{t-1}. Everything that changes from step to s
 `coefficients`, a small tensor made on the host in float64, so that nothing is ever recompiled.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import warnings

@@ -1,4 +1,4 @@
-"""Our step, `separated` and compiled, over torch's fused AdamW: python -m tests.benchmarks.optimizer
+"""Our step, `separated`, compiled, over torch's fused AdamW: python -m tests.benchmarks.optimizer
 
 The two alternate call by call, as a step in training finds caches full of something else. The
 first step is timed with an empty compiler cache, as on a machine that never compiled it.

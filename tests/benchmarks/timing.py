@@ -1,7 +1,5 @@
 """Side-by-side timing: CPU time of one thread, the two sides interleaved, medians."""
 
-from __future__ import annotations
-
 import os
 import platform
 import statistics
