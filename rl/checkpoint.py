@@ -1,8 +1,8 @@
 """A member's state on disk, so that a killed run goes on bit for bit where its checkpoint stood.
 
-    RUN/checkpoint/checkpoint.json      names the newest state and the one before, with their sha256
-    RUN/checkpoint/<position>.pt        parameters, target, optimizer, counters, actions of the phase
-    RUN/replay/<first row>.rows         what the replay was given, in segments (rl/replay_file.py)
+    RUN/checkpoint/checkpoint.json   names the newest state and the one before, with their sha256
+    RUN/checkpoint/<position>.pt     parameters, target, optimizer, counters, actions of the phase
+    RUN/replay/<first row>.rows      what the replay was given, in segments (rl/replay_file.py)
 
 The pointer is written last and atomically: whatever the moment of a kill, it names whole files.
 Emulators cannot be saved; they are seeded per phase, so the actions since its begin lead back.

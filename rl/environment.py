@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rl.config import ConfigError, Recipe
+from rl.memory import FRAME
 
 SEED_LIMIT = 2**31
 
@@ -64,7 +65,9 @@ class Environments:
             noop_max=0,
             use_fire_reset=False,
             reward_clipping=False,
-            **({"grayscale": False, "img_height": 210, "img_width": 160} if colour else {}),
+            grayscale=not colour,
+            img_height=210 if colour else FRAME[0],
+            img_width=160 if colour else FRAME[1],
         )
         self.actions = len(self._vector.ale.get_action_set())
 

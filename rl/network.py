@@ -43,9 +43,7 @@ def shapes(actions: int, padding: Padding) -> dict[str, tuple[int, ...]]:
     return result
 
 
-def initial_parameters(
-    seeds: Sequence[int], actions: int, padding: Padding
-) -> dict[str, Tensor]:
+def initial_parameters(seeds: Sequence[int], actions: int, padding: Padding) -> dict[str, Tensor]:
     """Xavier-uniform kernels U(-a, a), a = sqrt(6 / (fan_in + fan_out)), and zero biases.
 
     Returns name to [K, ...] float32, member k drawn from its own seed alone.

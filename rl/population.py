@@ -200,8 +200,8 @@ class Population:
             return []
         self._find_diverged()
         return [
-            Row(int(k), "metrics", self._metrics(k, report if learning[k] else None))
-            for k in np.flatnonzero(active & ~self.diverged)
+            Row(k, "metrics", self._metrics(k, report if learning[k] else None))
+            for k in np.flatnonzero(active & ~self.diverged).tolist()
         ]
 
     def _update(self, learning: np.ndarray, *, observe: bool) -> StepReport | None:
@@ -212,7 +212,7 @@ class Population:
         result = update(self.online, self.target, batch, members, recipe.loss)
         for name, parameter in self.parameters.items():
             parameter.grad = result.gradients[name]
-        active = None if learning.all() else learning
+        active = None if learning.all() else learning.tolist()
         report = None
         if observe:
             report = observe_step(self.optimizer, active=active)
@@ -221,7 +221,7 @@ class Population:
         self.online.refresh(self.parameters, members)
         self.updates += learning
         copies_due = self.updates % (recipe.target_every // recipe.update_every) == 0
-        for k in np.flatnonzero(learning & copies_due):
+        for k in np.flatnonzero(learning & copies_due).tolist():
             self.target.load(self.online.member(k), k)
         self.window.add(result.loss, result.mean_q, learning)
         return report
@@ -254,14 +254,14 @@ class Population:
         prefix = "train" if phase == TRAINING else "eval"
         rows = []
         last = phase == EVALUATION or self.recipe.evaluation_steps == 0
-        for k in np.flatnonzero(~self.diverged):
+        for k in np.flatnonzero(~self.diverged).tolist():
             episodes = self.scores.phase[k]
             phase_steps = sum(length for _, length in episodes)
             done = summary(prefix, episodes) | {f"{prefix}/steps": phase_steps}
             self.scores.iteration[k] |= done
             if last:
                 place = {"iteration": iteration, "agent_steps": int(self.steps[k])}
-                rows.append(Row(int(k), "evaluation", place | self.scores.iteration[k]))
+                rows.append(Row(k, "evaluation", place | self.scores.iteration[k]))
                 self.scores.iteration[k] = {}
         self.scores.phase = [[] for _ in range(self.size)]
         self.through[:] = False

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+Phase = Literal["training", "evaluation"]
 TRAINING, EVALUATION = 0, 1
-PHASES = ("training", "evaluation")
+PHASES: tuple[Phase, Phase] = ("training", "evaluation")
 
 
 class Position(NamedTuple):

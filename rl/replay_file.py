@@ -4,6 +4,7 @@ A checkpoint writes the rows since the one before and nothing else. Rows beyond 
 published checkpoint counts are leftovers of a kill; the same rows will be written over them.
 """
 
+import itertools
 import os
 from pathlib import Path
 
@@ -82,4 +83,4 @@ class ReplayFile:
 def _by_segment(start: int, stop: int) -> list[tuple[int, int]]:
     """Cut [start, stop) where segments begin."""
     cuts = [start, *range(start - start % SEGMENT + SEGMENT, stop, SEGMENT), stop]
-    return [pair for pair in zip(cuts, cuts[1:], strict=False) if pair[0] < pair[1]]
+    return [pair for pair in itertools.pairwise(cuts) if pair[0] < pair[1]]

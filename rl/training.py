@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import lightning
 import torch
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from rl.config import Machine, Member, Recipe

@@ -1,7 +1,9 @@
 """One DQN update as a pure function: a batch and two networks in, gradients out.
 
-    y    = sum_{j<n} gamma^j r_{i+j} + gamma^n max_a Q_target(s_{i+n}, a)      (no bootstrap once ended)
+    y    = sum_{j<n} gamma^j r_{i+j} + gamma^n max_a Q_target(s_{i+n}, a)
     loss = mean over the batch of  huber(y - Q(s_i, a_i))  or  (y - Q(s_i, a_i))^2
+
+where an episode's end cuts the sum short and takes the last term away.
 
 Mnih et al. (2015). Members' losses are summed before differentiation, so each member's gradient
 is that of its own loss.

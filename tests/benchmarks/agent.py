@@ -7,8 +7,6 @@ Adam, a numpy replay that keeps whole states. Both train the VALID network on Po
 update every 4 agent steps, epsilon .01, from a replay filled with 5,000 transitions.
 """
 
-import random
-
 import ale_py
 import gymnasium
 import numpy as np
@@ -42,6 +40,7 @@ class PlainLoop:
         self.taken = np.zeros(FILLED, np.int64)
         self.rewards = np.zeros(FILLED, np.float32)
         self.ended = np.zeros(FILLED, np.float32)
+        self.random = np.random.default_rng(0)
         self.step_count, self.learning = 0, False
         self.observation, _ = self.env.reset(seed=0)
 
@@ -61,8 +60,8 @@ class PlainLoop:
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
-            if not self.learning or random.random() < 0.01:
-                action = random.randrange(self.actions)
+            if not self.learning or self.random.random() < 0.01:
+                action = int(self.random.integers(self.actions))
             else:
                 with torch.no_grad():
                     state = torch.from_numpy(np.asarray(self.observation)[None]).float() / 255
@@ -79,7 +78,7 @@ class PlainLoop:
                 self.learn()
 
     def learn(self) -> None:
-        rows = np.random.randint(0, FILLED, 32)
+        rows = self.random.integers(0, FILLED, 32)
         states = torch.from_numpy(self.states[rows]).float() / 255
         next_states = torch.from_numpy(self.next_states[rows]).float() / 255
         taken = torch.from_numpy(self.taken[rows])

@@ -6,7 +6,7 @@ from rl.config import Recipe
 from rl.draws import environment_seed
 from rl.environment import Environments
 from rl.film import record_episode
-from tests.rl.conftest import SEEDED, SMALL
+from tests.rl.conftest import SMALL
 
 
 def test_a_film_shows_the_episode_that_was_played(tmp_path, undisturbed):

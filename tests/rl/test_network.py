@@ -81,8 +81,9 @@ def test_a_member_starts_alike_in_any_population():
 def test_refresh_follows_the_parameters_and_a_frozen_copy_does_not():
     parameters = initial_parameters([0, 1], 4, "valid")
     frames = torch.randint(0, 256, (1, 2, 4, 84, 84), dtype=torch.uint8)
-    online, target = Weights(parameters, torch.float32), Weights(
-        parameters, torch.float32, frozen=True
+    online, target = (
+        Weights(parameters, torch.float32),
+        Weights(parameters, torch.float32, frozen=True),
     )
     before = q_values(target.blocks[1], frames)
     for value in parameters.values():

@@ -1,4 +1,4 @@
-"""Populations trained whole: independence, resume, divergence. On real Pong, a few hundred steps."""
+"""Populations trained whole on real Pong for some hundred steps: independence, resume, faults."""
 
 import dataclasses
 import json
