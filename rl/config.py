@@ -144,57 +144,6 @@ _POSITIVE = (
     "log_every",
 )
 _FRACTIONS = ("beta1", "beta2", "gamma", "epsilon_final", "evaluation_epsilon", "sticky_actions")
-_MULTIPLES:
-            if getattr(self, key) % self.update_every:
-                raise ConfigError(
-                    f"{key}: {getattr(self, key)} is not a multiple of update_every, "
-                    f"{self.update_every}"
-                )
-        if self.training_steps < self.update_every:
-            raise ConfigError(
-                f"training_steps: {self.training_steps} is below update_every, {self.update_every}"
-            )
-        if self.warm_up <= self.n_step:
-            raise ConfigError(f"warm_up: {self.warm_up} is not above n_step, {self.n_step}")
-        for key in ("evaluation_steps", "adam_eps"):
-            value = getattr(self, key)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{key}: {value} is not a finite number >= 0")
-        if self.replay_capacity < self.warm_up:
-            raise ConfigError(
-                f"replay_capacity: {self.replay_capacity:,} is below warm_up, {self.warm_up:,}: "
-                f"learning could never start; allowed are {self.warm_up:,} and more"
-            )
-        if self.replay_capacity < self.n_step + 4:
-            raise ConfigError(
-                f"replay_capacity: {self.replay_capacity} is below n_step + 4, "
-                f"{self.n_step + 4}: no state would fit"
-            )
-        if not _SCHEDULE.fullmatch(self.decay_schedule):
-            raise ConfigError(
-                f"decay_schedule: {self.decay_schedule!r} is none of always, early:T, late:T, "
-                "stuttered:K with T and K whole numbers of updates, e.g. early:100000"
-            )
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-_POSITIVE = [
-    "iterations",
-    "training_steps",
-    "learning_rate",
-    "n_step",
-    "batch_size",
-    "update_every",
-    "target_every",
-    "epsilon_steps",
-    "frame_skip",
-    "max_episode_steps",
-    "replay_capacity",
-    "log_every",
-]
-_FRACTIONS = ["beta1", "beta2", "gamma", "epsilon_final", "evaluation_epsilon", "sticky_actions"]
 _MULTIPLES = ("warm_up", "target_every", "log_every")
 _SCHEDULE = re.compile(r"always|(early|late|stuttered):[1-9][0-9]*")
 RECIPE_KEYS = tuple(field.name for field in fields(Recipe))
