@@ -79,7 +79,7 @@ def _draw_curves(
 ) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    training, evaluation, norm, drowned = figure.subplots(1, 4)
+    training, evaluation, norm, drowned = figure.subplots(1, 4, sharex=True)
     for history, style in zip(histories, styles, strict=True):
         training.plot(
             *column(history.metrics, "train/return"), color=style["color"], alpha=0.3, linewidth=1
@@ -87,11 +87,13 @@ def _draw_curves(
         _curve(training, history, history.evaluations, "train/return", style, marker="o")
         _curve(evaluation, history, history.evaluations, "eval/return", style, marker="o")
         _curve(norm, history, history.metrics, "optim/weight_norm", style)
-        _curve(drowned, history, history.metrics, "optim/drowned_fraction", style)
+        # Only under l2 is the decay inside m; elsewhere it is what would drown if it were.
+        faint = {} if _member(history)["scheme"] == "l2" else {"alpha": 0.4}
+        _curve(drowned, history, history.metrics, "optim/drowned_fraction", style | faint)
     _frame(training, "training", "return per episode")
     _frame(evaluation, "evaluation", "return per episode")
     _frame(norm, "weight norm", "2-norm of all weights")
-    _frame(drowned, "gradient drowned by decay", "share of weights")
+    _frame(drowned, "gradient drowned by decay", "share of weights (faint: would be)")
     drowned.set_ylim(bottom=0)
     drowned.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     handles, labels = norm.get_legend_handles_labels()
@@ -169,6 +171,18 @@ def _bands(axes: "Axes", history: History, style: Style) -> None:
         steps, lows = column(history.metrics, key + low)
         _, highs = column(history.metrics, key + high)
         axes.fill_between(steps, lows, highs, color=style["color"], alpha=alpha, linewidth=0)
+    if _member(history)["scheme"] == "l2":
+        decay = math.log(_member(history)["weight_decay"])
+        axes.axhline(decay, color="black", linewidth=1, linestyle=":")
+        axes.annotate(
+            "m = lambda w",
+            (0, decay),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, -10),
+            textcoords="offset points",
+            va="top",
+            fontsize=9,
+        )
     steps, medians = column(history.metrics, key + "q50")
     axes.plot(steps, medians, color=style["color"], linewidth=1.5)
     _mark_divergence(axes, history, steps, medians)

@@ -10,6 +10,7 @@ from suite.history import History, last
 from suite.run_directory import Run
 
 SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
+NEARLY_LAMBDA = 0.05  # distance of ln(median |m/w|) from ln(lambda) that counts as equal
 LAMBDA_UNITS = (
     "lambda is not one unit: separated moves a weight by about alpha * lambda * sign(w) per "
     "update, decoupled by alpha * lambda * w."
@@ -38,29 +39,28 @@ def table(runs: Sequence[Run]) -> str:
 
 
 def look_at(histories: Sequence[History]) -> str:
-    """One sentence on the share of weights whose gradient the decay drowns, as measured."""
-    shares = [
-        (share, _member(history))
+    """What the paper says of L2, as measured: how much of the gradient the decay drowns in m."""
+    column = "In parentheses: what would drown if the decay went through m (none: at lambda 1e-3)."
+    measured = [
+        (share, history)
         for history in histories
         if _member(history)["scheme"] == "l2"
         and (share := last(history.metrics, "optim/drowned_fraction")) is not None
     ]
-    if not shares:
-        return (
-            "drowned: share of weights whose decay signal, lambda * |w|, would outweigh the "
-            "objective's gradient inside Adam's m. Only l2 puts it there; for none, lambda 1e-3."
-        )
-    share, member = max(shares, key=lambda pair: pair[0])
+    if not measured:
+        return f"drowned: the share of weights whose decay outweighs their gradient in m. {column}"
+    share, history = max(measured, key=lambda pair: pair[0])
+    weight_decay = float(_member(history)["weight_decay"])
     fact = (
-        f"under l2 at lambda {member['weight_decay']:g} the decay outweighs the objective's "
-        f"gradient inside Adam's m for {share:.1%} of the weights"
+        f"under l2 at lambda {weight_decay:g} the decay outweighs the objective's gradient inside "
+        f"Adam's m for {share:.1%} of the weights"
     )
+    log_median = last(history.metrics, "optim/log_m_over_w/q50")
+    if log_median is not None and abs(log_median - math.log(weight_decay)) < NEARLY_LAMBDA:
+        fact += ", and the median |m/w| is lambda itself: there m is the decay and little else"
     if share < SHOWS_FROM:
-        return f"Drowning does not show at this length: {fact}."
-    return (
-        f"Look at the column drowned: {fact}. The other schemes keep the decay out of m: theirs is "
-        "what would drown if they did not (none: at lambda 1e-3)."
-    )
+        return f"Drowning does not show at this length: {fact}. {column}"
+    return f"Look at the column drowned: {fact}. {column}"
 
 
 def _member(history: History) -> dict[str, float | int | str]:
@@ -75,6 +75,7 @@ def _cells(history: History) -> list[str]:
         score = last(history.evaluations, "train/return")
     log_median = last(metrics, "optim/log_m_over_w/q50")
     drowned = last(metrics, "optim/drowned_fraction")
+    inside = member["scheme"] == "l2"
     return [
         str(history.run.config["recipe"].get("game", "")),
         str(member["scheme"]),
@@ -84,7 +85,7 @@ def _cells(history: History) -> list[str]:
         "-" if score is None else f"{score:.1f}",
         _number(last(metrics, "optim/weight_norm")),
         "-" if log_median is None else f"{math.exp(log_median):.2e}",
-        "-" if drowned is None else f"{drowned:.1%}",
+        "-" if drowned is None else f"{drowned:.1%}" if inside else f"({drowned:.1%})",
     ]
 
 

@@ -50,7 +50,9 @@ def test_bands_reach_from_quantile_to_quantile(tmp_path, figures):
     axes = panel(figures[0], "l2-1e-3 seed0")
     extents = [band.get_datalim(axes.transData).intervaly.tolist() for band in axes.collections]
     assert extents == [[-16, -8], [-14, -9], [-12, -10]]
-    assert axes.lines[0].get_ydata().tolist() == [-11, -11]
+    decay, median = axes.lines
+    assert decay.get_ydata() == pytest.approx([np.log(1e-3)] * 2)
+    assert median.get_ydata().tolist() == [-11, -11]
 
 
 def test_several_runs_differ_in_colour_and_in_line_style(tmp_path, figures):

@@ -54,26 +54,31 @@ def test_diverged_is_in_the_table(tmp_path):
     assert cells(table([run]), "l2")[4] == "diverged"
 
 
-def sentence(tmp_path, drowned):
-    rows = [row(1000, drowned_fraction=drowned)]
+def sentence(tmp_path, drowned, median):
+    rows = [row(1000, drowned_fraction=drowned, **{"log_m_over_w/q50": math.log(median)})]
     return look_at([History.of(make_run(tmp_path, "l2", 1e-3, rows=rows))])
 
 
 def test_the_sentence_points_to_the_measured_drowning(tmp_path):
-    text = sentence(tmp_path, 0.75)
+    text = sentence(tmp_path, 0.75, median=1e-5)
     assert text.startswith("Look at the column drowned: under l2 at lambda 0.001")
-    assert "75.0% of the weights" in text
+    assert "75.0% of the weights." in text
+
+
+def test_the_sentence_says_when_m_is_the_decay(tmp_path):
+    assert "the median |m/w| is lambda itself" in sentence(tmp_path, 0.75, median=1.02e-3)
 
 
 def test_the_sentence_says_when_the_effect_does_not_show(tmp_path):
-    text = sentence(tmp_path, 0.031)
+    text = sentence(tmp_path, 0.031, median=1e-5)
     assert text.startswith("Drowning does not show at this length: ")
     assert "3.1% of the weights" in text
 
 
-def test_without_l2_the_sentence_explains_the_column(tmp_path):
-    text = look_at([History.of(make_run(tmp_path))])
-    assert "Only l2 puts it there" in text
+def test_what_would_drown_stands_in_parentheses(tmp_path):
+    run = make_run(tmp_path, "decoupled", 1e-3, rows=[row(1000, drowned_fraction=0.5)])
+    assert cells(table([run]), "decoupled")[-1] == "(50.0%)"
+    assert "In parentheses: what would" in table([run])
 
 
 @pytest.mark.parametrize(("second", "said"), [("separated", True), ("l2", False)])
