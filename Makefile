@@ -4,8 +4,7 @@ PYTHON ?= python3
 .PHONY: demo test benchmarks
 
 demo: .venv/installed
-	.venv/bin/python -m suite run rl --config configs/rl/demo.yaml
-	.venv/bin/python -m suite table --config configs/rl/demo.yaml
+	.venv/bin/python -m suite run rl --preset demo
 
 test: .venv/installed
 	.venv/bin/ruff check .

@@ -56,6 +56,7 @@ def coefficients(
         *(spread(group[key], members) for key in ("l2", "decoupled", "separated", "schedule")),
         strict=True,
     ):
+        t = max(t, 1)  # 0 where an inactive member never took a step
         multiplier = parse_schedule(schedule).multiplier(t)
         root = math.sqrt(1 - beta2**t)
         step_size = lr * root / (1 - beta1**t)
@@ -86,7 +87,7 @@ def update(tensors: Sequence[Tensor], coefficients: Tensor, rounding: str) -> li
         rounding: `once` adds all terms up before theta is rounded; `torch` rounds
             theta*(1 - alpha*lambda) first, as torch.optim.AdamW does.
     """
-    theta, gradient, *buffers = tensors
+    theta, gradient, *buffers = (tensor.to(coefficients.dtype) for tensor in tensors)
     (
         _,
         direction,
