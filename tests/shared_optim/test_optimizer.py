@@ -2,6 +2,7 @@
 
 import copy
 import io
+import textwrap
 
 import pytest
 import torch
@@ -269,3 +270,11 @@ def test_values_that_cannot_be_are_refused_by_name(options, message):
 def test_a_weight_decay_that_names_no_scheme_is_refused():
     with pytest.raises(ValueError, match=r"weight_decay: 0\.1 names no scheme"):
         eager([{"params": parameters((3,)), "weight_decay": 0.1}])
+
+
+def test_the_example_in_the_docstring_runs():
+    _, _, rest = WeightDecayAdam.__doc__.partition("Example::")
+    example, _, _ = rest.partition("Args:")
+    names = {"torch": torch, "WeightDecayAdam": lambda given, **kw: eager(given, **kw)}
+    exec(textwrap.dedent(example), names)
+    assert names["optimizer"].state[names["model"].weight]["step"] == 1
