@@ -152,6 +152,8 @@ class Recorder(lightning.Callback):
         members = []
         for k, member in enumerate(population.members):
             means = population.window.means(k)
+            if means["loss"] is None:  # the window is empty right after a row
+                means = {key: self._latest[k].get(key) for key in means}
             status: Literal["running", "waiting", "diverged"] = "running"
             if population.diverged[k]:
                 status = "diverged"
