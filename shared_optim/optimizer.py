@@ -72,8 +72,7 @@ class WeightDecayAdam(Optimizer):
     all in the parameter's dtype. Arithmetic is in float32 for narrower dtypes. When separated
     becomes positive later on, its buffers begin as if theta had stood still until then.
 
-    Differs from torch.optim.Adam and AdamW in the rounding; from Algorithm 1, whose lambda is
-    not multiplied by a schedule, and which leaves eps out; and from Loshchilov and Hutter, whose
+    Differs from torch.optim.Adam and AdamW in the rounding, and from Loshchilov and Hutter, whose
     decay is not multiplied by lr.
 
     A parameter without a gradient neither decays nor gets a state. Sparse gradients raise

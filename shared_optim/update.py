@@ -14,7 +14,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,29 +27,45 @@ from shared_optim.schedules import parse_schedule
 Columns = Sequence[Sequence[Tensor]]
 Kernel = Callable[[Columns, Tensor], None]
 
-# Parameters per compiled call. A call costs as much as updating 30,000 weights, and compiling takes
-# about a second per parameter; a Nature DQN has ten.
+# Parameters per compiled call: a call costs as much as updating 30,000 weights, and compiling takes
+# a second per parameter. A Nature DQN has ten.
 WIDTH = 10
 _TRACED_SIZE = 100_000  # weights; large enough to be spread over threads
 _CACHED = 2**15  # weights per piece of the eager update, whose six tensors fill an L2 cache
 
 
+class Coefficients(NamedTuple):
+    """What the formula multiplies with, per member: numbers on the host, [K, 1] in the kernel."""
+
+    active: Any  # 1 or 0
+    direction: Any  # -1 to ascend
+    l2: Any  # s_t * l2
+    beta1: Any
+    rest1: Any  # 1 - beta1
+    beta2: Any
+    rest2: Any  # 1 - beta2
+    step_size: Any  # alpha * sqrt(1 - beta2^t) / (1 - beta1^t)
+    eps: Any  # what is added to sqrt(v)
+    separated: Any  # s_t * separated * step_size
+    decoupled: Any  # s_t * decoupled * alpha
+    kept: Any  # 1 - s_t * decoupled * alpha
+
+
 def coefficients(
     group: dict[str, Any], steps: Sequence[int], active: Sequence[bool], parameter: Tensor
 ) -> Tensor:
-    """What `update` multiplies with at steps t [K]: [12, K], computed in float64.
+    """The fields of `Coefficients` at steps t [K], computed in float64: [12, K].
 
-    It comes on the parameter's device, in float64 for float64 parameters and in float32 for all
-    narrower ones, which the arithmetic then follows.
+    They come on the parameter's device, in float64 for float64 parameters and in float32 for all
+    narrower ones, and the arithmetic follows them.
 
     m^/(sqrt(v^)+eps) is computed as step_size*m/(sqrt(v)+eps_t), with eps_t = eps*sqrt(1-b2^t) for
     eps outside the bias correction and eps_t = eps for eps-hat.
     """
     lr, eps = float(group["lr"]), group["eps"]
     beta1, beta2 = group["betas"]
-    direction = -1.0 if group["maximize"] else 1.0
     members = len(steps)
-    rows = []
+    values: list[float] = []
     for t, acts, l2, decoupled, separated, schedule in zip(
         steps,
         active,
@@ -60,61 +76,47 @@ def coefficients(
         multiplier = parse_schedule(schedule).multiplier(t)
         root = math.sqrt(1 - beta2**t)
         step_size = lr * root / (1 - beta1**t)
-        rows += [
-            float(acts),
-            direction,
-            multiplier * l2,
-            beta1,
-            1 - beta1,
-            beta2,
-            1 - beta2,
-            step_size,
-            eps * root if group["eps_placement"] == "outside" else eps,
-            multiplier * separated * step_size,
-            multiplier * decoupled * lr,
-            1 - multiplier * decoupled * lr,
-        ]
-    values = torch.tensor(rows, dtype=_arithmetic(parameter.dtype), device=parameter.device)
-    return values.view(members, -1).t()
+        values += Coefficients(
+            active=float(acts),
+            direction=-1.0 if group["maximize"] else 1.0,
+            l2=multiplier * l2,
+            beta1=beta1,
+            rest1=1 - beta1,
+            beta2=beta2,
+            rest2=1 - beta2,
+            step_size=step_size,
+            eps=eps * root if group["eps_placement"] == "outside" else eps,
+            separated=multiplier * separated * step_size,
+            decoupled=multiplier * decoupled * lr,
+            kept=1 - multiplier * decoupled * lr,
+        )
+    dtype = _arithmetic(parameter.dtype)
+    return torch.tensor(values, dtype=dtype, device=parameter.device).view(members, -1).t()
 
 
-def update(tensors: Sequence[Tensor], coefficients: Tensor, rounding: str) -> list[Tensor]:
+def update(tensors: Sequence[Tensor], c: Coefficients, rounding: str) -> list[Tensor]:
     """One step of one parameter: the new theta, m, v and, with separated decay, m', v', [K, n].
 
     Args:
         tensors: theta, gradient, m, v and, with separated decay, m', v', each [K, n].
-        coefficients: [12, K], from the function of that name.
+        c: each [K, 1].
         rounding: `once` adds all terms up before theta is rounded; `torch` rounds
             theta*(1 - alpha*lambda) first, as torch.optim.AdamW does.
     """
-    theta, gradient, *buffers = (tensor.to(coefficients.dtype) for tensor in tensors)
-    (
-        _,
-        direction,
-        l2,
-        beta1,
-        rest1,
-        beta2,
-        rest2,
-        step_size,
-        eps,
-        separated,
-        decoupled,
-        kept,
-    ) = coefficients.unsqueeze(-1).unbind(0)
-    g = direction * gradient + l2 * theta
-    m = beta1 * buffers[0] + rest1 * g
-    v = beta2 * buffers[1] + rest2 * (g * g)
+    theta, gradient, *buffers = (tensor.to(c.active.dtype) for tensor in tensors)
+    g = c.direction * gradient + c.l2 * theta
+    m = c.beta1 * buffers[0] + c.rest1 * g
+    v = c.beta2 * buffers[1] + c.rest2 * (g * g)
     moments = [m, v]
-    change = step_size * m / (_root(v) + eps)
+    change = c.step_size * m / (_root(v) + c.eps)
     if len(buffers) == 4:
-        m = beta1 * buffers[2] + rest1 * theta
-        v = beta2 * buffers[3] + rest2 * (theta * theta)
-        moments += [m, v]
-        change = change + separated * m / (_root(v) + eps)
+        decay_m = c.beta1 * buffers[2] + c.rest1 * theta
+        decay_v = c.beta2 * buffers[3] + c.rest2 * (theta * theta)
+        moments += [decay_m, decay_v]
+        change = change + c.separated * decay_m / (_root(decay_v) + c.eps)
     if rounding == "once":
-        return [theta - (change + decoupled * theta), *moments]
-    return [theta * kept - change, *moments]
+        return [theta - (change + c.decoupled * theta), *moments]
+    return [theta * c.kept - change, *moments]
 
 
 def _root(x: Tensor) -> Tensor:
@@ -126,19 +128,19 @@ def _root(x: Tensor) -> Tensor:
 
 def write(columns: Columns, coefficients: Tensor, rounding: str, masked: bool) -> None:
     """`update` of every parameter in place; with `masked`, of active members only."""
-    active = coefficients[0].unsqueeze(-1) > 0
+    c = Coefficients(*coefficients.unsqueeze(-1).unbind(0))
     for theta, gradient, *buffers in zip(*columns, strict=True):
-        results = update([theta, gradient, *buffers], coefficients, rounding)
+        results = update([theta, gradient, *buffers], c, rounding)
         for old, new in zip([theta, *buffers], results, strict=True):
             # Selecting, not multiplying by 0: an inactive member may hold NaN.
-            old.copy_(torch.where(active, new, old) if masked else new)
+            old.copy_(torch.where(c.active > 0, new, old) if masked else new)
 
 
 def eager_kernel(rounding: str) -> Kernel:
     """`write` operator by operator, on a CPU in pieces that stay in its cache."""
 
     def kernel(columns: Columns, coefficients: Tensor) -> None:
-        masked = not bool((coefficients[0] > 0).all())
+        masked = not bool((coefficients[0] > 0).all())  # row 0: active
         for tensors in zip(*columns, strict=True):
             members, n = tensors[0].shape
             size = n if tensors[0].device.type != "cpu" else _CACHED // members
@@ -177,7 +179,7 @@ def compiled_kernel(
         },
         isolate_recompiles=True,  # the same function serves every combination of arguments
     )
-    n = _TRACED_SIZE // members
+    n, fields = _TRACED_SIZE // members, len(Coefficients._fields)
     placeholders = [
         [torch.zeros(members, n + i, dtype=dtype, device=device) for i in range(WIDTH)]
         for _ in range(width)
@@ -188,7 +190,7 @@ def compiled_kernel(
     try:
         compiled(
             placeholders,
-            torch.zeros(members, 12, dtype=_arithmetic(dtype), device=device).t(),
+            torch.zeros(members, fields, dtype=_arithmetic(dtype), device=device).t(),
             rounding,
             True,
         )
