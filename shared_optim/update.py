@@ -54,7 +54,7 @@ class Coefficients(NamedTuple):
 def coefficients(
     group: dict[str, Any], steps: Sequence[int], active: Sequence[bool], parameter: Tensor
 ) -> Tensor:
-    """The fields of `Coefficients` at steps t [K], computed in float64: [12, K].
+    """The fields of `Coefficients` at steps t [K], computed in float64: [K, 12].
 
     They come on the parameter's device, in float64 for float64 parameters and in float32 for all
     narrower ones, and the arithmetic follows them.
@@ -91,7 +91,7 @@ def coefficients(
             kept=1 - multiplier * decoupled * lr,
         )
     dtype = _arithmetic(parameter.dtype)
-    return torch.tensor(values, dtype=dtype, device=parameter.device).view(members, -1).t()
+    return torch.tensor(values, dtype=dtype, device=parameter.device).view(members, -1)
 
 
 def update(tensors: Sequence[Tensor], c: Coefficients, rounding: str) -> list[Tensor]:
@@ -128,7 +128,7 @@ def _root(x: Tensor) -> Tensor:
 
 def write(columns: Columns, coefficients: Tensor, rounding: str, masked: bool) -> None:
     """`update` of every parameter in place; with `masked`, of active members only."""
-    c = Coefficients(*coefficients.unsqueeze(-1).unbind(0))
+    c = Coefficients(*coefficients.unsqueeze(1).unbind(2))
     for theta, gradient, *buffers in zip(*columns, strict=True):
         results = update([theta, gradient, *buffers], c, rounding)
         for old, new in zip([theta, *buffers], results, strict=True):
@@ -140,7 +140,7 @@ def eager_kernel(rounding: str) -> Kernel:
     """`write` operator by operator, on a CPU in pieces that stay in its cache."""
 
     def kernel(columns: Columns, coefficients: Tensor) -> None:
-        masked = not bool((coefficients[0] > 0).all())  # row 0: active
+        masked = not bool((coefficients[:, 0] > 0).all())  # column 0: active
         for tensors in zip(*columns, strict=True):
             members, n = tensors[0].shape
             size = n if tensors[0].device.type != "cpu" else _CACHED // members
@@ -190,7 +190,7 @@ def compiled_kernel(
     try:
         compiled(
             placeholders,
-            torch.zeros(members, fields, dtype=_arithmetic(dtype), device=device).t(),
+            torch.zeros(members, fields, dtype=_arithmetic(dtype), device=device),
             rounding,
             True,
         )
