@@ -100,7 +100,7 @@ def observe_step(
 ) -> StepReport:
     """Take `optimizer.step(active=active)` and measure it, per member and layer.
 
-    Costs a copy of the parameters while it lasts, and the time of four steps or so. Parameters
+    Costs a copy of the parameters while it lasts, and the time of about five steps. Parameters
     without a gradient are left out; what is reported of inactive members means nothing. Layers
     are named after the parameters where the optimizer was given names, else 0, 1, ...
     """
