@@ -40,9 +40,28 @@ class CheckpointError(Exception):
 
 
 def position_of(run: Path, *, previous: bool = False) -> Position | None:
-    """Where a run's checkpoint stands, None if it has none. Reads the pointer alone."""
+    """Where a run's checkpoint stands, None if it has none. Reads the pointer alone.
+
+    Raises:
+        CheckpointError: the pointer cannot be read.
+    """
     entry = _entry(run, previous=previous)
     return Position(*entry["position"]) if entry else None
+
+
+def verify(run: Path, *, previous: bool = False) -> None:
+    """Check that the state a run would resume from is the one that was written; none is fine.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    if _entry(run, previous=previous):
+        _checked_file(run, previous=previous)
+
+
+def discard_replay(run: Path) -> None:
+    """Delete the replay's files: a finished run is watched and plotted, not trained on."""
+    ReplayFile(run / "replay", capacity=0).delete()
 
 
 class Checkpoint:
@@ -57,31 +76,33 @@ class Checkpoint:
         """Whether there is a checkpoint to resume from."""
         return _entry(self._run, previous=False) is not None
 
-    def save(self, population: Population, k: int, beside: dict[str, Any]) -> None:
-        """Publish member k's present state and what the caller wants kept `beside` it.
+    def write(self, population: Population, k: int, beside: dict[str, Any]) -> dict[str, Any]:
+        """Write member k's present state and what the caller wants kept `beside` it.
 
-        The checkpoint before the last one is deleted.
+        Returns the pointer's entry for `publish`; until then the run resumes from the one before.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._rows.write(population.replay, k)
         iteration, phase, tick = population.position
         file = self._folder / f"{iteration:04d}-{PHASES[phase]}-{tick:06d}.pt"
         state = _capture(population, k) | beside
-        digest = _write(file, lambda stream: torch.save(state, stream))
-        newest = {
+        return {
             "file": file.name,
-            "sha256": digest,
+            "sha256": _write(file, lambda stream: torch.save(state, stream)),
             "position": list(population.position),
             "rows": state["rows"],
         }
+
+    def publish(self, entry: dict[str, Any]) -> None:
+        """Point to a written state; only the one before it is kept beside it."""
         before = _entry(self._run, previous=False)
-        keep = [newest] + ([before] if before and before["file"] != file.name else [])
-        pointer = {"latest": newest, "previous": keep[1] if len(keep) > 1 else None}
-        _publish(self._folder / POINTER, pointer)
-        for stale in self._folder.glob("*.pt"):
-            if stale.name not in {entry["file"] for entry in keep}:
-                stale.unlink()
-        self._rows.forget_before(min(entry["rows"] for entry in keep))
+        _publish(self._folder / POINTER, {"latest": entry, "previous": before})
+        keep = [entry] + ([before] if before else [])
+        names = {kept["file"] for kept in keep}
+        for path in (*self._folder.glob("*.pt"), *self._folder.glob("*.temporary")):
+            if path.name not in names:
+                path.unlink()
+        self._rows.forget_before(min(kept["rows"] for kept in keep))
 
     def load(self, *, previous: bool = False) -> dict[str, Any]:
         """The member's saved state, for `restore`.
@@ -95,7 +116,7 @@ class Checkpoint:
         """Fill member k's replay as it was when `state` was saved.
 
         Raises:
-            CheckpointError: rows are missing.
+            CheckpointError: rows are missing or damaged.
         """
         try:
             self._rows.read(population.replay, k, state["rows"])
@@ -104,13 +125,12 @@ class Checkpoint:
             raise CheckpointError(self._run / "replay", str(error), previous=fallback) from error
 
     def withdraw_latest(self) -> None:
-        """Make the previous checkpoint the latest; the file of the latest stays where it is."""
+        """Make the previous checkpoint the latest, and put the latest aside as `*.damaged`."""
+        latest = _entry(self._run, previous=False)
         previous = _entry(self._run, previous=True)
         _publish(self._folder / POINTER, {"latest": previous, "previous": None})
-
-    def discard_replay(self) -> None:
-        """Delete the replay's files: a finished run is watched and plotted, not trained on."""
-        self._rows.delete()
+        if latest and (file := self._folder / latest["file"]).exists():
+            file.rename(file.with_suffix(".damaged"))
 
 
 def trained_parameters(run: Path) -> dict[str, Tensor]:
@@ -135,7 +155,8 @@ def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndar
         population.set_counters(k, state["counters"])
     population.online.refresh(population.parameters, range(population.size))
     for name, parameter in population.parameters.items():
-        if saved := [state["optimizer"][name] for state in states if state["optimizer"]]:
+        saved = [state["optimizer"].get(name, {}) for state in states]
+        if any(saved):
             population.optimizer.state[parameter] = _stacked(saved, population.device)
     return torch.stack([state["actions"] for state in states], dim=1).numpy()
 
@@ -159,7 +180,8 @@ def _capture(population: Population, k: int) -> dict[str, Any]:
 def _stacked(saved: Sequence[dict[str, Any]], device: torch.device) -> dict[str, Any]:
     """The members' optimizer states of one parameter as one: tensors [K, ...], numbers [K].
 
-    A member that never needed decay buffers can share a population with some that do.
+    A member that has not learned yet, or never needed decay buffers, can share a population with
+    some that have.
     """
     stacked: dict[str, Any] = {}
     for key, example in {key: value for state in saved for key, value in state.items()}.items():
@@ -167,7 +189,7 @@ def _stacked(saved: Sequence[dict[str, Any]], device: torch.device) -> dict[str,
             parts = [state.get(key, torch.zeros_like(example)) for state in saved]
             stacked[key] = torch.stack(parts).to(device)
         else:
-            stacked[key] = [state[key] for state in saved]
+            stacked[key] = [state.get(key, 0) for state in saved]
     return stacked
 
 
@@ -176,29 +198,44 @@ def _of_member(value: Any, k: int) -> Any:
 
 
 def _entry(run: Path, *, previous: bool) -> dict[str, Any] | None:
+    """The pointer's entry, None where there is no pointer or no previous state."""
     path = run / "checkpoint" / POINTER
     if not path.exists():
         return None
     try:
         pointer = json.loads(path.read_text())
-        entry: dict[str, Any] | None = pointer["previous" if previous else "latest"]
-    except (ValueError, KeyError) as error:
-        raise CheckpointError(path, "is not a checkpoint's pointer", previous=False) from error
-    return entry
+        entry = pointer["previous" if previous else "latest"]
+        if entry is None and previous:
+            return None
+        return {
+            "file": str(entry["file"]),
+            "sha256": str(entry["sha256"]),
+            "position": list(Position(*map(int, entry["position"]))),
+            "rows": int(entry["rows"]),
+        }
+    except (KeyError, TypeError, ValueError) as error:  # also of text that is not JSON
+        raise CheckpointError(
+            path, "is damaged: no checkpoint's pointer", previous=False
+        ) from error
 
 
-def _read_state(run: Path, *, previous: bool) -> dict[str, Any]:
+def _checked_file(run: Path, *, previous: bool) -> Path:
     entry = _entry(run, previous=previous)
     if entry is None:
         raise CheckpointError(run / "checkpoint" / POINTER, "is missing", previous=False)
     fallback = not previous and _entry(run, previous=True) is not None
-    file = run / "checkpoint" / entry["file"]
+    file: Path = run / "checkpoint" / entry["file"]
     if not file.exists():
         raise CheckpointError(file, "is missing", previous=fallback)
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != entry["sha256"]:
         raise CheckpointError(file, "is damaged: it is not what was written", previous=fallback)
+    return file
+
+
+def _read_state(run: Path, *, previous: bool) -> dict[str, Any]:
+    file = _checked_file(run, previous=previous)
     state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     return state
 
@@ -217,4 +254,7 @@ def _write(path: Path, content: Callable[[BinaryIO], object]) -> str:
         stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     temporary.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
     return digest

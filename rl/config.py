@@ -7,8 +7,8 @@ already subject to the machine's arithmetic.
 
 import math
 import re
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 Scheme = Literal["none", "l2", "decoupled", "separated"]
 
@@ -51,7 +51,8 @@ class Recipe:
         max_episode_steps: agent steps after which an episode is cut off.
         replay_capacity: transitions kept.
         padding: `same` (Dopamine, flatten 7,744) or `valid` (usual in PyTorch, flatten 3,136).
-        precision: `float32`, or `bf16` for autocast with float32 weights and optimizer.
+        precision: `float32`, or `bf16`: the networks compute in bfloat16, from a copy of weights
+            that stay float32 in the optimizer.
         log_every: training steps between rows of metrics.jsonl and looks inside the optimizer.
     """
 
@@ -93,6 +94,14 @@ class Recipe:
         for key in _FRACTIONS:
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigError(f"{key}: {getattr(self, key)} is not between 0 and 1")
+        for key in ("beta1", "beta2"):
+            if not 0 <= getattr(self, key) < 1:
+                raise ConfigError(f"{key}: {getattr(self, key)} is not from 0 to below 1")
+        if self.max_episode_steps * self.frame_skip >= 2**31:
+            raise ConfigError(
+                f"max_episode_steps: {self.max_episode_steps} times frame_skip, "
+                f"{self.frame_skip}, is not below 2^31 emulator frames"
+            )
         for key in _MULTIPLES:
             if getattr(self, key) % self.update_every:
                 raise ConfigError(
@@ -125,9 +134,6 @@ class Recipe:
                 "stuttered:K with T and K whole numbers of updates, e.g. early:100000"
             )
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 _POSITIVE = (
     "iterations",
@@ -143,10 +149,9 @@ _POSITIVE = (
     "replay_capacity",
     "log_every",
 )
-_FRACTIONS = ("beta1", "beta2", "gamma", "epsilon_final", "evaluation_epsilon", "sticky_actions")
-_MULTIPLES = ("warm_up", "target_every", "log_every")
+_FRACTIONS = ("gamma", "epsilon_final", "evaluation_epsilon", "sticky_actions")
+_MULTIPLES = ("warm_up", "log_every")
 _SCHEDULE = re.compile(r"always|(early|late|stuttered):[1-9][0-9]*")
-RECIPE_KEYS = tuple(field.name for field in fields(Recipe))
 
 
 @dataclass(frozen=True, order=True)

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+STACK = 4
 FRAME = (84, 84)
 PIXELS = FRAME[0] * FRAME[1]
+GPU_SHARE = 0.8  # of the free GPU memory that frames may take before they go to the host
 COLUMNS: dict[str, np.dtype[np.generic]] = {
     "actions": np.dtype(np.uint8),
     "rewards": np.dtype(np.float32),
@@ -19,3 +21,8 @@ def replay_bytes(members: int, capacity: int) -> int:
     """
     columns = sum(kind.itemsize for kind in COLUMNS.values())
     return members * capacity * (PIXELS + columns) + PIXELS
+
+
+def batch_bytes(members: int, batch_size: int, n_step: int) -> int:
+    """Bytes of the buffer that a batch is gathered into: STACK + n frames per transition."""
+    return members * batch_size * (STACK + n_step) * PIXELS

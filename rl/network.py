@@ -13,11 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rl.draws import Purpose, generator
+from rl.memory import STACK
 
 Padding = Literal["same", "valid"]
 
-STACK = 4
-SCREEN = 84
 HIDDEN = 512
 # name, filters, kernel, stride, and what SAME adds on the (left, right, top, bottom) of the input
 _CONVOLUTIONS = (

@@ -103,7 +103,7 @@ class Population:
             if not self.active.any():
                 break
             rows += self._tick()
-        self._find_diverged()
+        rows += self._find_diverged()
         if not self.active.any():
             rows += self._end_phase()
         return rows
@@ -181,7 +181,7 @@ class Population:
             self.steps += active
         self._observations = step.observation
         self._actions += actions.astype(np.uint8).tobytes()
-        self.scores.add(step.reward, step.ended, active)
+        self.scores.add(step.reward, step.ended, active, training=phase == TRAINING)
         self.position = Position(iteration, phase, tick + 1)
         budget = recipe.training_steps if phase == TRAINING else recipe.evaluation_steps
         if tick + 1 >= budget:
@@ -189,17 +189,19 @@ class Population:
         return self._learn(active) if phase == TRAINING else []
 
     def _learn(self, active: np.ndarray) -> list[Row]:
-        """The update and the rows that are due after this training step."""
-        tick = self.position.tick
-        if tick % self.recipe.update_every:
-            return []
+        """The update, the copy into the target network and the rows due after a training step."""
+        recipe, tick = self.recipe, self.position.tick
+        learning = active & (self.steps > recipe.warm_up)
         due = tick % self._log_every == 0
-        learning = active & (self.steps > self.recipe.warm_up)
-        report = self._update(learning, observe=due) if learning.any() else None
+        report = None
+        if tick % recipe.update_every == 0 and learning.any():
+            report = self._update(learning, observe=due)
+        for k in np.flatnonzero(learning & (self.steps % recipe.target_every == 0)).tolist():
+            self.target.load(self.online.member(k), k)
         if not due:
             return []
-        self._find_diverged()
-        return [
+        rows = self._find_diverged()
+        return rows + [
             Row(k, "metrics", self._metrics(k, report if learning[k] else None))
             for k in np.flatnonzero(active & ~self.diverged).tolist()
         ]
@@ -220,9 +222,6 @@ class Population:
             self.optimizer.step(active=active)
         self.online.refresh(self.parameters, members)
         self.updates += learning
-        copies_due = self.updates % (recipe.target_every // recipe.update_every) == 0
-        for k in np.flatnonzero(learning & copies_due).tolist():
-            self.target.load(self.online.member(k), k)
         self.window.add(result.loss, result.mean_q, learning)
         return report
 
@@ -241,12 +240,17 @@ class Population:
         self.window.clear(k)
         return row
 
-    def _find_diverged(self) -> None:
-        """Stop the members whose loss or weights are not finite."""
+    def _find_diverged(self) -> list[Row]:
+        """Stop the members whose loss or weights are not finite, with a last row for each."""
         finite = torch.isfinite(self.window.loss)
         for parameter in self.parameters.values():
             finite &= torch.isfinite(parameter.detach().flatten(1).sum(1))
-        self.diverged |= ~finite.cpu().numpy()
+        fresh = ~finite.cpu().numpy() & ~self.diverged
+        self.diverged |= fresh
+        return [
+            Row(k, "metrics", self._metrics(k, None) | {"diverged": True})
+            for k in np.flatnonzero(fresh).tolist()
+        ]
 
     def _end_phase(self) -> list[Row]:
         """Close the phase for everybody and move on to the next."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import lightning
 import numpy as np
 
-from rl.checkpoint import Checkpoint, restore
+from rl.checkpoint import Checkpoint, CheckpointError, restore
 from rl.module import DQNModule
 from rl.population import Population
 from rl.progress import PHASES, TRAINING, MemberProgress, Position, Progress
@@ -80,15 +80,19 @@ class Recorder(lightning.Callback):
                 log.rewind({})
             return
         states = [checkpoint.load(previous=previous) for checkpoint in self._checkpoints]
+        for log, state in zip(self._logs, states, strict=True):
+            _check_log(log, state["log_position"])
         actions = restore(population, states)
+        position = Position(*states[0]["position"])
         for k, checkpoint in enumerate(self._checkpoints):
-            checkpoint.load_replay(population, k, states[k])
+            # a run that was killed between its end and done.json needs its replay no more
+            if position.iteration < population.recipe.iterations and not population.diverged[k]:
+                checkpoint.load_replay(population, k, states[k])
         for k, (log, state) in enumerate(zip(self._logs, states, strict=True)):
-            log.rewind(state["log_position"])
-            self._latest[k] = state["latest"]
             if previous:
                 self._checkpoints[k].withdraw_latest()
-        position = Position(*states[0]["position"])
+            log.rewind(state["log_position"])
+            self._latest[k] = state["latest"]
         population.resume(
             position, actions, lambda done: self._report("resuming", done, len(actions))
         )
@@ -107,12 +111,8 @@ class Recorder(lightning.Callback):
         stopping = self._stop()
         position = population.position
         moved_on = position[:2] != self._saved[:2]
-        if (
-            moved_on
-            or stopping
-            or population.finished
-            or position.tick - self._saved.tick >= self._checkpoint_every
-        ):
+        due = moved_on or position.tick - self._saved.tick >= self._checkpoint_every
+        if due or (position != self._saved and (stopping or population.finished)):
             self._save()
         phase = PHASES[position.phase]
         recipe = population.recipe
@@ -136,12 +136,15 @@ class Recorder(lightning.Callback):
         return result
 
     def _save(self) -> None:
-        for k, (checkpoint, log) in enumerate(zip(self._checkpoints, self._logs, strict=True)):
-            checkpoint.save(
+        """All states are written before the first is published: members stay together."""
+        entries = [
+            checkpoint.write(
                 self._population, k, {"log_position": log.position(), "latest": self._latest[k]}
             )
-            if self._population.finished:
-                checkpoint.discard_replay()
+            for k, (checkpoint, log) in enumerate(zip(self._checkpoints, self._logs, strict=True))
+        ]
+        for checkpoint, entry in zip(self._checkpoints, entries, strict=True):
+            checkpoint.publish(entry)
         self._saved = self._population.position
 
     def _report(
@@ -181,6 +184,16 @@ class Recorder(lightning.Callback):
                 members=tuple(members),
             )
         )
+
+
+def _check_log(log: RunLog, wanted: dict[str, int]) -> None:
+    for name, size in log.position().items():
+        if size < wanted.get(name, 0):
+            raise CheckpointError(
+                log.path / name,
+                f"has {size:,} bytes, fewer than the {wanted[name]:,} its checkpoint counts on",
+                previous=False,
+            )
 
 
 class _Pace:

@@ -17,9 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.memory import COLUMNS, FRAME, PIXELS
-
-STACK = 4
+from rl.memory import COLUMNS, FRAME, GPU_SHARE, PIXELS, STACK
 
 
 class Batch(NamedTuple):
@@ -210,7 +208,7 @@ class Replay:
 
 def _storage_device(frames: int, device: torch.device) -> torch.device:
     """The device itself, or the host when the frames would take over 80 % of its free memory."""
-    if device.type == "cuda" and frames * PIXELS > 0.8 * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cuda" and frames * PIXELS > GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
         return torch.device("cpu")
     return device
 

@@ -6,6 +6,7 @@ published checkpoint counts are leftovers of a kill; the same rows will be writt
 
 import itertools
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from rl.memory import COLUMNS, FRAME
 from rl.replay import Replay, Rows
 
 SEGMENT = 10_000
-_ROW = np.dtype([("frames", np.uint8, FRAME), *COLUMNS.items()])
+_ROW = np.dtype([("frames", np.uint8, FRAME), *COLUMNS.items(), ("crc", np.uint32)])
 
 
 class ReplayFile:
@@ -38,6 +39,7 @@ class ReplayFile:
             packed = np.empty(stop - start, dtype=_ROW)
             for name in rows._fields:
                 packed[name] = getattr(rows, name)
+            packed["crc"] = _checksums(packed)
             path = self._segment(start)
             with path.open("r+b" if path.exists() else "w+b") as file:
                 file.seek(start % SEGMENT * _ROW.itemsize)
@@ -49,7 +51,7 @@ class ReplayFile:
         """Give member k's replay the rows up to number `end`, as far back as it holds.
 
         Raises:
-            ValueError: a segment is missing or too short.
+            ValueError: a segment is missing, too short or damaged.
         """
         for start, stop in _by_segment(max(0, end - self._capacity), end):
             path = self._segment(start)
@@ -59,6 +61,8 @@ class ReplayFile:
                 packed = np.fromfile(path, dtype=_ROW, count=stop - start, offset=offset)
             if len(packed) < stop - start:
                 raise ValueError(f"{path.name} lacks rows {start + len(packed):,} to {stop:,}")
+            if not np.array_equal(packed["crc"], _checksums(packed)):
+                raise ValueError(f"{path.name} is damaged: it is not what was written")
             replay.restore(k, start, Rows(*(packed[name] for name in Rows._fields)))
         self._written = end
 
@@ -84,3 +88,9 @@ def _by_segment(start: int, stop: int) -> list[tuple[int, int]]:
     """Cut [start, stop) where segments begin."""
     cuts = [start, *range(start - start % SEGMENT + SEGMENT, stop, SEGMENT), stop]
     return [pair for pair in itertools.pairwise(cuts) if pair[0] < pair[1]]
+
+
+def _checksums(packed: np.ndarray) -> list[int]:
+    """The CRC-32 of each row, its own last four bytes left out."""
+    rows = packed.view(np.uint8).reshape(len(packed), _ROW.itemsize)
+    return [zlib.crc32(row) for row in rows[:, : -_ROW["crc"].itemsize]]

@@ -40,8 +40,13 @@ class Scores:
         self.iteration: list[dict[str, Any]] = [{} for _ in range(members)]
         self.last: list[float | None] = [None] * members
 
-    def add(self, rewards: np.ndarray, ended: np.ndarray, active: np.ndarray) -> None:
-        """One step of every active member: raw rewards, and whether its episode ended, [K]."""
+    def add(
+        self, rewards: np.ndarray, ended: np.ndarray, active: np.ndarray, *, training: bool
+    ) -> None:
+        """One step of every active member: raw rewards, and whether its episode ended, [K].
+
+        Only training episodes enter the window of `train/return`.
+        """
         self.returns += np.where(active, rewards, 0.0)
         self.lengths += active
         if not ended.any():
@@ -49,7 +54,8 @@ class Scores:
         for k in np.flatnonzero(ended & active):
             episode = (float(self.returns[k]), int(self.lengths[k]))
             self.phase[k].append(episode)
-            self.window[k].append(episode)
+            if training:
+                self.window[k].append(episode)
             self.last[k] = episode[0]
             self.returns[k], self.lengths[k] = 0.0, 0
 

@@ -1,6 +1,7 @@
 """Train members of one game together: what the suite calls."""
 
 import contextlib
+import gc
 import logging
 import warnings
 from collections.abc import Callable, Sequence
@@ -46,12 +47,19 @@ def train(
         torch.set_num_threads(machine.threads)
     device = torch.device(chosen_device(machine))
     population = Population(recipe, members, device)
+    if device.type == "cuda":
+        # float32 is float32 here, and the same run twice the same numbers
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
     recorder = Recorder(population, logs, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
     if not population.finished:
         _fit(population, recorder)
+    outcomes = recorder.outcomes()
     population.environments.close()
-    return recorder.outcomes()
+    del population, recorder
+    gc.collect()  # the Trainer and its module hold each other, and with them the replay
+    return outcomes
 
 
 def chosen_device(machine: Machine) -> str:

@@ -10,11 +10,19 @@ from rl.scores import Scores, Window, summary
 def test_returns_and_lengths_by_hand():
     scores = Scores(2)
     both, first = np.array([True, True]), np.array([True, False])
-    scores.add(np.array([1.0, 5.0]), np.array([False, False]), both)
-    scores.add(np.array([2.0, 7.0]), np.array([True, True]), first)
-    scores.add(np.array([4.0, 1.0]), np.array([True, True]), both)
+    scores.add(np.array([1.0, 5.0]), np.array([False, False]), both, training=True)
+    scores.add(np.array([2.0, 7.0]), np.array([True, True]), first, training=True)
+    scores.add(np.array([4.0, 1.0]), np.array([True, True]), both, training=True)
     assert scores.phase == [[(3.0, 2), (4.0, 1)], [(6.0, 2)]]
     assert scores.last == [4.0, 6.0]
+    assert scores.window == scores.phase
+
+
+def test_an_evaluation_episode_stays_out_of_the_training_window():
+    scores = Scores(1)
+    scores.add(np.array([9.0]), np.array([True]), np.array([True]), training=False)
+    assert scores.phase == [[(9.0, 1)]]
+    assert scores.window == [[]]
 
 
 def test_a_summary_by_hand():
@@ -41,7 +49,7 @@ def test_a_window_is_the_mean_over_the_updates_a_member_took_part_in():
 @pytest.mark.parametrize("k", [0, 1])
 def test_state_goes_through_json_and_back(k):
     scores, other = Scores(2), Scores(2)
-    scores.add(np.array([1.0, 5.0]), np.array([True, False]), np.array([True, True]))
+    scores.add(np.array([1.0, 5.0]), np.array([True, False]), np.array([True, True]), training=True)
     other.set_state(k, json.loads(json.dumps(scores.state(k))))
     assert other.returns[k] == scores.returns[k]
     assert [tuple(e) for e in other.phase[k]] == scores.phase[k]

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import weakref
 
 import numpy as np
 import pytest
 import torch
 
+from rl import checkpoint
 from rl.checkpoint import CheckpointError, position_of, trained_parameters
 from rl.config import Member
+from rl.population import Population
 from rl.progress import Position
 from tests.rl.conftest import SEEDED, SMALL, Killed, run
 
@@ -33,6 +36,74 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, undistur
     logs, outcomes = run(tmp_path, SEEDED)
     assert all(map(same_run, logs, undisturbed[0]))
     assert outcomes == undisturbed[1]
+
+
+@pytest.mark.parametrize("write", [4, 6, 9])
+def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
+    tmp_path, undisturbed, monkeypatch, write
+):
+    # a checkpoint of two members writes state, state, pointer, pointer
+    written = 0
+    whole = checkpoint._write
+
+    def cut_short(path, content):
+        nonlocal written
+        written += 1
+        if written == write:
+            path.with_suffix(".temporary").write_bytes(b"half a file")
+            raise Killed
+        return whole(path, content)
+
+    monkeypatch.setattr(checkpoint, "_write", cut_short)
+    with pytest.raises(Killed):
+        run(tmp_path, SEEDED[:2])
+    monkeypatch.setattr(checkpoint, "_write", whole)
+    positions = [checkpoint.position_of(tmp_path / f"{m.name}-{m.seed}") for m in SEEDED[:2]]
+    if len(set(positions)) == 1:
+        logs, _ = run(tmp_path, SEEDED[:2])
+    else:  # killed between the two pointers: each goes on from its own
+        logs = [run(tmp_path, [member])[0][0] for member in SEEDED[:2]]
+    assert all(map(same_run, logs, undisturbed[0]))
+    leftovers = [path for log in logs for path in log.path.rglob("*.temporary")]
+    assert not leftovers
+
+
+def test_a_run_killed_after_its_last_checkpoint_ends_without_its_replay(tmp_path, undisturbed):
+    (log,), _ = run(tmp_path, SEEDED[:1])
+    checkpoint.discard_replay(log.path)
+    (log,), (outcome,) = run(tmp_path, SEEDED[:1])
+    assert outcome == undisturbed[1][0]
+    assert same_run(log, undisturbed[0][0])
+
+
+def test_a_trained_population_leaves_no_memory_behind(tmp_path, monkeypatch):
+    born = []
+    monkeypatch.setattr(
+        "rl.training.Population",
+        lambda *arguments: born.append(weakref.ref(made := Population(*arguments))) or made,
+    )
+    run(tmp_path, SEEDED[2:], recipe=dataclasses.replace(SMALL, iterations=1))
+    assert [population() for population in born] == [None]
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "[]", '{"latest": {}}', '{"latest": null}'])
+def test_a_pointer_that_is_none_is_refused(tmp_path, text):
+    pointer = tmp_path / "checkpoint" / "checkpoint.json"
+    pointer.parent.mkdir()
+    pointer.write_text(text)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json"):
+        position_of(tmp_path)
+
+
+def test_damage_inside_the_replay_is_found(tmp_path):
+    with pytest.raises(Killed):
+        run(tmp_path, SEEDED[:1], kill_after=6)
+    (segment,) = tmp_path.rglob("*.rows")
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+    with pytest.raises(CheckpointError, match=segment.name):
+        run(tmp_path, SEEDED[:1])
 
 
 def test_a_stopped_run_is_saved_where_it_stood_and_goes_on_in_other_company(tmp_path, undisturbed):
@@ -67,8 +138,7 @@ def test_a_diverged_member_stops_and_the_others_do_not_notice(tmp_path, undistur
     logs, outcomes = run(tmp_path, company)
     assert [outcome.status for outcome in outcomes] == ["finished", "diverged"]
     assert same_run(logs[0], undisturbed[0][0])
-    text = json.dumps(logs[1].rows, allow_nan=False)
-    assert "NaN" not in text
+    assert logs[1].rows["metrics"][-1]["diverged"]
 
 
 def test_a_damaged_checkpoint_is_named_and_the_previous_one_works(tmp_path, undisturbed):
@@ -83,8 +153,8 @@ def test_a_damaged_checkpoint_is_named_and_the_previous_one_works(tmp_path, undi
     with pytest.raises(CheckpointError, match=damaged.name) as caught:
         run(tmp_path, SEEDED[:1])
     assert caught.value.previous
-    assert bytes(content) == damaged.read_bytes()
     (log,), _ = run(tmp_path, SEEDED[:1], previous=True)
+    assert bytes(content) == damaged.with_suffix(".damaged").read_bytes()
     assert same_run(log, undisturbed[0][0])
 
 
