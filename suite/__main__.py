@@ -3,12 +3,12 @@
 Commands import their modules when they are called, so that `--help` needs no torch.
 """
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 
 from suite.errors import UserError
+from suite.output import silence
 from suite.wording import unknown
 
 COMMANDS = {
@@ -58,8 +58,7 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader (`| head`) has gone; keep the interpreter from failing on flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return 0
     except OSError as error:  # a full disk, a folder without permission
         print(f"wdbench: failed: {error}", file=sys.stderr)

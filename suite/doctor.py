@@ -1,5 +1,6 @@
 """`wdbench doctor`: what this machine has, and what is missing for training."""
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -10,9 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import psutil
-
-from suite import provenance, resources
+from suite import provenance
 from suite.arguments import Parser
 from suite.wording import amount
 
@@ -38,6 +37,8 @@ NEEDED = (
     "tensorboard",
     "matplotlib",
     "PIL",
+    "psutil",
+    "docstring_parser",
 )
 
 
@@ -83,6 +84,8 @@ def packages() -> Iterator[Finding]:
 def devices() -> Iterator[Finding]:
     import torch
 
+    from suite import resources
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Finding("ok", "cpu", f"{cores} cores, {torch.get_num_threads()} threads for arithmetic")
     gpu = resources.cuda_memory()
@@ -95,7 +98,10 @@ def devices() -> Iterator[Finding]:
 
 
 def memory() -> Iterator[Finding]:
+    import psutil
+
     from rl.memory import replay_bytes
+    from suite import resources
 
     free, total = resources.free_memory(), psutil.virtual_memory().total
     yield Finding("ok", "memory", f"{amount(free)} of {amount(total)} free")
@@ -110,13 +116,29 @@ def memory() -> Iterator[Finding]:
 def games() -> Iterator[Finding]:
     from rl.environment import game_names
 
-    names = game_names()
-    yield Finding("ok" if names else "missing", "games", f"{len(names)}: {' '.join(names)}")
+    names = [game for game in game_names() if _has_rom(game)]
+    text = f"{len(names)} of {len(game_names())} have ROMs: {' '.join(names)}"
+    yield Finding("ok" if names else "missing", "games", text)
     absent = [game for game in PAPER_GAMES if game not in names]
     text = (
-        f"without ROM: {' '.join(absent)}" if absent else f"all have ROMs: {' '.join(PAPER_GAMES)}"
+        f"ROM missing or damaged: {' '.join(absent)}; reinstall with `pip install ale-py`"
+        if absent
+        else f"all have ROMs: {' '.join(PAPER_GAMES)}"
     )
     yield Finding("note" if absent else "ok", "the paper's 8", text)
+
+
+def _has_rom(game: str) -> bool:
+    """Whether the ROM's file is there and has the checksum that ale-py expects."""
+    from ale_py.roms import get_rom_path
+
+    from rl.environment import rom_id
+
+    try:
+        with contextlib.redirect_stdout(None):  # it names the folder when that is not the usual
+            return get_rom_path(rom_id(game)) is not None
+    except OSError:
+        return False
 
 
 def compiler() -> Iterator[Finding]:

@@ -113,14 +113,17 @@ def parse(parser: ArgumentParser, argv: Sequence[str], workload: Workload) -> Na
         raise SystemExit(0)
     layers = Layers([key.removeprefix("--") for key in _actions(parser) if key.startswith("--")])
     try:
-        return parser.parse_args(layers.expand(argv, workload.NAME, workload.PRESET))
+        values = parser.parse_args(layers.expand(argv, workload.NAME, workload.PRESET))
     except ArgumentError as error:
         refused = _REFUSED.search(str(error))
         if refused is None:
             raise UserError(" ".join(str(error).split())) from error
         key, value = refused["key"], refused["value"].strip()
-        where = f"{layers.origin[key]}: " if key in layers.origin else ""
+        where = f"{layers.origin[key]}: " if layers.origin.get(key) else ""
         raise UserError(f"{where}{key}: {value!r} is not {_allowed(parser, key)}") from error
+    if values.scheme == ["none"] and layers.from_another_file("weight_decay", than="scheme"):
+        values.weight_decay = []  # of the schemes that none has replaced
+    return values
 
 
 def _allowed(parser: ArgumentParser, key: str) -> str:

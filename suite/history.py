@@ -11,21 +11,35 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class History:
-    """A run's rows: `metrics` within iterations, `evaluations` one per iteration."""
+    """A run's rows: `metrics` within iterations, `evaluations` one per iteration.
+
+    `diverged_at` is the agent step of the row that says so; the run's population may be training
+    on, so that there is no final record yet.
+    """
 
     run: Run
     status: str
     metrics: list[Row]
     evaluations: list[Row]
+    diverged_at: int | None
 
     @classmethod
     def of(cls, run: Run) -> "History":
+        metrics = read_rows(run.path / METRICS)
+        places = [row["agent_steps"] for row in metrics if row.get("diverged")]
         return cls(
             run=run,
-            status=run.status(),
-            metrics=read_rows(run.path / METRICS),
+            status="diverged" if places else run.status(),
+            metrics=metrics,
             evaluations=read_rows(run.path / EVALUATIONS),
+            diverged_at=places[-1] if places else None,
         )
+
+    @property
+    def member(self) -> dict[str, Any]:
+        """Scheme, weight_decay and seed."""
+        member: dict[str, Any] = self.run.config["member"]
+        return member
 
 
 def column(rows: list[Row], key: str) -> tuple[list[float], list[float]]:

@@ -29,6 +29,9 @@ class Layers:
 
     Args:
         flags: names of all flags, with underscores and without dashes.
+
+    Attributes:
+        origin: file and line that set a key, e.g. `a.yaml, line 2`; empty where a flag did.
     """
 
     def __init__(self, flags: Sequence[str]) -> None:
@@ -68,9 +71,17 @@ class Layers:
             if kind == "config":
                 tokens += self._file(_read(Path(text)), text)
             elif kind != "preset":
-                self.origin.pop(kind, None)
+                if kind in self._keys:
+                    self.origin[kind] = ""
                 tokens.append(text)
         return tokens
+
+    def from_another_file(self, key: str, than: str) -> bool:
+        """Whether a file set `key`, and a flag or another file set `than`."""
+        ours, other = (self.origin.get(name) for name in (key, than))
+        if not ours or other is None:
+            return False
+        return ours.rpartition(", line")[0] != other.rpartition(", line")[0]
 
     def _file(self, text: str, name: str) -> list[str]:
         try:

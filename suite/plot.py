@@ -3,18 +3,16 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from suite.arguments import Parser
 from suite.errors import UserError
-from suite.history import History, Row, column
+from suite.history import History, column
+from suite.panels import Style, bands, curve, frame
 from suite.run_directory import Run
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
-
-Style = dict[str, Any]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 SCHEME_COLOURS = {
@@ -25,7 +23,6 @@ SCHEME_COLOURS = {
 }
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-BANDS = (("q01", "q99", 0.12), ("q05", "q95", 0.18), ("q25", "q75", 0.35))
 BAND_NOTE = "|m/w| of all weights: line, median; bands from dark to light, 25-75, 5-95 and 1-99 %"
 COLUMNS = 4
 
@@ -52,9 +49,9 @@ def plot(runs: Sequence[Run], out: Path) -> Path:
     """Draw runs over agent steps: returns, weight norm, drowned fraction, |m/w| quantiles.
 
     Raises:
-        UserError: none of the runs has logged anything yet.
+        UserError: none of the runs has logged anything yet, nor diverged.
     """
-    histories = [history for history in map(History.of, runs) if history.metrics]
+    histories = [h for h in map(History.of, runs) if h.metrics or h.status == "diverged"]
     if not histories:
         raise UserError("nothing to plot: no run has logged a row yet")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -84,16 +81,16 @@ def _draw_curves(
         training.plot(
             *column(history.metrics, "train/return"), color=style["color"], alpha=0.3, linewidth=1
         )
-        _curve(training, history, history.evaluations, "train/return", style, marker="o")
-        _curve(evaluation, history, history.evaluations, "eval/return", style, marker="o")
-        _curve(norm, history, history.metrics, "optim/weight_norm", style)
+        curve(training, history, history.evaluations, "train/return", style, marker="o")
+        curve(evaluation, history, history.evaluations, "eval/return", style, marker="o")
+        curve(norm, history, history.metrics, "optim/weight_norm", style)
         # Only under l2 is the decay inside m; elsewhere it is what would drown if it were.
-        faint = {} if _member(history)["scheme"] == "l2" else {"alpha": 0.4}
-        _curve(drowned, history, history.metrics, "optim/drowned_fraction", style | faint)
-    _frame(training, "training", "return per episode")
-    _frame(evaluation, "evaluation", "return per episode")
-    _frame(norm, "weight norm", "2-norm of all weights")
-    _frame(drowned, "gradient drowned by decay", "share of weights (faint: would be)")
+        faint = {} if history.member["scheme"] == "l2" else {"alpha": 0.4}
+        curve(drowned, history, history.metrics, "optim/drowned_fraction", style | faint)
+    frame(training, "training", "return per episode")
+    frame(evaluation, "evaluation", "return per episode")
+    frame(norm, "weight norm", "2-norm of all weights")
+    frame(drowned, "gradient drowned by decay", "share of weights (faint: would be)")
     drowned.set_ylim(bottom=0)
     drowned.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     handles, labels = norm.get_legend_handles_labels()
@@ -107,8 +104,8 @@ def _draw_bands(
     columns = min(len(histories), COLUMNS)
     panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for axes, history, style in zip(panels, histories, styles, strict=False):
-        _bands(axes, history, style)
-        _frame(axes, style["label"], "ln |m/w|" if axes in panels[::columns] else "")
+        bands(axes, history, style)
+        frame(axes, style["label"], "ln |m/w|" if axes in panels[::columns] else "")
         axes.tick_params(labelbottom=True)
     for axes in panels[len(histories) :]:
         axes.set_visible(False)
@@ -122,13 +119,13 @@ def _title(histories: Sequence[History]) -> str:
 def _styles(histories: Sequence[History]) -> list[Style]:
     """Colour by scheme and lambda; line style by seed, or like the colour when seeds are equal."""
     names = list(dict.fromkeys(history.run.path.parent for history in histories))
-    schemes = [_member(history)["scheme"] for history in histories]
-    seeds = list(dict.fromkeys(_member(history)["seed"] for history in histories))
+    schemes = [history.member["scheme"] for history in histories]
+    seeds = list(dict.fromkeys(history.member["seed"] for history in histories))
     one_lambda_each = len(set(schemes)) == len(names)
     styles = []
     for history, scheme in zip(histories, schemes, strict=True):
         index = names.index(history.run.path.parent)
-        style = seeds.index(_member(history)["seed"]) if len(seeds) > 1 else index
+        style = seeds.index(history.member["seed"]) if len(seeds) > 1 else index
         colour = SCHEME_COLOURS[scheme] if one_lambda_each else COLOURS[index % len(COLOURS)]
         styles.append(
             {
@@ -143,65 +140,3 @@ def _styles(histories: Sequence[History]) -> list[Style]:
 def _label(history: History, *, several_games: bool) -> str:
     game = f"{history.run.path.parent.parent.name} " if several_games else ""
     return f"{game}{history.run.label}" + (" (diverged)" if history.status == "diverged" else "")
-
-
-def _member(history: History) -> dict[str, Any]:
-    member: dict[str, Any] = history.run.config["member"]
-    return member
-
-
-def _curve(
-    axes: "Axes",
-    history: History,
-    rows: list[Row],
-    key: str,
-    style: Style,
-    marker: str | None = None,
-) -> None:
-    steps, values = column(rows, key)
-    # A line through a single point would be invisible.
-    shape = marker or ("." if len(steps) == 1 else None)
-    axes.plot(steps, values, marker=shape, markersize=4, **style)
-    _mark_divergence(axes, history, steps, values)
-
-
-def _bands(axes: "Axes", history: History, style: Style) -> None:
-    key = "optim/log_m_over_w/"
-    for low, high, alpha in BANDS:
-        steps, lows = column(history.metrics, key + low)
-        _, highs = column(history.metrics, key + high)
-        axes.fill_between(steps, lows, highs, color=style["color"], alpha=alpha, linewidth=0)
-    if _member(history)["scheme"] == "l2":
-        decay = math.log(_member(history)["weight_decay"])
-        axes.axhline(decay, color="black", linewidth=1, linestyle=":")
-        axes.annotate(
-            "m = lambda w",
-            (0, decay),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, -10),
-            textcoords="offset points",
-            va="top",
-            fontsize=9,
-        )
-    steps, medians = column(history.metrics, key + "q50")
-    axes.plot(steps, medians, color=style["color"], linewidth=1.5)
-    _mark_divergence(axes, history, steps, medians)
-
-
-def _mark_divergence(
-    axes: "Axes", history: History, steps: Sequence[float], values: Sequence[float]
-) -> None:
-    if history.status == "diverged" and steps:
-        axes.plot(steps[-1], values[-1], marker="X", markersize=10, color="#CC0000", zorder=5)
-
-
-def _frame(axes: "Axes", title: str, y_label: str) -> None:
-    from matplotlib.ticker import EngFormatter
-
-    axes.set_title(title, fontsize=11)
-    axes.set_xlabel("agent steps")
-    axes.set_ylabel(y_label)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlim(left=0)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)

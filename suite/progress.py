@@ -1,15 +1,18 @@
 """What a user sees while a population trains: a live table, or plain lines without a terminal."""
 
+import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rl.progress import MemberProgress, Progress
+from suite.output import say
 from suite.wording import duration
 
 LINE_EVERY = 10.0  # seconds between plain lines
 PICTURE_EVERY = 0.25  # seconds between pictures on a terminal
+NAMED = 2  # members that a plain line shows one by one; of more it shows medians
 
 Show = Callable[[Progress], None]
 
@@ -17,11 +20,11 @@ Show = Callable[[Progress], None]
 @contextmanager
 def display(title: str) -> Iterator[Show]:
     """Give the callback for training; it may be called as often as training likes."""
-    if sys.stdout.isatty():
+    if sys.stdout and sys.stdout.isatty():  # None when closed from the start
         with _live(title) as show:
             yield _at_most(PICTURE_EVERY, show)
     else:
-        yield _at_most(LINE_EVERY, lambda progress: print(_line(title, progress), flush=True))
+        yield _at_most(LINE_EVERY, lambda progress: say(_line(title, progress)))
 
 
 def _at_most(seconds: float, show: Show) -> Show:
@@ -39,7 +42,9 @@ def _at_most(seconds: float, show: Show) -> Show:
 
 
 def _line(title: str, progress: Progress) -> str:
-    return " | ".join([f"{title} {_place(progress)}", *map(_brief, progress.members)])
+    members = progress.members
+    briefs = map(_brief, members) if len(members) <= NAMED else [_medians(members)]
+    return " | ".join([f"{title} {_place(progress)}", *briefs])
 
 
 def _place(progress: Progress) -> str:
@@ -58,6 +63,20 @@ def _brief(member: MemberProgress) -> str:
         f"{member.name} epsilon {member.epsilon:.3f} loss {_number(member.loss)} "
         f"score {_number(member.score)}"
     )
+
+
+def _medians(members: Sequence[MemberProgress]) -> str:
+    losses = [member.loss for member in members if member.loss is not None]
+    scores = [member.score for member in members if member.score is not None]
+    diverged = sum(member.status == "diverged" for member in members)
+    return (
+        f"{len(members)} members: median loss {_number(_median(losses))} "
+        f"score {_number(_median(scores))}" + (f", {diverged} diverged" if diverged else "")
+    )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None
 
 
 def _number(value: float | None) -> str:

@@ -9,8 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 SOURCE = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch", "lightning", "numpy", "gymnasium", "ale-py", "jsonargparse", "tensorboard")
 
@@ -63,6 +61,7 @@ def versions() -> dict[str, str | None]:
 
 
 def hardware() -> dict[str, Any]:
+    import psutil
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -47,8 +48,13 @@ def free_disk(path: Path) -> int:
 
 
 def used_disk(path: Path) -> int:
-    """Bytes of the files below `path`; 0 where there is nothing."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    """Bytes of the files below `path`, 0 where there is nothing; others may be deleting them."""
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
 
 
 def writable(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """DQN on Atari as a workload of the suite. Importing it imports no torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from rl.config import Machine as Machine
 from rl.config import Member as Member
 from rl.config import Recipe as Recipe
 from rl.config import Scheme as Scheme
-from rl.memory import replay_bytes
+from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 from rl.progress import Progress
 from suite import resources
 from suite.errors import UserError
@@ -54,10 +55,11 @@ SECTIONS = {
     "Environment": ("reward_clip", "sticky_actions", "frame_skip", "max_episode_steps"),
 }
 
-# The rest of a training process: torch, the network with its optimizer and batches.
+# The rest of a training process: torch, the network with its optimizer.
 PROCESS_MEMORY = 1_000_000_000
-# rl/replay.py keeps frames on the GPU up to this share of its free memory, else on the host.
-GPU_SHARE = 0.8
+# Frames that fit the GPU by less than this may find it too full a moment later: then the host
+# must have room for them.
+GPU_MARGIN = 0.9
 # Weights, target network and up to four moments in float32, in two generations of checkpoints.
 MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
 
@@ -68,43 +70,49 @@ def subject(recipe: Recipe) -> str:
 
 def needs(recipe: Recipe, members: int) -> str:
     one = replay_bytes(1, recipe.replay_capacity)
+    batch = batch_bytes(members, recipe.batch_size, recipe.n_step)
     return (
         f"the replay takes {members} x {recipe.replay_capacity:,} transitions "
-        f"= {members} x {amount(one)} = {amount(members * one)}"
+        f"= {members} x {amount(one)} = {amount(members * one)}, a batch {amount(batch)}"
     )
 
 
-def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
-    """Raise UserError for an unknown game, or where memory, disk or device do not suffice."""
+def validate(recipe: Recipe) -> None:
     from rl.environment import rom_id
 
     try:
         rom_id(recipe.game)
     except ConfigError as error:
         raise UserError(str(error)) from error
+
+
+def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
+    """Raise UserError where memory, disk or device do not suffice."""
     cuda = None if machine.device == "cpu" else resources.cuda_memory()
     if machine.device == "cuda" and cuda is None:
         raise UserError("device cuda: torch finds no usable GPU here; allowed are auto and cpu")
     on_host = max(resources.free_memory() - PROCESS_MEMORY, 0)
-    on_gpu = int(GPU_SHARE * cuda[0]) if cuda else 0
+    on_gpu = int(GPU_MARGIN * GPU_SHARE * cuda[0]) if cuda else 0
     _check_memory(recipe, len(runs), max(on_host, on_gpu))
     _check_disk(recipe, runs)
 
 
 def _check_memory(recipe: Recipe, members: int, room: int) -> None:
-    if replay_bytes(members, recipe.replay_capacity) <= room:
+    batch = batch_bytes(members, recipe.batch_size, recipe.n_step)
+    if replay_bytes(members, recipe.replay_capacity) + batch <= room:
         return
-    fixed = replay_bytes(members, 0)
-    per_transition = replay_bytes(members, 1) - fixed
+    fixed = replay_bytes(members, 0) + batch
+    per_transition = replay_bytes(members, 1) - replay_bytes(members, 0)
     fits = max(room - fixed, 0) // per_transition // 1000 * 1000
     advice = (
         f"--replay-capacity {fits} fits"
         if fits >= max(recipe.warm_up, 1000)
-        else f"no capacity from warm_up, {recipe.warm_up:,}, on fits: train fewer members together"
+        else f"no capacity from warm_up, {recipe.warm_up:,}, on fits: train fewer members together "
+        "or choose a smaller --batch-size"
     )
     raise UserError(
         f"replay_capacity: {needs(recipe, members)}, but {amount(room)} of memory are free for "
-        f"it; {advice}"
+        f"that; {advice}"
     )
 
 
@@ -120,12 +128,14 @@ def _check_disk(recipe: Recipe, runs: Sequence[Path]) -> None:
 
 
 def position(run: Path, *, previous: bool) -> Any:
-    from rl.checkpoint import position_of
+    from rl.checkpoint import position_of, verify
 
-    position = position_of(run, previous=previous)
-    if previous and position is None and position_of(run) is not None:
-        raise UserError(f"{run} has no checkpoint before the newest one")
-    return position
+    with _damage_explained():
+        found = position_of(run, previous=previous)
+        if previous and found is None and position_of(run) is not None:
+            raise UserError(f"{run} has no checkpoint before the newest one")
+        verify(run, previous=previous)
+    return found
 
 
 def train(
@@ -139,16 +149,32 @@ def train(
     previous: bool,
 ) -> Sequence[Outcome]:
     from rl import training
-    from rl.checkpoint import CheckpointError
 
-    try:
+    with _damage_explained():
         return training.train(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
+
+
+def discard(run: Path) -> None:
+    if not (run / "replay").exists():  # the usual case, without torch
+        return
+    from rl.checkpoint import discard_replay
+
+    discard_replay(run)
+
+
+@contextmanager
+def _damage_explained() -> Iterator[None]:
+    """A damaged checkpoint as a UserError that says what can be done."""
+    from rl.checkpoint import CheckpointError
+
+    try:
+        yield
     except CheckpointError as error:
         way_on = (
-            "nothing was deleted; --from-previous-checkpoint resumes from the one before"
+            "--from-previous-checkpoint resumes from the one before"
             if error.previous
-            else "nothing was deleted, and there is no checkpoint before it"
+            else "there is no checkpoint before it: move the run away to start it anew"
         )
-        raise UserError(f"checkpoint {error}; {way_on}") from error
+        raise UserError(f"checkpoint {error}; nothing was deleted; {way_on}") from error

@@ -11,11 +11,14 @@ from typing import Any
 from suite import provenance, resources
 from suite.configure import Request, read_request
 from suite.errors import UserError
+from suite.output import say
 from suite.progress import display
 from suite.run_directory import Run, locked, read_json, write_json
 from suite.run_log import RunLog
 from suite.stop import StopRequest, stop_on_signals
 from suite.workloads import NAMES, Member, Outcome, Workload, load
+
+Pair = tuple[Member, Run]
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -24,20 +27,21 @@ def main(argv: list[str], prog: str) -> int:
         return 0
     workload = load(argv[0])
     request = read_request(workload, argv[1:], f"{prog} {argv[0]}")
+    workload.validate(request.recipe)
     runs = [Run.of(workload, request.recipe, m, request.runs) for m in request.members]
     if request.print_config:
         print(described(workload, request, runs), end="")
         return 0
     if not resources.writable(request.runs):
         raise UserError(f"runs: {request.runs} is no directory that can be written to")
-    waiting = [pair for pair in zip(request.members, runs, strict=True) if not pair[1].done()]
-    for run in runs:
+    waiting = []
+    for member, run in zip(request.members, runs, strict=True):
         if done := run.done():
-            print(f"{run.path} is already {done['status']}")
-    code = 0
-    if waiting:
-        workload.check(request.recipe, request.machine, [run.path for _, run in waiting])
-        code = _train_all(workload, request, waiting, [*sys.argv[:1], "run", *argv])
+            say(f"{run.path} is already {done['status']}")
+            workload.discard(run.path)  # a kill may have come between the two
+        else:
+            waiting.append((member, run))
+    code = _train_all(workload, request, waiting, [*sys.argv[:1], "run", *argv]) if waiting else 0
     if code == 0:
         _show(runs)
     return code
@@ -49,74 +53,90 @@ def described(workload: Workload, request: Request, runs: Sequence[Run]) -> str:
     return request.as_yaml() + "".join(f"# {line}\n" for line in comments)
 
 
-def _train_all(
-    workload: Workload, request: Request, waiting: list[tuple[Member, Run]], argv: list[str]
+def _train_all(workload: Workload, request: Request, waiting: list[Pair], argv: list[str]) -> int:
+    """Train what is not finished; returns the exit code.
+
+    Runs that exist are held, examined and trained before directories of new ones are made: what
+    is wrong with them leaves nothing half made.
+    """
+    existing = [pair for pair in waiting if pair[1].path.is_dir()]
+    new = [pair for pair in waiting if pair not in existing]
+    with stop_on_signals() as stop, locked([run for _, run in existing]):
+        workload.check(request.recipe, request.machine, [run.path for _, run in waiting])
+        say(workload.needs(request.recipe, len(waiting)))
+        code = _train_groups(workload, request, existing, argv, stop)
+        if code == 0 and new:
+            with locked([run for _, run in new]):
+                code = _train_groups(workload, request, new, argv, stop)
+    if code > 1:
+        say("Stopped. The same command resumes where the last checkpoint stands.")
+    return code
+
+
+def _train_groups(
+    workload: Workload, request: Request, waiting: list[Pair], argv: list[str], stop: StopRequest
 ) -> int:
-    """Train what is not finished; returns the exit code."""
-    runs = [run for _, run in waiting]
-    with locked(runs), stop_on_signals() as stop:
-        session = provenance.session(argv)
-        for run in runs:
-            _begin_session(run, session)
-        status = "failed"
-        try:
-            print(workload.needs(request.recipe, len(runs)))
-            for group in _equal_positions(workload, waiting, request):
-                if not stop():
-                    _train_group(workload, request, group, stop)
-            status = "finished" if all(run.done() for run in runs) else "interrupted"
-        except UserError:
-            raise
-        except (KeyboardInterrupt, SystemExit):
-            # A second Ctrl-C; Lightning turns it into SystemExit.
-            status = "interrupted"
-        except Exception as error:
-            _record_failure(runs, error)
-        finally:
-            for run in runs:
-                _end_session(run, session, status)
-    if status == "interrupted":
-        print("Stopped. The same command resumes where the last checkpoint stands.")
-        return stop.exit_code
-    return 1 if status == "failed" else 0
+    for group in _equal_positions(workload, waiting, request):
+        code = stop.exit_code if stop() else _train_group(workload, request, group, argv, stop)
+        if code:
+            return code
+    return 0
 
 
-def _equal_positions(
-    workload: Workload, waiting: list[tuple[Member, Run]], request: Request
-) -> list[list[tuple[Member, Run]]]:
+def _equal_positions(workload: Workload, waiting: list[Pair], request: Request) -> list[list[Pair]]:
     """Members that stand at the same point of training train together, in the order given."""
-    groups: dict[object, list[tuple[Member, Run]]] = {}
+    groups: dict[object, list[Pair]] = {}
     for member, run in waiting:
         if run.done():  # by another process, before this one had the lock
             continue
         position = workload.position(run.path, previous=request.from_previous_checkpoint)
-        print(f"{run.path} {'starts' if position is None else 'resumes'}", flush=True)
         groups.setdefault(position, []).append((member, run))
+    for position, group in groups.items():
+        for _, run in group:
+            say(f"{run.path} {'starts' if position is None else 'resumes'}")
     return list(groups.values())
 
 
 def _train_group(
-    workload: Workload, request: Request, group: list[tuple[Member, Run]], stop: StopRequest
-) -> None:
-    members = [member for member, _ in group]
+    workload: Workload, request: Request, group: list[Pair], argv: list[str], stop: StopRequest
+) -> int:
+    """Train a population; returns the exit code. UserError for a checkpoint that is damaged."""
     runs = [run for _, run in group]
+    session = provenance.session(argv)
+    for run in runs:
+        _begin_session(run, session)
+    try:
+        for run, outcome in zip(runs, _outcomes(workload, request, group, stop), strict=True):
+            _record_outcome(workload, run, outcome)
+    except UserError:
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        pass  # a second Ctrl-C; Lightning turns it into SystemExit
+    except Exception as error:
+        _record_failure(runs, error)
+        return 1
+    finally:
+        for run in runs:
+            _end_session(run, session)
+    return 0 if all(run.done() for run in runs) else stop.exit_code
+
+
+def _outcomes(
+    workload: Workload, request: Request, group: list[Pair], stop: StopRequest
+) -> Sequence[Outcome]:
     with ExitStack() as stack:
-        logs = [stack.enter_context(RunLog(run.path)) for run in runs]
-        progress = stack.enter_context(display(workload.subject(request.recipe)))
-        outcomes = workload.train(
+        return workload.train(
             request.recipe,
-            members,
-            logs,
+            [member for member, _ in group],
+            [stack.enter_context(RunLog(run.path)) for _, run in group],
             request.machine,
-            progress=progress,
+            progress=stack.enter_context(display(workload.subject(request.recipe))),
             stop=stop,
             previous=request.from_previous_checkpoint,
         )
-    for run, outcome in zip(runs, outcomes, strict=True):
-        _record_outcome(run, outcome)
 
 
-def _record_outcome(run: Run, outcome: Outcome) -> None:
+def _record_outcome(workload: Workload, run: Run, outcome: Outcome) -> None:
     if outcome.status == "interrupted":
         return
     record = {
@@ -125,6 +145,7 @@ def _record_outcome(run: Run, outcome: Outcome) -> None:
         "figures": dict(outcome.figures),
     }
     write_json(run.path / "done.json", record)
+    workload.discard(run.path)
 
 
 def _record_failure(runs: Sequence[Run], error: BaseException) -> None:
@@ -142,13 +163,14 @@ def _record_failure(runs: Sequence[Run], error: BaseException) -> None:
 
 
 def _begin_session(run: Run, session: dict[str, Any]) -> None:
+    (run.path / "failed.json").unlink(missing_ok=True)
     meta = read_json(run.path / "meta.json") or {"sessions": []}
     write_json(run.path / "meta.json", {"sessions": [*meta["sessions"], session]})
 
 
-def _end_session(run: Run, session: dict[str, Any], status: str) -> None:
+def _end_session(run: Run, session: dict[str, Any]) -> None:
     meta = read_json(run.path / "meta.json") or {"sessions": [session]}
-    ended = session | {"end": provenance.now(), "status": status}
+    ended = session | {"end": provenance.now(), "status": run.status()}
     write_json(run.path / "meta.json", {"sessions": [*meta["sessions"][:-1], ended]})
 
 
@@ -157,13 +179,15 @@ def _show(runs: Sequence[Run]) -> None:
     from suite.plot import plot
     from suite.table import table
 
-    print(f"\n{table(runs)}\n")
+    say(f"\n{table(runs)}\n")
     names = " ".join(run.path.name for run in runs)
     digest = hashlib.sha256(names.encode()).hexdigest()[:8]
     together = runs[0].path.parent.parent / f"plot-{digest}.png"
-    try:
-        plots = [plot([run], run.path / "plot.png") for run in runs]
-        plots += [plot(runs, together)] if len(runs) > 1 else []
-        print("\n".join(["plots:", *(f"  {path}" for path in plots)]))
-    except UserError as error:
-        print(error)
+    figures = [([run], run.path / "plot.png") for run in runs]
+    figures += [(list(runs), together)] if len(runs) > 1 else []
+    say("plots:")
+    for shown, path in figures:
+        try:
+            say(f"  {plot(shown, path)}")
+        except UserError as error:
+            say(f"  {path}: {error}")

@@ -3,15 +3,19 @@
 runs/rl/Pong/separated-1e-4/seed0-30688e4f/
     config.json     first file written: everything that decides the result
     meta.json       per session: revision, versions, hardware, command, start, end
+    lock            held while a process trains, and says which
     metrics.jsonl eval.jsonl events.out.tfevents.run    append-only, see suite/run_log.py
     checkpoint/     the workload's
-    failed.json     the last error
-    done.json       last file written: status and final figures
+    replay/         the workload's, deleted once the run is done
+    failed.json     the last error; gone when the next session begins
+    done.json       status and final figures; from here on nothing is trained
+    plot.png        drawn from the logs, at the end of training or by `wdbench plot`
 """
 
 import fcntl
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -32,10 +36,10 @@ def canonical(value: Any) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a whole file: temporary file, fsync, rename. A crash leaves the old or the new."""
+    text = json.dumps(finite(value), indent=2, allow_nan=False)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with temporary.open("w") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")
+        file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -44,6 +48,19 @@ def write_json(path: Path, value: Any) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def finite(value: Any) -> Any:
+    """The value with None for every number that JSON does not have: nan and infinities."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: finite(part) for key, part in value.items()}
+        case list() | tuple():
+            return [finite(part) for part in value]
+        case _:
+            return value
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -4,12 +4,14 @@ All three only ever grow, so their lengths are a position to which a resumed run
 """
 
 import json
-import math
 import os
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
+
+from suite.errors import UserError
+from suite.run_directory import finite
 
 METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfevents.run"
 
@@ -70,9 +72,7 @@ class RunLog:
         self.close()
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
-        # JSON has no NaN: a value that is not finite is written as null.
-        clean = {key: _finite(value) for key, value in row.items()}
-        self._write(name, json.dumps(clean, allow_nan=False).encode() + b"\n")
+        self._write(name, json.dumps(finite(row), allow_nan=False).encode() + b"\n")
 
     def _events(self, row: dict[str, Any], step: int, prefix: str) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
@@ -98,16 +98,25 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON-lines file; none where there is no file.
 
     A last line without its line feed is still being written, or was cut off by a kill: left out.
+
+    Raises:
+        UserError: a line is no JSON object.
     """
     try:
-        text = path.read_text()
+        lines = path.read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return [_row(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _row(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{where} is damaged: {error}") from error
+    if not isinstance(row, dict):
+        raise UserError(f"{where} is damaged: it holds no JSON object")
+    return row
 
 
 def _record(data: bytes) -> bytes:

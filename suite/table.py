@@ -33,7 +33,7 @@ def table(runs: Sequence[Run]) -> str:
     rows = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
     rows.insert(1, "  ".join("-" * width for width in widths))
     notes = [look_at(histories)]
-    if {"separated", "decoupled"} <= {_member(history)["scheme"] for history in histories}:
+    if {"separated", "decoupled"} <= {history.member["scheme"] for history in histories}:
         notes.append(LAMBDA_UNITS)
     return "\n".join([*rows, "", *(textwrap.fill(note, 100) for note in notes)])
 
@@ -44,13 +44,13 @@ def look_at(histories: Sequence[History]) -> str:
     measured = [
         (share, history)
         for history in histories
-        if _member(history)["scheme"] == "l2"
+        if history.member["scheme"] == "l2"
         and (share := last(history.metrics, "optim/drowned_fraction")) is not None
     ]
     if not measured:
         return f"drowned: the share of weights whose decay outweighs their gradient in m. {column}"
     share, history = max(measured, key=lambda pair: pair[0])
-    weight_decay = float(_member(history)["weight_decay"])
+    weight_decay = float(history.member["weight_decay"])
     fact = (
         f"under l2 at lambda {weight_decay:g} the decay outweighs the objective's gradient inside "
         f"Adam's m for {share:.1%} of the weights"
@@ -63,13 +63,8 @@ def look_at(histories: Sequence[History]) -> str:
     return f"Look at the column drowned: {fact}. {column}"
 
 
-def _member(history: History) -> dict[str, float | int | str]:
-    member: dict[str, float | int | str] = history.run.config["member"]
-    return member
-
-
 def _cells(history: History) -> list[str]:
-    member, metrics = _member(history), history.metrics
+    member, metrics = history.member, history.metrics
     score = last(history.evaluations, "eval/return")
     if score is None:
         score = last(history.evaluations, "train/return")

@@ -47,6 +47,9 @@ class Workload(Protocol):
     def subject(self, recipe: Any) -> str:
         """What is trained on, as paths and titles show it: the game."""
 
+    def validate(self, recipe: Any) -> None:
+        """Raise UserError where the recipe names what does not exist: the game."""
+
     def check(self, recipe: Any, machine: Any, runs: Sequence[Path]) -> None:
         """Raise UserError where this machine cannot train these runs together. Makes nothing."""
 
@@ -56,7 +59,8 @@ class Workload(Protocol):
     def position(self, run: Path, *, previous: bool) -> Any:
         """Where an unfinished run stands; runs are trained together when this is equal.
 
-        `previous` asks for the checkpoint before the newest; UserError where there is none.
+        `previous` asks for the checkpoint before the newest. UserError where there is none, or
+        where the checkpoint is damaged.
         """
 
     def train(
@@ -71,6 +75,9 @@ class Workload(Protocol):
         previous: bool,
     ) -> Sequence[Outcome]:
         """Train; UserError for a checkpoint that cannot be used."""
+
+    def discard(self, run: Path) -> None:
+        """Delete what only the training of a run needed, which has ended for good."""
 
 
 def load(name: str) -> Workload:

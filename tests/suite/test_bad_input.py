@@ -13,6 +13,7 @@ CASES = {
     "unknown command": (["rnu"], "unknown command 'rnu'; did you mean run?"),
     "unknown workload": (["run", "lr"], "unknown workload 'lr'"),
     "unknown game": (["--game", "pong"], "did you mean Pong"),
+    "unknown game, printed": (["--game", "Foo", "--print_config"], "game: 'Foo' is none of"),
     "unknown scheme": (["--scheme", "l3"], "'l3' is not one of none, l2, decoupled, separated"),
     "unknown preset": (["--preset", "papr"], "unknown preset 'papr'; did you mean paper?"),
     "unknown flag": (["--weight-dcay", "1"], "did you mean --weight_decay?"),
@@ -84,19 +85,41 @@ def test_too_little_memory_says_what_is_needed_and_what_fits(training, capsys, m
     message = fails(["--seed", "0", "1", "--device", "cpu"], capsys)
     # Two members of a million transitions of 7,066 bytes; 7 GB remain beside the process.
     assert "2 x 1,000,000 transitions = 2 x 7.07 GB = 14.1 GB" in message
-    assert "7 GB of memory are free for it" in message
+    assert "7 GB of memory are free for that" in message
     assert "--replay-capacity 495000 fits" in message
     assert 2 * 495_000 * 7066 <= 7_000_000_000 < 2 * 496_000 * 7066
+
+
+def test_a_batch_counts_too(training, capsys, monkeypatch):
+    training()
+    monkeypatch.setattr(resources, "free_memory", lambda: 30 * 10**9)
+    monkeypatch.setattr(resources, "free_disk", lambda path: 10**12)
+    batch = ["--batch-size", "1000000", "--device", "cpu"]
+    # 5 frames of 84 x 84 bytes for each of a million transitions, above the 7 GB of the replay
+    assert "a batch 35.3 GB, but 29 GB of memory are free" in fails(batch, capsys)
+    assert "or choose a smaller --batch-size" in fails(batch, capsys)
+    monkeypatch.setattr(resources, "free_memory", lambda: 44 * 10**9)
+    assert main(["run", "rl", *batch]) == 0
 
 
 def test_a_replay_that_fits_on_the_gpu_needs_no_host_memory(training, monkeypatch, tmp_path):
     training()
     monkeypatch.setattr(resources, "free_memory", lambda: 2 * 10**9)
     monkeypatch.setattr(resources, "cuda_memory", lambda: (20 * 10**9, 20 * 10**9))
-    runs = [tmp_path / "a", tmp_path / "b"]  # 14.1 GB of 0.8 * 20 GB
+    runs = [tmp_path / "a", tmp_path / "b"]  # 14.1 GB of 0.9 * 0.8 * 20 GB
     suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), runs)
-    with pytest.raises(UserError, match="16 GB of memory are free"):
+    with pytest.raises(UserError, match=r"14\.4 GB of memory are free"):
         suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), [*runs, tmp_path / "c"])
+
+
+def test_a_replay_that_only_just_fits_on_the_gpu_must_fit_on_the_host_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(resources, "free_disk", lambda path: 10**12)
+    monkeypatch.setattr(resources, "cuda_memory", lambda: (9 * 10**9, 9 * 10**9))  # 7.2 GB
+    monkeypatch.setattr(resources, "free_memory", lambda: 8 * 10**9)
+    with pytest.raises(UserError, match="7 GB of memory are free"):
+        suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), [tmp_path / "a"])
+    monkeypatch.setattr(resources, "free_memory", lambda: 9 * 10**9)
+    suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), [tmp_path / "a"])
 
 
 def test_memory_for_no_capacity_at_all_advises_fewer_members(training, capsys, monkeypatch):

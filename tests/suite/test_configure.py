@@ -77,6 +77,20 @@ def test_a_file_may_give_one_value_or_a_list_of_them(tmp_path):
     ]
 
 
+def test_scheme_none_goes_without_the_lambda_of_a_layer_that_it_replaces(tmp_path):
+    none = write(tmp_path, "none.yaml", "scheme: none\n")
+    expected = [("none", 0.0)]
+    for argv in (["--scheme", "none"], ["--config", none]):
+        members = request("--preset", "demo", *argv).members
+        assert [(m.scheme, m.weight_decay) for m in members] == expected
+    flag = ["--scheme", "none", "--weight-decay", "1e-4"]
+    both = write(tmp_path, "both.yaml", "scheme: none\nweight_decay: 1e-4\n")
+    alone = write(tmp_path, "alone.yaml", "weight_decay: 1e-4\n")
+    for argv in (["--preset", "demo", *flag], ["--config", both], ["--config", alone]):
+        with pytest.raises(UserError, match=r"0\.0001 has no meaning for scheme none"):
+            request(*argv)
+
+
 def test_an_empty_file_changes_nothing(tmp_path):
     assert request("--config", write(tmp_path, "e.yaml", "# nothing\n")) == request()
 

@@ -1,5 +1,9 @@
 """`wdbench doctor` says what is there, and fails only where training cannot run."""
 
+import shutil
+from pathlib import Path
+
+import ale_py.roms
 import pytest
 
 from suite import doctor, resources
@@ -10,7 +14,17 @@ def test_a_machine_that_can_train_passes(capsys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "Training can run." in out
-    for word in ("python", "torch", "ale_py", "cuda", "memory", "C++ compiler", "lightning"):
+    for word in (
+        "python",
+        "torch",
+        "ale_py",
+        "psutil",
+        "docstring_parser",
+        "cuda",
+        "memory",
+        "C++ compiler",
+        "lightning",
+    ):
         assert word in out
     assert "1,000,000 transitions take 7.07 GB per member" in out
     assert all(game in out for game in doctor.PAPER_GAMES)
@@ -22,6 +36,17 @@ def test_a_missing_package_is_named_and_fails(capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "missing  no_such_package" in out
     assert "1 missing: training cannot run" in out
+
+
+def test_a_rom_that_is_not_on_the_disk_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALE_ROMS_DIR", str(tmp_path))
+    shutil.copy(Path(ale_py.roms.__file__).parent / "pong.bin", tmp_path)
+    (tmp_path / "breakout.bin").write_bytes(b"no ROM")
+    every, papers = doctor.games()
+    assert (every.mark, papers.mark) == ("ok", "note")
+    assert every.text.endswith("have ROMs: Pong")
+    assert all(game in papers.text for game in doctor.PAPER_GAMES if game != "Pong")
+    assert "Pong" not in papers.text
 
 
 def test_no_compiler_is_a_note_with_a_way_out(monkeypatch):

@@ -5,8 +5,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+import suite.table
 from suite.__main__ import main
 from suite.errors import UserError
+from suite.history import History
 from suite.plot import STYLES, plot
 from tests.suite.fake_training import metrics_row
 from tests.suite.runs import finish, make_run
@@ -81,6 +83,31 @@ def test_a_diverged_run_is_marked(tmp_path, figures):
     assert (mark.get_marker(), mark.get_xydata().tolist()) == ("X", [[2000, 30.0]])
 
 
+def test_the_cross_stands_where_the_row_says_that_the_member_diverged(tmp_path, figures):
+    rows = [metrics_row(1000), {"iteration": 0, "agent_steps": 1800, "diverged": True}]
+    plot([make_run(tmp_path, "l2", 1e-3, rows=rows)], tmp_path / "out.png")
+    curve, cross = panel(figures[0], "weight norm").lines
+    assert curve.get_label() == "l2-1e-3 seed0 (diverged)"
+    assert (cross.get_marker(), cross.get_xydata().tolist()) == ("X", [[1800, 30.0]])
+
+
+def test_a_run_that_diverged_before_its_first_figures_is_in_the_legend(tmp_path, figures):
+    early = make_run(tmp_path, "l2", 1e-3, rows=[{"agent_steps": 300, "diverged": True}])
+    silent = make_run(tmp_path, "separated", 1e-3)
+    for run in (early, silent):
+        finish(run, "diverged")
+    plot([make(tmp_path), early, silent], tmp_path / "out.png")
+    plot([silent], tmp_path / "alone.png")
+    axes = panel(figures[0], "weight norm")
+    assert axes.get_legend_handles_labels()[1] == [
+        "none seed0",
+        "l2-1e-3 seed0 (diverged)",
+        "separated-1e-3 seed0 (diverged)",
+    ]
+    crosses = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "X"]
+    assert crosses == [[[300, 0]]]
+
+
 def test_runs_of_several_games_say_which(tmp_path, figures):
     runs = [make(tmp_path, game="Pong"), make(tmp_path, game="Breakout")]
     plot(runs, tmp_path / "out.png")
@@ -123,3 +150,26 @@ def test_a_run_draws_itself_and_its_population_at_the_end(training, capsys):
     plots = [line.strip() for line in capsys.readouterr().out.splitlines() if ".png" in line]
     assert len(plots) == 3
     assert all(Image.open(path).format == "PNG" for path in plots)
+
+
+def test_a_run_that_cannot_be_drawn_costs_the_others_nothing(training, capsys, monkeypatch):
+    training()
+    whole = History.of
+
+    def damaged_for_seed_0(run):
+        if run.config["member"]["seed"] == 0:
+            raise UserError("metrics.jsonl, line 1 is damaged")
+        return whole(run)
+
+    small = ["--replay-capacity", "20000", "--device", "cpu"]
+    assert main(["run", "rl", *small, "--seed", "0", "1"]) == 0
+    table = capsys.readouterr().out.partition("plots:")[0]
+    monkeypatch.setattr(suite.table, "table", lambda runs: "")
+    monkeypatch.setattr(History, "of", damaged_for_seed_0)
+    assert main(["run", "rl", *small, "--seed", "0", "1"]) == 0
+    first, second, together = capsys.readouterr().out.partition("plots:\n")[2].splitlines()
+    assert "seed0" in first
+    assert first.endswith("plot.png: metrics.jsonl, line 1 is damaged")
+    assert Image.open(second.strip()).format == "PNG"
+    assert together.endswith("is damaged")
+    assert "score" in table

@@ -1,6 +1,7 @@
 """What is shown while a population trains."""
 
 import io
+import subprocess
 import sys
 import time
 
@@ -39,6 +40,36 @@ def test_without_a_terminal_it_is_a_plain_line_every_ten_seconds(capsys, clock):
         "Pong iteration 1/200 training 1,250/250,000, 1,234 steps/s, 1 h 02 min left"
         " | none/seed0 epsilon 0.500 loss 0.0123 score -20 | l2-1e-3/seed0 diverged"
     )
+
+
+def test_a_large_population_is_medians_in_a_short_line(capsys, clock):
+    members = [
+        *(MemberProgress(f"l2-1e-3/seed{n}", 0.5, n, 1.0, None, "running") for n in range(10)),
+        MemberProgress("none/seed0", 0.5, None, None, -20.0, "running"),
+        MemberProgress("l2-1e-3/seed10", 0.5, None, None, None, "diverged"),
+    ]
+    with display("Pong") as show:
+        show(Progress(0, 200, "training", 1250, 250_000, 1234.5, 3720.0, tuple(members)))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("left | 12 members: median loss 4.5 score -20, 1 diverged")
+    assert len(line) < 160
+
+
+def test_a_reader_that_has_gone_makes_it_quiet():
+    script = (
+        "import time; from suite.progress import display; from tests.suite.test_progress import *\n"
+        "with display('Pong') as show:\n"
+        "    for now in range(0, 10_000, 20):\n"
+        "        time.monotonic = lambda: now\n"
+        "        show(PROGRESS)\n"
+        "print('done', file=sys.stderr)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(60)) == ("done\n", 0)
 
 
 def test_a_terminal_shows_every_member_with_its_figures(monkeypatch):

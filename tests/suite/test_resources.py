@@ -1,5 +1,6 @@
 """Free memory under a container's limit."""
 
+import os
 from types import SimpleNamespace
 
 import psutil
@@ -58,6 +59,12 @@ def test_used_disk_adds_up_the_files_below(tmp_path):
     (tmp_path / "c").write_bytes(b"123")
     assert resources.used_disk(tmp_path) == 8
     assert resources.used_disk(tmp_path / "none") == 0
+
+
+def test_files_that_vanish_while_they_are_counted_do_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "walk", lambda path: [(str(tmp_path), [], ["gone", "there"])])
+    (tmp_path / "there").write_bytes(b"123")
+    assert resources.used_disk(tmp_path) == 3
 
 
 def test_amounts_and_durations_read_well():

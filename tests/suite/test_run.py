@@ -1,6 +1,7 @@
 """`run rl` around a scripted training: records, resuming, failures and signals."""
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -14,10 +15,12 @@ import pytest
 
 import suite.plot
 import suite.rl
+from suite import resources
 from suite.__main__ import main
 from suite.errors import UserError
 
 SMALL = ["run", "rl", "--replay-capacity", "20000", "--device", "cpu"]
+REAL_POSITION = suite.rl.position
 FOUR = ["--scheme", "none", "l2", "decoupled", "separated", "--weight-decay", "1e-3"]
 
 
@@ -115,6 +118,50 @@ def test_an_unexpected_error_is_kept_with_its_traceback(training, capsys):
     fake = training()
     assert main([*SMALL, "--seed", "0", "1"]) == 0
     assert len(fake.calls) == 1
+    assert not list(Path().rglob("failed.json"))
+
+
+def test_a_failure_is_recorded_where_it_happened(training):
+    arguments = [*SMALL, "--seed", "0", "1"]
+    training(error=RuntimeError("first"))
+    main(arguments)
+    first, second = run_paths()
+    (second / "failed.json").unlink()
+    training(positions={first: (1, 0, 0), second: (2, 0, 0)}, error=RuntimeError("again"))
+    assert main(arguments) == 1
+    assert record(first, "failed.json")["error"] == "RuntimeError: again"
+    assert not (second / "failed.json").exists()
+    assert len(record(second, "meta.json")["sessions"]) == 1
+
+
+@pytest.mark.parametrize("status", ["finished", "diverged"])
+def test_the_replay_is_deleted_once_the_run_is_done(status, training, monkeypatch):
+    training(statuses={"none": status})
+    seen = []
+    discard = suite.rl.discard
+    monkeypatch.setattr(
+        suite.rl, "discard", lambda run: (seen.append((run / "done.json").exists()), discard(run))
+    )
+    training(error=RuntimeError("before the end"))
+    main(SMALL)
+    (path,) = run_paths()
+    segment = path / "replay" / "000000000000.rows"
+    segment.parent.mkdir()
+    segment.touch()
+    training(statuses={"none": status})
+    assert main(SMALL) == 0
+    assert seen == [True]
+    assert not segment.parent.exists()
+
+
+def test_a_replay_that_a_kill_left_behind_a_finished_run_is_deleted(training):
+    training()
+    main(SMALL)
+    (path,) = run_paths()
+    (path / "replay").mkdir()
+    (path / "replay" / "000000000000.rows").touch()
+    assert main(SMALL) == 0
+    assert not (path / "replay").exists()
 
 
 def test_a_full_disk_is_one_sentence(training, capsys):
@@ -128,13 +175,59 @@ def test_it_says_before_training_what_it_takes_and_which_runs_start(training, ca
     main([*SMALL, "--seed", "0", "1"])
     first, second = run_paths()
     lines = capsys.readouterr().out.splitlines()
-    memory = "the replay takes 2 x 20,000 transitions = 2 x 141 MB = 283 MB"
+    memory = "the replay takes 2 x 20,000 transitions = 2 x 141 MB = 283 MB, a batch 2.26 MB"
     assert lines[:3] == [memory, f"{first} starts", f"{second} starts"]
     for path in run_paths():
         (path / "done.json").unlink()
     training(positions={first: (0, 1, 0), second: (0, 1, 0)})
     main([*SMALL, "--seed", "0", "1"])
     assert capsys.readouterr().out.splitlines()[1] == f"{first} resumes"
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\x00", b"[]", b"{}", b'{"latest": 3}'])
+def test_a_damaged_pointer_of_one_run_leaves_no_directory_of_another(text, training, capsys):
+    fake = training()
+    main([*SMALL, "--seed", "0"])
+    (path,) = run_paths()
+    (path / "done.json").unlink()
+    pointer = path / "checkpoint" / "checkpoint.json"
+    pointer.parent.mkdir()
+    pointer.write_bytes(text)
+    suite.rl.position = REAL_POSITION
+    capsys.readouterr()
+    assert main([*SMALL, "--seed", "0", "1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"wdbench: error: checkpoint {pointer}: is damaged")
+    assert "nothing was deleted" in error
+    assert run_paths() == [path]
+    assert pointer.read_bytes() == text
+    assert not (path / "failed.json").exists()
+    assert len(fake.calls) == 1
+
+
+def test_a_damaged_state_is_found_before_anything_is_made(training, capsys):
+    fake = training()
+    main([*SMALL, "--seed", "0"])
+    (path,) = run_paths()
+    (path / "done.json").unlink()
+    folder = path / "checkpoint"
+    folder.mkdir()
+    entries = {}
+    for name in ("latest", "previous"):
+        (folder / f"{name}.pt").write_bytes(b"state")
+        digest = hashlib.sha256(b"state").hexdigest()
+        place = {"position": [0, 0, 5], "rows": 5}
+        entries[name] = {"file": f"{name}.pt", "sha256": digest, **place}
+    (folder / "checkpoint.json").write_text(json.dumps(entries))
+    (folder / "latest.pt").write_bytes(b"stat3")
+    suite.rl.position = REAL_POSITION
+    assert main([*SMALL, "--seed", "0", "1"]) == 2
+    error = capsys.readouterr().err
+    assert f"checkpoint {folder / 'latest.pt'}: is damaged" in error
+    assert "--from-previous-checkpoint resumes from the one before" in error
+    assert run_paths() == [path]
+    assert main([*SMALL, "--seed", "0", "1", "--from-previous-checkpoint"]) == 0
+    assert [member.seed for call in fake.calls for member, _, _ in call] == [0, 0, 1]
 
 
 def test_a_damaged_checkpoint_is_one_sentence_and_deletes_nothing(training, capsys):
@@ -163,7 +256,10 @@ def test_print_config_states_memory_and_directories_and_makes_nothing(training, 
     training()
     assert main(["run", "rl", "--seed", "0", "1", "2", "--print_config"]) == 0
     out = capsys.readouterr().out
-    assert "# the replay takes 3 x 1,000,000 transitions = 3 x 7.07 GB = 21.2 GB" in out
+    assert (
+        "# the replay takes 3 x 1,000,000 transitions = 3 x 7.07 GB = 21.2 GB, a batch 3.39 MB"
+        in out
+    )
     assert out.count("# run: runs/rl/Pong/none/seed") == 3
     assert not list(Path().iterdir())
 
@@ -194,12 +290,13 @@ def test_a_signal_leaves_a_run_that_can_be_resumed(number, code, tmp_path):
     assert "The same command resumes" in out
     (config,) = tmp_path.rglob("config.json")
     assert not (config.parent / "done.json").exists()
-    assert record(config.parent, "meta.json")["sessions"][0]["status"] == "interrupted"
+    assert record(config.parent, "meta.json")["sessions"][0]["status"] == "unfinished"
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path):
     process = start(tmp_path, chunks=2, pause=60.0)
     assert any(line.startswith("Pong iteration 1/1") for line in process.stdout)
+    time.sleep(0.5)  # until it pauses
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
@@ -210,6 +307,8 @@ def test_a_second_interrupt_does_not_wait(tmp_path):
 def test_a_second_process_on_the_same_run_exits_with_a_message(tmp_path, monkeypatch, capsys):
     process = start(tmp_path, chunks=1000, pause=0.05)
     monkeypatch.chdir(tmp_path)
+    # Not that memory is short, though it is: the other process has taken it.
+    monkeypatch.setattr(resources, "free_memory", lambda: 0)
     assert main(SMALL) == 2
     assert f"is being trained by process {process.pid}" in capsys.readouterr().err
     process.terminate()

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 import multiprocessing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_the_hash_is_the_sha256_of_the_sorted_json():
     config = {
         "format": 1,
         "workload": "rl",
-        "recipe": RECIPE.as_dict(),
+        "recipe": asdict(RECIPE),
         "member": {"scheme": "separated", "weight_decay": 1e-4, "seed": 0},
     }
     text = json.dumps(config, sort_keys=True, separators=(",", ":"))
@@ -86,6 +87,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         write_json(path, {"status": object()})
     assert read_json(path) == {"status": "finished"}
+
+
+def test_numbers_that_json_does_not_have_are_null(tmp_path):
+    path = tmp_path / "done.json"
+    write_json(path, {"figures": {"loss": math.nan, "q": [math.inf, 1.0]}, "status": "diverged"})
+    value = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert value == {"figures": {"loss": None, "q": [None, 1.0]}, "status": "diverged"}
 
 
 def hold(path, held, release):

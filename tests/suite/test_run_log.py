@@ -6,6 +6,7 @@ import math
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from suite.errors import UserError
 from suite.run_log import RunLog, read_rows
 
 
@@ -71,6 +72,13 @@ def test_a_value_that_is_not_finite_is_null_as_json_has_no_other(tmp_path):
 def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"a": 1}\n{"a": 2')
     assert read_rows(tmp_path / "metrics.jsonl") == [{"a": 1}]
+
+
+@pytest.mark.parametrize("line", [b'{"a": ', b"7", b"\xff\xfe"])
+def test_a_damaged_line_is_named_by_file_and_number(line, tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"a": 1}\n' + line + b'\n{"a": 3}\n')
+    with pytest.raises(UserError, match=r"metrics\.jsonl, line 2 is damaged"):
+        read_rows(tmp_path / "metrics.jsonl")
 
 
 def test_a_run_that_has_logged_nothing_has_no_rows(tmp_path):

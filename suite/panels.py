@@ -1,0 +1,82 @@
+"""The panels of a figure: one curve or the |m/w| quantiles of one run, over agent steps."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from suite.history import History, Row, column
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Style = dict[str, Any]
+
+BANDS = (("q01", "q99", 0.12), ("q05", "q95", 0.18), ("q25", "q75", 0.35))
+
+
+def curve(
+    axes: "Axes",
+    history: History,
+    rows: list[Row],
+    key: str,
+    style: Style,
+    marker: str | None = None,
+) -> None:
+    """A key of `rows` as a line in its own style, named in the legend."""
+    steps, values = column(rows, key)
+    # A line through a single point would be invisible.
+    shape = marker or ("." if len(steps) == 1 else None)
+    axes.plot(steps, values, marker=shape, markersize=4, **style)
+    _mark_divergence(axes, history, steps, values)
+
+
+def bands(axes: "Axes", history: History, style: Style) -> None:
+    """The quantiles of ln |m/w|, and under l2 where m would be the decay alone."""
+    key = "optim/log_m_over_w/"
+    for low, high, alpha in BANDS:
+        steps, lows = column(history.metrics, key + low)
+        _, highs = column(history.metrics, key + high)
+        axes.fill_between(steps, lows, highs, color=style["color"], alpha=alpha, linewidth=0)
+    if history.member["scheme"] == "l2":
+        decay = math.log(history.member["weight_decay"])
+        axes.axhline(decay, color="black", linewidth=1, linestyle=":")
+        axes.annotate(
+            "m = lambda w",
+            (0, decay),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, -10),
+            textcoords="offset points",
+            va="top",
+            fontsize=9,
+        )
+    steps, medians = column(history.metrics, key + "q50")
+    axes.plot(steps, medians, color=style["color"], linewidth=1.5)
+    _mark_divergence(axes, history, steps, medians)
+
+
+def _mark_divergence(
+    axes: "Axes", history: History, steps: Sequence[float], values: Sequence[float]
+) -> None:
+    """A cross at the height of the last value, at the foot of the axes where there is none."""
+    if history.status != "diverged":
+        return
+    cross: Style = {"marker": "X", "markersize": 10, "color": "#CC0000", "zorder": 5}
+    if steps:
+        at = steps[-1] if history.diverged_at is None else history.diverged_at
+        axes.plot(at, values[-1], **cross)
+    elif history.diverged_at is not None:
+        foot = axes.get_xaxis_transform()
+        axes.plot(history.diverged_at, 0, transform=foot, clip_on=False, **cross)
+
+
+def frame(axes: "Axes", title: str, y_label: str) -> None:
+    """What all panels have in common."""
+    from matplotlib.ticker import EngFormatter
+
+    axes.set_title(title, fontsize=11)
+    axes.set_xlabel("agent steps")
+    axes.set_ylabel(y_label)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
