@@ -66,9 +66,10 @@ def _brief(member: MemberProgress) -> str:
 
 
 def _medians(members: Sequence[MemberProgress]) -> str:
-    losses = [member.loss for member in members if member.loss is not None]
-    scores = [member.score for member in members if member.score is not None]
-    diverged = sum(member.status == "diverged" for member in members)
+    sound = [member for member in members if member.status != "diverged"]
+    losses = [member.loss for member in sound if member.loss is not None]
+    scores = [member.score for member in sound if member.score is not None]
+    diverged = len(members) - len(sound)
     return (
         f"{len(members)} members: median loss {_number(_median(losses))} "
         f"score {_number(_median(scores))}" + (f", {diverged} diverged" if diverged else "")

@@ -1,6 +1,7 @@
 """What is shown while a population trains."""
 
 import io
+import math
 import subprocess
 import sys
 import time
@@ -46,7 +47,7 @@ def test_a_large_population_is_medians_in_a_short_line(capsys, clock):
     members = [
         *(MemberProgress(f"l2-1e-3/seed{n}", 0.5, n, 1.0, None, "running") for n in range(10)),
         MemberProgress("none/seed0", 0.5, None, None, -20.0, "running"),
-        MemberProgress("l2-1e-3/seed10", 0.5, None, None, None, "diverged"),
+        MemberProgress("l2-1e-3/seed10", 0.5, math.nan, math.nan, 21.0, "diverged"),
     ]
     with display("Pong") as show:
         show(Progress(0, 200, "training", 1250, 250_000, 1234.5, 3720.0, tuple(members)))
