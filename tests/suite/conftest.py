@@ -1,5 +1,6 @@
 import pytest
 
+import suite.plot
 import suite.rl
 from tests.suite.fake_training import FakeTraining
 
@@ -17,3 +18,8 @@ def training(monkeypatch, tmp_path):
         return fake
 
     return install
+
+
+@pytest.fixture
+def no_drawing(monkeypatch):
+    monkeypatch.setattr(suite.plot, "plot", lambda runs, out: out)

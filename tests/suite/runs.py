@@ -1,10 +1,13 @@
-"""Run directories with rows of a test's choice."""
+"""Run directories: with rows of a test's choice, and those that a command has left."""
 
+import json
 from pathlib import Path
 
 import suite.rl
 from suite.run_directory import Run, locked, write_json
 from suite.run_log import RunLog
+
+SMALL = ["run", "rl", "--replay-capacity", "20000", "--device", "cpu"]
 
 
 def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, game="Pong", rows=(), scores=()):
@@ -21,3 +24,11 @@ def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, game="Pong", rows
 
 def finish(run, status="finished"):
     write_json(run.path / "done.json", {"status": status, "figures": {}})
+
+
+def run_paths():
+    return sorted(path.parent for path in Path().rglob("config.json"))
+
+
+def record(path, name):
+    return json.loads((path / name).read_text())

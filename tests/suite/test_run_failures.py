@@ -1,0 +1,108 @@
+"""`run rl` around a training that fails, and around damaged checkpoints."""
+
+import errno
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+import suite.rl
+from suite.__main__ import main
+from suite.errors import UserError
+from tests.suite.runs import SMALL, record, run_paths
+
+REAL_POSITION = suite.rl.position
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
+
+def test_an_unexpected_error_is_kept_with_its_traceback(training, capsys):
+    training(error=RuntimeError("the sky fell"))
+    assert main([*SMALL, "--seed", "0", "1"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("wdbench: failed: RuntimeError: the sky fell\n")
+    assert "Traceback" not in error
+    for path in run_paths():
+        failed = record(path, "failed.json")
+        assert failed["error"] == "RuntimeError: the sky fell"
+        assert "Traceback (most recent call last):" in failed["traceback"]
+        assert not (path / "done.json").exists()
+        assert record(path, "meta.json")["sessions"][0]["status"] == "failed"
+    fake = training()
+    assert main([*SMALL, "--seed", "0", "1"]) == 0
+    assert len(fake.calls) == 1
+    assert not list(Path().rglob("failed.json"))
+
+
+def test_a_failure_is_recorded_where_it_happened(training):
+    arguments = [*SMALL, "--seed", "0", "1"]
+    training(error=RuntimeError("first"))
+    main(arguments)
+    first, second = run_paths()
+    (second / "failed.json").unlink()
+    training(positions={first: (1, 0, 0), second: (2, 0, 0)}, error=RuntimeError("again"))
+    assert main(arguments) == 1
+    assert record(first, "failed.json")["error"] == "RuntimeError: again"
+    assert not (second / "failed.json").exists()
+    assert len(record(second, "meta.json")["sessions"]) == 1
+
+
+def test_a_full_disk_is_one_sentence(training, capsys):
+    training(error=OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl"))
+    assert main(SMALL) == 1
+    assert "No space left on device: 'metrics.jsonl'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\x00", b"[]", b"{}", b'{"latest": 3}'])
+def test_a_damaged_pointer_of_one_run_leaves_no_directory_of_another(text, training, capsys):
+    fake = training()
+    main([*SMALL, "--seed", "0"])
+    (path,) = run_paths()
+    (path / "done.json").unlink()
+    pointer = path / "checkpoint" / "checkpoint.json"
+    pointer.parent.mkdir()
+    pointer.write_bytes(text)
+    suite.rl.position = REAL_POSITION
+    capsys.readouterr()
+    assert main([*SMALL, "--seed", "0", "1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"wdbench: error: checkpoint {pointer}: is damaged")
+    assert "nothing was deleted" in error
+    assert run_paths() == [path]
+    assert pointer.read_bytes() == text
+    assert not (path / "failed.json").exists()
+    assert len(fake.calls) == 1
+
+
+def test_a_damaged_state_is_found_before_anything_is_made(training, capsys):
+    fake = training()
+    main([*SMALL, "--seed", "0"])
+    (path,) = run_paths()
+    (path / "done.json").unlink()
+    folder = path / "checkpoint"
+    folder.mkdir()
+    entries = {}
+    for name in ("latest", "previous"):
+        (folder / f"{name}.pt").write_bytes(b"state")
+        digest = hashlib.sha256(b"state").hexdigest()
+        place = {"position": [0, 0, 5], "rows": 5}
+        entries[name] = {"file": f"{name}.pt", "sha256": digest, **place}
+    (folder / "checkpoint.json").write_text(json.dumps(entries))
+    (folder / "latest.pt").write_bytes(b"stat3")
+    suite.rl.position = REAL_POSITION
+    assert main([*SMALL, "--seed", "0", "1"]) == 2
+    error = capsys.readouterr().err
+    assert f"checkpoint {folder / 'latest.pt'}: is damaged" in error
+    assert "--from-previous-checkpoint resumes from the one before" in error
+    assert run_paths() == [path]
+    assert main([*SMALL, "--seed", "0", "1", "--from-previous-checkpoint"]) == 0
+    assert [member.seed for call in fake.calls for member, _, _ in call] == [0, 0, 1]
+
+
+def test_a_damaged_checkpoint_is_one_sentence_and_deletes_nothing(training, capsys):
+    training(error=UserError("checkpoint 0001.pt: is damaged"))
+    assert main(SMALL) == 2
+    printed = capsys.readouterr()
+    assert printed.err == "wdbench: error: checkpoint 0001.pt: is damaged\n"
+    (path,) = run_paths()
+    assert not (path / "failed.json").exists()
