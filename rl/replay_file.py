@@ -6,6 +6,7 @@ published checkpoint counts are leftovers of a kill; the same rows will be writt
 
 import itertools
 import os
+import shutil
 import zlib
 from pathlib import Path
 
@@ -74,11 +75,8 @@ class ReplayFile:
                 path.unlink()
 
     def delete(self) -> None:
-        """Delete everything."""
-        for path in self._folder.glob("*.rows"):
-            path.unlink()
-        if self._folder.exists():
-            self._folder.rmdir()
+        """Delete everything, also when another process is at it too."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _segment(self, row: int) -> Path:
         return self._folder / f"{row - row % SEGMENT:012d}.rows"
