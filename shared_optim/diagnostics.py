@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 
 from shared_optim.groups import LAMBDAS, spread
-from shared_optim.histogram import chunks, log_quantiles, ratio_histogram, split_counts
+from shared_optim.histogram import (
+    at_least_float,
+    chunks,
+    log_quantiles,
+    ratio_histogram,
+    split_counts,
+)
 from shared_optim.optimizer import WeightDecayAdam
 from shared_optim.schedules import parse_schedule
 
@@ -41,7 +47,8 @@ class Tally:
         """Plain numbers of one member under `prefix`, see `StepReport.metrics`."""
         inner, untouched, zero = split_counts(self.counts[member])
         elements = float(self.counts[member].sum())
-        quantiles = log_quantiles(inner, torch.tensor(list(QUANTILES.values()))).tolist()
+        probabilities = torch.tensor(list(QUANTILES.values()), dtype=torch.float64)
+        quantiles = log_quantiles(inner, probabilities).tolist()
         weight, gradient, update, product, drowned = self.sums[member].tolist()
         norms = math.sqrt(weight * gradient)
         return {
@@ -148,7 +155,7 @@ def _sums(
     """
     sums = torch.zeros(5, dtype=torch.float64, device=weight.device)
     for chunk in chunks(weight, gradient, after, moment):
-        w, g, new, m = (piece if piece.dtype == torch.float64 else piece.float() for piece in chunk)
+        w, g, new, m = map(at_least_float, chunk)
         update = new - w
         drowned = (m / w).sub_(inside).abs_() < decay
         products = (w.dot(w), g.dot(g), update.dot(update), w.dot(g), drowned.count_nonzero())

@@ -35,10 +35,10 @@ def lambdas(scheme: Scheme, weight_decay: float) -> dict[str, float]:
 
 
 def decay_groups(module: nn.Module, *, stacked: bool = False) -> list[dict[str, Any]]:
-    """Two parameter groups: kernels and embeddings decay, biases and norms do not.
+    """Up to two parameter groups: kernels and embeddings decay, biases and norms do not.
 
     A parameter does not decay when it has at most one axis (its population axis aside) or belongs
-    to a normalisation layer. The groups carry the parameters' names.
+    to a normalisation layer. The groups carry the parameters' names; an empty one is left out.
 
     Args:
         module: its parameters that require gradients are grouped.
@@ -56,7 +56,11 @@ def decay_groups(module: nn.Module, *, stacked: bool = False) -> list[dict[str, 
         if parameter.requires_grad:
             is_vector = parameter.ndim - stacked <= 1
             (kept if is_vector or parameter in of_norms else decayed).append((name, parameter))
-    return [{"params": decayed}, {"params": kept, **dict.fromkeys(LAMBDAS, 0.0)}]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed},
+        {"params": kept, **dict.fromkeys(LAMBDAS, 0.0)},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def normalised(group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +76,8 @@ def normalised(group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
     values = {key: _plain(group[key]) for key in PER_MEMBER}
     lengths = {key: len(value) for key, value in values.items() if isinstance(value, list)}
     members = next(iter(lengths.values()), defaults.get("members"))
+    if 0 in lengths.values():
+        raise ValueError(f"per-member sequences are empty: {lengths}; all must be K > 0 long")
     if any(length != members for length in lengths.values()):
         raise ValueError(f"per-member sequences differ in length: {lengths}; all must be K long")
     for key, value in values.items():

@@ -25,12 +25,12 @@ def ratio_histogram(numerator: Tensor, denominator: Tensor) -> Tensor:
     3.4e38, and NaN).
 
     Args:
-        numerator: any shape, floating point; the quotient is counted as float32.
+        numerator: any shape, floating point; divided in float32 or wider, counted as float32.
         denominator: of the same shape.
     """
     counts = torch.zeros(BINS, dtype=torch.int64, device=numerator.device)
     for above, below in chunks(numerator.reshape(-1), denominator.reshape(-1)):
-        bits = (above / below).float().view(torch.int32)
+        bits = (at_least_float(above) / at_least_float(below)).float().view(torch.int32)
         bits.bitwise_and_(_MAGNITUDE).bitwise_right_shift_(_MANTISSA)
         counts += torch.bincount(bits, minlength=BINS)
     return counts
@@ -41,6 +41,11 @@ def chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     on_cpu = tensors[0].device.type == "cpu"
     size = _CACHED if on_cpu else max(1, len(tensors[0]))
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
+
+
+def at_least_float(tensor: Tensor) -> Tensor:
+    """float64 as it is, anything else in float32."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def split_counts(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,7 +68,7 @@ def log_quantiles(counts: Tensor, probabilities: Tensor) -> Tensor:
 
     Args:
         counts: [..., BINS] int64 without infinities and NaN, see `split_counts`.
-        probabilities: [Q] in (0, 1].
+        probabilities: [Q] in (0, 1], float64: 0.05 in float32 is above 0.05, a rank too high.
     """
     cumulated = counts.cumsum(-1)
     total = cumulated[..., -1:]

@@ -42,12 +42,22 @@ class Flat:
 
     @classmethod
     def of(cls, parameter: Tensor, state: dict[str, Any], members: int | None) -> Flat:
-        """Views of `parameter` and of the buffers in its `state`, relaid first where needed."""
+        """Views of `parameter` and of the buffers in its `state`.
+
+        Buffers of another layout, dtype or device are first brought to the parameter's. Raises
+        ValueError for one of another shape.
+        """
         axes = memory_order(parameter, stacked=members is not None)
         rows = members or 1
         names = [name for name in BUFFERS if name in state]
         for name in names:
-            if not _is_flat(state[name], axes):
+            if state[name].shape != parameter.shape:
+                raise ValueError(
+                    f"{name} of shape {tuple(state[name].shape)} in the optimizer's state does not "
+                    f"belong to a parameter of shape {tuple(parameter.shape)}; are the parameters "
+                    "in the order in which the state was saved?"
+                )
+            if not _is_like(state[name], parameter, axes):
                 state[name] = zeros_in_order(parameter, axes).copy_(state[name])
         theta = flatten(parameter, axes, rows)
         return cls(
@@ -111,5 +121,8 @@ def zeros_in_order(tensor: Tensor, axes: Axes) -> Tensor:
     return torch.zeros(shape, dtype=tensor.dtype, device=tensor.device).permute(inverse)
 
 
-def _is_flat(tensor: Tensor, axes: Axes) -> bool:
+def _is_like(tensor: Tensor, parameter: Tensor, axes: Axes) -> bool:
+    """Whether a kernel may take `tensor` for a buffer of `parameter` in the order of `axes`."""
+    if (tensor.dtype, tensor.device) != (parameter.dtype, parameter.device):
+        return False
     return (tensor if axes is None else tensor.permute(axes)).is_contiguous()

@@ -132,10 +132,15 @@ class WeightDecayAdam(Optimizer):
         return {**super().__getstate__(), "compile": self.compile}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        for group in state["param_groups"]:
+            if "members" not in group:
+                raise ValueError(
+                    f"a parameter group with the keys {', '.join(group)} is another optimizer's; "
+                    "only a state_dict of WeightDecayAdam can be loaded"
+                )
+            check_parameters(group["params"], group["members"])
         super().__setstate__(state)
         self._flats = {}
-        for group in self.param_groups:
-            check_parameters(group["params"], group["members"])
 
     @torch.no_grad()
     def step(  # type: ignore[override]
@@ -164,7 +169,7 @@ class WeightDecayAdam(Optimizer):
     def _batches(
         self, group: dict[str, Any], active: Sequence[bool] | Tensor | None
     ) -> Iterable[_Batch]:
-        """The group's parameters that have gradients, by dtype, device, buffers and step counts."""
+        """The group's parameters with gradients, by dtypes, device, buffers and step counts."""
         members = group["members"]
         rows = members or 1
         acting = _per_member(active, members)
@@ -181,12 +186,13 @@ class WeightDecayAdam(Optimizer):
             state = self.state[parameter]
             flat = self._flat(parameter, state, group, decays_apart)
             steps = tuple(spread(state["step"], rows))
-            key = (parameter.dtype, parameter.device, len(flat.buffers), steps)
+            key = (parameter.dtype, gradient.dtype, parameter.device, len(flat.buffers), steps)
             if (batch := batches.get(key)) is None:
                 batch = batches[key] = _Batch(group, acting, steps, [], [], [])
             batch.states.append(state)
             batch.flats.append(flat)
-            batch.gradients.append(flat.matrix(gradient))
+            # Compiled code reads memory, in which a lazily negated gradient has the wrong sign.
+            batch.gradients.append(flat.matrix(gradient.resolve_neg()))
         return batches.values()
 
     def _flat(
@@ -198,16 +204,17 @@ class WeightDecayAdam(Optimizer):
             state["step"] = [0] * members if members else 0
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
+        elif isinstance(state["step"], Tensor):  # as other optimizers keep it
+            state["step"] = state["step"].long().tolist()
         if decays_apart and "decay_exp_avg" not in state:
             beta1, beta2 = group["betas"]
             t = torch.tensor(state["step"], dtype=torch.float64, device=parameter.device)
             t = t.view(-1, *[1] * (parameter.ndim - 1)) if members else t
-            state["decay_exp_avg"] = ((1 - beta1**t) * parameter).to(parameter.dtype)
-            state["decay_exp_avg_sq"] = ((1 - beta2**t) * parameter**2).to(parameter.dtype)
+            theta = parameter.double()
+            state["decay_exp_avg"] = ((1 - beta1**t) * theta).to(parameter.dtype)
+            state["decay_exp_avg_sq"] = ((1 - beta2**t) * theta**2).to(parameter.dtype)
         flat = self._flats.get(id(parameter))
         if flat is None or not flat.is_current(state):
-            if isinstance(state["step"], Tensor):  # as checkpoints of other optimizers keep it
-                state["step"] = state["step"].long().tolist()
             flat = self._flats[id(parameter)] = Flat.of(parameter, state, members)
         return flat
 
@@ -220,7 +227,8 @@ class WeightDecayAdam(Optimizer):
             batch.gradients,
             *zip(*(flat.buffers for flat in batch.flats), strict=True),
         ]
-        kind = (len(steps), len(columns), parameter.dtype, parameter.device, group["rounding"])
+        dtypes = parameter.dtype, batch.gradients[0].dtype
+        kind = (len(steps), len(columns), *dtypes, parameter.device, group["rounding"])
         kernel = compiled_kernel(*kind) if self.compile else eager_kernel(group["rounding"])
         kernel(columns, coefficients(group, steps, batch.active, parameter))
         for flat, state in zip(batch.flats, batch.states, strict=True):

@@ -91,7 +91,8 @@ def coefficients(
             kept=1 - multiplier * decoupled * lr,
         )
     dtype = _arithmetic(parameter.dtype)
-    return torch.tensor(values, dtype=dtype, device=parameter.device).view(members, -1)
+    result = torch.tensor(values, dtype=dtype).view(members, -1)
+    return result.to(parameter.device, non_blocking=True)  # else a GPU is waited for
 
 
 def update(tensors: Sequence[Tensor], c: Coefficients, rounding: str) -> list[Tensor]:
@@ -152,7 +153,12 @@ def eager_kernel(rounding: str) -> Kernel:
 
 @functools.cache
 def compiled_kernel(
-    members: int, width: int, dtype: torch.dtype, device: torch.device, rounding: str
+    members: int,
+    width: int,
+    dtype: torch.dtype,
+    gradient_dtype: torch.dtype,
+    device: torch.device,
+    rounding: str,
 ) -> Kernel:
     """`write` compiled for any number of parameters of any size; eager where no compiler works.
 
@@ -162,7 +168,8 @@ def compiled_kernel(
     Args:
         members: K.
         width: tensors per parameter: 4, or 6 with separated decay.
-        dtype, device: of the parameters.
+        dtype, device: of the parameters and their buffers.
+        gradient_dtype: of the gradients, where `Tensor.grad_dtype` makes it another.
         rounding: as in `update`.
     """
     global _compiler_works
@@ -180,9 +187,10 @@ def compiled_kernel(
         isolate_recompiles=True,  # the same function serves every combination of arguments
     )
     n, fields = _TRACED_SIZE // members, len(Coefficients._fields)
+    dtypes = [dtype, gradient_dtype, *[dtype] * (width - 2)]
     placeholders = [
-        [torch.zeros(members, n + i, dtype=dtype, device=device) for i in range(WIDTH)]
-        for _ in range(width)
+        [torch.zeros(members, n + i, dtype=each, device=device) for i in range(WIDTH)]
+        for each in dtypes
     ]
     for column in placeholders:
         for tensor in column:
@@ -203,7 +211,7 @@ def compiled_kernel(
             stacklevel=2,
         )
         return eager_kernel(rounding)
-    padding = [torch.zeros(members, 0, dtype=dtype, device=device) for _ in range(width)]
+    padding = [torch.zeros(members, 0, dtype=each, device=device) for each in dtypes]
 
     def kernel(columns: Columns, coefficients: Tensor) -> None:
         for start in range(0, len(columns[0]), WIDTH):

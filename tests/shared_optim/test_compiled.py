@@ -51,6 +51,29 @@ def test_compiled_equals_eager_bit_for_bit(dtype, options):
         assert torch.equal(left, right)
 
 
+def test_gradients_of_another_dtype_are_read_as_what_they_are():
+    results = []
+    for compile in (True, False):
+        (theta,) = parameters((100,), dtype=torch.bfloat16)
+        theta.grad_dtype = torch.float32
+        (gradients,) = noise((100,), steps=1)
+        theta.grad = gradients[0].float()
+        optimizer = WeightDecayAdam([theta], betas=(0.0, 0.999), compile=compile)
+        optimizer.step()
+        # Without momentum m is the gradient.
+        assert torch.equal(optimizer.state[theta]["exp_avg"], gradients[0].float().bfloat16())
+        results.append(theta.detach())
+    assert torch.equal(*results)
+
+
+def test_a_lazily_negated_gradient_keeps_its_sign():
+    (theta,) = parameters((100,))
+    theta.grad = torch.ones(100)._neg_view()
+    optimizer = WeightDecayAdam([theta], betas=(0.0, 0.999))
+    optimizer.step()
+    assert torch.equal(optimizer.state[theta]["exp_avg"], -torch.ones(100))
+
+
 def test_a_compiled_population_equals_eager_bit_for_bit():
     shapes = [(3, *shape) for shape in SHAPES]
     for active in (None, [True, False, True]):

@@ -73,6 +73,16 @@ def test_quantiles_are_of_the_moment_after_over_the_weight_before():
         assert report[f"optim/log_m_over_w/q{percent:02d}"] == pytest.approx(expected, abs=0.0039)
 
 
+def test_quantiles_are_of_the_defined_rank():
+    # Of 100 ratios 0.1, 0.2, ..., 10 (m = 0.1 * g, w = 1) the 5 % quantile is the fifth.
+    theta = nn.Parameter(torch.ones(100))
+    theta.grad = torch.arange(1.0, 101.0)
+    report = observe_step(WeightDecayAdam([theta], compile=False)).metrics()
+    for percent in (1, 5, 25, 50, 75, 95, 99):
+        expected = pytest.approx(math.log(percent / 10), abs=0.0039)
+        assert report[f"optim/log_m_over_w/q{percent:02d}"] == expected
+
+
 def test_zero_weights_and_untouched_elements_are_counted_apart():
     theta = nn.Parameter(torch.tensor([0.0, 0.0, 1.0, 2.0, 3.0]))
     theta.grad = torch.tensor([1.0, 0.0, 0.0, 4.0, 6.0])

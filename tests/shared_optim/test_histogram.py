@@ -66,3 +66,14 @@ def test_other_dtypes_are_counted_as_float32(dtype):
     numerator, denominator = torch.tensor([3.0, 8.0]).to(dtype), torch.tensor([1.0, 2.0]).to(dtype)
     expected = ratio_histogram(numerator.float(), denominator.float())
     assert torch.equal(ratio_histogram(numerator, denominator), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_quotients_of_narrow_dtypes_are_neither_rounded_to_them_nor_overflow(dtype):
+    numerator = torch.full((128,), 1000.0, dtype=dtype)
+    denominator = torch.linspace(1e-3, 2e-3, 128).to(dtype)
+    counts, _, infinities = split_counts(ratio_histogram(numerator, denominator))
+    logs = np.log(numerator.double().numpy() / denominator.double().numpy())
+    expected = np.quantile(logs, PROBABILITIES.double().numpy(), method="inverted_cdf")
+    assert np.abs(log_quantiles(counts, PROBABILITIES).numpy() - expected).max() <= 0.0039
+    assert infinities == 0

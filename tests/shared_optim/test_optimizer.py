@@ -90,6 +90,41 @@ def test_new_memory_under_a_parameter_is_noticed():
     assert torch.equal(old, kept)
 
 
+def test_state_of_other_shapes_is_refused_before_anything_changes():
+    (saved,), given = parameters((3,)), parameters((3,), (4,))
+    optimizer = eager([saved])
+    train(optimizer, noise((3,), steps=1))
+    state = optimizer.state[saved]
+    resumed = eager(given)
+    resumed.state[given[1]] = state
+    before = [p.detach().clone() for p in given]
+    with pytest.raises(ValueError, match=r"exp_avg of shape \(3,\) .* parameter of shape \(4,\)"):
+        train(resumed, noise((3,), (4,), steps=1))
+    for parameter, value in zip(given, before, strict=True):
+        assert torch.equal(parameter, value)
+
+
+def test_state_follows_a_parameter_to_another_dtype():
+    (theta,) = parameters((3,))
+    optimizer = eager([theta], lr=0.01, separated=0.1)
+    train(optimizer, noise((3,), steps=1))
+    kept = optimizer.state[theta]["exp_avg"].clone()
+    theta.grad = None
+    theta.data = theta.data.bfloat16()
+    train(optimizer, [[torch.zeros(3)]])
+    state = optimizer.state[theta]
+    assert {state[key].dtype for key in state if key != "step"} == {torch.bfloat16}
+    assert torch.equal(state["exp_avg"], (0.9 * kept.bfloat16().float()).bfloat16())
+
+
+def test_a_state_dict_of_another_optimizer_is_refused_and_nothing_changes():
+    (theta,) = parameters((3,))
+    optimizer = eager([theta], l2=0.1)
+    with pytest.raises(ValueError, match="another optimizer's"):
+        optimizer.load_state_dict(torch.optim.Adam([theta]).state_dict())
+    assert optimizer.param_groups[0]["l2"] == 0.1
+
+
 def test_without_a_gradient_there_is_neither_decay_nor_state():
     moving, still = parameters((3,), (3,))
     before = still.detach().clone()
@@ -199,6 +234,15 @@ def test_kernels_and_embeddings_decay_biases_and_norms_do_not(stacked):
     assert kept["param_names"] == ["1.bias", "2.weight", "2.bias", "3.bias"]
     assert decayed["separated"] == separated
     assert kept["separated"] == ([0.0, 0.0] if stacked else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "separated"), [(nn.Linear(3, 2, bias=False), 0.1), (nn.LayerNorm(3), 0.0)]
+)
+def test_where_all_parameters_are_of_one_kind_there_is_one_group(layer, separated):
+    (group,) = eager(decay_groups(layer), separated=0.1).param_groups
+    assert group["separated"] == separated
+    assert group["params"] == list(layer.parameters())
 
 
 def channels_last(tensor):

@@ -93,6 +93,28 @@ def test_a_member_that_is_nan_stays_alone_with_it():
         assert_member(given, k, alone(k))
 
 
+def test_a_member_whose_decay_begins_late_has_the_buffers_it_has_alone():
+    theta = nn.Parameter(
+        torch.stack([p.detach() for k in range(2) for p in parameters((99,), seed=k)])
+    )
+    separate = [nn.Parameter(row.clone()) for row in theta.detach()]
+    together = WeightDecayAdam([theta], l2=[0.0, 0.0], compile=False)
+    apart = [WeightDecayAdam([p], compile=False) for p in separate]
+    for t, (gradient,) in enumerate(noise((2, 99), steps=4)):
+        if t == 3:
+            together.param_groups[0]["separated"] = [0.1, 0.1]
+        theta.grad = gradient.float()
+        together.step()
+        for k, optimizer in enumerate(apart):
+            if t == 3:
+                optimizer.param_groups[0]["separated"] = 0.1
+            separate[k].grad = gradient[k].float()
+            optimizer.step()
+    for k, optimizer in enumerate(apart):
+        for key in ("decay_exp_avg", "decay_exp_avg_sq"):
+            assert torch.equal(together.state[theta][key][k], optimizer.state[separate[k]][key])
+
+
 def test_a_single_value_holds_for_every_member():
     one, each = stacked(), stacked()
     for given, l2 in ((one, 0.1), (each, [0.1] * K)):
@@ -114,6 +136,7 @@ def test_lambdas_may_come_as_a_tensor():
     [
         ({"l2": [0.1, 0.2]}, r"\(4, 6, 4\) is not stacked \[K, ...\] with K = 2"),
         ({"l2": [0.1] * 4, "separated": [0.1] * 3}, "differ in length"),
+        ({"l2": []}, "per-member sequences are empty"),
         ({"l2": [0.1] * 3 + [-1.0]}, "l2: -1.0 is not a finite number >= 0"),
         ({"l2": [0.1] * 4, "schedule": ["always"] * 3 + ["soon"]}, "schedule: 'soon'"),
     ],
