@@ -118,7 +118,8 @@ class Recorder(lightning.Callback):
         recipe = population.recipe
         steps = recipe.training_steps if position.phase == TRAINING else recipe.evaluation_steps
         self._pace.measure()
-        self._report(phase, position.tick, steps)
+        if not population.finished:
+            self._report(phase, position.tick, steps)
         trainer.should_stop = stopping or population.finished
 
     def outcomes(self) -> list[Outcome]:
