@@ -110,6 +110,9 @@ def observe_step(
     Costs a copy of the parameters while it lasts, and the time of about five steps. Parameters
     without a gradient are left out; what is reported of inactive members means nothing. Layers
     are named after the parameters where the optimizer was given names, else 0, 1, ...
+
+    Raises:
+        ValueError: no parameter has a gradient.
     """
     parameters = [
         (group, parameter) for group in optimizer.param_groups for parameter in group["params"]
@@ -122,6 +125,8 @@ def observe_step(
         if before is not None:
             state = optimizer.state[parameter]
             layers[names[i] if names else str(i)] = _layer(group, parameter, before, state)
+    if not layers:
+        raise ValueError("no parameter has a gradient: call backward() before observe_step()")
     return StepReport(layers)
 
 
@@ -156,8 +161,9 @@ def _sums(
     sums = torch.zeros(5, dtype=torch.float64, device=weight.device)
     for chunk in chunks(weight, gradient, after, moment):
         w, g, new, m = map(at_least_float, chunk)
-        update = new - w
         drowned = (m / w).sub_(inside).abs_() < decay
+        # squares of small gradients are no float32
+        w, g, update = w.double(), g.double(), new.double() - w.double()
         products = (w.dot(w), g.dot(g), update.dot(update), w.dot(g), drowned.count_nonzero())
         sums += torch.stack([product.double() for product in products])
     return sums

@@ -182,3 +182,16 @@ def test_inactive_members_are_left_alone():
     report = observe_step(optimizer, active=[True, False])
     assert report.metrics(0)["optim/gradient_norm"] == pytest.approx(3**0.5)
     assert torch.equal(theta[1], torch.ones(3))
+
+
+def test_the_norm_of_tiny_gradients_is_not_lost():
+    weight = torch.nn.Parameter(torch.ones(100))
+    weight.grad = torch.full((100,), 1e-25)
+    report = observe_step(WeightDecayAdam([weight], compile=False))
+    # |g| = sqrt(100) * 1e-25, whose square is below float32's range
+    assert report.metrics()["optim/gradient_norm"] == pytest.approx(1e-24, rel=1e-6)
+
+
+def test_nothing_to_observe_is_an_error():
+    with pytest.raises(ValueError, match="no parameter has a gradient"):
+        observe_step(WeightDecayAdam([torch.nn.Parameter(torch.ones(2))], compile=False))
