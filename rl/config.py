@@ -12,6 +12,18 @@ from typing import Literal
 
 Scheme = Literal["none", "l2", "decoupled", "separated"]
 
+PAPER_GAMES = (
+    "BeamRider",
+    "Breakout",
+    "Enduro",
+    "Pong",
+    "Qbert",
+    "Seaquest",
+    "SpaceInvaders",
+    "TimePilot",
+)
+"""The eight games of Table 1."""
+
 
 class ConfigError(ValueError):
     """A value that cannot be used. The message names the key, the value and what is allowed."""

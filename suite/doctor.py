@@ -11,20 +11,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from rl.config import PAPER_GAMES
 from suite import provenance
 from suite.arguments import Parser
 from suite.wording import amount
 
-PAPER_GAMES = (
-    "BeamRider",
-    "Breakout",
-    "Enduro",
-    "Pong",
-    "Qbert",
-    "Seaquest",
-    "SpaceInvaders",
-    "TimePilot",
-)
 NEEDED = (
     "torch",
     "lightning",

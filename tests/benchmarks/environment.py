@@ -14,20 +14,10 @@ import ale_py
 import numpy as np
 from ale_py import ALEInterface, roms
 
-from rl.config import Recipe
+from rl.config import PAPER_GAMES, Recipe
 from rl.environment import Environments, rom_id
 from tests.benchmarks.timing import Comparison, compare, hardware, table
 
-TABLE_1 = (
-    "BeamRider",
-    "Breakout",
-    "Enduro",
-    "Pong",
-    "Qbert",
-    "Seaquest",
-    "SpaceInvaders",
-    "TimePilot",
-)
 MEMBERS = 8
 BAR = 1.45
 WARM_UP = 200  # steps: past the games' opening screens
@@ -74,7 +64,7 @@ def stepping(game: str) -> Comparison:
 
 def main() -> None:
     ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    comparisons = [stepping(game) for game in sys.argv[1:] or TABLE_1]
+    comparisons = [stepping(game) for game in sys.argv[1:] or PAPER_GAMES]
     print(hardware())
     print(table(comparisons))
     print(f"median ratio {statistics.median(c.ratio for c in comparisons):.2f}, bar <= {BAR}")

@@ -9,19 +9,8 @@ import pytest
 from ale_py import roms
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
-from rl.config import ConfigError, Recipe
+from rl.config import PAPER_GAMES, ConfigError, Recipe
 from rl.environment import Environments, game_names, rom_id
-
-TABLE_1 = [
-    "BeamRider",
-    "Breakout",
-    "Enduro",
-    "Pong",
-    "Qbert",
-    "Seaquest",
-    "SpaceInvaders",
-    "TimePilot",
-]
 
 
 class Reference:
@@ -73,7 +62,7 @@ def follow(recipe: Recipe, seeds: list[int], ticks: int) -> int:
     return ends
 
 
-@pytest.mark.parametrize("game", TABLE_1)
+@pytest.mark.parametrize("game", PAPER_GAMES)
 def test_the_stream_is_gymnasiums_across_episodes_that_are_cut_off(game: str) -> None:
     assert follow(Recipe(game=game, max_episode_steps=35), seeds=[5, 2**31 - 1], ticks=80) == 4
 
@@ -153,7 +142,7 @@ def test_every_one_player_game_that_ale_py_ships_can_be_named() -> None:
         path = roms.get_rom_path(rom)
         assert path is not None
         assert ale_py.ALEInterface.isSupportedROM(path) == rom
-    assert set(TABLE_1) <= set(game_names())
+    assert set(PAPER_GAMES) <= set(game_names())
 
 
 @pytest.mark.parametrize(
