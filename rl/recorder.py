@@ -215,10 +215,14 @@ class _Pace:
         if position[:2] != since[:2] or ticks <= 0:
             return
         sample = (now - before) / ticks
+        active = int(np.sum(self._population.active))
+        if position.phase == TRAINING and not self._population.updates.any():
+            self.steps_per_second = active / sample  # a warm-up tells nothing of what comes
+            return
         smooth = self._seconds_per_tick.get(position.phase, sample)
-        smooth += 0.1 * (sample - smooth)
+        smooth += 0.3 * (sample - smooth)
         self._seconds_per_tick[position.phase] = smooth
-        self.steps_per_second = float(np.sum(self._population.active)) / smooth
+        self.steps_per_second = active / smooth
 
     def seconds_left(self) -> float | None:
         """None until there is a measurement; an unmeasured phase counts like the measured one."""
