@@ -108,11 +108,13 @@ def _train_group(
     try:
         for run, outcome in zip(runs, _outcomes(workload, request, group, stop), strict=True):
             _record_outcome(workload, run, outcome)
-    except UserError:
-        raise
     except (KeyboardInterrupt, SystemExit):
         pass  # a second Ctrl-C; Lightning turns it into SystemExit
     except Exception as error:
+        if stop.at_once:
+            return stop.exit_code
+        if isinstance(error, UserError):
+            raise
         _record_failure(runs, error)
         return 1
     finally:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import suite.rl
 from suite import resources
 from suite.__main__ import main
-from tests.suite.runs import SMALL, record
+from suite.errors import UserError
+from suite.stop import STOPPING
+from tests.suite.runs import SMALL, record, run_paths
 
 
 def start(tmp_path, *argv, **script):
@@ -37,7 +40,7 @@ def test_a_signal_leaves_a_run_that_can_be_resumed(number, code, tmp_path):
     process.send_signal(number)
     out, error = process.communicate(timeout=30)
     assert process.returncode == code
-    assert error == ""
+    assert error == f"{STOPPING}\n"
     assert "The same command resumes" in out
     (config,) = tmp_path.rglob("config.json")
     assert not (config.parent / "done.json").exists()
@@ -53,6 +56,27 @@ def test_a_second_interrupt_does_not_wait(tmp_path):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("surfaces", [RuntimeError("unexpected pos"), UserError("damaged")])
+def test_a_second_interrupt_is_no_failure_whatever_surfaces(
+    surfaces, training, monkeypatch, capsys
+):
+    training()
+
+    def interrupted_while_saving(*_, **__):
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise surfaces from None
+
+    monkeypatch.setattr(suite.rl, "train", interrupted_while_saving)
+    assert main([*SMALL, "--seed", "0", "1"]) == 130
+    assert capsys.readouterr().err == f"{STOPPING}\n"
+    assert not list(Path().rglob("failed.json"))
+    for path in run_paths():
+        assert record(path, "meta.json")["sessions"][0]["status"] == "unfinished"
 
 
 def test_a_second_process_on_the_same_run_exits_with_a_message(tmp_path, monkeypatch, capsys):
