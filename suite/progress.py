@@ -49,9 +49,11 @@ def _line(title: str, progress: Progress) -> str:
 
 def _place(progress: Progress) -> str:
     left = progress.seconds_left
+    # A phase ends with an episode, some steps late.
+    step = min(progress.step, progress.steps)
     return (
         f"iteration {progress.iteration + 1}/{progress.iterations} {progress.phase} "
-        f"{progress.step:,}/{progress.steps:,}, {progress.steps_per_second:,.0f} steps/s"
+        f"{step:,}/{progress.steps:,}, {progress.steps_per_second:,.0f} steps/s"
         + ("" if left is None else f", {duration(left)} left")
     )
 
@@ -106,7 +108,8 @@ def _live(title: str) -> Iterator[Show]:
                 Text(member.status, style="red" if member.status == "diverged" else ""),
             )
         bar = ProgressBar(total=progress.steps, completed=progress.step)
-        return Group(Text(f"{title} {_place(progress)}", style="bold"), bar, table)
+        # The bar ends without a line feed: what came after it would be cut off.
+        return Group(Text(f"{title} {_place(progress)}", style="bold"), table, bar)
 
-    with Live(auto_refresh=False) as live:
+    with Live(auto_refresh=False, transient=True) as live:
         yield lambda progress: live.update(picture(progress), refresh=True)

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import subprocess
 import sys
 import time
@@ -82,6 +83,26 @@ def test_a_terminal_shows_every_member_with_its_figures(monkeypatch):
     text = terminal.getvalue()
     expected = "iteration 1/200 training 1,250/250,000,1 h 02 min left,none/seed0,0.0123,1.5,-20"
     assert all(part in text for part in [*expected.split(","), "diverged"])
+
+
+def test_on_the_screen_the_headers_stand_on_a_line_of_their_own(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    with display("Pong") as show:
+        show(PROGRESS)
+        shown = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", terminal.getvalue()).splitlines()
+        before = len(terminal.getvalue())
+    headers = next(line.split() for line in shown if line.startswith("member"))
+    assert headers == ["member", "epsilon", "loss", "mean", "Q", "last", "score", "status"]
+    erased_line = "\x1b[2K"
+    assert terminal.getvalue()[before:].count(erased_line) >= 5
+
+
+def test_an_episode_finished_after_the_phase_is_not_above_all_steps(capsys, clock):
+    with display("Pong") as show:
+        show(Progress(0, 2, "training", 25, 20, 5.0, None, ()))
+    assert capsys.readouterr().out == "Pong iteration 1/2 training 20/20, 5 steps/s\n"
 
 
 def test_the_time_left_is_left_out_while_it_is_unknown(capsys, clock):
