@@ -1,8 +1,11 @@
 """What a run has logged so far, as columns for tables and figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from suite.errors import UserError
+from suite.output import warn
 from suite.run_directory import Run
 from suite.run_log import EVALUATIONS, METRICS, read_rows
 
@@ -40,6 +43,25 @@ class History:
         """Scheme, weight_decay and seed."""
         member: dict[str, Any] = self.run.config["member"]
         return member
+
+
+def read_histories(runs: Sequence[Run]) -> list[History]:
+    """The histories that can be read; the others are named on stderr and left out.
+
+    Raises:
+        UserError: none can be read.
+    """
+    histories, errors = [], []
+    for run in runs:
+        try:
+            histories.append(History.of(run))
+        except UserError as error:
+            errors.append(str(error))
+    if not histories:
+        raise UserError("; ".join(errors))
+    for reason in errors:
+        warn(f"left out: {reason}")
+    return histories
 
 
 def column(rows: list[Row], key: str) -> tuple[list[float], list[float]]:

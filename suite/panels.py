@@ -24,20 +24,25 @@ def curve(
 ) -> None:
     """A key of `rows` as a line in its own style, named in the legend."""
     steps, values = column(rows, key)
-    # A line through a single point would be invisible.
-    shape = marker or ("." if len(steps) == 1 else None)
-    axes.plot(steps, values, marker=shape, markersize=4, **style)
+    axes.plot(steps, values, marker=marker or alone(steps), fillstyle="none", **style)
     _mark_divergence(axes, history, steps, values)
 
 
+def alone(steps: Sequence[float]) -> str | None:
+    """The marker of a single point: a line through it would be invisible."""
+    return "o" if len(steps) == 1 else None
+
+
 def bands(axes: "Axes", history: History, style: Style) -> None:
-    """The quantiles of ln |m/w|, and under l2 where m would be the decay alone."""
+    """The quantiles of ln |m/w|, and under constant l2 where m would be the decay alone."""
     key = "optim/log_m_over_w/"
     for low, high, alpha in BANDS:
         steps, lows = column(history.metrics, key + low)
         _, highs = column(history.metrics, key + high)
-        axes.fill_between(steps, lows, highs, color=style["color"], alpha=alpha, linewidth=0)
-    if history.member["scheme"] == "l2":
+        edge = 6 if alone(steps) else 0
+        axes.fill_between(steps, lows, highs, color=style["color"], alpha=alpha, linewidth=edge)
+    always = history.run.config["recipe"].get("decay_schedule", "always") == "always"
+    if history.member["scheme"] == "l2" and always:
         decay = math.log(history.member["weight_decay"])
         axes.axhline(decay, color="black", linewidth=1, linestyle=":")
         axes.annotate(
@@ -50,7 +55,7 @@ def bands(axes: "Axes", history: History, style: Style) -> None:
             fontsize=9,
         )
     steps, medians = column(history.metrics, key + "q50")
-    axes.plot(steps, medians, color=style["color"], linewidth=1.5)
+    axes.plot(steps, medians, color=style["color"], linewidth=1.5, marker=alone(steps))
     _mark_divergence(axes, history, steps, medians)
 
 

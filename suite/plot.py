@@ -1,15 +1,17 @@
 """`wdbench plot RUN...`: learning curves and the inside of the optimizer as one PNG."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite.arguments import Parser
 from suite.errors import UserError
-from suite.history import History, column
-from suite.panels import Style, bands, curve, frame
+from suite.history import History, column, last, read_histories
+from suite.panels import Style, alone, bands, curve, frame
 from suite.run_directory import Run
+from suite.shown import find_runs, groups, labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
@@ -25,11 +27,14 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 BAND_NOTE = "|m/w| of all weights: line, median; bands from dark to light, 25-75, 5-95 and 1-99 %"
 COLUMNS = 4
+LINE = 170  # characters beside each other
 
 
 def main(argv: list[str], prog: str) -> int:
     parser = Parser(prog, "Draw runs: learning curves and the inside of the optimizer.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -37,7 +42,7 @@ def main(argv: list[str], prog: str) -> int:
         help="PNG; default RUN/plot.png, or plot.png for several",
     )
     options = parser.parse_args(argv)
-    runs = [Run.at(path) for path in options.runs]
+    runs = find_runs(options.runs)
     out = options.out or (runs[0].path / "plot.png" if len(runs) == 1 else Path("plot.png"))
     if out.suffix.lower() != ".png":
         raise UserError(f"--out: {out} does not end in .png")
@@ -51,7 +56,7 @@ def plot(runs: Sequence[Run], out: Path) -> Path:
     Raises:
         UserError: none of the runs has logged anything yet, nor diverged.
     """
-    histories = [h for h in map(History.of, runs) if h.metrics or h.status == "diverged"]
+    histories = [h for h in read_histories(runs) if h.metrics or h.status == "diverged"]
     if not histories:
         raise UserError("nothing to plot: no run has logged a row yet")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -78,9 +83,9 @@ def _draw_curves(
 
     training, evaluation, norm, drowned = figure.subplots(1, 4, sharex=True)
     for history, style in zip(histories, styles, strict=True):
-        training.plot(
-            *column(history.metrics, "train/return"), color=style["color"], alpha=0.3, linewidth=1
-        )
+        steps, returns = column(history.metrics, "train/return")
+        faint_line = {"color": style["color"], "alpha": 0.3, "linewidth": 1}
+        training.plot(steps, returns, marker=alone(steps), **faint_line)
         curve(training, history, history.evaluations, "train/return", style, marker="o")
         curve(evaluation, history, history.evaluations, "eval/return", style, marker="o")
         curve(norm, history, history.metrics, "optim/weight_norm", style)
@@ -89,12 +94,17 @@ def _draw_curves(
         curve(drowned, history, history.metrics, "optim/drowned_fraction", style | faint)
     frame(training, "training", "return per episode")
     frame(evaluation, "evaluation", "return per episode")
+    if all(last(history.evaluations, "eval/return") is None for history in histories):
+        evaluation.set_yticks([])
+        middle = {"transform": evaluation.transAxes, "ha": "center", "va": "center"}
+        evaluation.text(0.5, 0.5, "no evaluation yet", **middle)
     frame(norm, "weight norm", "2-norm of all weights")
     frame(drowned, "gradient drowned by decay", "share of weights (faint: would be)")
     drowned.set_ylim(bottom=0)
     drowned.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    handles, labels = norm.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=COLUMNS, frameon=False)
+    handles, names = norm.get_legend_handles_labels()
+    ncols = max(1, min(COLUMNS, LINE // max(map(len, names))))
+    figure.legend(handles, names, loc="outside lower center", ncols=ncols, frameon=False)
     figure.suptitle(_title(histories), fontsize=14)
 
 
@@ -105,7 +115,8 @@ def _draw_bands(
     panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for axes, history, style in zip(panels, histories, styles, strict=False):
         bands(axes, history, style)
-        frame(axes, style["label"], "ln |m/w|" if axes in panels[::columns] else "")
+        title = textwrap.fill(style["label"], LINE // columns)
+        frame(axes, title, "ln |m/w|" if axes in panels[::columns] else "")
         axes.tick_params(labelbottom=True)
     for axes in panels[len(histories) :]:
         axes.set_visible(False)
@@ -113,30 +124,33 @@ def _draw_bands(
 
 
 def _title(histories: Sequence[History]) -> str:
-    return ", ".join(sorted({h.run.path.parent.parent.name for h in histories}))
+    return ", ".join(sorted({h.run.path.absolute().parent.parent.name for h in histories}))
 
 
 def _styles(histories: Sequence[History]) -> list[Style]:
-    """Colour by scheme and lambda; line style by seed, or like the colour when seeds are equal."""
-    names = list(dict.fromkeys(history.run.path.parent for history in histories))
+    """Colour by all but the seed; line style by seed, or like the colour when seeds are equal.
+
+    Rings of different sizes stay visible where points coincide.
+    """
+    runs = [history.run for history in histories]
+    names = list(dict.fromkeys(groups(runs)))
     schemes = [history.member["scheme"] for history in histories]
     seeds = list(dict.fromkeys(history.member["seed"] for history in histories))
-    one_lambda_each = len(set(schemes)) == len(names)
+    one_group_each = len(set(schemes)) == len(names)
     styles = []
-    for history, scheme in zip(histories, schemes, strict=True):
-        index = names.index(history.run.path.parent)
-        style = seeds.index(history.member["seed"]) if len(seeds) > 1 else index
-        colour = SCHEME_COLOURS[scheme] if one_lambda_each else COLOURS[index % len(COLOURS)]
+    for position, (history, group, label) in enumerate(
+        zip(histories, groups(runs), labels(runs), strict=True)
+    ):
+        index, scheme = names.index(group), history.member["scheme"]
+        seed, again = seeds.index(history.member["seed"]), index // len(COLOURS)
+        style = seed + again * len(seeds) if len(seeds) > 1 else index
+        colour = SCHEME_COLOURS[scheme] if one_group_each else COLOURS[index % len(COLOURS)]
         styles.append(
             {
                 "color": colour,
                 "linestyle": STYLES[style % len(STYLES)],
-                "label": _label(history, several_games=len({name.parent for name in names}) > 1),
+                "label": label + (" (diverged)" if history.status == "diverged" else ""),
+                "markersize": 4 + 2.5 * ((len(runs) - 1 - position) % len(STYLES)),
             }
         )
     return styles
-
-
-def _label(history: History, *, several_games: bool) -> str:
-    game = f"{history.run.path.parent.parent.name} " if several_games else ""
-    return f"{game}{history.run.label}" + (" (diverged)" if history.status == "diverged" else "")

@@ -109,11 +109,6 @@ class Run:
             )
         return cls(path, config)
 
-    @property
-    def label(self) -> str:
-        """Scheme, lambda and seed as legends show them, e.g. `separated-1e-4 seed0`."""
-        return f"{self.path.parent.name} {self.path.name.split('-')[0]}"
-
     def done(self) -> dict[str, Any] | None:
         """The final record, `{"status": ..., "figures": {...}}`; None while unfinished."""
         return read_json(self.path / "done.json")

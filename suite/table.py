@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suite.arguments import Parser
-from suite.history import History, last
+from suite.history import History, last, read_histories
 from suite.run_directory import Run
+from suite.shown import differing, find_runs, values
 
 SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
 NEARLY_LAMBDA = 0.05  # distance of ln(median |m/w|) from ln(lambda) that counts as equal
@@ -19,16 +20,20 @@ LAMBDA_UNITS = (
 
 def main(argv: list[str], prog: str) -> int:
     parser = Parser(prog, "Put runs side by side: score and the inside of the optimizer.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
-    print(table([Run.at(path) for path in parser.parse_args(argv).runs]))
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
+    )
+    print(table(find_runs(parser.parse_args(argv).runs)))
     return 0
 
 
 def table(runs: Sequence[Run]) -> str:
     """The table, the sentence that says what to look at, and where it is drawn from."""
-    histories = [History.of(run) for run in runs]
-    head = ["game", "scheme", "lambda", "seed", "status", "score", "weight norm", "median |m/w|"]
-    lines = [[*head, "drowned"], *map(_cells, histories)]
+    histories = read_histories(runs)
+    keys = differing([history.run for history in histories])
+    head = ["game", "scheme", "lambda", *keys, "seed", "status", "score", "weight norm"]
+    head += ["median |m/w|", "drowned"]
+    lines = [head, *(_cells(history, keys) for history in histories)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     rows = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
     rows.insert(1, "  ".join("-" * width for width in widths))
@@ -63,11 +68,8 @@ def look_at(histories: Sequence[History]) -> str:
     return f"Look at the column drowned: {fact}. {column}"
 
 
-def _cells(history: History) -> list[str]:
+def _cells(history: History, keys: Sequence[str]) -> list[str]:
     member, metrics = history.member, history.metrics
-    score = last(history.evaluations, "eval/return")
-    if score is None:
-        score = last(history.evaluations, "train/return")
     log_median = last(metrics, "optim/log_m_over_w/q50")
     drowned = last(metrics, "optim/drowned_fraction")
     inside = member["scheme"] == "l2"
@@ -75,13 +77,23 @@ def _cells(history: History) -> list[str]:
         str(history.run.config["recipe"].get("game", "")),
         str(member["scheme"]),
         f"{member['weight_decay']:g}" if member["weight_decay"] else "-",
+        *values(history.run, keys),
         str(member["seed"]),
         history.status,
-        "-" if score is None else f"{score:.1f}",
+        _score(history),
         _number(last(metrics, "optim/weight_norm")),
         "-" if log_median is None else f"{math.exp(log_median):.2e}",
         "-" if drowned is None else f"{drowned:.1%}" if inside else f"({drowned:.1%})",
     ]
+
+
+def _score(history: History) -> str:
+    """The newest evaluation; where there is none, the training return, marked as such."""
+    for key, mark in (("eval/return", ""), ("train/return", " train")):
+        score = last(history.evaluations, key)
+        if score is not None:
+            return f"{score:.1f}{mark}"
+    return "-"
 
 
 def _number(value: float | None) -> str:

@@ -10,10 +10,10 @@ from suite.run_log import RunLog
 SMALL = ["run", "rl", "--replay-capacity", "20000", "--device", "cpu"]
 
 
-def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, game="Pong", rows=(), scores=()):
+def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, rows=(), scores=(), **recipe):
     """A run with these rows of metrics, and one evaluation per score after 1,000 steps each."""
     member = suite.rl.Member(scheme, weight_decay, seed)
-    run = Run.of(suite.rl, suite.rl.Recipe(game=game), member, Path(runs))
+    run = Run.of(suite.rl, suite.rl.Recipe(**recipe), member, Path(runs))
     with locked([run]), RunLog(run.path) as log:
         for row in rows:
             log.metrics(row)

@@ -45,7 +45,7 @@ def test_a_run_without_rows_has_a_line_without_values(tmp_path):
 
 def test_without_evaluation_the_score_is_the_training_return(tmp_path):
     run = make_run(tmp_path, scores=[{"train/return": -19.5, "eval/return": None}])
-    assert cells(table([run]), "none")[5] == "-19.5"
+    assert cells(table([run]), "none")[5:7] == ["-19.5", "train"]
 
 
 def test_diverged_is_in_the_table(tmp_path):

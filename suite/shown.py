@@ -1,0 +1,81 @@
+"""Runs that are shown together: which they are, and what tells them apart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from suite.errors import UserError
+from suite.output import warn
+from suite.run_directory import Run
+
+
+def find_runs(paths: Sequence[Path]) -> list[Run]:
+    """The runs at these paths, and all below a path that is none itself.
+
+    Raises:
+        UserError: there is none at or below one of the paths.
+    """
+    found: dict[Path, Run] = {}
+    for path in paths:
+        if (path / "config.json").exists():
+            found[path] = Run.at(path)
+            continue
+        below = len(found)
+        for config in sorted(path.rglob("config.json")):
+            try:
+                found[config.parent] = Run.at(config.parent)
+            except UserError as error:
+                warn(f"left out: {error}")
+        if len(found) == below:
+            raise UserError(
+                f"{path} is no run directory and has none below it; "
+                "run directories look like runs/rl/Pong/*/*"
+            )
+    return list(found.values())
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """Keys of the recipe, but the game, in which the runs differ."""
+    recipes = [run.config["recipe"] for run in runs]
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe if key != "game")
+    return [key for key in keys if len({_text(recipe.get(key)) for recipe in recipes}) > 1]
+
+
+def several_games(runs: Sequence[Run]) -> bool:
+    return len({run.config["recipe"].get("game") for run in runs}) > 1
+
+
+def values(run: Run, keys: Sequence[str]) -> list[str]:
+    """The run's values of these keys of the recipe as text."""
+    return [_text(run.config["recipe"].get(key)) for key in keys]
+
+
+def labels(runs: Sequence[Run]) -> list[str]:
+    """What legends call the runs, e.g. `l2-1e-3 decay_schedule=early:10 seed0`."""
+    seeds = [run.config["member"]["seed"] for run in runs]
+    return [f"{group} seed{seed}" for group, seed in zip(groups(runs), seeds, strict=True)]
+
+
+def groups(runs: Sequence[Run]) -> list[str]:
+    """The labels without the seed: equal where runs differ in nothing else."""
+    keys, games = differing(runs), several_games(runs)
+    return [
+        " ".join(
+            [
+                *([str(run.config["recipe"].get("game"))] if games else []),
+                run.path.absolute().parent.name,
+                *(f"{key}={value}" for key, value in zip(keys, values(run, keys), strict=True)),
+            ]
+        )
+        for run in runs
+    ]
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)

@@ -1,0 +1,85 @@
+"""Runs shown together: all below a folder, told apart by what they differ in."""
+
+import pytest
+from matplotlib.figure import Figure
+
+from suite.__main__ import main
+from suite.plot import plot
+from suite.shown import find_runs, labels
+from suite.table import table
+from tests.suite.fake_training import metrics_row
+from tests.suite.runs import make_run
+
+
+def pair(folder, **options):
+    """Two runs that differ in the schedule alone."""
+    return [
+        make_run(folder, "l2", 1e-3, decay_schedule=schedule, **options)
+        for schedule in ("always", "early:10")
+    ]
+
+
+def test_labels_name_what_differs_and_nothing_else(tmp_path):
+    assert labels(pair(tmp_path)) == [
+        "l2-1e-3 decay_schedule=always seed0",
+        "l2-1e-3 decay_schedule=early:10 seed0",
+    ]
+    several = [make_run(tmp_path, warm_up=400), make_run(tmp_path, game="Qbert", gamma=0.9)]
+    assert labels(several) == [
+        "Pong none gamma=0.99 warm_up=400 seed0",
+        "Qbert none gamma=0.9 warm_up=20000 seed0",
+    ]
+    assert labels([make_run(tmp_path, seed=seed) for seed in (0, 1)]) == [
+        "none seed0",
+        "none seed1",
+    ]
+
+
+def test_the_table_has_a_column_for_what_differs(tmp_path):
+    first, second = pair(tmp_path)
+    head, _, *lines = table([first, second]).splitlines()
+    assert head.split()[2:5] == ["lambda", "decay_schedule", "seed"]
+    assert [line.split()[3] for line in lines[:2]] == ["always", "early:10"]
+    assert "decay_schedule" not in table([first])
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_runs_of_other_recipes_differ_in_colour_or_line_style(tmp_path, seeds, monkeypatch):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    runs = [run for seed in seeds for run in pair(tmp_path, rows=[metrics_row(10)], seed=seed)]
+    with pytest.raises(FileNotFoundError):  # as nothing was saved
+        plot(runs, tmp_path / "out.png")
+    axes = next(axes for axes in figures[0].get_axes() if axes.get_title() == "weight norm")
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == len(runs)
+    assert len({line.get_color() for line in axes.lines}) == 2
+
+
+def test_a_folder_stands_for_all_runs_below_it(tmp_path):
+    runs = [make_run(tmp_path, game=game) for game in ("Pong", "Qbert")]
+    paths = {run.path for run in runs}
+    assert {run.path for run in find_runs([tmp_path])} == paths
+    assert {run.path for run in find_runs([runs[0].path, tmp_path, runs[0].path])} == paths
+    assert [run.path for run in find_runs([tmp_path / "rl" / "Pong"])] == [runs[0].path]
+
+
+@pytest.mark.parametrize("command", ["table", "plot"])
+def test_a_folder_without_runs_is_an_error_that_says_what_runs_look_like(command, tmp_path, capsys):
+    assert main([command, str(tmp_path)]) == 2
+    assert "run directories look like runs/rl/Pong/*/*" in capsys.readouterr().err
+
+
+def test_a_damaged_run_is_named_and_left_out(tmp_path, capsys):
+    whole = make_run(tmp_path, "l2", 1e-3)
+    lines, config = make_run(tmp_path, seed=1), make_run(tmp_path, seed=2)
+    (lines.path / "metrics.jsonl").write_text("nonsense\n")
+    (config.path / "config.json").write_text("nonsense")
+    assert main(["table", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert "l2" in printed.out
+    assert "none" not in printed.out.splitlines()[2]
+    assert f"left out: {lines.path / 'metrics.jsonl'}, line 1 is damaged" in printed.err
+    assert f"left out: {config.path / 'config.json'} is damaged" in printed.err
+    (whole.path / "eval.jsonl").write_text("nonsense\n")
+    assert main(["table", str(lines.path), str(whole.path)]) == 2
+    assert "eval.jsonl, line 1 is damaged" in capsys.readouterr().err
