@@ -10,7 +10,7 @@ import docstring_parser
 from jsonargparse import ArgumentParser, Namespace
 
 from suite.errors import UserError
-from suite.layers import Layers, presets
+from suite.layers import LISTS, Layers, presets
 from suite.workloads import Workload
 
 ABOUT = """\
@@ -120,7 +120,12 @@ def parse(parser: ArgumentParser, argv: Sequence[str], workload: Workload) -> Na
             raise UserError(" ".join(str(error).split())) from error
         key, value = refused["key"], refused["value"].strip()
         where = f"{layers.origin[key]}: " if layers.origin.get(key) else ""
-        raise UserError(f"{where}{key}: {value!r} is not {_allowed(parser, key)}") from error
+        allowed = _allowed(parser, key)
+        if key in LISTS and "," in value:
+            parts = [part.strip() for part in value.split(",")]
+            several = f"{key}: [{', '.join(parts)}]" if where else f"--{key} {' '.join(parts)}"
+            allowed += f"; several values are written {several}"
+        raise UserError(f"{where}{key}: {value!r} is not {allowed}") from error
     if values.scheme == ["none"] and layers.from_another_file("weight_decay", than="scheme"):
         values.weight_decay = []  # of the schemes that none has replaced
     return values

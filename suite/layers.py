@@ -49,10 +49,14 @@ class Layers:
         """
         above: list[tuple[str, str]] = []
         rest = iter(argv)
+        flag, room = "", 0  # the flag whose values are being read, and how many it still takes
         for token in rest:
             name, equals, value = token.removeprefix("--").partition("=")
             name = name.replace("-", "_")
             if not token.startswith("--"):
+                if flag and not room:
+                    raise UserError(f"{flag} takes one value; {token!r} is a second")
+                room -= 1
                 above.append(("value", token))
             elif name not in self._flags:
                 flags = (f"--{flag}" for flag in self._flags)
@@ -62,7 +66,10 @@ class Layers:
                 if not value or value.startswith("--"):
                     raise UserError(f"--{name} needs a value")
                 above.append((name, value))
+                flag, room = f"--{name}", 0
             else:
+                flag = f"--{name}" if name not in (*LISTS, *COMMAND_ONLY) else ""
+                room = 0 if equals else 1
                 above.append((name, f"--{name}{equals}{value}"))
         for kind, text in above:
             preset = text if kind == "preset" else preset
