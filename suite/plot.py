@@ -27,7 +27,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 BAND_NOTE = "|m/w| of all weights: line, median; bands from dark to light, 25-75, 5-95 and 1-99 %"
 COLUMNS = 4
-LINE = 170  # characters beside each other
+LINE = 150  # characters beside each other
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -84,8 +84,8 @@ def _draw_curves(
     training, evaluation, norm, drowned = figure.subplots(1, 4, sharex=True)
     for history, style in zip(histories, styles, strict=True):
         steps, returns = column(history.metrics, "train/return")
-        faint_line = {"color": style["color"], "alpha": 0.3, "linewidth": 1}
-        training.plot(steps, returns, marker=alone(steps), **faint_line)
+        rough = style | {"alpha": 0.3, "linewidth": 1, "linestyle": "-", "label": None}
+        training.plot(steps, returns, marker=alone(steps), fillstyle="none", **rough)
         curve(training, history, history.evaluations, "train/return", style, marker="o")
         curve(evaluation, history, history.evaluations, "eval/return", style, marker="o")
         curve(norm, history, history.metrics, "optim/weight_norm", style)
