@@ -90,6 +90,7 @@ def _number(value: float | None) -> str:
 def _live(title: str) -> Iterator[Show]:
     from rich.console import Group
     from rich.live import Live
+    from rich.padding import Padding
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -108,8 +109,8 @@ def _live(title: str) -> Iterator[Show]:
                 Text(member.status, style="red" if member.status == "diverged" else ""),
             )
         bar = ProgressBar(total=progress.steps, completed=progress.step)
-        # The bar ends without a line feed: what came after it would be cut off.
-        return Group(Text(f"{title} {_place(progress)}", style="bold"), table, bar)
+        # A bar has no line feed, a padding has. As the last line, full, it would wrap an echoed ^C.
+        return Group(Text(f"{title} {_place(progress)}", style="bold"), Padding(bar, 0), table)
 
     with Live(auto_refresh=False, transient=True) as live:
         yield lambda progress: live.update(picture(progress), refresh=True)
