@@ -4,16 +4,14 @@
     RUN/checkpoint/<position>.pt     parameters, target, optimizer, counters, actions of the phase
     RUN/replay/<first row>.rows      what the replay was given, in segments (rl/replay_file.py)
 
-The pointer is written last and atomically: whatever the moment of a kill, it names whole files.
+The first two are shared_optim/checkpoint_files.py's: whatever the moment of a kill, the pointer
+names whole files.
 Emulators cannot be saved; they are seeded per phase, so the actions since its begin lead back.
 """
 
-import hashlib
-import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,21 +20,8 @@ from torch import Tensor
 from rl.population import Population
 from rl.progress import PHASES, Position
 from rl.replay_file import ReplayFile
-
-POINTER = "checkpoint.json"
-
-
-class CheckpointError(Exception):
-    """A checkpoint that cannot be read.
-
-    Attributes:
-        path: the broken file.
-        previous: whether the checkpoint before it is still there.
-    """
-
-    def __init__(self, path: Path, problem: str, *, previous: bool) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path, self.previous = path, previous
+from shared_optim.checkpoint_files import CheckpointError as CheckpointError
+from shared_optim.checkpoint_files import CheckpointFiles
 
 
 def position_of(run: Path, *, previous: bool = False) -> Position | None:
@@ -56,7 +41,7 @@ def verify(run: Path, *, previous: bool = False) -> None:
         CheckpointError: it is not.
     """
     if _entry(run, previous=previous):
-        _checked_file(run, previous=previous)
+        CheckpointFiles(run).checked_file(previous=previous)
 
 
 def discard_replay(run: Path) -> None:
@@ -68,8 +53,8 @@ class Checkpoint:
     """One member's checkpoints in its run directory."""
 
     def __init__(self, run: Path, capacity: int) -> None:
-        self._folder = run / "checkpoint"
         self._run = run
+        self._files = CheckpointFiles(run)
         self._rows = ReplayFile(run / "replay", capacity)
 
     def exists(self) -> bool:
@@ -81,27 +66,20 @@ class Checkpoint:
 
         Returns the pointer's entry for `publish`; until then the run resumes from the one before.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._rows.write(population.replay, k)
         iteration, phase, tick = population.position
-        file = self._folder / f"{iteration:04d}-{PHASES[phase]}-{tick:06d}.pt"
+        name = f"{iteration:04d}-{PHASES[phase]}-{tick:06d}.pt"
         state = _capture(population, k) | beside
         return {
-            "file": file.name,
-            "sha256": _write(file, lambda stream: torch.save(state, stream)),
+            "file": name,
+            "sha256": self._files.write(name, lambda stream: torch.save(state, stream)),
             "position": list(population.position),
             "rows": state["rows"],
         }
 
     def publish(self, entry: dict[str, Any]) -> None:
         """Point to a written state; only the one before it is kept beside it."""
-        before = _entry(self._run, previous=False)
-        _publish(self._folder / POINTER, {"latest": entry, "previous": before})
-        keep = [entry] + ([before] if before else [])
-        names = {kept["file"] for kept in keep}
-        for path in (*self._folder.glob("*.pt"), *self._folder.glob("*.temporary")):
-            if path.name not in names:
-                path.unlink()
+        keep = self._files.publish(entry)
         self._rows.forget_before(min(kept["rows"] for kept in keep))
 
     def load(self, *, previous: bool = False) -> dict[str, Any]:
@@ -126,11 +104,7 @@ class Checkpoint:
 
     def withdraw_latest(self) -> None:
         """Make the previous checkpoint the latest, and put the latest aside as `*.damaged`."""
-        latest = _entry(self._run, previous=False)
-        previous = _entry(self._run, previous=True)
-        _publish(self._folder / POINTER, {"latest": previous, "previous": None})
-        if latest and (file := self._folder / latest["file"]).exists():
-            file.rename(file.with_suffix(".damaged"))
+        self._files.withdraw_latest()
 
 
 def trained_parameters(run: Path) -> dict[str, Tensor]:
@@ -198,63 +172,21 @@ def _of_member(value: Any, k: int) -> Any:
 
 
 def _entry(run: Path, *, previous: bool) -> dict[str, Any] | None:
-    """The pointer's entry, None where there is no pointer or no previous state."""
-    path = run / "checkpoint" / POINTER
-    if not path.exists():
+    """The pointer's entry with what is ours in it checked, None where there is none."""
+    files = CheckpointFiles(run)
+    entry = files.entry(previous=previous)
+    if entry is None:
         return None
     try:
-        pointer = json.loads(path.read_text())
-        entry = pointer["previous" if previous else "latest"]
-        if entry is None and previous:
-            return None
-        return {
-            "file": str(entry["file"]),
-            "sha256": str(entry["sha256"]),
-            "position": list(Position(*map(int, entry["position"]))),
+        return entry | {
+            "position": list(Position(*entry["position"])),
             "rows": int(entry["rows"]),
         }
-    except (KeyError, TypeError, ValueError) as error:  # also of text that is not JSON
-        raise CheckpointError(
-            path, "is damaged: no checkpoint's pointer", previous=False
-        ) from error
-
-
-def _checked_file(run: Path, *, previous: bool) -> Path:
-    entry = _entry(run, previous=previous)
-    if entry is None:
-        raise CheckpointError(run / "checkpoint" / POINTER, "is missing", previous=False)
-    fallback = not previous and _entry(run, previous=True) is not None
-    file: Path = run / "checkpoint" / entry["file"]
-    if not file.exists():
-        raise CheckpointError(file, "is missing", previous=fallback)
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != entry["sha256"]:
-        raise CheckpointError(file, "is damaged: it is not what was written", previous=fallback)
-    return file
+    except (KeyError, TypeError, ValueError) as error:
+        raise files.damaged_pointer() from error
 
 
 def _read_state(run: Path, *, previous: bool) -> dict[str, Any]:
-    file = _checked_file(run, previous=previous)
+    file = CheckpointFiles(run).checked_file(previous=previous)
     state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     return state
-
-
-def _publish(path: Path, pointer: dict[str, Any]) -> None:
-    _write(path, lambda stream: stream.write(json.dumps(pointer, indent=2).encode()))
-
-
-def _write(path: Path, content: Callable[[BinaryIO], object]) -> str:
-    """Write a whole file or nothing, and return its sha256."""
-    temporary = path.with_suffix(".temporary")
-    with temporary.open("w+b") as stream:
-        content(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-        stream.seek(0)
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    temporary.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-    return digest

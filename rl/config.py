@@ -6,11 +6,13 @@ already subject to the machine's arithmetic.
 """
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Literal
 
-Scheme = Literal["none", "l2", "decoupled", "separated"]
+from shared_optim.member import ConfigError as ConfigError
+from shared_optim.member import Member as Member
+from shared_optim.member import Scheme as Scheme
+from shared_optim.member import check_schedule
 
 PAPER_GAMES = (
     "BeamRider",
@@ -23,10 +25,6 @@ PAPER_GAMES = (
     "TimePilot",
 )
 """The eight games of Table 1."""
-
-
-class ConfigError(ValueError):
-    """A value that cannot be used. The message names the key, the value and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +138,7 @@ class Recipe:
                 f"replay_capacity: {self.replay_capacity} is below n_step + 4, "
                 f"{self.n_step + 4}: no state would fit"
             )
-        if not _SCHEDULE.fullmatch(self.decay_schedule):
-            raise ConfigError(
-                f"decay_schedule: {self.decay_schedule!r} is none of always, early:T, late:T, "
-                "stuttered:K with T and K whole numbers of updates, e.g. early:100000"
-            )
+        check_schedule(self.decay_schedule)
 
 
 _POSITIVE = (
@@ -163,42 +157,6 @@ _POSITIVE = (
 )
 _FRACTIONS = ("gamma", "epsilon_final", "evaluation_epsilon", "sticky_actions")
 _MULTIPLES = ("warm_up", "log_every")
-_SCHEDULE = re.compile(r"always|(early|late|stuttered):[1-9][0-9]*")
-
-
-@dataclass(frozen=True, order=True)
-class Member:
-    """One agent of a population: what is its own. `weight_decay` is lambda; 0 only with `none`."""
-
-    scheme: Scheme
-    weight_decay: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ConfigError(
-                f"weight_decay: {self.weight_decay} is not a finite number >= 0, e.g. 1e-4"
-            )
-        if self.scheme == "none" and self.weight_decay:
-            raise ConfigError(
-                f"weight_decay: {self.weight_decay:g} has no meaning for scheme none; "
-                "leave it out or choose l2, decoupled or separated"
-            )
-        if self.scheme != "none" and not self.weight_decay:
-            raise ConfigError(
-                f"weight_decay: scheme {self.scheme} needs a value above 0, e.g. 1e-4; "
-                "without decay the scheme is none"
-            )
-        if self.seed < 0:
-            raise ConfigError(f"seed: {self.seed} is negative")
-
-    @property
-    def name(self) -> str:
-        """`none` or e.g. `separated-1e-4`: the scheme and lambda as paths and legends show them."""
-        if self.scheme == "none":
-            return "none"
-        mantissa, exponent = f"{self.weight_decay:e}".split("e")
-        return f"{self.scheme}-{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,17 @@
-"""Adam with L2, decoupled and separated weight decay, its schedules and its diagnostics."""
+"""Adam with L2, decoupled and separated weight decay, its schedules and its diagnostics.
 
-from shared_optim.diagnostics import StepReport, observe_step
-from shared_optim.groups import decay_groups, lambdas
-from shared_optim.optimizer import WeightDecayAdam
-from shared_optim.schedules import Schedule, parse_schedule
+The names below are imported when they are first used: `shared_optim.member` and
+`shared_optim.checkpoint_files` are read by commands that must not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shared_optim.diagnostics import StepReport, observe_step
+    from shared_optim.groups import decay_groups, lambdas
+    from shared_optim.optimizer import WeightDecayAdam
+    from shared_optim.schedules import Schedule, parse_schedule
 
 __all__ = [
     "Schedule",
@@ -14,3 +22,21 @@ __all__ = [
     "observe_step",
     "parse_schedule",
 ]
+
+_HOME = {
+    "Schedule": "schedules",
+    "StepReport": "diagnostics",
+    "WeightDecayAdam": "optimizer",
+    "decay_groups": "groups",
+    "lambdas": "groups",
+    "observe_step": "diagnostics",
+    "parse_schedule": "schedules",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
+from shared_optim.member import Scheme
 from shared_optim.schedules import parse_schedule
 
-Scheme = Literal["none", "l2", "decoupled", "separated"]
 LAMBDAS = ("l2", "decoupled", "separated")
 PER_MEMBER = (*LAMBDAS, "schedule")
 EPS_PLACEMENTS = ("outside", "hat")

@@ -13,6 +13,7 @@ from rl.checkpoint import CheckpointError, position_of, trained_parameters
 from rl.config import Member
 from rl.population import Population
 from rl.progress import Position
+from shared_optim.checkpoint_files import CheckpointFiles
 from tests.rl.conftest import SEEDED, SMALL, Killed, run
 
 
@@ -44,20 +45,20 @@ def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
 ):
     # a checkpoint of two members writes state, state, pointer, pointer
     written = 0
-    whole = checkpoint._write
+    whole = CheckpointFiles.write
 
-    def cut_short(path, content):
+    def cut_short(files, name, content):
         nonlocal written
         written += 1
         if written == write:
-            path.with_suffix(".temporary").write_bytes(b"half a file")
+            (files.folder / name).with_suffix(".temporary").write_bytes(b"half a file")
             raise Killed
-        return whole(path, content)
+        return whole(files, name, content)
 
-    monkeypatch.setattr(checkpoint, "_write", cut_short)
+    monkeypatch.setattr(CheckpointFiles, "write", cut_short)
     with pytest.raises(Killed):
         run(tmp_path, SEEDED[:2])
-    monkeypatch.setattr(checkpoint, "_write", whole)
+    monkeypatch.setattr(CheckpointFiles, "write", whole)
     positions = [checkpoint.position_of(tmp_path / f"{m.name}-{m.seed}") for m in SEEDED[:2]]
     if len(set(positions)) == 1:
         logs, _ = run(tmp_path, SEEDED[:2])
