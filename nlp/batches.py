@@ -1,0 +1,67 @@
+"""Batches of one epoch from fairseq's own iterator, resumable inside an epoch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from nlp.network import MAX_POSITIONS, quiet
+
+Batch = dict[str, Any]
+
+
+class TrainingBatches:
+    """The training batches of the present epoch, as a loader for Lightning's Trainer.
+
+    The order is fairseq's: pairs of similar length share a batch of at most `max_tokens`, batches
+    are shuffled anew in every epoch by the seed and the epoch. With several processes, each takes
+    every `shards`-th batch; where they do not come out even the last ones get an empty batch, `{}`.
+
+    Args:
+        task: fairseq's TranslationTask with the split `train` loaded.
+        max_tokens: tokens per batch with padding.
+        seed: of the order.
+        shard, shards: which process of how many this is.
+        prefetch: batches prepared ahead by a thread; for GPUs.
+    """
+
+    def __init__(
+        self, task: Any, max_tokens: int, seed: int, shard: int, shards: int, prefetch: int
+    ) -> None:
+        with quiet():
+            self._epochs = task.get_batch_iterator(
+                dataset=task.dataset("train"),
+                max_tokens=max_tokens,
+                max_positions=(MAX_POSITIONS, MAX_POSITIONS),
+                required_batch_size_multiple=8,
+                seed=seed,
+                num_shards=shards,
+                shard_id=shard,
+                epoch=1,
+                data_buffer_size=prefetch,
+            )
+        self.per_epoch = len(self._epochs)
+
+    def place(self, epoch: int, done: int) -> None:
+        """Continue with epoch `epoch`, counted from 0, after `done` of this process's batches."""
+        state = {"epoch": epoch + 1, "iterations_in_epoch": done, "shuffle": True, "version": 2}
+        with quiet():
+            self._epochs.load_state_dict(state)
+
+    def __iter__(self) -> Iterator[Batch]:
+        with quiet():
+            batches = self._epochs.next_epoch_itr(shuffle=True)
+        for batch in batches:
+            yield batch or {}
+
+
+def validation_batches(task: Any, split: str, max_tokens: int) -> Iterator[Batch]:
+    """Every pair of a split once, in batches of similar length."""
+    with quiet():
+        epochs = task.get_batch_iterator(
+            dataset=task.dataset(split),
+            max_tokens=max_tokens,
+            max_positions=(MAX_POSITIONS, MAX_POSITIONS),
+            required_batch_size_multiple=8,
+            disable_iterator_cache=True,
+        )
+        batches = epochs.next_epoch_itr(shuffle=False)
+    yield from batches

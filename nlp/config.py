@@ -1,0 +1,169 @@
+"""Everything that decides what a translation run computes, as typed values. Imports no torch."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shared_optim.member import ConfigError as ConfigError
+from shared_optim.member import Member as Member
+from shared_optim.member import Scheme as Scheme
+from shared_optim.member import check_schedule
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The training recipe of one model. An update is one step of the optimizer.
+
+    Args:
+        data: corpus: `iwslt14`, `multi30k`, `grammar`, or the folder that `wdbench prepare` was
+            given.
+        bpe: merge operations of the joint byte-pair encoding.
+        joined: whether both languages share one dictionary and all embeddings; otherwise the
+            decoder's input and output embeddings are shared, as in the paper.
+        source: language translated from.
+        target: language translated into.
+        epochs: passes over the training pairs.
+        width: size of embeddings and layers.
+        feed_forward: hidden size of the feed-forward blocks.
+        heads: attention heads.
+        layers: layers of the encoder, and as many of the decoder.
+        dropout: probability of dropping an activation.
+        learning_rate: alpha of Adam at the end of the warm-up.
+        warm_up: updates over which alpha rises linearly from 0; then it falls as 1/sqrt(update).
+        beta1: decay rate of the first moment.
+        beta2: decay rate of the second moment.
+        adam_eps: epsilon of Adam.
+        eps_placement: `hat` adds eps to the uncorrected denominator (fairseq, TF1), `outside` to
+            the bias-corrected one (torch, optax).
+        rounding: `once` rounds theta one time per step, `torch` rounds after the decay as well.
+        decay_schedule: `always`, `early:T`, `late:T` or `stuttered:K`; T and K count updates.
+        decay_biases: whether biases and norms decay too, as in fairseq; False decays matrices only.
+        label_smoothing: probability mass spread evenly over the words that are not the reference.
+        clip_norm: largest 2-norm of the whole gradient; 0 does not clip.
+        max_tokens: tokens per batch with padding, of the longer side.
+        accumulate: batches per update; several GPUs share them.
+        precision: `float32`, or `bf16`: matrix products in bfloat16 under autocast; weights and
+            optimizer stay float32.
+        beam: hypotheses kept per sentence while decoding.
+        validation_sentences: sentences of the validation BLEU after each epoch; 0 takes all.
+        average_last: newest epochs whose weights are averaged for a second test BLEU.
+        log_every: updates between rows of metrics.jsonl and looks inside the optimizer.
+    """
+
+    data: str = "iwslt14"
+    bpe: int = 10_000
+    joined: bool = False
+    source: str = "de"
+    target: str = "en"
+    epochs: int = 50
+    width: int = 512
+    feed_forward: int = 1024
+    heads: int = 4
+    layers: int = 6
+    dropout: float = 0.3
+    learning_rate: float = 5e-4
+    warm_up: int = 4_000
+    beta1: float = 0.9
+    beta2: float = 0.98
+    adam_eps: float = 1e-8
+    eps_placement: Literal["outside", "hat"] = "hat"
+    rounding: Literal["once", "torch"] = "once"
+    decay_schedule: str = "always"
+    decay_biases: bool = True
+    label_smoothing: float = 0.1
+    clip_norm: float = 0.0
+    max_tokens: int = 4_096
+    accumulate: int = 1
+    precision: Literal["float32", "bf16"] = "float32"
+    beam: int = 5
+    validation_sentences: int = 0
+    average_last: int = 5
+    log_every: int = 500
+
+    def __post_init__(self) -> None:
+        for key in _POSITIVE:
+            if not getattr(self, key) > 0:
+                raise ConfigError(f"{key}: {getattr(self, key)} is not above 0")
+        for key in ("beta1", "beta2", "dropout", "label_smoothing"):
+            if not 0 <= getattr(self, key) < 1:
+                raise ConfigError(f"{key}: {getattr(self, key)} is not from 0 to below 1")
+        for key in ("warm_up", "adam_eps", "clip_norm", "validation_sentences"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{key}: {value} is not a finite number >= 0")
+        if self.width % (2 * self.heads):
+            raise ConfigError(
+                f"width: {self.width} is not a multiple of twice the heads, 2 x {self.heads}"
+            )
+        if not self.data:
+            raise ConfigError("data: is empty; allowed are iwslt14, multi30k, grammar or a folder")
+        if self.source == self.target:
+            raise ConfigError(f"target: {self.target} is also the source language")
+        check_schedule(self.decay_schedule)
+
+
+_POSITIVE = (
+    "bpe",
+    "epochs",
+    "width",
+    "feed_forward",
+    "heads",
+    "layers",
+    "learning_rate",
+    "max_tokens",
+    "accumulate",
+    "beam",
+    "average_last",
+    "log_every",
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how a run is trained; no part of its identity.
+
+    Args:
+        device: `auto` (cuda when there is one), `cpu` or `cuda`.
+        devices: processes that share the batches of an update, each with a GPU of its own.
+        threads: CPU threads for arithmetic; 0 leaves torch's choice.
+        checkpoint_every: updates between checkpoints within an epoch.
+        data_dir: folder of the prepared corpora.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = 1
+    threads: int = 0
+    checkpoint_every: int = 500
+    data_dir: str = "data"
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ConfigError(f"threads: {self.threads} is negative; 0 leaves torch's choice")
+        for key in ("devices", "checkpoint_every"):
+            if getattr(self, key) <= 0:
+                raise ConfigError(f"{key}: {getattr(self, key)} is not above 0")
+
+    @property
+    def data_folder(self) -> Path:
+        return Path(self.data_dir)
+
+
+def check_devices(recipe: Recipe, machine: Machine) -> None:
+    """Raise ConfigError where the devices cannot share the batches of an update evenly."""
+    if recipe.accumulate % machine.devices:
+        raise ConfigError(
+            f"devices: {machine.devices} cannot share the {recipe.accumulate} batches of an "
+            f"update evenly; choose an --accumulate that is a multiple of {machine.devices}"
+        )
+
+
+def learning_rate(recipe: Recipe, updates: int) -> float:
+    """alpha of the update that follows `updates` others: fairseq's inverse square root schedule.
+
+    learning_rate * min(u / warm_up, sqrt(warm_up / u)) with u = updates; the first update has
+    alpha 0. Without warm-up it falls from the first update on, as learning_rate / sqrt(max(u, 1)).
+    """
+    if updates < recipe.warm_up:
+        return recipe.learning_rate * updates / recipe.warm_up
+    return recipe.learning_rate * math.sqrt(max(recipe.warm_up, 1) / max(updates, 1))

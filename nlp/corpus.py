@@ -1,0 +1,94 @@
+"""A prepared corpus on disk: what `wdbench prepare` leaves and training opens. Imports no torch."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared_optim.member import ConfigError
+
+FORMAT = 1
+KNOWN = ("iwslt14", "multi30k", "grammar")
+
+
+def corpus_folder(data_dir: Path, name: str, bpe: int, joined: bool) -> Path:
+    """`data/multi30k/bpe-5000-joined`; of a user's folder, its last name stands for it."""
+    return data_dir / Path(name).name / f"bpe-{bpe}{'-joined' if joined else ''}"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Binarised splits, dictionaries, codes and reference texts of one language pair.
+
+    Attributes:
+        folder: where its files are; fairseq reads them there.
+        name: the corpus, e.g. `iwslt14`.
+        source, target: languages.
+        bpe: merge operations.
+        joined: whether both languages share one dictionary.
+        splits: per split, its `pairs`, `source_tokens` and `target_tokens` with end marks.
+    """
+
+    folder: Path
+    name: str
+    source: str
+    target: str
+    bpe: int
+    joined: bool
+    splits: dict[str, dict[str, int]]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Corpus":
+        """Read what is in a folder.
+
+        Raises:
+            ConfigError: nothing is prepared there, or dictionaries or codes are not those written.
+        """
+        record = folder / "corpus.json"
+        if not record.exists():
+            name = folder.parent.name
+            raise ConfigError(
+                f"data: {name} is not prepared in {folder}; run `wdbench prepare {name}` first"
+            )
+        try:
+            content: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ConfigError(
+                    f"{record} has format {content['format']}; this version reads {FORMAT}"
+                )
+            corpus = cls(
+                folder=folder,
+                name=content["name"],
+                source=content["source"],
+                target=content["target"],
+                bpe=content["bpe"],
+                joined=content["joined"],
+                splits=content["splits"],
+            )
+            wanted = dict(content["sha256"])
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"{record} is damaged; move {folder} away, prepare again") from error
+        for name, digest in wanted.items():
+            file = folder / name
+            if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+                raise ConfigError(
+                    f"{file} is not what was prepared; move {folder} away and prepare it again"
+                )
+        return corpus
+
+    @property
+    def codes(self) -> Path:
+        """subword-nmt's merge operations."""
+        return self.folder / "codes"
+
+    def dictionary(self, language: str) -> Path:
+        """fairseq's dictionary of a language."""
+        return self.folder / f"dict.{language}.txt"
+
+    def text(self, split: str, kind: str, language: str) -> list[str]:
+        """Lines of a split as text: `raw`, `tok` (tokenised, lower-cased) or `bpe`."""
+        path = self.folder / f"{split}.{kind}.{language}"
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")

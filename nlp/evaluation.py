@@ -1,0 +1,116 @@
+"""Losses and BLEU of a model on a split, and the texts they come from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nlp import bleu
+from nlp.batches import validation_batches
+from nlp.config import Recipe
+from nlp.corpus import Corpus
+from nlp.decoding import translate
+from nlp.loss import BITS, batch_loss
+from nlp.text import detokenise
+
+
+@dataclass(frozen=True)
+class Translations:
+    """Tokenised, lower-cased hypotheses of some sentences of a split, BPE undone.
+
+    `places` are the sentences' line numbers, from 0.
+    """
+
+    split: str
+    places: Sequence[int]
+    tokenised: list[str]
+
+    def detokenised(self, language: str) -> list[str]:
+        return [detokenise(line, language) for line in self.tokenised]
+
+
+@torch.inference_mode()
+def losses(model: nn.Module, task: Any, split: str, recipe: Recipe) -> dict[str, float]:
+    """`<split>/loss` and `<split>/nll`: bits per target token, with and without label smoothing."""
+    model.eval()
+    device = next(model.parameters()).device
+    loss = nll = 0.0
+    tokens = 0
+    for batch in validation_batches(task, split, recipe.max_tokens):
+        sums = batch_loss(
+            model, on(batch, device), recipe.label_smoothing, task.target_dictionary.pad()
+        )
+        loss, nll = loss + float(sums.loss), nll + float(sums.nll)
+        tokens += sums.tokens
+    return {f"{split}/loss": BITS * loss / tokens, f"{split}/nll": BITS * nll / tokens}
+
+
+def translate_split(
+    model: nn.Module,
+    task: Any,
+    split: str,
+    recipe: Recipe,
+    *,
+    sentences: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Translations:
+    """Decode a split, or about `sentences` of it at even distances."""
+    dataset = task.dataset(split)
+    every = -(-len(dataset) // sentences) if sentences else 1
+    places = range(0, len(dataset), every)
+    hypotheses = translate(
+        model,
+        task,
+        [dataset.src[place] for place in places],
+        beam=recipe.beam,
+        device=next(model.parameters()).device,
+        progress=progress,
+    )
+    dictionary = task.target_dictionary
+    lines = [dictionary.string(tokens, "@@ ") for tokens in hypotheses]
+    return Translations(split, places, lines)
+
+
+def tokenised_bleu(translations: Translations, corpus: Corpus) -> bleu.Score:
+    references = corpus.text(translations.split, "tok", corpus.target)
+    return bleu.tokenised(
+        translations.tokenised, [references[place] for place in translations.places]
+    )
+
+
+def detokenised_bleu(translations: Translations, corpus: Corpus) -> bleu.Score:
+    references = corpus.text(translations.split, "raw", corpus.target)
+    return bleu.detokenised(
+        translations.detokenised(corpus.target),
+        [references[place] for place in translations.places],
+    )
+
+
+def write_texts(run: Path, translations: Translations, corpus: Corpus, suffix: str = "") -> None:
+    """Hypotheses with and without tokenisation, references and sources, a line per sentence."""
+    split = translations.split
+    texts = {
+        f"{split}.hypotheses{suffix}.txt": translations.detokenised(corpus.target),
+        f"{split}.hypotheses{suffix}.tok.txt": translations.tokenised,
+        f"{split}.references.txt": corpus.text(split, "raw", corpus.target),
+        f"{split}.sources.txt": corpus.text(split, "raw", corpus.source),
+    }
+    for name, lines in texts.items():
+        temporary = run / f".{name}.temporary"
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        temporary.replace(run / name)
+
+
+def on(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """A fairseq batch with every tensor on a device."""
+    return {
+        key: on(value, device)
+        if isinstance(value, dict)
+        else value.to(device)
+        if isinstance(value, torch.Tensor)
+        else value
+        for key, value in batch.items()
+    }

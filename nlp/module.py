@@ -1,0 +1,216 @@
+"""The translation model as a LightningModule: a batch is fairseq's, an update may span several."""
+
+import contextlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+import torch
+import torch.distributed
+from torch import Tensor, nn
+
+from nlp.batches import Batch, TrainingBatches
+from nlp.config import Member, Recipe, learning_rate
+from nlp.corpus import Corpus
+from nlp.loss import BITS, TokenLoss, batch_loss
+from nlp.network import build_model, build_task, check_lengths, load_split
+from shared_optim import WeightDecayAdam, decay_groups, lambdas, observe_step
+
+
+@dataclass
+class Place:
+    """How far training is: `batches` of epoch `epoch` (from 0) are done, in this process's share."""
+
+    epoch: int = 0
+    batches: int = 0
+    updates: int = 0
+
+
+class TranslationModule(lightning.LightningModule):
+    """One model for anybody's Trainer: `Trainer(max_epochs=recipe.epochs).fit(module)`.
+
+    Optimization is manual, because the gradient of an update is divided by its number of target
+    tokens, which is known when its last batch has been seen. The row that became due in the last
+    batch is `row`, and is logged as well.
+
+    Args:
+        recipe: the recipe.
+        member: scheme, lambda and seed.
+        corpus: the prepared corpus.
+        shard, shards: which of how many processes this is.
+        prefetch: batches a thread prepares ahead.
+
+    Raises:
+        ConfigError: a pair that no batch can hold.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        member: Member,
+        corpus: Corpus,
+        *,
+        shard: int = 0,
+        shards: int = 1,
+        prefetch: int = 0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.recipe, self.member, self.corpus, self.shards = recipe, member, corpus, shards
+        self.task = build_task(recipe, corpus)
+        for split in ("train", "valid", "test"):
+            load_split(self.task, split)
+        for split in ("train", "valid"):
+            check_lengths(self.task, split, recipe.max_tokens)
+        torch.manual_seed(member.seed)
+        self.model: nn.Module = build_model(recipe, self.task)
+        self.batches = TrainingBatches(
+            self.task, recipe.max_tokens, member.seed, shard, shards, prefetch
+        )
+        self.place = Place()
+        self.row: dict[str, Any] = {}
+        # loss, nll and target tokens: of this update here, since the last row, of this epoch
+        self._update_sums, self.window, self.epoch_sums = torch.zeros(3, 3, dtype=torch.float64)
+        self.diverged = False
+        self.stop_asked = False  # by this process
+        self.stopping = False  # by any process
+        self._dummy: Batch = {}
+        self._optimizer: WeightDecayAdam | None = None
+
+    @property
+    def updates_per_epoch(self) -> int:
+        return math.ceil(self.batches.per_epoch / self._share)
+
+    @property
+    def finished(self) -> bool:
+        return self.place.epoch >= self.recipe.epochs
+
+    @property
+    def optimizer(self) -> WeightDecayAdam:
+        """The optimizer of the model's parameters; they must be on their device by then."""
+        if self._optimizer is None:
+            self._optimizer = make_optimizer(self.model, self.recipe, self.member)
+        return self._optimizer
+
+    def configure_optimizers(self) -> WeightDecayAdam:
+        return self.optimizer
+
+    def train_dataloader(self) -> TrainingBatches:
+        self.batches.place(self.place.epoch, self.place.batches)
+        return self.batches
+
+    def on_train_epoch_start(self) -> None:
+        self.model.train()
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        first = self.place.batches % self._share == 0
+        last = (self.place.batches + 1) % self._share == 0
+        last = last or self.place.batches + 1 == self.batches.per_epoch
+        if first:  # as fairseq seeds dropout; a resumed run needs no generator's state
+            torch.manual_seed(self.member.seed + self.place.updates)
+        loss = self._loss(batch)
+        with contextlib.nullcontext() if last else self._no_sync():
+            self.manual_backward(loss)
+        self.place.batches += 1
+        self.row = {}
+        if last:
+            self._update()
+
+    @property
+    def _share(self) -> int:
+        return self.recipe.accumulate // self.shards
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """The summed loss. An empty batch repeats an earlier one and counts nothing."""
+        if not batch:
+            return 0.0 * self._batch_loss(self._dummy).loss
+        self._dummy = self._dummy or batch
+        sums = self._batch_loss(batch)
+        counted = torch.stack([sums.loss.detach().double(), sums.nll.double()]).cpu()
+        self._update_sums[:2] += counted
+        self._update_sums[2] += sums.tokens
+        return sums.loss
+
+    def _batch_loss(self, batch: Batch) -> TokenLoss:
+        padding = self.task.target_dictionary.pad()
+        return batch_loss(self.model, batch, self.recipe.label_smoothing, padding)
+
+    def _no_sync(self) -> contextlib.AbstractContextManager[Any]:
+        if self.shards == 1:
+            return contextlib.nullcontext()
+        block: Any = self.trainer.strategy.block_backward_sync  # type: ignore[attr-defined]
+        context: contextlib.AbstractContextManager[Any] = block()
+        return context
+
+    def _update(self) -> None:
+        sums = self._over_all_processes()
+        # DDP has averaged over the processes
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        torch._foreach_mul_(gradients, self.shards / float(sums[2]))
+        if self.recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+        rate = learning_rate(self.recipe, self.place.updates)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        due = (self.place.updates + 1) % self.recipe.log_every == 0
+        inside = observe_step(self.optimizer).metrics() if due else None
+        if not due:
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.place.updates += 1
+        self.window += sums
+        self.epoch_sums += sums
+        if not math.isfinite(float(sums[0])):
+            self.diverged = True
+        if inside is not None or self.diverged:
+            self._log_row(rate, inside or {})
+
+    def _over_all_processes(self) -> Tensor:
+        sums = self._update_sums.clone()
+        self._update_sums.zero_()
+        self.stopping = self.stop_asked
+        if self.shards > 1:
+            shared = torch.cat([sums, torch.tensor([float(self.stop_asked)]).double()])
+            shared = shared.to(self.device)
+            torch.distributed.all_reduce(shared)
+            *_, asked = shared.tolist()
+            self.stopping = asked > 0
+            sums = shared[:3].cpu()
+        return sums
+
+    def _log_row(self, rate: float, inside: dict[str, float]) -> None:
+        loss, nll, tokens = self.window.tolist()
+        self.window.zero_()
+        self.row = {
+            "epoch": self.place.epoch,
+            "updates": self.place.updates,
+            "train/loss": BITS * loss / tokens,
+            "train/nll": BITS * nll / tokens,
+            "learning_rate": rate,
+            **inside,
+            **({"diverged": True} if self.diverged else {}),
+        }
+        self.log_dict({key: float(value) for key, value in self.row.items()}, batch_size=1)
+
+    def end_epoch(self) -> dict[str, float]:
+        """Move on to the next epoch; returns the figures of the one that ended."""
+        loss, nll, tokens = self.epoch_sums.tolist()
+        self.epoch_sums.zero_()
+        self.place = Place(self.place.epoch + 1, 0, self.place.updates)
+        return {"train/loss": BITS * loss / tokens, "train/nll": BITS * nll / tokens}
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, member: Member) -> WeightDecayAdam:
+    """The shared optimizer with the member's scheme over all named parameters of the model."""
+    groups: Any = list(model.named_parameters()) if recipe.decay_biases else decay_groups(model)
+    return WeightDecayAdam(
+        groups,
+        lr=recipe.learning_rate,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.adam_eps,
+        schedule=recipe.decay_schedule,
+        eps_placement=recipe.eps_placement,
+        rounding=recipe.rounding,
+        **lambdas(member.scheme, member.weight_decay),
+    )

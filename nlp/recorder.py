@@ -1,0 +1,263 @@
+"""After each batch: hand out rows and progress, save checkpoints, stop when asked to; after each
+epoch: validation."""
+
+import time
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import lightning
+import torch
+
+from nlp import trained
+from nlp.evaluation import (
+    detokenised_bleu,
+    losses,
+    tokenised_bleu,
+    translate_split,
+    write_texts,
+)
+from nlp.module import Place, TranslationModule
+from nlp.progress import MemberProgress, Progress
+from shared_optim.checkpoint_files import CheckpointError, CheckpointFiles
+
+
+class RunLog(Protocol):
+    """Where a run's rows go; the suite provides it."""
+
+    path: Path
+
+    def metrics(self, row: dict[str, Any]) -> None:
+        """Append a row of metrics."""
+
+    def evaluation(self, row: dict[str, Any]) -> None:
+        """Append a row at the end of an epoch."""
+
+    def position(self) -> dict[str, int]:
+        """How much is written, for a checkpoint."""
+
+    def rewind(self, position: dict[str, int]) -> None:
+        """Cut back to a position; `{}` empties."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, with the last value of each of its figures."""
+
+    status: Literal["finished", "interrupted", "diverged"]
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class Recorder(lightning.Callback):
+    """Carries a module's rows and state to its run directory.
+
+    Args:
+        module: the model in training.
+        log: its run directory.
+        checkpoint_every: updates between checkpoints within an epoch.
+        progress: called after every update.
+        stop: asked after every update.
+    """
+
+    def __init__(
+        self,
+        module: TranslationModule,
+        log: RunLog,
+        checkpoint_every: int,
+        progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._module, self._log = module, log
+        self._files = CheckpointFiles(log.path)
+        self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
+        self._latest: dict[str, Any] = {}
+        self._best: dict[str, float] = {}
+        self._saved_updates = 0
+        self._pace = _Pace()
+
+    def resume(self, *, previous: bool) -> None:
+        """Put the module where its checkpoint stands, if there is one.
+
+        Raises:
+            CheckpointError: it cannot be read; nothing has been changed.
+        """
+        if self._files.entry() is None:
+            self._log.rewind({})
+            return
+        file = self._files.checked_file(previous=previous)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        for name, size in self._log.position().items():
+            if size < state["log_position"].get(name, 0):
+                raise CheckpointError(
+                    self._log.path / name, "is shorter than its checkpoint says", previous=False
+                )
+        restore(self._module, state)
+        if previous:
+            self._files.withdraw_latest()
+        self._log.rewind(state["log_position"])
+        self._latest, self._best = state["latest"], state["best"]
+        self._saved_updates = self._module.place.updates
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        module = self._module
+        if module.row:
+            self._log.metrics(module.row)
+            self._latest |= module.row
+        updates = module.place.updates
+        if module.place.batches % module.recipe.accumulate and not self._epoch_ended():
+            return  # inside an update
+        stopping = self._stop()
+        due = stopping or updates - self._saved_updates >= self._checkpoint_every
+        if module.diverged or (due and not self._epoch_ended()):
+            self._save()
+        self._pace.measure(updates)
+        self._report("training", module.place.batches, module.batches.per_epoch)
+        trainer.should_stop = stopping or module.diverged
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        module = self._module
+        if module.diverged or not self._epoch_ended():  # Lightning also calls this after a stop
+            return
+        figures = module.end_epoch()
+        row = {"epoch": module.place.epoch, "updates": module.place.updates, **figures}
+        row |= losses(module.model, module.task, "valid", module.recipe)
+        translations = translate_split(
+            module.model,
+            module.task,
+            "valid",
+            module.recipe,
+            sentences=module.recipe.validation_sentences,
+            progress=lambda done, of: self._report("validation", done, of),
+        )
+        row["valid/bleu"] = tokenised_bleu(translations, module.corpus).value
+        self._keep_weights(row)
+        self._log.evaluation(row)
+        self._latest |= row
+        self._save()
+        self._pace = _Pace()
+        module.model.train()
+
+    def test(self) -> None:
+        """Test BLEU of the best epoch and of the mean of the last ones, with their texts."""
+        module, run = self._module, self._log.path
+        row: dict[str, Any] = {"epoch": module.place.epoch, "updates": module.place.updates}
+        for suffix, averaged in (("", False), ("_averaged", True)):
+            module.model.load_state_dict(trained.weights_of(run, averaged=averaged))
+            translations = translate_split(
+                module.model,
+                module.task,
+                "test",
+                module.recipe,
+                progress=lambda done, of: self._report("test", done, of),
+            )
+            tokens = tokenised_bleu(translations, module.corpus)
+            text = detokenised_bleu(translations, module.corpus)
+            row |= {f"test/bleu{suffix}": tokens.value, f"test/bleu_13a{suffix}": text.value}
+            write_texts(run, translations, module.corpus, ".averaged" if averaged else "")
+        row |= {"test/signature": tokens.signature, "test/signature_13a": text.signature}
+        self._log.evaluation(row)
+        self._latest |= row
+
+    def outcome(self) -> Outcome:
+        """How the run ended."""
+        figures = {key: v for key, v in self._latest.items() if isinstance(v, int | float)}
+        if self._module.diverged:
+            return Outcome("diverged", figures)
+        return Outcome("finished" if "test/bleu" in figures else "interrupted", figures)
+
+    def _epoch_ended(self) -> bool:
+        return self._module.place.batches >= self._module.batches.per_epoch
+
+    def _keep_weights(self, row: dict[str, Any]) -> None:
+        module, epoch = self._module, self._module.place.epoch
+        path = trained.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
+        if not self._best or row["valid/bleu"] > self._best["bleu"]:
+            self._best = {"epoch": epoch, "bleu": row["valid/bleu"]}
+            trained.mark_best(path)
+        trained.keep_last(self._log.path, epoch, module.recipe.average_last)
+
+    def _save(self) -> None:
+        place = self._module.place
+        beside = {"latest": self._latest, "best": self._best, "log_position": self._log.position()}
+        state = capture(self._module) | beside
+        name = f"{place.epoch:03d}-{place.batches:06d}.pt"
+        digest = self._files.write(name, lambda stream: torch.save(state, stream))
+        position = [place.epoch, place.batches, place.updates]
+        self._files.publish({"file": name, "sha256": digest, "position": position})
+        self._saved_updates = place.updates
+
+    def _report(self, phase: str, step: int, steps: int) -> None:
+        module = self._module
+        recipe, place = module.recipe, module.place
+        loss = self._latest.get("train/loss")
+        figures = {
+            "loss": loss,
+            "valid BLEU": self._latest.get("valid/bleu"),
+            "best": self._best.get("bleu"),
+        }
+        left = recipe.epochs * module.updates_per_epoch - place.updates
+        epoch = min(place.epoch + (phase == "training"), recipe.epochs)
+        name = f"{module.member.name}/seed{module.member.seed}"
+        self._progress(
+            Progress(
+                place=f"epoch {epoch}/{recipe.epochs} {phase}",
+                step=step,
+                steps=steps,
+                steps_per_second=self._pace.per_second,
+                seconds_left=left / self._pace.per_second if self._pace.per_second else None,
+                members=(
+                    MemberProgress(name, "diverged" if module.diverged else "running", figures),
+                ),
+            )
+        )
+
+
+def capture(module: TranslationModule) -> dict[str, Any]:
+    """Everything training goes on from, on the CPU."""
+    return {
+        "weights": {name: value.cpu().clone() for name, value in module.model.state_dict().items()},
+        "optimizer": {
+            name: {
+                key: value.cpu().clone() if isinstance(value, torch.Tensor) else value
+                for key, value in module.optimizer.state[parameter].items()
+            }
+            for name, parameter in module.model.named_parameters()
+            if parameter in module.optimizer.state
+        },
+        "place": list(astuple(module.place)),
+        "window": module.window.clone(),
+        "epoch_sums": module.epoch_sums.clone(),
+        "diverged": module.diverged,
+    }
+
+
+def restore(module: TranslationModule, state: dict[str, Any]) -> None:
+    """Put a module, already on its device, where `capture` found one."""
+    module.model.load_state_dict(state["weights"])
+    for name, parameter in module.model.named_parameters():
+        if name in state["optimizer"]:
+            module.optimizer.state[parameter] = {
+                key: value.to(parameter.device) if isinstance(value, torch.Tensor) else value
+                for key, value in state["optimizer"][name].items()
+            }
+    module.place = Place(*state["place"])
+    module.window, module.epoch_sums = state["window"], state["epoch_sums"]
+    module.diverged = state["diverged"]
+
+
+class _Pace:
+    """Updates per second, smoothed."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, int] | None = None
+        self._seconds = 0.0
+        self.per_second = 0.0
+
+    def measure(self, updates: int) -> None:
+        now = time.monotonic()
+        if self._last is not None and updates > self._last[1]:
+            sample = (now - self._last[0]) / (updates - self._last[1])
+            self._seconds += 0.1 * (sample - self._seconds) if self._seconds else sample
+            self.per_second = 1 / self._seconds
+        self._last = (now, updates)

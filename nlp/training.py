@@ -1,0 +1,113 @@
+"""Train a model on a prepared corpus: what the suite calls."""
+
+import contextlib
+import gc
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+
+import lightning
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from nlp.config import Machine, Member, Recipe, check_devices
+from nlp.corpus import Corpus, corpus_folder
+from nlp.module import TranslationModule
+from nlp.progress import Progress
+from nlp.recorder import Outcome, Recorder, RunLog
+
+
+def train(
+    recipe: Recipe,
+    members: Sequence[Member],
+    logs: Sequence[RunLog],
+    machine: Machine,
+    *,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+    previous: bool = False,
+) -> list[Outcome]:
+    """Train members one after the other, each until it is through or `stop` says so.
+
+    Args:
+        recipe: what the members share.
+        members: schemes, lambdas and seeds.
+        logs: their run directories, in the same order; a checkpoint found there is resumed.
+        machine: device, threads and the distance of checkpoints.
+        progress: called after every update.
+        stop: asked after every update; on True the state is saved and training ends.
+        previous: resume from the checkpoint before the newest.
+
+    Raises:
+        ConfigError: the corpus is not prepared, or a sentence fits no batch.
+        CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
+    """
+    check_devices(recipe, machine)
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
+    folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+    corpus = Corpus.open(folder)
+    outcomes = []
+    with warnings.catch_warnings():
+        # fairseq's decoder gives attention masks of two types, in every batch
+        warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
+        for member, log in zip(members, logs, strict=True):
+            outcome = _train_one(recipe, member, log, corpus, machine, progress, stop, previous)
+            outcomes.append(outcome)
+            gc.collect()  # the Trainer and its module hold each other
+    return outcomes
+
+
+def chosen_device(machine: Machine) -> torch.device:
+    """`cpu` or `cuda`: what `auto` means on this machine."""
+    if machine.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(machine.device)
+
+
+def _train_one(
+    recipe: Recipe,
+    member: Member,
+    log: RunLog,
+    corpus: Corpus,
+    machine: Machine,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+    previous: bool,
+) -> Outcome:
+    device = chosen_device(machine)
+    module = TranslationModule(
+        recipe, member, corpus, prefetch=10 if device.type == "cuda" else 0
+    ).to(device)
+    recorder = Recorder(module, log, machine.checkpoint_every, progress, stop)
+    recorder.resume(previous=previous)
+    if not (module.finished or module.diverged or stop()):
+        _fit(module, recorder, device)
+    if module.finished and not stop():
+        recorder.test()
+    return recorder.outcome()
+
+
+def _fit(module: TranslationModule, recorder: Recorder, device: torch.device) -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Advice about loaders and workers: fairseq's iterator is the loader.
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer = lightning.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=1,
+            # one process, also inside a SLURM job
+            plugins=[LightningEnvironment()],
+            precision="bf16-mixed" if module.recipe.precision == "bf16" else "32-true",
+            max_epochs=module.recipe.epochs - module.place.epoch,
+            callbacks=[recorder],
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        # Raised after the batch in which a SIGTERM came: the recorder has saved and stopped.
+        with contextlib.suppress(SIGTERMException):
+            trainer.fit(module)

@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import pytest
+
+from nlp.config import ConfigError, Machine, Recipe, check_devices, learning_rate
+
+
+def test_alpha_is_zero_at_first_peaks_after_the_warm_up_and_falls_as_the_inverse_square_root():
+    recipe = Recipe(learning_rate=5e-4, warm_up=4000)
+    assert learning_rate(recipe, 0) == 0
+    assert learning_rate(recipe, 1000) == pytest.approx(1.25e-4)
+    assert learning_rate(recipe, 4000) == pytest.approx(5e-4)
+    assert learning_rate(recipe, 16000) == pytest.approx(2.5e-4)
+
+
+def test_alpha_is_the_one_of_fairseq():
+    pytest.importorskip("fairseq", reason="fairseq is not installed")
+    import torch
+
+    from nlp.network import quiet
+
+    with quiet():
+        from fairseq.optim.lr_scheduler.inverse_square_root_schedule import (
+            InverseSquareRootLRScheduleConfig,
+            InverseSquareRootSchedule,
+        )
+        from fairseq.optim.sgd import SGD
+    from argparse import Namespace
+
+    arguments = Namespace(lr=[3e-3], momentum=0.0, weight_decay=0.0)
+    sgd = SGD(arguments, [torch.nn.Parameter(torch.zeros(1))])
+    config = InverseSquareRootLRScheduleConfig(warmup_updates=400, lr=[3e-3])
+    theirs = InverseSquareRootSchedule(config, sgd)
+    recipe = Recipe(learning_rate=3e-3, warm_up=400)
+    for updates in (0, 1, 7, 399, 400, 401, 5000):
+        theirs.step_update(updates)
+        assert learning_rate(recipe, updates) == pytest.approx(sgd.get_lr(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"max_tokens": 0}, "max_tokens: 0"),
+        ({"dropout": 1.0}, "dropout: 1.0"),
+        ({"width": 100, "heads": 4}, "width: 100"),
+        ({"clip_norm": -1.0}, "clip_norm: -1.0"),
+        ({"target": "de"}, "target: de"),
+        ({"decay_schedule": "sometimes"}, "decay_schedule: 'sometimes'"),
+        ({"label_smoothing": float("nan")}, "label_smoothing: nan"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(values, named):
+    with pytest.raises(ConfigError, match=named):
+        Recipe(**values)
+
+
+def test_devices_that_cannot_share_an_update_are_refused():
+    check_devices(Recipe(accumulate=4), Machine(devices=2))
+    with pytest.raises(ConfigError, match="devices: 2 cannot share the 3 batches"):
+        check_devices(Recipe(accumulate=3), Machine(devices=2))
+
+
+def test_reading_the_configuration_imports_neither_torch_nor_fairseq():
+    code = "import nlp.config, sys; sys.exit(bool({'torch', 'fairseq'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
