@@ -20,7 +20,7 @@ from shared_optim import WeightDecayAdam, decay_groups, lambdas, observe_step
 
 @dataclass
 class Place:
-    """How far training is: `batches` of epoch `epoch` (from 0) are done, in this process's share."""
+    """How far training is: in epoch `epoch`, from 0, this process has done `batches`."""
 
     epoch: int = 0
     batches: int = 0
@@ -80,7 +80,22 @@ class TranslationModule(lightning.LightningModule):
 
     @property
     def updates_per_epoch(self) -> int:
-        return math.ceil(self.batches.per_epoch / self._share)
+        return math.ceil(self.batches.per_epoch / self.share)
+
+    @property
+    def epoch_ended(self) -> bool:
+        """Whether all batches of the present epoch are done."""
+        return self.place.batches >= self.batches.per_epoch
+
+    @property
+    def inside_update(self) -> bool:
+        """Whether some batches of an update are done and some are not."""
+        return self.place.batches % self.share != 0 and not self.epoch_ended
+
+    @property
+    def share(self) -> int:
+        """Batches per update of this process."""
+        return self.recipe.accumulate // self.shards
 
     @property
     def finished(self) -> bool:
@@ -104,8 +119,8 @@ class TranslationModule(lightning.LightningModule):
         self.model.train()
 
     def training_step(self, batch: Batch, index: int) -> None:
-        first = self.place.batches % self._share == 0
-        last = (self.place.batches + 1) % self._share == 0
+        first = self.place.batches % self.share == 0
+        last = (self.place.batches + 1) % self.share == 0
         last = last or self.place.batches + 1 == self.batches.per_epoch
         if first:  # as fairseq seeds dropout; a resumed run needs no generator's state
             torch.manual_seed(self.member.seed + self.place.updates)
@@ -117,14 +132,11 @@ class TranslationModule(lightning.LightningModule):
         if last:
             self._update()
 
-    @property
-    def _share(self) -> int:
-        return self.recipe.accumulate // self.shards
-
     def _loss(self, batch: Batch) -> Tensor:
         """The summed loss. An empty batch repeats an earlier one and counts nothing."""
         if not batch:
-            return 0.0 * self._batch_loss(self._dummy).loss
+            nothing: Tensor = self._batch_loss(self._dummy).loss * 0.0
+            return nothing
         self._dummy = self._dummy or batch
         sums = self._batch_loss(batch)
         counted = torch.stack([sums.loss.detach().double(), sums.nll.double()]).cpu()
@@ -167,7 +179,7 @@ class TranslationModule(lightning.LightningModule):
             self._log_row(rate, inside or {})
 
     def _over_all_processes(self) -> Tensor:
-        sums = self._update_sums.clone()
+        sums: Tensor = self._update_sums.clone()
         self._update_sums.zero_()
         self.stopping = self.stop_asked
         if self.shards > 1:
@@ -203,6 +215,7 @@ class TranslationModule(lightning.LightningModule):
 
 def make_optimizer(model: nn.Module, recipe: Recipe, member: Member) -> WeightDecayAdam:
     """The shared optimizer with the member's scheme over all named parameters of the model."""
+    decay = lambdas(member.scheme, member.weight_decay)
     groups: Any = list(model.named_parameters()) if recipe.decay_biases else decay_groups(model)
     return WeightDecayAdam(
         groups,
@@ -212,5 +225,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe, member: Member) -> WeightDe
         schedule=recipe.decay_schedule,
         eps_placement=recipe.eps_placement,
         rounding=recipe.rounding,
-        **lambdas(member.scheme, member.weight_decay),
+        l2=decay["l2"],
+        decoupled=decay["decoupled"],
+        separated=decay["separated"],
     )

@@ -3,7 +3,7 @@ epoch: validation."""
 
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,8 +18,9 @@ from nlp.evaluation import (
     translate_split,
     write_texts,
 )
-from nlp.module import Place, TranslationModule
+from nlp.module import TranslationModule
 from nlp.progress import MemberProgress, Progress
+from nlp.state import capture, resume
 from shared_optim.checkpoint_files import CheckpointError, CheckpointFiles
 
 
@@ -82,22 +83,19 @@ class Recorder(lightning.Callback):
         Raises:
             CheckpointError: it cannot be read; nothing has been changed.
         """
-        if self._files.entry() is None:
-            self._log.rewind({})
-            return
-        file = self._files.checked_file(previous=previous)
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = resume(self._module, self._files, previous=previous, check=self._check_log)
+        if previous and state:
+            self._files.withdraw_latest()
+        self._log.rewind(state.get("log_position", {}))
+        self._latest, self._best = state.get("latest", {}), state.get("best", {})
+        self._saved_updates = self._module.place.updates
+
+    def _check_log(self, state: dict[str, Any]) -> None:
         for name, size in self._log.position().items():
             if size < state["log_position"].get(name, 0):
                 raise CheckpointError(
                     self._log.path / name, "is shorter than its checkpoint says", previous=False
                 )
-        restore(self._module, state)
-        if previous:
-            self._files.withdraw_latest()
-        self._log.rewind(state["log_position"])
-        self._latest, self._best = state["latest"], state["best"]
-        self._saved_updates = self._module.place.updates
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         module = self._module
@@ -105,11 +103,13 @@ class Recorder(lightning.Callback):
             self._log.metrics(module.row)
             self._latest |= module.row
         updates = module.place.updates
-        if module.place.batches % module.recipe.accumulate and not self._epoch_ended():
-            return  # inside an update
-        stopping = self._stop()
+        if module.inside_update:
+            return
+        module.stop_asked = self._stop()
+        # With several processes all must hear of it first, at the next update.
+        stopping = module.stop_asked if module.shards == 1 else module.stopping
         due = stopping or updates - self._saved_updates >= self._checkpoint_every
-        if module.diverged or (due and not self._epoch_ended()):
+        if module.diverged or (due and not module.epoch_ended):
             self._save()
         self._pace.measure(updates)
         self._report("training", module.place.batches, module.batches.per_epoch)
@@ -117,7 +117,7 @@ class Recorder(lightning.Callback):
 
     def on_train_epoch_end(self, *_: Any) -> None:
         module = self._module
-        if module.diverged or not self._epoch_ended():  # Lightning also calls this after a stop
+        if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
             return
         figures = module.end_epoch()
         row = {"epoch": module.place.epoch, "updates": module.place.updates, **figures}
@@ -166,9 +166,6 @@ class Recorder(lightning.Callback):
             return Outcome("diverged", figures)
         return Outcome("finished" if "test/bleu" in figures else "interrupted", figures)
 
-    def _epoch_ended(self) -> bool:
-        return self._module.place.batches >= self._module.batches.per_epoch
-
     def _keep_weights(self, row: dict[str, Any]) -> None:
         module, epoch = self._module, self._module.place.epoch
         path = trained.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
@@ -213,37 +210,18 @@ class Recorder(lightning.Callback):
         )
 
 
-def capture(module: TranslationModule) -> dict[str, Any]:
-    """Everything training goes on from, on the CPU."""
-    return {
-        "weights": {name: value.cpu().clone() for name, value in module.model.state_dict().items()},
-        "optimizer": {
-            name: {
-                key: value.cpu().clone() if isinstance(value, torch.Tensor) else value
-                for key, value in module.optimizer.state[parameter].items()
-            }
-            for name, parameter in module.model.named_parameters()
-            if parameter in module.optimizer.state
-        },
-        "place": list(astuple(module.place)),
-        "window": module.window.clone(),
-        "epoch_sums": module.epoch_sums.clone(),
-        "diverged": module.diverged,
-    }
+class Follower(lightning.Callback):
+    """Keeps a process that writes nothing in step with the one that does."""
 
+    def __init__(self, module: TranslationModule) -> None:
+        self._module = module
 
-def restore(module: TranslationModule, state: dict[str, Any]) -> None:
-    """Put a module, already on its device, where `capture` found one."""
-    module.model.load_state_dict(state["weights"])
-    for name, parameter in module.model.named_parameters():
-        if name in state["optimizer"]:
-            module.optimizer.state[parameter] = {
-                key: value.to(parameter.device) if isinstance(value, torch.Tensor) else value
-                for key, value in state["optimizer"][name].items()
-            }
-    module.place = Place(*state["place"])
-    module.window, module.epoch_sums = state["window"], state["epoch_sums"]
-    module.diverged = state["diverged"]
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        trainer.should_stop = self._module.stopping or self._module.diverged
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        if self._module.epoch_ended and not self._module.diverged:
+            self._module.end_epoch()
 
 
 class _Pace:

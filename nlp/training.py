@@ -5,17 +5,23 @@ import gc
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
 
 import lightning
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from nlp.config import Machine, Member, Recipe, check_devices
 from nlp.corpus import Corpus, corpus_folder
+from nlp.distributed import followers
 from nlp.module import TranslationModule
 from nlp.progress import Progress
-from nlp.recorder import Outcome, Recorder, RunLog
+from nlp.recorder import Follower, Outcome, Recorder, RunLog
+from nlp.state import resume
+from shared_optim.checkpoint_files import CheckpointFiles
 
 
 def train(
@@ -76,32 +82,56 @@ def _train_one(
     stop: Callable[[], bool],
     previous: bool,
 ) -> Outcome:
-    device = chosen_device(machine)
-    module = TranslationModule(
-        recipe, member, corpus, prefetch=10 if device.type == "cuda" else 0
-    ).to(device)
+    module = _module(0, recipe, member, corpus, machine)
     recorder = Recorder(module, log, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
     if not (module.finished or module.diverged or stop()):
-        _fit(module, recorder, device)
+        with followers(machine.devices, _follow, recipe, member, corpus, machine, log.path):
+            _fit(module, recorder, machine)
     if module.finished and not stop():
         recorder.test()
     return recorder.outcome()
 
 
-def _fit(module: TranslationModule, recorder: Recorder, device: torch.device) -> None:
+def _follow(
+    rank: int, recipe: Recipe, member: Member, corpus: Corpus, machine: Machine, run: Path
+) -> None:
+    """What a process other than the first does: the same updates, nothing written."""
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
+    module = _module(rank, recipe, member, corpus, machine)
+    resume(module, CheckpointFiles(run))
+    _fit(module, Follower(module), machine)
+
+
+def _module(
+    rank: int, recipe: Recipe, member: Member, corpus: Corpus, machine: Machine
+) -> TranslationModule:
+    device = chosen_device(machine)
+    if device.type == "cuda":
+        device = torch.device("cuda", rank)
+    prefetch = 10 if device.type == "cuda" else 0
+    module = TranslationModule(
+        recipe, member, corpus, shard=rank, shards=machine.devices, prefetch=prefetch
+    )
+    return module.to(device)
+
+
+def _fit(module: TranslationModule, callback: lightning.Callback, machine: Machine) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Advice about loaders and workers: fairseq's iterator is the loader.
         warnings.filterwarnings("ignore", module="lightning")
         trainer = lightning.Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
-            # one process, also inside a SLURM job
+            accelerator="gpu" if module.device.type == "cuda" else "cpu",
+            devices=machine.devices,
+            # rank 0 validates alone while the others wait for its next update
+            strategy=DDPStrategy(timeout=timedelta(hours=6)) if machine.devices > 1 else "auto",
+            # the processes are ours, also inside a SLURM job
             plugins=[LightningEnvironment()],
             precision="bf16-mixed" if module.recipe.precision == "bf16" else "32-true",
             max_epochs=module.recipe.epochs - module.place.epoch,
-            callbacks=[recorder],
+            callbacks=[callback],
             use_distributed_sampler=False,
             logger=False,
             enable_checkpointing=False,

@@ -1,4 +1,4 @@
-"""fairseq's own training of a recipe, in this process: the oracle of tests, the peer of benchmarks."""
+"""fairseq's own training, in this process: the oracle of tests, the peer of benchmarks."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,0 +1,47 @@
+"""fairseq's own trainer as the oracle: the same weights and batches give the same updates."""
+
+import dataclasses
+import math
+
+import pytest
+
+pytest.importorskip("fairseq", reason="fairseq is not installed")
+
+import torch
+
+from nlp.config import Member
+from nlp.corpus import Corpus, corpus_folder
+from nlp.module import TranslationModule
+from tests.nlp.fairseq_peer import fairseq_peer
+from tests.nlp.runs import SMALL
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_four_updates_with_decoupled_decay_are_those_of_fairseq(data_dir, accumulate):
+    """Same initial weights, order, dropout and learning rates (0 at first); equal to rounding."""
+    recipe = dataclasses.replace(SMALL, accumulate=accumulate, clip_norm=1.0)
+    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    peer = fairseq_peer(folder, recipe, weight_decay=0.1)
+    module = TranslationModule(recipe, Member("decoupled", 0.1, 1), Corpus.open(folder))
+    module.manual_backward = lambda loss: loss.backward()
+    module.log_dict = lambda *_, **__: None
+    theirs = dict(peer.trainer.model.named_parameters())
+    for name, parameter in module.model.named_parameters():
+        assert torch.equal(parameter, theirs[name])
+    their_batches = peer.batches.next_epoch_itr(shuffle=True)
+    our_batches = iter(module.train_dataloader())
+    seen = torch.zeros(3, dtype=torch.float64)
+    for _ in range(4):
+        samples = [next(their_batches) for _ in range(accumulate)]
+        logged = peer.step(samples)
+        for index, sample in enumerate(samples):
+            batch = next(our_batches)
+            assert torch.equal(batch["target"], sample["target"])
+            module.training_step(batch, index)
+        loss, nll, tokens = (module.epoch_sums - seen).tolist()
+        seen = module.epoch_sums.clone()
+        # fairseq rounds what it logs to three decimals
+        assert loss / tokens / math.log(2) == pytest.approx(float(logged["loss"]), abs=2e-3)
+        assert nll / tokens / math.log(2) == pytest.approx(float(logged["nll_loss"]), abs=2e-3)
+        for name, parameter in module.model.named_parameters():
+            torch.testing.assert_close(parameter, theirs[name], rtol=1e-4, atol=2e-6)

@@ -1,0 +1,160 @@
+import dataclasses
+import hashlib
+import json
+import shutil
+
+import pytest
+
+pytest.importorskip("fairseq", reason="fairseq is not installed")
+
+import torch
+
+from nlp import trained
+from nlp.config import ConfigError, Member
+from nlp.corpus import Corpus, corpus_folder
+from nlp.loss import batch_loss
+from nlp.module import TranslationModule
+from shared_optim.checkpoint_files import CheckpointError
+from tests.nlp.runs import SMALL, Killed, train_one
+
+MEMBER = Member("separated", 1e-3, 3)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, data_dir):
+    return train_one(tmp_path_factory.mktemp("undisturbed"), MEMBER, data_dir)
+
+
+def same(log, undisturbed):
+    assert log.rows == undisturbed[0].rows
+    ours, theirs = (trained.weights_of(each.path, averaged=True) for each in (log, undisturbed[0]))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    for name in ("test.hypotheses.txt", "test.hypotheses.averaged.tok.txt"):
+        assert (log.path / name).read_text() == (undisturbed[0].path / name).read_text()
+
+
+def test_rows_add_up(undisturbed):
+    log, outcome = undisturbed
+    metrics, evaluations = log.rows["metrics"], log.rows["eval"]
+    assert outcome.status == "finished"
+    assert [row["epoch"] for row in evaluations] == [1, 2, 2]
+    assert evaluations[1]["updates"] == 2 * evaluations[0]["updates"]
+    assert [row["updates"] for row in metrics] == list(range(3, evaluations[1]["updates"] + 1, 3))
+    assert all("optim/log_m_over_w/q50" in row for row in metrics)
+    assert {"test/bleu", "test/bleu_13a", "test/bleu_averaged"} <= set(evaluations[2])
+
+
+def test_the_padding_row_is_counted_as_zero_weights_and_untouched_by_no_other_name(undisturbed):
+    row = undisturbed[0].rows["metrics"][-1]
+    layer = "optim/layer/encoder.embed_tokens.weight"
+    assert row[f"{layer}/zero_weights"] >= SMALL.width
+    assert row[f"{layer}/elements"] % SMALL.width == 0
+
+
+def test_a_run_killed_anywhere_goes_on_bit_for_bit(tmp_path, data_dir, undisturbed):
+    for kill_after in (1, 6, 14, 23):
+        with pytest.raises(Killed):
+            train_one(tmp_path / "run", MEMBER, data_dir, kill_after=kill_after)
+    log, outcome = train_one(tmp_path / "run", MEMBER, data_dir)
+    assert outcome == undisturbed[1]
+    same(log, undisturbed)
+    assert not list(log.path.rglob("*.temporary"))
+
+
+def test_a_stopped_run_is_saved_where_it_stood(tmp_path, data_dir, undisturbed):
+    log, outcome = train_one(tmp_path, MEMBER, data_dir, stop_after=5, checkpoint_every=10_000)
+    assert outcome.status == "interrupted"
+    pointer = json.loads((tmp_path / "checkpoint" / "checkpoint.json").read_text())
+    assert pointer["latest"]["position"] == [0, 5, 5]
+    log, _ = train_one(tmp_path, MEMBER, data_dir)
+    same(log, undisturbed)
+
+
+def test_a_run_killed_after_its_last_epoch_is_tested_again(tmp_path, data_dir, undisturbed):
+    train_one(tmp_path, MEMBER, data_dir)
+    log, outcome = train_one(tmp_path, MEMBER, data_dir)
+    assert outcome == undisturbed[1]
+    same(log, undisturbed)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_previous_one_works(tmp_path, data_dir, undisturbed):
+    with pytest.raises(Killed):
+        train_one(tmp_path, MEMBER, data_dir, kill_after=10)
+    pointer = json.loads((tmp_path / "checkpoint" / "checkpoint.json").read_text())
+    damaged = tmp_path / "checkpoint" / pointer["latest"]["file"]
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    with pytest.raises(CheckpointError, match=damaged.name):
+        train_one(tmp_path, MEMBER, data_dir)
+    log, _ = train_one(tmp_path, MEMBER, data_dir, previous=True)
+    same(log, undisturbed)
+
+
+def test_a_diverged_run_ends_and_says_so(tmp_path, data_dir):
+    # alpha * lambda = 5e27: theta overflows within a few updates
+    log, outcome = train_one(tmp_path, Member("decoupled", 1e30, 0), data_dir)
+    assert outcome.status == "diverged"
+    assert log.rows["metrics"][-1]["diverged"]
+
+
+def test_two_batches_per_update_are_one_large_batch(tmp_path, data_dir):
+    """The gradient is divided by the tokens of all batches, so it is the large batch's."""
+    recipe = dataclasses.replace(SMALL, accumulate=2, dropout=0.0)
+    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    module = TranslationModule(recipe, MEMBER, Corpus.open(folder))
+    module.manual_backward = lambda loss: loss.backward()
+    module.log_dict = lambda *_, **__: None
+    batches = [batch for batch, _ in zip(module.train_dataloader(), range(2), strict=False)]
+    gradients = {}
+    step = module.optimizer.step
+
+    def observed(*arguments):
+        gradients.update({n: p.grad.clone() for n, p in module.model.named_parameters()})
+        return step(*arguments)
+
+    module.optimizer.step = observed
+    for index, batch in enumerate(batches):
+        module.training_step(batch, index)
+    padding = module.task.target_dictionary.pad()
+    tokens = sum(int((batch["target"] != padding).sum()) for batch in batches)
+    reference = TranslationModule(recipe, MEMBER, Corpus.open(folder))
+
+    total = sum(
+        batch_loss(reference.model, b, recipe.label_smoothing, padding).loss for b in batches
+    )
+    (total / tokens).backward()
+    for name, parameter in reference.model.named_parameters():
+        torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-4, atol=1e-7)
+
+
+def test_two_processes_share_the_batches_of_an_update(tmp_path, data_dir):
+    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1, dropout=0.0)
+    one, _ = train_one(tmp_path / "one", MEMBER, data_dir, recipe=recipe)
+    two, outcome = train_one(tmp_path / "two", MEMBER, data_dir, recipe=recipe, devices=2)
+    assert outcome.status == "finished"
+    rows = zip(one.rows["metrics"], two.rows["metrics"], strict=True)
+    for ours, theirs in rows:
+        assert theirs["train/loss"] == pytest.approx(ours["train/loss"], rel=1e-4)
+        assert theirs["updates"] == ours["updates"]
+
+
+def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir):
+    recipe = dataclasses.replace(SMALL, precision="bf16", epochs=1)
+    log, outcome = train_one(tmp_path, MEMBER, data_dir, recipe=recipe)
+    assert outcome.status == "finished"
+    weights = trained.weights_of(log.path, averaged=False)
+    floats = [value for value in weights.values() if value.is_floating_point()]
+    assert {value.dtype for value in floats} == {torch.float32}
+
+
+def test_weights_are_refused_with_another_dictionary(tmp_path, data_dir, undisturbed):
+    copy = tmp_path / "data"
+    shutil.copytree(data_dir, copy)
+    trained.load(undisturbed[0].path, copy)
+    folder = copy / "sentences" / "bpe-150-joined"
+    record = json.loads((folder / "corpus.json").read_text())
+    dictionary = folder / "dict.de.txt"
+    dictionary.write_text(dictionary.read_text().replace(" ", "x ", 1))
+    record["sha256"]["dict.de.txt"] = hashlib.sha256(dictionary.read_bytes()).hexdigest()
+    (folder / "corpus.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match="is not the dictionary that"):
+        trained.load(undisturbed[0].path, copy)
