@@ -1,0 +1,135 @@
+"""Training a transformer against fairseq's own trainer: target words per CPU second.
+
+    python -m tests.benchmarks.translation [CORPUS_FOLDER]
+
+CORPUS_FOLDER is a prepared corpus such as data/multi30k/bpe-5000-joined, the default. Both sides
+take the same batches with the same weights. bf16 is compared with fairseq's float32; what bf16 can
+give on a processor is bounded by its matrix products, which stand beside it. The diagnostics are
+compared with the updates between two looks at the preset's cadence.
+"""
+
+import argparse
+import contextlib
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from nlp.batches import Batch
+from nlp.config import Member, Recipe
+from nlp.corpus import Corpus
+from nlp.module import TranslationModule
+from shared_optim import observe_step
+from tests.benchmarks.timing import Comparison, compare, hardware, table
+from tests.nlp.fairseq_peer import Peer, fairseq_peer
+
+SMALL = {"width": 192, "feed_forward": 512, "layers": 3, "dropout": 0.1, "max_tokens": 2_048}
+MEMBER = Member("decoupled", 1e-4, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument(
+        "corpus", nargs="?", type=Path, default=Path("data/multi30k/bpe-5000-joined")
+    )
+    folder = parser.parse_args().corpus
+    torch.set_num_threads(1)
+    corpus = Corpus.open(folder)
+    comparisons = []
+    for name, sizes, rounds in (("3.5M", SMALL, 20), ("36.7M", {}, 5)):
+        recipe = Recipe(
+            data=corpus.name, bpe=corpus.bpe, joined=corpus.joined, warm_up=400, **sizes
+        )
+        comparisons += training(name, recipe, corpus, rounds)
+        comparisons.append(diagnostics(name, recipe, corpus, rounds))
+    comparisons.append(matrix_product())
+    print(hardware())
+    print(table(comparisons))
+
+
+def training(name: str, recipe: Recipe, corpus: Corpus, rounds: int) -> list[Comparison]:
+    """One update of ours, float32 and bf16, against one of fairseq on the same batch."""
+    peer = fairseq_peer(corpus.folder, recipe, MEMBER.weight_decay)
+    comparisons = []
+    for precision, bar in (("float32", 1.0), ("bf16", 1.8)):
+        module = alone(recipe, corpus)
+        cast = (
+            torch.autocast("cpu", dtype=torch.bfloat16)
+            if precision == "bf16"
+            else contextlib.nullcontext()
+        )
+        batches = list(peer.batches.next_epoch_itr(shuffle=True))[: rounds + 1]
+        ours, theirs = alternating(module, cast, peer, batches)
+        comparison = compare(
+            f"{name}, {precision}", ours, theirs, at_least=bar, rounds=rounds, sample_seconds=0
+        )
+        comparisons.append(comparison)
+    return comparisons
+
+
+def alternating(
+    module: TranslationModule,
+    cast: contextlib.AbstractContextManager[None],
+    peer: Peer,
+    batches: list[Batch],
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """An update of ours and one of fairseq's; both go through the batches in the same order."""
+    for_ours, for_theirs = itertools.cycle(batches), itertools.cycle(batches)
+
+    def ours() -> None:
+        with cast:
+            module.training_step(next(for_ours), 0)
+
+    return ours, lambda: peer.step([next(for_theirs)])
+
+
+def diagnostics(name: str, recipe: Recipe, corpus: Corpus, rounds: int) -> Comparison:
+    """log_every updates of which one is observed, against as many that are not."""
+    module = alone(recipe, corpus)
+    batch = next(iter(module.train_dataloader()))
+    module.training_step(batch, 0)
+    update = median(lambda: module.training_step(batch, 0), rounds)
+    for parameter in module.model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    plain = median(module.optimizer.step, rounds)
+    observed = median(lambda: observe_step(module.optimizer).metrics(), rounds)
+    between = Recipe().log_every if name != "3.5M" else 50  # as the presets have it
+    total = between * update
+    return Comparison(
+        f"{name}, with diagnostics every {between}", total + observed - plain, total, at_most=1.02
+    )
+
+
+def matrix_product() -> Comparison:
+    """What bf16 brings this processor: a product of [2048, 512] and [512, 1024]."""
+    a, b = torch.randn(2048, 512), torch.randn(1024, 512)
+    low_a, low_b = a.bfloat16(), b.bfloat16()
+    linear = torch.nn.functional.linear
+    return compare(
+        "matrix product, bf16", lambda: linear(low_a, low_b), lambda: linear(a, b), at_least=1.8
+    )
+
+
+def alone(recipe: Recipe, corpus: Corpus) -> TranslationModule:
+    """The module without a Trainer."""
+    module = TranslationModule(recipe, MEMBER, corpus)
+    module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
+    module.log_dict = lambda *_, **__: None  # type: ignore[method-assign]
+    module.recipe = recipe.__class__(**{**recipe.__dict__, "log_every": 10**9})
+    return module
+
+
+def median(call, rounds: int) -> float:
+    call()
+    samples = []
+    for _ in range(rounds):
+        start = time.process_time()
+        call()
+        samples.append(time.process_time() - start)
+    return sorted(samples)[len(samples) // 2]
+
+
+if __name__ == "__main__":
+    main()
