@@ -34,7 +34,11 @@ def write_binary(prefix: Path, lines: Sequence[str], types: dict[str, int]) -> t
     """Write `prefix.bin` and `prefix.idx` and return the tokens, end marks included, and how many
     of them are unknown to the dictionary."""
     import torch
-    from fairseq.data.indexed_dataset import make_builder
+
+    from nlp.network import quiet
+
+    with quiet():
+        from fairseq.data.indexed_dataset import make_builder
 
     number = {symbol: len(SPECIAL) + place for place, symbol in enumerate(types)}
     builder: Any = make_builder(f"{prefix}.bin", impl="mmap", vocab_size=len(SPECIAL) + len(types))

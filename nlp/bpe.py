@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,11 +20,13 @@ def learn(
     """
     from subword_nmt import learn_bpe
 
+    stderr = sys.stderr
+
     def counted(places: Iterable[int]) -> Iterator[int]:
         for place in places:
-            progress("learn BPE", place, operations)
+            with contextlib.redirect_stderr(stderr):
+                progress("learn BPE", place + 1, operations)
             yield place
-        progress("learn BPE", operations, operations)
 
     lines = itertools.chain.from_iterable(read_lines(file) for file in files)
     output = io.StringIO()

@@ -22,23 +22,25 @@ class Dropped:
             shown.append(line)
 
 
-def reason_to_drop(source: str, target: str) -> str | None:
+def reason_to_drop(source: str, target: str, ratio: float = RATIO) -> str | None:
     """Why this pair of tokenised lines is left out of training; None keeps it."""
     if not source or not target:
         return "empty"
     lengths = source.count(" ") + 1, target.count(" ") + 1
     if max(lengths) > LONGEST:
         return f"over {LONGEST} tokens"
-    if max(lengths) / min(lengths) > RATIO:
-        return f"length ratio over {RATIO}"
+    if max(lengths) / min(lengths) > ratio:
+        return f"length ratio over {ratio}"
     return None
 
 
-def kept(sources: Sequence[str], targets: Sequence[str], dropped: Dropped) -> list[int]:
+def kept(
+    sources: Sequence[str], targets: Sequence[str], dropped: Dropped, ratio: float = RATIO
+) -> list[int]:
     """Places, from 0, of the pairs that stay. The others are added to `dropped`."""
     places = []
     for place, (source, target) in enumerate(zip(sources, targets, strict=True)):
-        reason = reason_to_drop(source, target)
+        reason = reason_to_drop(source, target, ratio)
         if reason is None:
             places.append(place)
         else:

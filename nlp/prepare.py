@@ -25,7 +25,7 @@ from nlp.config import ConfigError
 from nlp.corpus import FORMAT, KNOWN, Corpus, corpus_folder
 from nlp.original import original
 from nlp.parallel import Lines, cores, workers
-from nlp.sources import PUBLISHED, Raw
+from nlp.sources import PUBLISHED, Pairs, Raw
 from nlp.stages import (
     alone,
     finished,
@@ -163,17 +163,16 @@ def _make_text(
         done += more
         progress("tokenise", done, total)
 
-    tokenised = {
-        split: tuple(
-            lines.apply(tokenise_lower, side, language, step)
-            for side, language in zip(sides, order.pair, strict=True)
+    tokenised: dict[str, Pairs] = {}
+    for split, (source, target) in splits.items():
+        tokenised[split] = (
+            lines.apply(tokenise_lower, source, order.source, step),
+            lines.apply(tokenise_lower, target, order.target, step),
         )
-        for split, sides in splits.items()
-    }
     dropped = Dropped()
-    places = {split: range(len(sides[0])) for split, sides in splits.items()}
-    training: Sequence[int] = kept(*tokenised["train"], dropped)
-    chosen: dict[str, Sequence[int]] = dict(places) | {"train": training}
+    training = kept(*tokenised["train"], dropped, raw.ratio)
+    chosen: dict[str, Sequence[int]] = {s: range(len(sides[0])) for s, sides in splits.items()}
+    chosen["train"] = training
     if raw.valid_every:
         every = raw.valid_every
         chosen["valid"] = training[every - 1 :: every]
@@ -193,7 +192,10 @@ def _make_text(
 
 
 def _check_splits(
-    order: Order, splits: Any, tokenised: Any, chosen: dict[str, Sequence[int]]
+    order: Order,
+    splits: dict[str, Pairs],
+    tokenised: dict[str, Pairs],
+    chosen: dict[str, Sequence[int]],
 ) -> None:
     """Nothing may be left out of valid and test: a BLEU without some lines is another figure."""
     for split in SPLITS:
@@ -224,17 +226,17 @@ def _codes(order: Order, root: Path, text: Path, progress: Progress) -> Path:
 def _corpus(
     order: Order, folder: Path, text: Path, codes: Path, lines: Lines, progress: Progress
 ) -> None:
+    before = finished(text)
+    assert before is not None
     inputs = {
-        "text": finished(text)["outputs"],  # type: ignore[index]
+        "text": before["outputs"],
         "codes": sha256(codes / "codes"),
         "joined": order.joined,
     }
     if finished(folder, inputs) is not None:
         return
     with making(folder, inputs) as (new, report):
-        texts_report = finished(text)
-        assert texts_report is not None
-        report |= texts_report["report"]
+        report |= before["report"]
         shutil.copyfile(codes / "codes", new / "codes")
         for path in (p for p in text.iterdir() if p.name.split(".")[0] in ("valid", "test")):
             shutil.copyfile(path, new / path.name)

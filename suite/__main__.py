@@ -13,6 +13,7 @@ from suite.wording import unknown
 
 COMMANDS = {
     "run": ("suite.run", "train: `run rl --help` lists every option"),
+    "prepare": ("suite.prepare", "make a corpus ready for `run nlp`: download, tokens, subwords"),
     "plot": (
         "suite.plot",
         "draw learning curves and the inside of the optimizer, several runs in one",

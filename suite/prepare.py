@@ -66,9 +66,13 @@ def main(argv: list[str], prog: str) -> int:
 def summary(corpus: Corpus) -> str:
     """Counts per split, what was dropped and why, and whether it is the published preparation."""
     report: dict[str, Any] = json.loads((corpus.folder / "report.json").read_text("utf-8"))
-    lines = [f"{'split':<6} {'pairs':>9} {'tokens':>11} {'':>11} {'unknown':>9}"]
-    lines[0] = f"{'':<6}{'pairs':>9}{corpus.source + ' tokens':>13}{corpus.target + ' tokens':>13}"
-    lines[0] += f"{corpus.source + ' unknown':>13}{corpus.target + ' unknown':>13}"
+    heads = ["pairs"]
+    heads += [
+        f"{lang} {what}"
+        for what in ("tokens", "unknown")
+        for lang in (corpus.source, corpus.target)
+    ]
+    lines = [f"{'':<6}{heads[0]:>9}" + "".join(f"{head:>13}" for head in heads[1:])]
     for split, counts in corpus.splits.items():
         cells = [f"{split:<6}{counts['pairs']:>9,}"]
         cells += [f"{counts[f'{side}_tokens']:>13,}" for side in ("source", "target")]
@@ -78,9 +82,10 @@ def summary(corpus: Corpus) -> str:
         lines.append("".join(cells))
     dropped = report["dropped"]
     for reason, count in dropped.items():
-        first = ", ".join(map(str, report["first dropped lines"].get(reason, [])))
-        lines.append(f"dropped from train: {count:,} {reason}" + (f" (lines {first})"
-                     if count <= 5 and first else f" (lines {first} ...)" if first else ""))  # fmt: skip
+        first = report["first dropped lines"].get(reason, [])
+        more = ", ..." if count > len(first) else ""
+        where = f" (line {', '.join(map(str, first))}{more})" if first else ""
+        lines.append(f"dropped from train: {count:,} {reason}{where}")
     if not dropped:
         lines.append("dropped from train: nothing")
     different = report.get("differs from the published preparation")
