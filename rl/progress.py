@@ -1,7 +1,7 @@
 """Where a population stands and what it has to tell. Imports no torch."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 Phase = Literal["training", "evaluation"]
 TRAINING, EVALUATION = 0, 1
@@ -36,6 +36,16 @@ class MemberProgress:
     score: float | None
     status: Literal["running", "waiting", "diverged"]
 
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """Its numbers by name, those that a short line shows first."""
+        return {
+            "loss": self.loss,
+            "score": self.score,
+            "epsilon": self.epsilon,
+            "mean Q": self.mean_q,
+        }
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -50,3 +60,8 @@ class Progress:
     steps_per_second: float
     seconds_left: float | None
     members: tuple[MemberProgress, ...]
+    unit: ClassVar[str] = "steps"
+
+    @property
+    def place(self) -> str:
+        return f"iteration {self.iteration + 1}/{self.iterations} {self.phase}"

@@ -14,7 +14,7 @@ from suite.layers import LISTS, Layers, presets
 from suite.workloads import Workload
 
 ABOUT = """\
-{title} Several seeds, schemes or values of lambda train together as one population, each
+{title} Several seeds, schemes or values of lambda train {how}, each
 combination in a run directory of its own. Presets, files and flags layer left to right. Dashes and
 underscores in flags are the same; files use underscores."""
 
@@ -22,10 +22,11 @@ underscores in flags are the same; files use underscores."""
 def make_parser(workload: Workload, prog: str) -> ArgumentParser:
     """The parser of all flags. Names, types and defaults come from Recipe and Machine, the help
     from their docstrings, the grouping from `workload.SECTIONS`."""
+    how = "together as one population" if workload.TOGETHER else "one after the other"
     parser = ArgumentParser(
         prog=prog,
         usage="%(prog)s [--preset NAME] [--config FILE] [--FLAG VALUE ...]",
-        description=ABOUT.format(title=workload.TITLE),
+        description=ABOUT.format(title=workload.TITLE, how=how),
         exit_on_error=False,
         default_env=False,
         print_config=None,  # ours also says what memory is needed
@@ -54,11 +55,12 @@ def make_parser(workload: Workload, prog: str) -> ArgumentParser:
 
 def _layer_flags(parser: ArgumentParser, workload: Workload) -> None:
     group = parser.add_argument_group("Where values come from")
+    by_key = f"; --{workload.PRESET_KEY} NAME does the same" if workload.PRESET_KEY else ""
     group.add_argument(
         "--preset",
         default=workload.PRESET,
         metavar="NAME",
-        help=f"bottom layer: {' or '.join(presets(workload.NAME))}",
+        help=f"bottom layer: {' or '.join(presets(workload.NAME))}" + by_key,
     )
     group.add_argument(
         "--config", metavar="FILE", help="YAML file of keys named like the flags; may be repeated"
@@ -113,7 +115,7 @@ def parse(parser: ArgumentParser, argv: Sequence[str], workload: Workload) -> Na
         raise SystemExit(0)
     layers = Layers([key.removeprefix("--") for key in _actions(parser) if key.startswith("--")])
     try:
-        values = parser.parse_args(layers.expand(argv, workload.NAME, workload.PRESET))
+        values = parser.parse_args(layers.expand(argv, workload))
     except ArgumentError as error:
         refused = _REFUSED.search(str(error))
         if refused is None:

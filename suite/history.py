@@ -14,9 +14,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class History:
-    """A run's rows: `metrics` within iterations, `evaluations` one per iteration.
+    """A run's rows: `metrics` while it trains, `evaluations` one per iteration or epoch.
 
-    `diverged_at` is the agent step of the row that says so; the run's population may be training
+    `diverged_at` is the step of the row that says so; the run's population may be training
     on, so that there is no final record yet.
     """
 
@@ -28,13 +28,14 @@ class History:
 
     @classmethod
     def of(cls, run: Run) -> "History":
-        metrics = read_rows(run.path / METRICS)
-        places = [row["agent_steps"] for row in metrics if row.get("diverged")]
+        step = run.workload.STEP
+        metrics = read_rows(run.path / METRICS, step)
+        places = [row[step] for row in metrics if row.get("diverged")]
         return cls(
             run=run,
             status="diverged" if places else run.status(),
             metrics=metrics,
-            evaluations=read_rows(run.path / EVALUATIONS),
+            evaluations=read_rows(run.path / EVALUATIONS, step),
             diverged_at=places[-1] if places else None,
         )
 
@@ -43,6 +44,12 @@ class History:
         """Scheme, weight_decay and seed."""
         member: dict[str, Any] = self.run.config["member"]
         return member
+
+    def column(self, rows: list[Row], key: str) -> tuple[list[float], list[float]]:
+        """Steps and values of a key, of the rows that have a number there."""
+        step = self.run.workload.STEP
+        pairs = [(row[step], row[key]) for row in rows if isinstance(row.get(key), int | float)]
+        return [steps for steps, _ in pairs], [value for _, value in pairs]
 
 
 def read_histories(runs: Sequence[Run]) -> list[History]:
@@ -64,13 +71,7 @@ def read_histories(runs: Sequence[Run]) -> list[History]:
     return histories
 
 
-def column(rows: list[Row], key: str) -> tuple[list[float], list[float]]:
-    """Agent steps and values of a key, of the rows that have a value."""
-    pairs = [(row["agent_steps"], row[key]) for row in rows if row.get(key) is not None]
-    return [steps for steps, _ in pairs], [value for _, value in pairs]
-
-
 def last(rows: list[Row], key: str) -> float | None:
-    """The newest value of a key; None where there is none."""
-    values = column(rows, key)[1]
-    return values[-1] if values else None
+    """The newest number under a key; None where there is none."""
+    values = (row[key] for row in reversed(rows) if isinstance(row.get(key), int | float))
+    return next(values, None)

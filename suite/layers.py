@@ -12,6 +12,7 @@ import yaml
 
 from suite.errors import UserError
 from suite.wording import unknown
+from suite.workloads import Workload
 
 LISTS = ("seed", "scheme", "weight_decay")
 COMMAND_ONLY = ("help", "preset", "config", "print_config", "from_previous_checkpoint")
@@ -39,14 +40,32 @@ class Layers:
         self._keys = [flag for flag in flags if flag not in COMMAND_ONLY]
         self.origin: dict[str, str] = {}
 
-    def expand(self, argv: Sequence[str], workload: str, preset: str) -> list[str]:
+    def expand(self, argv: Sequence[str], workload: Workload) -> list[str]:
         """The command line with `--preset` and `--config` replaced by what they contain.
 
-        Dashes in flag names become underscores. `preset` is taken where none is given.
+        Dashes in flag names become underscores. The workload's own preset is taken where none is
+        given, neither by `--preset` nor by name as the value of the workload's PRESET_KEY.
 
         Raises:
             UserError: an unknown flag, preset or key, or a file that cannot be read.
         """
+        above = self._split(argv)
+        named = [text for kind, text in above if kind == "preset"]
+        preset = named[-1] if named else None
+        if preset is None:
+            above, preset = _preset_by_key(above, workload)
+        tokens = self._file(_preset(workload.NAME, preset), f"preset {preset}")
+        for kind, text in above:
+            if kind == "config":
+                tokens += self._file(_read(Path(text)), text)
+            elif kind != "preset":
+                if kind in self._keys:
+                    self.origin[kind] = ""
+                tokens.append(text)
+        return tokens
+
+    def _split(self, argv: Sequence[str]) -> list[tuple[str, str]]:
+        """Flag names with their tokens; of presets and files their value; `value` for the rest."""
         above: list[tuple[str, str]] = []
         rest = iter(argv)
         flag, room = "", 0  # the flag whose values are being read, and how many it still takes
@@ -71,17 +90,7 @@ class Layers:
                 flag = f"--{name}" if name not in (*LISTS, *COMMAND_ONLY) else ""
                 room = 0 if equals else 1
                 above.append((name, f"--{name}{equals}{value}"))
-        for kind, text in above:
-            preset = text if kind == "preset" else preset
-        tokens = self._file(_preset(workload, preset), f"preset {preset}")
-        for kind, text in above:
-            if kind == "config":
-                tokens += self._file(_read(Path(text)), text)
-            elif kind != "preset":
-                if kind in self._keys:
-                    self.origin[kind] = ""
-                tokens.append(text)
-        return tokens
+        return above
 
     def from_another_file(self, key: str, than: str) -> bool:
         """Whether a file set `key`, and a flag or another file set `than`."""
@@ -102,7 +111,7 @@ class Layers:
         if root is None:
             return []
         if not isinstance(root, yaml.MappingNode):
-            raise UserError(f"{name}: expected lines of `key: value`, e.g. `gamma: 0.99`")
+            raise UserError(f"{name}: expected lines of `key: value`, e.g. `seed: 1`")
         return list(self._mapping(root, name))
 
     def _mapping(self, root: yaml.MappingNode, name: str) -> Iterator[str]:
@@ -132,6 +141,28 @@ def _text(node: yaml.Node, otherwise: str) -> str:
     if not isinstance(node, yaml.ScalarNode) or node.tag == "tag:yaml.org,2002:null":
         raise UserError(otherwise)
     return str(node.value)
+
+
+def _preset_by_key(
+    above: list[tuple[str, str]], workload: Workload
+) -> tuple[list[tuple[str, str]], str]:
+    """The tokens and the preset, where the last value of PRESET_KEY may name one.
+
+    Such a value becomes what the preset has under that key: a file between them stays below it.
+    """
+    key, preset = workload.PRESET_KEY, workload.PRESET
+    places = [place for place, (kind, _) in enumerate(above) if key and kind == key]
+    if not places:
+        return above, preset
+    place = places[-1]
+    text = above[place][1]
+    after = above[place + 1 : place + 2]
+    width = 1 if "=" in text or not after or after[0][0] != "value" else 2
+    name = text.partition("=")[2] if "=" in text else after[0][1] if width == 2 else ""
+    if name not in presets(workload.NAME):
+        return above, preset
+    value = yaml.safe_load(_preset(workload.NAME, name)).get(key, name)
+    return [*above[:place], (str(key), f"--{key}={value}"), *above[place + width :]], name
 
 
 def _preset(workload: str, name: str) -> str:

@@ -1,10 +1,10 @@
-"""The panels of a figure: one curve or the |m/w| quantiles of one run, over agent steps."""
+"""The panels of a figure: one curve or the |m/w| quantiles of one run, over its steps."""
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from suite.history import History, Row, column
+from suite.history import History, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ def curve(
     marker: str | None = None,
 ) -> None:
     """A key of `rows` as a line in its own style, named in the legend."""
-    steps, values = column(rows, key)
+    steps, values = history.column(rows, key)
     axes.plot(steps, values, marker=marker or alone(steps), fillstyle="none", **style)
     _mark_divergence(axes, history, steps, values)
 
@@ -37,8 +37,8 @@ def bands(axes: "Axes", history: History, style: Style) -> None:
     """The quantiles of ln |m/w|, and under constant l2 where m would be the decay alone."""
     key = "optim/log_m_over_w/"
     for low, high, alpha in BANDS:
-        steps, lows = column(history.metrics, key + low)
-        _, highs = column(history.metrics, key + high)
+        steps, lows = history.column(history.metrics, key + low)
+        _, highs = history.column(history.metrics, key + high)
         edge = 6 if alone(steps) else 0
         axes.fill_between(steps, lows, highs, color=style["color"], alpha=alpha, linewidth=edge)
     always = history.run.config["recipe"].get("decay_schedule", "always") == "always"
@@ -54,7 +54,7 @@ def bands(axes: "Axes", history: History, style: Style) -> None:
             va="top",
             fontsize=9,
         )
-    steps, medians = column(history.metrics, key + "q50")
+    steps, medians = history.column(history.metrics, key + "q50")
     axes.plot(steps, medians, color=style["color"], linewidth=1.5, marker=alone(steps))
     _mark_divergence(axes, history, steps, medians)
 
@@ -74,12 +74,12 @@ def _mark_divergence(
         axes.plot(history.diverged_at, 0, transform=foot, clip_on=False, **cross)
 
 
-def frame(axes: "Axes", title: str, y_label: str) -> None:
-    """What all panels have in common."""
+def frame(axes: "Axes", title: str, y_label: str, step: str) -> None:
+    """What all panels have in common; `step` is the key of the x axis."""
     from matplotlib.ticker import EngFormatter
 
     axes.set_title(title, fontsize=11)
-    axes.set_xlabel("agent steps")
+    axes.set_xlabel(step.replace("_", " "))
     axes.set_ylabel(y_label)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlim(left=0)

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from suite.arguments import Parser
 from suite.errors import UserError
-from suite.history import History, column, last, read_histories
+from suite.history import History, last, read_histories
 from suite.panels import Style, alone, bands, curve, frame
 from suite.run_directory import Run
-from suite.shown import find_runs, groups, labels
+from suite.shown import find_runs, groups, labels, workload_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
+
+    from suite.workloads import Panel
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 SCHEME_COLOURS = {
@@ -51,11 +54,12 @@ def main(argv: list[str], prog: str) -> int:
 
 
 def plot(runs: Sequence[Run], out: Path) -> Path:
-    """Draw runs over agent steps: returns, weight norm, drowned fraction, |m/w| quantiles.
+    """Draw runs over steps: learning curves, weight norm, drowned fraction, |m/w| quantiles.
 
     Raises:
-        UserError: none of the runs has logged anything yet, nor diverged.
+        UserError: the runs are of several workloads, or none has logged anything yet, nor diverged.
     """
+    workload_of(runs)
     histories = [h for h in read_histories(runs) if h.metrics or h.status == "diverged"]
     if not histories:
         raise UserError("nothing to plot: no run has logged a row yet")
@@ -81,31 +85,43 @@ def _draw_curves(
 ) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    training, evaluation, norm, drowned = figure.subplots(1, 4, sharex=True)
+    workload = histories[0].run.workload
+    *learning, norm, drowned = figure.subplots(1, 4, sharex=True)
+    for axes, panel in zip(learning, workload.PANELS, strict=True):
+        _draw_learning(axes, panel, histories, styles)
+        frame(axes, panel.title, panel.y_label, workload.STEP)
     for history, style in zip(histories, styles, strict=True):
-        steps, returns = column(history.metrics, "train/return")
-        rough = style | {"alpha": 0.3, "linewidth": 1, "linestyle": "-", "label": None}
-        training.plot(steps, returns, marker=alone(steps), fillstyle="none", **rough)
-        curve(training, history, history.evaluations, "train/return", style, marker="o")
-        curve(evaluation, history, history.evaluations, "eval/return", style, marker="o")
         curve(norm, history, history.metrics, "optim/weight_norm", style)
         # Only under l2 is the decay inside m; elsewhere it is what would drown if it were.
         faint = {} if history.member["scheme"] == "l2" else {"alpha": 0.4}
         curve(drowned, history, history.metrics, "optim/drowned_fraction", style | faint)
-    frame(training, "training", "return per episode")
-    frame(evaluation, "evaluation", "return per episode")
-    if all(last(history.evaluations, "eval/return") is None for history in histories):
-        evaluation.set_yticks([])
-        middle = {"transform": evaluation.transAxes, "ha": "center", "va": "center"}
-        evaluation.text(0.5, 0.5, "no evaluation yet", **middle)
-    frame(norm, "weight norm", "2-norm of all weights")
-    frame(drowned, "gradient drowned by decay", "share of weights (faint: would be)")
+    frame(norm, "weight norm", "2-norm of all weights", workload.STEP)
+    share = "share of weights (faint: would be)"
+    frame(drowned, "gradient drowned by decay", share, workload.STEP)
     drowned.set_ylim(bottom=0)
     drowned.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     handles, names = norm.get_legend_handles_labels()
     ncols = max(1, min(COLUMNS, LINE // max(map(len, names))))
     figure.legend(handles, names, loc="outside lower center", ncols=ncols, frameon=False)
     figure.suptitle(_title(histories), fontsize=14)
+
+
+def _draw_learning(
+    axes: "Axes", panel: "Panel", histories: Sequence[History], styles: Sequence[Style]
+) -> None:
+    """Evaluations as curves, under them what was logged in between."""
+    for history, style in zip(histories, styles, strict=True):
+        if panel.metrics:
+            steps, values = history.column(history.metrics, panel.metrics)
+            rough = style | {"alpha": 0.3, "linewidth": 1, "linestyle": "-", "label": None}
+            axes.plot(steps, values, marker=alone(steps), fillstyle="none", **rough)
+        curve(axes, history, history.evaluations, panel.evaluation, style, marker="o")
+    if not panel.metrics and all(
+        last(history.evaluations, panel.evaluation) is None for history in histories
+    ):
+        axes.set_yticks([])
+        middle: Style = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+        axes.text(0.5, 0.5, "no evaluation yet", **middle)
 
 
 def _draw_bands(
@@ -116,7 +132,9 @@ def _draw_bands(
     for axes, history, style in zip(panels, histories, styles, strict=False):
         bands(axes, history, style)
         title = textwrap.fill(style["label"], LINE // columns)
-        frame(axes, title, "ln |m/w|" if axes in panels[::columns] else "")
+        frame(
+            axes, title, "ln |m/w|" if axes in panels[::columns] else "", history.run.workload.STEP
+        )
         axes.tick_params(labelbottom=True)
     for axes in panels[len(histories) :]:
         axes.set_visible(False)

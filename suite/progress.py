@@ -3,16 +3,52 @@
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
-from rl.progress import MemberProgress, Progress
 from suite.output import say
 from suite.wording import duration
 
 LINE_EVERY = 10.0  # seconds between plain lines
 PICTURE_EVERY = 0.25  # seconds between pictures on a terminal
 NAMED = 2  # members that a plain line shows one by one; of more it shows medians
+NAMED_FIGURES, MEDIAN_FIGURES = 3, 2  # of each, the first ones
+
+
+class MemberProgress(Protocol):
+    """What there is to show of one member.
+
+    `status` is `diverged` or anything else; `figures` go from the most important on, None where
+    there is nothing yet.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def figures(self) -> Mapping[str, float | None]: ...
+
+
+class Progress(Protocol):
+    """Where a training stands: `place` in words, `step` of `steps` within it."""
+
+    @property
+    def place(self) -> str: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def steps_per_second(self) -> float: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def seconds_left(self) -> float | None: ...
+    @property
+    def members(self) -> Sequence[MemberProgress]: ...
+
 
 Show = Callable[[Progress], None]
 
@@ -52,8 +88,8 @@ def _place(progress: Progress) -> str:
     # A phase ends with an episode, some steps late.
     step = min(progress.step, progress.steps)
     return (
-        f"iteration {progress.iteration + 1}/{progress.iterations} {progress.phase} "
-        f"{step:,}/{progress.steps:,}, {progress.steps_per_second:,.0f} steps/s"
+        f"{progress.place} {step:,}/{progress.steps:,}, "
+        f"{_rate(progress.steps_per_second)} {progress.unit}/s"
         + ("" if left is None else f", {duration(left)} left")
     )
 
@@ -61,25 +97,27 @@ def _place(progress: Progress) -> str:
 def _brief(member: MemberProgress) -> str:
     if member.status == "diverged":
         return f"{member.name} diverged"
-    return (
-        f"{member.name} epsilon {member.epsilon:.3f} loss {_number(member.loss)} "
-        f"score {_number(member.score)}"
-    )
+    figures = list(member.figures.items())[:NAMED_FIGURES]
+    return " ".join([member.name, *(f"{name} {_number(value)}" for name, value in figures)])
 
 
 def _medians(members: Sequence[MemberProgress]) -> str:
     sound = [member for member in members if member.status != "diverged"]
-    losses = [member.loss for member in sound if member.loss is not None]
-    scores = [member.score for member in sound if member.score is not None]
+    names = list(members[0].figures)[:MEDIAN_FIGURES]
+    medians = (f"{name} {_number(_median(sound, name))}" for name in names)
     diverged = len(members) - len(sound)
-    return (
-        f"{len(members)} members: median loss {_number(_median(losses))} "
-        f"score {_number(_median(scores))}" + (f", {diverged} diverged" if diverged else "")
+    return f"{len(members)} members: median {' '.join(medians)}" + (
+        f", {diverged} diverged" if diverged else ""
     )
 
 
-def _median(values: Sequence[float]) -> float | None:
+def _median(members: Sequence[MemberProgress], name: str) -> float | None:
+    values = [value for member in members if (value := member.figures.get(name)) is not None]
     return statistics.median(values) if values else None
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:,.0f}" if per_second >= 10 or not per_second else f"{per_second:.2g}"
 
 
 def _number(value: float | None) -> str:
@@ -98,14 +136,13 @@ def _live(title: str) -> Iterator[Show]:
     def picture(progress: Progress) -> Group:
         table = Table(box=None, pad_edge=False)
         table.add_column("member")
-        for column in ("epsilon", "loss", "mean Q", "last score"):
-            table.add_column(column, justify="right")
+        for name in progress.members[0].figures if progress.members else ():
+            table.add_column(name, justify="right")
         table.add_column("status")
         for member in progress.members:
             table.add_row(
                 member.name,
-                f"{member.epsilon:.3f}",
-                *map(_number, (member.loss, member.mean_q, member.score)),
+                *map(_number, member.figures.values()),
                 Text(member.status, style="red" if member.status == "diverged" else ""),
             )
         bar = ProgressBar(total=progress.steps, completed=progress.step)

@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Any
 
 SOURCE = Path(__file__).resolve().parent.parent
-PACKAGES = ("torch", "lightning", "numpy", "gymnasium", "ale-py", "jsonargparse", "tensorboard")
+PACKAGES = (
+    "torch",
+    "lightning",
+    "numpy",
+    "gymnasium",
+    "ale-py",
+    "fairseq-fixed",
+    "sacrebleu",
+    "sacremoses",
+    "subword-nmt",
+    "jsonargparse",
+    "tensorboard",
+)
 
 
 def session(argv: list[str]) -> dict[str, Any]:

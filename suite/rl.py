@@ -1,7 +1,6 @@
 """DQN on Atari as a workload of the suite. Importing it imports no torch."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,24 @@ from rl.config import Scheme as Scheme
 from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 from rl.progress import Progress
 from suite import resources
+from suite.damage import damage_explained
 from suite.errors import UserError
 from suite.wording import amount
-from suite.workloads import Outcome
+from suite.workloads import Outcome, Panel, Score
 
 NAME = "rl"
 TITLE = "DQN on Atari with four kinds of weight decay in Adam."
 PRESET = "paper"
+PRESET_KEY: str | None = None
+TOGETHER = True
+SUBJECT = "game"
+STEP = "agent_steps"
+ROUND = "iteration"
+PANELS = (
+    Panel("training", "return per episode", "train/return", "train/return"),
+    Panel("evaluation", "return per episode", None, "eval/return"),
+)
+SCORES: tuple[Score, ...] = (Score("score", "eval/return", otherwise="train/return"),)
 
 SECTIONS = {
     "What is trained, and how long": (
@@ -77,7 +87,7 @@ def needs(recipe: Recipe, members: int) -> str:
     )
 
 
-def validate(recipe: Recipe) -> None:
+def validate(recipe: Recipe, machine: Machine) -> None:
     from rl.environment import rom_id
 
     try:
@@ -130,7 +140,7 @@ def _check_disk(recipe: Recipe, runs: Sequence[Path]) -> None:
 def position(run: Path, *, previous: bool) -> Any:
     from rl.checkpoint import position_of, verify
 
-    with _damage_explained():
+    with damage_explained():
         found = position_of(run, previous=previous)
         if previous and found is None and position_of(run) is not None:
             raise UserError(f"{run} has no checkpoint before the newest one")
@@ -150,7 +160,7 @@ def train(
 ) -> Sequence[Outcome]:
     from rl import training
 
-    with _damage_explained():
+    with damage_explained():
         return training.train(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
@@ -162,19 +172,3 @@ def discard(run: Path) -> None:
     from rl.checkpoint import discard_replay
 
     discard_replay(run)
-
-
-@contextmanager
-def _damage_explained() -> Iterator[None]:
-    """A damaged checkpoint as a UserError that says what can be done."""
-    from rl.checkpoint import CheckpointError
-
-    try:
-        yield
-    except CheckpointError as error:
-        way_on = (
-            "--from-previous-checkpoint resumes from the one before"
-            if error.previous
-            else "there is no checkpoint before it: move the run away to start it anew"
-        )
-        raise UserError(f"checkpoint {error}; nothing was deleted; {way_on}") from error

@@ -1,4 +1,4 @@
-"""`wdbench run WORKLOAD`: train members as a population, each in its own run directory."""
+"""`wdbench run WORKLOAD`: train members, each in its own run directory."""
 
 import hashlib
 import sys
@@ -20,14 +20,21 @@ from suite.workloads import NAMES, Member, Outcome, Workload, load
 
 Pair = tuple[Member, Run]
 
+USAGE = """\
+usage: {prog} {{{names}}} ...
+
+{workloads}
+
+`{prog} rl --help` and `{prog} nlp --help` list the options."""
+
 
 def main(argv: list[str], prog: str) -> int:
     if not argv or argv[0] in ("-h", "--help"):
-        print(f"usage: {prog} {{{','.join(NAMES)}}} ...\n\n`{prog} rl --help` lists the options.")
+        print(USAGE.format(prog=prog, names=",".join(NAMES), workloads=_titles()))
         return 0
     workload = load(argv[0])
     request = read_request(workload, argv[1:], f"{prog} {argv[0]}")
-    workload.validate(request.recipe)
+    workload.validate(request.recipe, request.machine)
     runs = [Run.of(workload, request.recipe, m, request.runs) for m in request.members]
     if request.print_config:
         print(described(workload, request, runs), end="")
@@ -45,6 +52,10 @@ def main(argv: list[str], prog: str) -> int:
     if code == 0:
         _show(runs)
     return code
+
+
+def _titles() -> str:
+    return "\n".join(f"  {name:<5}{load(name).TITLE}" for name in NAMES)
 
 
 def described(workload: Workload, request: Request, runs: Sequence[Run]) -> str:
@@ -84,16 +95,24 @@ def _train_groups(
 
 
 def _equal_positions(workload: Workload, waiting: list[Pair], request: Request) -> list[list[Pair]]:
-    """Members that stand at the same point of training train together, in the order given."""
+    """Members that stand at the same point of training train together, in the order given.
+
+    Those of a workload that trains one after the other are groups of one: each is recorded as
+    soon as it is through.
+    """
     groups: dict[object, list[Pair]] = {}
+    starts: set[Path] = set()
     for member, run in waiting:
         if run.done():  # by another process, before this one had the lock
             continue
         position = workload.position(run.path, previous=request.from_previous_checkpoint)
-        groups.setdefault(position, []).append((member, run))
-    for position, group in groups.items():
+        key = position if workload.TOGETHER else run.path
+        groups.setdefault(key, []).append((member, run))
+        if position is None:
+            starts.add(run.path)
+    for group in groups.values():
         for _, run in group:
-            say(f"{run.path} {'starts' if position is None else 'resumes'}")
+            say(f"{run.path} {'starts' if run.path in starts else 'resumes'}")
     return list(groups.values())
 
 
@@ -130,7 +149,10 @@ def _outcomes(
         return workload.train(
             request.recipe,
             [member for member, _ in group],
-            [stack.enter_context(RunLog(run.path)) for _, run in group],
+            [
+                stack.enter_context(RunLog(run.path, workload.STEP, workload.ROUND))
+                for _, run in group
+            ],
             request.machine,
             progress=stack.enter_context(display(workload.subject(request.recipe))),
             stop=stop,

@@ -6,7 +6,8 @@ runs/rl/Pong/separated-1e-4/seed0-30688e4f/
     lock            held while a process trains, and says which
     metrics.jsonl eval.jsonl events.out.tfevents.run    append-only, see suite/run_log.py
     checkpoint/     the workload's
-    replay/         the workload's, deleted once the run is done
+    replay/         the workload's, deleted once the run is done (RL)
+    weights/ test.*    the workload's: trained weights, translations (translation)
     failed.json     the last error; gone when the next session begins
     done.json       status and final figures; from here on nothing is trained
     plot.png        drawn from the logs, at the end of training or by `wdbench plot`
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import UserError
-from suite.workloads import Member, Workload
+from suite.workloads import Member, Workload, load
 
 FORMAT = 1
 
@@ -107,7 +108,15 @@ class Run:
             raise UserError(
                 f"{path} has format {config.get('format')}; this version reads {FORMAT}"
             )
+        for key in ("recipe", "member"):
+            if not isinstance(config.get(key), dict):
+                raise UserError(f"{path / 'config.json'} is damaged: it has no {key}")
         return cls(path, config)
+
+    @property
+    def workload(self) -> Workload:
+        """UserError where this version has no such workload."""
+        return load(str(self.config.get("workload")))
 
     def done(self) -> dict[str, Any] | None:
         """The final record, `{"status": ..., "figures": {...}}`; None while unfinished."""

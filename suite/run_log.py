@@ -17,23 +17,30 @@ METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfeven
 
 
 class RunLog:
-    """Appends rows; one line per row, handed to the operating system before the call returns."""
+    """Appends rows; one line per row, handed to the operating system before the call returns.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the run directory.
+        step: key of rows over which TensorBoard shows metrics, e.g. `agent_steps`.
+        round: key of rows over which it shows evaluations, e.g. `iteration`.
+    """
+
+    def __init__(self, path: Path, step: str, round: str) -> None:
         self.path = path
+        self._step, self._round = step, round
         self._files: dict[str, BinaryIO] = {
             name: (path / name).open("ab") for name in (METRICS, EVALUATIONS, EVENTS)
         }
 
     def metrics(self, row: dict[str, Any]) -> None:
-        """A row during training; TensorBoard shows it over `agent_steps`."""
+        """A row during training."""
         self._append(METRICS, row)
-        self._events(row, step=int(row["agent_steps"]), prefix="")
+        self._events(row, step=int(row[self._step]), prefix="")
 
     def evaluation(self, row: dict[str, Any]) -> None:
-        """A row at the end of an iteration; TensorBoard shows it over `iteration`."""
+        """A row at the end of an iteration or epoch; TensorBoard shows it under that name."""
         self._append(EVALUATIONS, row)
-        self._events(row, step=int(row["iteration"]), prefix="iteration/")
+        self._events(row, step=int(row[self._round]), prefix=f"{self._round}/")
 
     def position(self) -> dict[str, int]:
         """Bytes per file, all of them on the disk: a checkpoint may rely on them."""
@@ -84,7 +91,7 @@ class RunLog:
         values = [
             Summary.Value(tag=prefix + key, simple_value=value)
             for key, value in row.items()
-            if isinstance(value, int | float) and key not in ("agent_steps", "iteration")
+            if isinstance(value, int | float) and key not in (self._step, self._round)
         ]
         event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
         self._write(EVENTS, _record(event.SerializeToString()))
@@ -94,28 +101,34 @@ class RunLog:
         self._files[name].flush()
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path, step: str) -> list[dict[str, Any]]:
     """The rows of a JSON-lines file; none where there is no file.
+
+    Args:
+        path: the file.
+        step: the key whose number every row must have.
 
     A last line without its line feed is still being written, or was cut off by a kill: left out.
 
     Raises:
-        UserError: a line is no JSON object.
+        UserError: a line is no JSON object, or has no step.
     """
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
-    return [_row(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    return [_row(line, step, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
 
 
-def _row(line: bytes, where: str) -> dict[str, Any]:
+def _row(line: bytes, step: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as error:
         raise UserError(f"{where} is damaged: {error}") from error
     if not isinstance(row, dict):
         raise UserError(f"{where} is damaged: it holds no JSON object")
+    if not isinstance(row.get(step), int | float):
+        raise UserError(f"{where} is damaged: it has no number {step!r}")
     return row
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from suite.errors import UserError
 from suite.output import warn
 from suite.run_directory import Run
+from suite.workloads import Workload
 
 
 def find_runs(paths: Sequence[Path]) -> list[Run]:
@@ -29,20 +30,39 @@ def find_runs(paths: Sequence[Path]) -> list[Run]:
         if len(found) == below:
             raise UserError(
                 f"{path} is no run directory and has none below it; "
-                "run directories look like runs/rl/Pong/*/*"
+                "run directories look like runs/rl/Pong/*/* and runs/nlp/iwslt14/*/*"
             )
     return list(found.values())
 
 
+def workload_of(runs: Sequence[Run]) -> Workload:
+    """The workload of runs that are shown together.
+
+    Raises:
+        UserError: they are of several, whose rows have nothing in common to be shown over.
+    """
+    first = {run.workload.NAME: run for run in reversed(runs)}
+    if len(first) > 1:
+        named = ", ".join(f"{run.path} is {name}" for name, run in sorted(first.items()))
+        raise UserError(f"runs of one workload can be shown together, not of several: {named}")
+    return runs[0].workload
+
+
+def subject(run: Run) -> str:
+    """What the run is trained on: the game, or the corpus by its last name."""
+    return Path(str(run.config["recipe"].get(run.workload.SUBJECT, ""))).name
+
+
 def differing(runs: Sequence[Run]) -> list[str]:
-    """Keys of the recipe, but the game, in which the runs differ."""
+    """Keys of the recipe, but the game or corpus, in which the runs differ."""
     recipes = [run.config["recipe"] for run in runs]
-    keys = dict.fromkeys(key for recipe in recipes for key in recipe if key != "game")
+    subjects = {run.workload.SUBJECT for run in runs}
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe if key not in subjects)
     return [key for key in keys if len({_text(recipe.get(key)) for recipe in recipes}) > 1]
 
 
-def several_games(runs: Sequence[Run]) -> bool:
-    return len({run.config["recipe"].get("game") for run in runs}) > 1
+def several_subjects(runs: Sequence[Run]) -> bool:
+    return len({subject(run) for run in runs}) > 1
 
 
 def values(run: Run, keys: Sequence[str]) -> list[str]:
@@ -58,11 +78,11 @@ def labels(runs: Sequence[Run]) -> list[str]:
 
 def groups(runs: Sequence[Run]) -> list[str]:
     """The labels without the seed: equal where runs differ in nothing else."""
-    keys, games = differing(runs), several_games(runs)
+    keys, several = differing(runs), several_subjects(runs)
     return [
         " ".join(
             [
-                *([str(run.config["recipe"].get("game"))] if games else []),
+                *([subject(run)] if several else []),
                 run.path.absolute().parent.name,
                 *(f"{key}={value}" for key, value in zip(keys, values(run, keys), strict=True)),
             ]

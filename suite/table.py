@@ -8,7 +8,8 @@ from pathlib import Path
 from suite.arguments import Parser
 from suite.history import History, last, read_histories
 from suite.run_directory import Run
-from suite.shown import differing, find_runs, values
+from suite.shown import differing, find_runs, subject, values, workload_of
+from suite.workloads import Score
 
 SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
 NEARLY_LAMBDA = 0.05  # distance of ln(median |m/w|) from ln(lambda) that counts as equal
@@ -28,11 +29,16 @@ def main(argv: list[str], prog: str) -> int:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """The table, the sentence that says what to look at, and where it is drawn from."""
+    """The table, the sentence that says what to look at, and where it is drawn from.
+
+    Raises:
+        UserError: the runs are of several workloads, or none can be read.
+    """
+    workload = workload_of(runs)
     histories = read_histories(runs)
     keys = differing([history.run for history in histories])
-    head = ["game", "scheme", "lambda", *keys, "seed", "status", "score", "weight norm"]
-    head += ["median |m/w|", "drowned"]
+    head = [workload.SUBJECT, "scheme", "lambda", *keys, "seed", "status"]
+    head += [*(score.head for score in workload.SCORES), "weight norm", "median |m/w|", "drowned"]
     lines = [head, *(_cells(history, keys) for history in histories)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     rows = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
@@ -74,26 +80,26 @@ def _cells(history: History, keys: Sequence[str]) -> list[str]:
     drowned = last(metrics, "optim/drowned_fraction")
     inside = member["scheme"] == "l2"
     return [
-        str(history.run.config["recipe"].get("game", "")),
+        subject(history.run),
         str(member["scheme"]),
         f"{member['weight_decay']:g}" if member["weight_decay"] else "-",
         *values(history.run, keys),
         str(member["seed"]),
         history.status,
-        _score(history),
+        *(_score(history, score) for score in history.run.workload.SCORES),
         _number(last(metrics, "optim/weight_norm")),
         "-" if log_median is None else f"{math.exp(log_median):.2e}",
         "-" if drowned is None else f"{drowned:.1%}" if inside else f"({drowned:.1%})",
     ]
 
 
-def _score(history: History) -> str:
-    """The newest evaluation; where there is none, the training return, marked as such."""
-    for key, mark in (("eval/return", ""), ("train/return", " train")):
-        score = last(history.evaluations, key)
-        if score is not None:
-            return f"{score:.1f}{mark}"
-    return "-"
+def _score(history: History, score: Score) -> str:
+    """The newest evaluation; where there is none, what stands in for it, marked as such."""
+    value, mark = last(history.evaluations, score.key), ""
+    if value is None and score.otherwise:
+        value = last(history.evaluations, score.otherwise)
+        mark = f" {score.otherwise.partition('/')[0]}"
+    return "-" if value is None else f"{value:.{score.decimals}f}{mark}"
 
 
 def _number(value: float | None) -> str:

@@ -1,13 +1,48 @@
 """What a workload offers to the suite, and which workloads there are."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from suite.errors import UserError
 from suite.wording import unknown
 
-NAMES = ("rl",)
+NAMES = ("rl", "nlp")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A learning curve of the figure.
+
+    Attributes:
+        title: what stands above it.
+        y_label: what is drawn, with its unit.
+        metrics: key of metrics rows, drawn as a rough line; None draws none.
+        evaluation: key of evaluation rows, drawn as the curve.
+    """
+
+    title: str
+    y_label: str
+    metrics: str | None
+    evaluation: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """A column of the table.
+
+    Attributes:
+        head: its heading.
+        key: key of evaluation rows; the newest value is shown.
+        otherwise: key shown instead where there is no value, marked with its part before `/`.
+        decimals: digits after the point.
+    """
+
+    head: str
+    key: str
+    otherwise: str | None = None
+    decimals: int = 1
 
 
 class Member(Protocol):
@@ -38,6 +73,13 @@ class Workload(Protocol):
     NAME: str
     TITLE: str
     PRESET: str  # the preset taken where none is named
+    PRESET_KEY: str | None  # the recipe's key whose value may be a preset's name and then means it
+    TOGETHER: bool  # whether members train as one population, or one after the other
+    SUBJECT: str  # the recipe's key for what is trained on, and the table's first heading
+    STEP: str  # key of every row: the figures' x axis
+    ROUND: str  # key of evaluation rows: how many came before
+    PANELS: tuple[Panel, Panel]
+    SCORES: tuple[Score, ...]
     SECTIONS: dict[str, tuple[str, ...]]  # groups of the recipe's keys in --help
     Recipe: type[Any]
     Member: type[Any]
@@ -45,10 +87,10 @@ class Workload(Protocol):
     Scheme: Any
 
     def subject(self, recipe: Any) -> str:
-        """What is trained on, as paths and titles show it: the game."""
+        """What is trained on, as paths and titles show it: the game, the corpus."""
 
-    def validate(self, recipe: Any) -> None:
-        """Raise UserError where the recipe names what does not exist: the game."""
+    def validate(self, recipe: Any, machine: Any) -> None:
+        """Raise UserError where the recipe names what does not exist: the game, the corpus."""
 
     def check(self, recipe: Any, machine: Any, runs: Sequence[Path]) -> None:
         """Raise UserError where this machine cannot train these runs together. Makes nothing."""
@@ -86,5 +128,9 @@ def load(name: str) -> Workload:
             from suite import rl
 
             return rl
+        case "nlp":
+            from suite import nlp
+
+            return nlp
         case _:
             raise UserError(unknown("workload", name, NAMES))

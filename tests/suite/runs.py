@@ -14,7 +14,7 @@ def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, rows=(), scores=(
     """A run with these rows of metrics, and one evaluation per score after 1,000 steps each."""
     member = suite.rl.Member(scheme, weight_decay, seed)
     run = Run.of(suite.rl, suite.rl.Recipe(**recipe), member, Path(runs))
-    with locked([run]), RunLog(run.path) as log:
+    with locked([run]), RunLog(run.path, "agent_steps", "iteration") as log:
         for row in rows:
             log.metrics(row)
         for i, score in enumerate(scores):

@@ -40,7 +40,7 @@ def test_without_a_terminal_it_is_a_plain_line_every_ten_seconds(capsys, clock):
     assert len(lines) == 2
     assert lines[0] == (
         "Pong iteration 1/200 training 1,250/250,000, 1,234 steps/s, 1 h 02 min left"
-        " | none/seed0 epsilon 0.500 loss 0.0123 score -20 | l2-1e-3/seed0 diverged"
+        " | none/seed0 loss 0.0123 score -20 epsilon 0.5 | l2-1e-3/seed0 diverged"
     )
 
 
@@ -94,7 +94,7 @@ def test_on_the_screen_the_headers_stand_on_a_line_of_their_own(monkeypatch):
         shown = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", terminal.getvalue()).splitlines()
         before = len(terminal.getvalue())
     headers = next(line.split() for line in shown if line.startswith("member"))
-    assert headers == ["member", "epsilon", "loss", "mean", "Q", "last", "score", "status"]
+    assert headers == ["member", "loss", "score", "epsilon", "mean", "Q", "status"]
     erased_line = "\x1b[2K"
     assert terminal.getvalue()[before:].count(erased_line) >= 5
 

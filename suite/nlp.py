@@ -1,0 +1,235 @@
+"""Translation as a workload of the suite. Importing it imports neither torch nor fairseq."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nlp.config import ConfigError, check_devices
+from nlp.config import Machine as Machine
+from nlp.config import Member as Member
+from nlp.config import Recipe as Recipe
+from nlp.config import Scheme as Scheme
+from nlp.corpus import KNOWN, Corpus, corpus_folder
+from nlp.progress import Progress
+from shared_optim.checkpoint_files import CheckpointFiles
+from suite import resources
+from suite.damage import damage_explained
+from suite.errors import UserError
+from suite.layers import presets
+from suite.output import say
+from suite.wording import amount, unknown
+from suite.workloads import Outcome, Panel, Score
+
+NAME = "nlp"
+TITLE = "Translation with a transformer, under four kinds of weight decay in Adam."
+PRESET = "iwslt14"
+PRESET_KEY: str | None = "data"
+TOGETHER = False
+SUBJECT = "data"
+STEP = "updates"
+ROUND = "epoch"
+PANELS = (
+    Panel("training", "label-smoothed loss, bits per token", "train/loss", "train/loss"),
+    Panel("validation", "BLEU, tokenised", None, "valid/bleu"),
+)
+SCORES: tuple[Score, ...] = (
+    Score("BLEU", "test/bleu", decimals=2),
+    Score("13a", "test/bleu_13a", decimals=2),
+    Score("valid", "valid/bleu", decimals=2),
+)
+
+SECTIONS = {
+    "What is trained, and how long": (
+        "data",
+        "source",
+        "target",
+        "bpe",
+        "joined",
+        "epochs",
+        "log_every",
+    ),
+    "Optimizer": (
+        "learning_rate",
+        "warm_up",
+        "beta1",
+        "beta2",
+        "adam_eps",
+        "eps_placement",
+        "rounding",
+        "decay_schedule",
+        "decay_biases",
+        "clip_norm",
+        "precision",
+    ),
+    "Model": ("width", "feed_forward", "heads", "layers", "dropout"),
+    "Batches and loss": ("max_tokens", "accumulate", "label_smoothing"),
+    "Decoding": ("beam", "validation_sentences", "average_last"),
+}
+
+# The rest of a training process: torch, fairseq, the activations of a batch.
+PROCESS_MEMORY = 1_500_000_000
+FLOAT = 4
+IN_MEMORY = 6  # weights, gradient and at most four moments
+IN_CHECKPOINT = 5  # weights and at most four moments, in two generations
+NEEDS_EXTRA = "install the extra with `make nlp` in the source's folder"
+
+
+def subject(recipe: Recipe) -> str:
+    """The corpus; of a folder its last name, as under data/."""
+    return Path(recipe.data).name
+
+
+def parameters(recipe: Recipe, types: int) -> int:
+    """Weights of the model whose dictionaries hold `types` words together.
+
+    Attention has four matrices with biases, a feed-forward block two; each block ends in a norm.
+    """
+    width, hidden = recipe.width, recipe.feed_forward
+    attention = 4 * width * (width + 1)
+    feed_forward = 2 * width * hidden + hidden + width
+    encoder = attention + feed_forward + 2 * 2 * width
+    decoder = 2 * attention + feed_forward + 3 * 2 * width
+    return recipe.layers * (encoder + decoder) + types * width
+
+
+def _about(recipe: Recipe) -> int:
+    """Parameters before the corpus is known: a dictionary has about as many types as merges."""
+    return parameters(recipe, recipe.bpe if recipe.joined else 2 * recipe.bpe)
+
+
+def _disk(recipe: Recipe) -> int:
+    """Bytes of a run: two generations of state, the last epochs' weights and the best one's."""
+    return _about(recipe) * FLOAT * (2 * IN_CHECKPOINT + recipe.average_last + 1)
+
+
+def needs(recipe: Recipe, members: int) -> str:
+    model = _about(recipe)
+    runs = f"{members} runs, one after the other" if members > 1 else "one run"
+    return (
+        f"{runs} of about {model / 1e6:.1f} million parameters: {amount(IN_MEMORY * FLOAT * model)}"
+        f" with gradients and Adam's buffers, up to {amount(members * _disk(recipe))} on disk"
+    )
+
+
+def validate(recipe: Recipe, machine: Machine) -> None:
+    """Raise UserError for a corpus that is neither known nor prepared nor a folder of text."""
+    prepared = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+    if recipe.data in KNOWN or prepared.parent.is_dir() or Path(recipe.data).is_dir():
+        return
+    if recipe.data in presets(NAME):
+        raise UserError(f"data: {recipe.data!r} is a preset; write --preset {recipe.data}")
+    names = (*KNOWN, *presets(NAME))
+    raise UserError(f"data: {unknown('corpus', recipe.data, names)}, or a folder of parallel text")
+
+
+def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
+    """Raise UserError where packages, corpus, device, memory or disk do not suffice."""
+    for package in ("fairseq", "sacrebleu", "sacremoses", "subword_nmt"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"translation needs {package}, which is not here; {NEEDS_EXTRA}")
+    with _mistakes_explained():
+        check_devices(recipe, machine)
+        if recipe.data != "grammar":
+            _check_corpus(recipe, machine)
+    if machine.device == "cuda" and resources.cuda_memory() is None:
+        raise UserError("device cuda: torch finds no usable GPU here; allowed are auto and cpu")
+    need, room = IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY, resources.free_memory()
+    if need > room:
+        raise UserError(
+            f"width: {needs(recipe, 1)}; a training process takes {amount(need)} of memory, "
+            f"{amount(room)} are free; choose a smaller --width or --layers"
+        )
+    disk = len(runs) * _disk(recipe)
+    free = resources.free_disk(runs[0]) + sum(map(resources.used_disk, runs))
+    if disk > free:
+        raise UserError(
+            f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "
+            f"{amount(free)} are free; choose another --runs"
+        )
+
+
+def _check_corpus(recipe: Recipe, machine: Machine) -> None:
+    folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+    if not (folder / "corpus.json").exists():
+        flags = f"--bpe {recipe.bpe}{' --joined' if recipe.joined else ''}"
+        if recipe.data not in KNOWN:
+            flags += f" --source {recipe.source} --target {recipe.target}"
+        if machine.data_dir != Machine.data_dir:
+            flags += f" --data-dir {machine.data_dir}"
+        raise UserError(
+            f"data: {recipe.data} is not prepared in {folder}; "
+            f"run `wdbench prepare {recipe.data} {flags}` first"
+        )
+    corpus = Corpus.open(folder)
+    for key in ("source", "target"):
+        ours, its = getattr(recipe, key), getattr(corpus, key)
+        if ours != its:
+            raise UserError(
+                f"{key}: {ours!r} is not the language that {folder} was prepared for, {its!r}"
+            )
+
+
+def position(run: Path, *, previous: bool) -> Any:
+    with damage_explained():
+        files = CheckpointFiles(run)
+        entry = files.entry(previous=previous)
+        if entry is None:
+            if previous and files.entry() is not None:
+                raise UserError(f"{run} has no checkpoint before the newest one")
+            return None
+        files.checked_file(previous=previous)
+    return tuple(entry["position"])
+
+
+def train(
+    recipe: Recipe,
+    members: Sequence[Member],
+    logs: Sequence[Any],
+    machine: Machine,
+    *,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+    previous: bool,
+) -> Sequence[Outcome]:
+    with _mistakes_explained(), damage_explained():
+        if recipe.data == "grammar":
+            _prepare_grammar(recipe, machine)
+        from nlp import training
+
+        return training.train(
+            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
+        )
+
+
+def _prepare_grammar(recipe: Recipe, machine: Machine) -> None:
+    """Make the corpus that needs no download, where it is not there yet."""
+    folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+    if (folder / "corpus.json").exists():
+        return
+    from nlp.prepare import prepare
+
+    shown = ""
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        if stage != shown:
+            shown = stage
+            say(f"preparing {folder}: {stage}")
+
+    prepare(recipe.data, machine.data_folder, bpe=recipe.bpe, joined=recipe.joined, progress=show)
+
+
+def discard(run: Path) -> None:
+    """Delete the optimizer's state; the weights that translate are in weights/."""
+    shutil.rmtree(run / "checkpoint", ignore_errors=True)
+
+
+@contextmanager
+def _mistakes_explained() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise UserError(str(error)) from error
