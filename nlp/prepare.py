@@ -12,53 +12,23 @@ Each arrow ends in a stage (`nlp/stages.py`): finished ones are not done again.
 
 import hashlib
 import importlib.util
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from nlp import binarise, sources
+from nlp import sources
+from nlp.assembly import make_corpus
 from nlp.bpe import learn
-from nlp.cleaning import Dropped, kept
 from nlp.config import ConfigError
-from nlp.corpus import FORMAT, KNOWN, Corpus, corpus_folder
+from nlp.corpus import KNOWN, Corpus, corpus_folder
+from nlp.order import Order
 from nlp.original import original
 from nlp.parallel import Lines, cores, workers
-from nlp.sources import PUBLISHED, Pairs, Raw
-from nlp.stages import (
-    alone,
-    finished,
-    making,
-    read_lines,
-    sha256,
-    sha256_of_files,
-    write_json,
-    write_lines,
-)
-from nlp.text import Segmenter, check_language, lower_case, tokenise
-from nlp.verification import differences
+from nlp.sources import PUBLISHED
+from nlp.stages import alone, finished, making, sha256_of_files
+from nlp.text import check_language
+from nlp.tokenised import make_text
 
 Progress = Callable[[str, int, int], None]
-
-SPLITS = ("train", "valid", "test")
-LONGEST = 1022  # subwords: the model has 1,024 positions
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be prepared, checked."""
-
-    name: str
-    folder: Path | None  # of the user's own text
-    source: str
-    target: str
-    bpe: int
-    joined: bool
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.source, self.target
 
 
 def prepare(
@@ -94,7 +64,7 @@ def prepare(
     with alone(folder.parent), workers(jobs or cores()) as lines:
         text = _text(order, folder.parent, archive, lines, progress)
         codes = _codes(order, folder.parent, text, progress)
-        _corpus(order, folder, text, codes, lines, progress)
+        make_corpus(order, folder, text, codes, lines, progress)
     return Corpus.open(folder)
 
 
@@ -137,7 +107,7 @@ def _text(order: Order, root: Path, archive: Path | None, lines: Lines, progress
         published = PUBLISHED[order.name]
         inputs = languages | sha256_of_files(files / file for file in published.files)
         if finished(folder, inputs) is None:
-            _make_text(order, folder, inputs, published.read(files), lines, progress)
+            make_text(order, folder, inputs, published.read(files), lines, progress)
         return folder
     if order.folder is None:
         raw = sources.grammar()
@@ -148,69 +118,8 @@ def _text(order: Order, root: Path, archive: Path | None, lines: Lines, progress
     if finished(folder, inputs) is None:
         if order.folder is not None:
             raw = sources.read_own(order.folder, *order.pair)
-        _make_text(order, folder, inputs, raw, lines, progress)
+        make_text(order, folder, inputs, raw, lines, progress)
     return folder
-
-
-def _make_text(
-    order: Order, folder: Path, inputs: dict[str, Any], raw: Raw, lines: Lines, progress: Progress
-) -> None:
-    splits = dict(raw.splits)
-    total, done = sum(len(side) for split in splits.values() for side in split), 0
-
-    def step(more: int) -> None:
-        nonlocal done
-        done += more
-        progress("tokenise", done, total)
-
-    tokenised: dict[str, Pairs] = {}
-    for split, (source, target) in splits.items():
-        tokenised[split] = (
-            lines.apply(tokenise_lower, source, order.source, step),
-            lines.apply(tokenise_lower, target, order.target, step),
-        )
-    dropped = Dropped()
-    training = kept(*tokenised["train"], dropped, raw.ratio)
-    chosen: dict[str, Sequence[int]] = {s: range(len(sides[0])) for s, sides in splits.items()}
-    chosen["train"] = training
-    if raw.valid_every:
-        every = raw.valid_every
-        chosen["valid"] = training[every - 1 :: every]
-        chosen["train"] = [p for n, p in enumerate(training, start=1) if n % every]
-        splits["valid"], tokenised["valid"] = splits["train"], tokenised["train"]
-    _check_splits(order, splits, tokenised, chosen)
-    with making(folder, inputs) as (new, report):
-        for split in SPLITS:
-            kinds = {"tok": tokenised[split]} | ({} if split == "train" else {"raw": splits[split]})
-            for kind, sides in kinds.items():
-                for language, side in zip(order.pair, sides, strict=True):
-                    path = new / f"{split}.{kind}.{language}"
-                    write_lines(path, (side[place] for place in chosen[split]))
-        report["read"] = {split: len(sides[0]) for split, sides in raw.splits.items()} | raw.report
-        report["dropped"] = dropped.counts
-        report["first dropped lines"] = dropped.lines
-
-
-def _check_splits(
-    order: Order,
-    splits: dict[str, Pairs],
-    tokenised: dict[str, Pairs],
-    chosen: dict[str, Sequence[int]],
-) -> None:
-    """Nothing may be left out of valid and test: a BLEU without some lines is another figure."""
-    for split in SPLITS:
-        if not chosen[split]:
-            why = "every pair was dropped" if len(splits[split][0]) else "it has no lines"
-            raise ConfigError(f"{order.name}: the {split} set is empty: {why}")
-    for split in ("valid", "test"):
-        for language, side in zip(order.pair, tokenised[split], strict=True):
-            for place in chosen[split]:
-                if not side[place]:
-                    file = f"{order.folder / split}.{language}" if order.folder else split
-                    raise ConfigError(
-                        f"{file} line {place + 1} ({language}) is empty; remove the pair in both "
-                        "languages, or fill it"
-                    )
 
 
 def _codes(order: Order, root: Path, text: Path, progress: Progress) -> Path:
@@ -221,127 +130,3 @@ def _codes(order: Order, root: Path, text: Path, progress: Progress) -> Path:
         with making(folder, inputs) as (new, report):
             report["learned"] = learn(files, order.bpe, new / "codes", progress)
     return folder
-
-
-def _corpus(
-    order: Order, folder: Path, text: Path, codes: Path, lines: Lines, progress: Progress
-) -> None:
-    before = finished(text)
-    assert before is not None
-    inputs = {
-        "text": before["outputs"],
-        "codes": sha256(codes / "codes"),
-        "joined": order.joined,
-    }
-    if finished(folder, inputs) is not None:
-        return
-    with making(folder, inputs) as (new, report):
-        report |= before["report"]
-        shutil.copyfile(codes / "codes", new / "codes")
-        for path in (p for p in text.iterdir() if p.name.split(".")[0] in ("valid", "test")):
-            shutil.copyfile(path, new / path.name)
-        subwords = _segmented(order, text, new, lines, progress)
-        _drop_long(order, subwords, report)
-        for split, sides in subwords.items():
-            for language, side in zip(order.pair, sides, strict=True):
-                write_lines(new / f"{split}.bpe.{language}", side)
-        content = _binarised(order, new, subwords, report, progress)
-        content["sha256"] = sha256_of_files(
-            new / file for file in ("codes", *(f"dict.{language}.txt" for language in order.pair))
-        )
-        different = differences(content)
-        if different is not None:
-            report["differs from the published preparation"] = different
-        write_json(new / "report.json", report)
-        write_json(new / "corpus.json", content)
-
-
-def _segmented(
-    order: Order, text: Path, new: Path, lines: Lines, progress: Progress
-) -> dict[str, list[list[str]]]:
-    tokenised = {
-        split: [read_lines(text / f"{split}.tok.{language}") for language in order.pair]
-        for split in SPLITS
-    }
-    total, done = sum(len(side) for sides in tokenised.values() for side in sides), 0
-
-    def step(more: int) -> None:
-        nonlocal done
-        done += more
-        progress("split into subwords", done, total)
-
-    return {
-        split: [lines.apply(segment, side, str(new / "codes"), step) for side in sides]
-        for split, sides in tokenised.items()
-    }
-
-
-def _drop_long(order: Order, subwords: dict[str, list[list[str]]], report: dict[str, Any]) -> None:
-    """Leave training pairs out that have more subwords than the model has positions."""
-    for split, sides in subwords.items():
-        long = {p for side in sides for p, line in enumerate(side) if line.count(" ") >= LONGEST}
-        if long and split != "train":
-            raise ConfigError(
-                f"{order.name}: line {min(long) + 1} of the {split} set has over {LONGEST:,} "
-                "subwords, more than the model has positions; shorten or remove the pair"
-            )
-        if long:
-            report["dropped"][f"over {LONGEST} subwords"] = len(long)
-            for side in sides:
-                side[:] = [line for place, line in enumerate(side) if place not in long]
-
-
-def _binarised(
-    order: Order,
-    new: Path,
-    subwords: dict[str, list[list[str]]],
-    report: dict[str, Any],
-    progress: Progress,
-) -> dict[str, Any]:
-    """Dictionaries and binary files; returns corpus.json but for its checksums."""
-    train = subwords["train"]
-    if order.joined:
-        types = [binarise.dictionary(train[0] + train[1])] * 2
-    else:
-        types = [binarise.dictionary(side) for side in train]
-    for language, each in zip(order.pair, types, strict=True):
-        binarise.write_dictionary(new / f"dict.{language}.txt", each)
-    splits: dict[str, dict[str, int]] = {}
-    for place, (split, sides) in enumerate(subwords.items(), start=1):
-        splits[split] = {"pairs": len(sides[0])}
-        for side, language, each, text in zip(
-            ("source", "target"), order.pair, types, sides, strict=True
-        ):
-            prefix = new / f"{split}.{order.source}-{order.target}.{language}"
-            tokens, unknown = binarise.write_binary(prefix, text, each)
-            splits[split] |= {f"{side}_tokens": tokens, f"{side}_unknown": unknown}
-        progress("binarise", place, len(subwords))
-    report["splits"] = splits
-    return {
-        "format": FORMAT,
-        "name": order.name,
-        "source": order.source,
-        "target": order.target,
-        "bpe": order.bpe,
-        "joined": order.joined,
-        "splits": splits,
-        "dictionaries": {
-            language: len(each) + len(binarise.SPECIAL)
-            for language, each in zip(order.pair, types, strict=True)
-        },
-    }
-
-
-def tokenise_lower(lines: Sequence[str], language: str) -> list[str]:
-    """Work of one process: lines to lower-cased tokens."""
-    return [lower_case(tokenise(line, language)) for line in lines]
-
-
-_segmenters: dict[str, Segmenter] = {}  # per process: codes take .1 s to read
-
-
-def segment(lines: Sequence[str], codes: str) -> list[str]:
-    """Work of one process: tokens to subwords."""
-    if codes not in _segmenters:
-        _segmenters[codes] = Segmenter(Path(codes))
-    return [_segmenters[codes].segment(line) for line in lines]

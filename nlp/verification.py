@@ -12,7 +12,7 @@ IWSLT14_SPLITS = {
     "test": (161_838, 156_928),
 }
 IWSLT14_SHA256 = {
-    "codes": "3dd02684b6693abcce3ba59520425901b0b910abeec2ae6b15cc62e458441d503",
+    "codes": "3dd02684b6693abce3ba59520425901b0b910abeec2ae6b15cc62e458441d503",
     "dict.de.txt": "52beaf0879ab85d88cf42b76d07f4be1bbdccc0ed68885ddaf9ac01e423cc60d",
     "dict.en.txt": "ead87b2fd44bcdd6c0b33518e31e98ec38826b57e9e28a9255bb29111f71fc50",
 }

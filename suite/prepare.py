@@ -88,6 +88,11 @@ def summary(corpus: Corpus) -> str:
         lines.append(f"dropped from train: {count:,} {reason}{where}")
     if not dropped:
         lines.append("dropped from train: nothing")
+    if report["merge operations"] < corpus.bpe:
+        lines.append(
+            f"{report['merge operations']:,} merge operations: no pair of symbols is left that "
+            "occurs twice"
+        )
     different = report.get("differs from the published preparation")
     if different:
         lines.append("differs from the published preparation: " + "; ".join(different))
