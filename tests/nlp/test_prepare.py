@@ -179,7 +179,7 @@ def test_empty_sets(text, tmp_path):
 
 
 def test_over_long_line_in_the_test_set(text, tmp_path):
-    write(text, "test", GERMAN[:1] + ["qx" * 2000], ENGLISH[:2])
+    write(text, "test", [*GERMAN[:1], "qx" * 2000], ENGLISH[:2])
     with pytest.raises(ConfigError, match=r"line 2 of the test set has over 1,022 subwords"):
         make(text, tmp_path)
     assert not (tmp_path / "data" / "mine" / "bpe-10").exists()
