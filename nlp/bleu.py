@@ -33,7 +33,7 @@ def detokenised(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
 def _score(
     hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str, lowercase: bool
 ) -> Score:
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     if not references or len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")

@@ -1,4 +1,4 @@
-"""Beam search with fairseq's SequenceGenerator: for every source, its best translation."""
+"""Translation with beam search: for every source, its best hypothesis."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -6,7 +6,38 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nlp.network import quiet
+from nlp.network import MAX_POSITIONS, quiet
+
+GENERATE_TOKENS = 12_000
+"""Tokens per batch of fairseq-generate when it is given no batch size."""
+
+
+def length_limit(length: int, max_len_a: float = 1.2, max_len_b: int = 10) -> int:
+    """Most tokens, before the end mark, of the translation of `length` tokens with end mark."""
+    return min(int(max_len_a * length + max_len_b), MAX_POSITIONS - 1)
+
+
+def generate_limits(task: Any, split: str) -> list[int]:
+    """The limits that `fairseq-generate --max-len-a 1.2 --max-len-b 10` sets on a loaded split.
+
+    It limits by the longest source of the batch, so that a sentence that does not come to an end
+    is cut off later than by its own length.
+    """
+    dataset = task.dataset(split)
+    with quiet():
+        batches = task.get_batch_iterator(
+            dataset=dataset,
+            max_tokens=GENERATE_TOKENS,
+            max_positions=(MAX_POSITIONS, MAX_POSITIONS),
+            required_batch_size_multiple=8,
+            disable_iterator_cache=True,
+        ).frozen_batches
+    limits = [0] * len(dataset)
+    for batch in batches:
+        longest = max(int(dataset.src_sizes[place]) for place in batch)
+        for place in batch:
+            limits[place] = length_limit(longest)
+    return limits
 
 
 @torch.inference_mode()
@@ -16,49 +47,45 @@ def translate(
     sources: Sequence[Tensor],
     *,
     beam: int = 5,
-    max_len_a: float = 1.2,
-    max_len_b: int = 10,
-    max_tokens: int = 1_024,
+    limits: Sequence[int] | None = None,
+    max_tokens: int = 512,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Tensor]:
-    """The best hypothesis of every source.
+    """The best hypothesis of every source, as fairseq-generate finds it.
 
     Args:
-        model: fairseq's TransformerModel; it comes back in the mode it was in.
+        model: of `nlp.network.build_model`; it comes back in the mode it was in.
         task: fairseq's TranslationTask, for its dictionaries.
         sources: int64 [length] each, with the end mark.
         beam: hypotheses kept per sentence.
-        max_len_a, max_len_b: a hypothesis has at most int(max_len_a * length + max_len_b) tokens
-            before its end mark.
-        max_tokens: source tokens per batch, with padding.
+        limits: per source, the most tokens before the end mark; by its own length when None.
+        max_tokens: source tokens per batch, with padding. A single longer source is a batch.
         device: where the model is.
         progress: called with the sentences done and all of them after every batch.
 
     Returns:
         int64 [length] on the CPU, with the end mark, in the order of the sources.
     """
+    from nlp.beam_search import Generator
+
     with quiet():
         from fairseq.data.data_utils import collate_tokens
-        from fairseq.sequence_generator import SequenceGenerator
 
-    dictionary = task.target_dictionary
+    if limits is None:
+        limits = [length_limit(len(source)) for source in sources]
     pad, eos = task.source_dictionary.pad(), task.source_dictionary.eos()
     training = model.training
     best: dict[int, Tensor] = {}
     try:
-        # puts the model into evaluation mode; kept nowhere, for it holds the model as a submodule
-        generator = SequenceGenerator(
-            [model], dictionary, beam_size=beam, max_len_a=max_len_a, max_len_b=max_len_b
-        )
+        generator = Generator(model, task.target_dictionary, beam)
         for places in _batches(sources, max_tokens):
             tokens = collate_tokens([sources[place] for place in places], pad, eos, left_pad=True)
             lengths = torch.tensor([len(sources[place]) for place in places])
-            batch = {"src_tokens": tokens.to(device), "src_lengths": lengths.to(device)}
-            for place, hypotheses in zip(
-                places, generator.generate([model], {"net_input": batch}), strict=True
-            ):
-                best[place] = hypotheses[0]["tokens"].cpu()
+            hypotheses = generator.best(
+                tokens.to(device), lengths.to(device), [limits[place] for place in places]
+            )
+            best.update(zip(places, (tokens.cpu() for tokens in hypotheses), strict=True))
             if progress is not None:
                 progress(len(best), len(sources))
     finally:
