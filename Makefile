@@ -1,7 +1,7 @@
 # The README's two commands. Each makes .venv when it is missing, installs, and then does its work.
 PYTHON ?= python3
 
-.PHONY: demo test benchmarks
+.PHONY: demo test benchmarks nlp
 
 demo: .venv/installed
 	.venv/bin/python -m suite run rl --preset demo
@@ -16,9 +16,14 @@ benchmarks: .venv/installed
 	for name in optimizer quantiles replay environment agent trainer; do \
 		.venv/bin/python -m tests.benchmarks.$$name || exit; done
 
-.venv/installed: pyproject.toml constraints.txt
+# What translation needs, where .venv/installed went on without it.
+nlp: .venv/installed
+	scripts/install_fairseq.sh .venv/bin/python
+
+.venv/installed: pyproject.toml constraints.txt scripts/install_fairseq.sh
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
 		echo "wdbench needs Python 3.11 or 3.12: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev,nlp]'
+	@scripts/install_fairseq.sh .venv/bin/python || echo "Going on without translation; \`make nlp\` tries again."
 	touch $@

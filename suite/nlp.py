@@ -121,8 +121,8 @@ def validate(recipe: Recipe, machine: Machine) -> None:
         return
     if recipe.data in presets(NAME):
         raise UserError(f"data: {recipe.data!r} is a preset; write --preset {recipe.data}")
-    names = (*KNOWN, *presets(NAME))
-    raise UserError(f"data: {unknown('corpus', recipe.data, names)}, or a folder of parallel text")
+    mistake = unknown("corpus", recipe.data, (*KNOWN, *presets(NAME)))
+    raise UserError(f"data: no folder of parallel text, and {mistake}")
 
 
 def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
