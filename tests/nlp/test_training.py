@@ -25,6 +25,14 @@ def undisturbed(tmp_path_factory, data_dir):
     return train_one(tmp_path_factory.mktemp("undisturbed"), MEMBER, data_dir)
 
 
+def alone(recipe, corpus):
+    """The module without a Trainer."""
+    module = TranslationModule(recipe, MEMBER, corpus)
+    module.manual_backward = lambda loss: loss.backward()
+    module.log_dict = lambda *_, **__: None
+    return module
+
+
 def same(log, undisturbed):
     assert log.rows == undisturbed[0].rows
     ours, theirs = (trained.weights_of(each.path, averaged=True) for each in (log, undisturbed[0]))
@@ -44,11 +52,21 @@ def test_rows_add_up(undisturbed):
     assert {"test/bleu", "test/bleu_13a", "test/bleu_averaged"} <= set(evaluations[2])
 
 
-def test_the_padding_row_is_counted_as_zero_weights_and_untouched_by_no_other_name(undisturbed):
-    row = undisturbed[0].rows["metrics"][-1]
+def test_the_padding_row_and_words_not_seen_are_counted_apart(data_dir):
+    """Of the source embeddings, which no output shares, only the words of the batch have an m."""
+    folder = corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined)
+    recipe = dataclasses.replace(SMALL, joined=False, log_every=1, dropout=0.0)
+    module = alone(recipe, Corpus.open(folder))
+    batch = next(iter(module.train_dataloader()))
+    module.training_step(batch, 0)
+    words = len(module.task.source_dictionary)
+    seen = len(batch["net_input"]["src_tokens"].unique())
+    if module.task.source_dictionary.pad() in batch["net_input"]["src_tokens"]:
+        seen -= 1
     layer = "optim/layer/encoder.embed_tokens.weight"
-    assert row[f"{layer}/zero_weights"] >= SMALL.width
-    assert row[f"{layer}/elements"] % SMALL.width == 0
+    assert module.row[f"{layer}/elements"] == words * SMALL.width
+    assert module.row[f"{layer}/zero_weights"] == SMALL.width
+    assert module.row[f"{layer}/untouched"] == (words - 1 - seen) * SMALL.width
 
 
 def test_a_run_killed_anywhere_goes_on_bit_for_bit(tmp_path, data_dir, undisturbed):
@@ -100,9 +118,7 @@ def test_two_batches_per_update_are_one_large_batch(tmp_path, data_dir):
     """The gradient is divided by the tokens of all batches, so it is the large batch's."""
     recipe = dataclasses.replace(SMALL, accumulate=2, dropout=0.0)
     folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
-    module = TranslationModule(recipe, MEMBER, Corpus.open(folder))
-    module.manual_backward = lambda loss: loss.backward()
-    module.log_dict = lambda *_, **__: None
+    module = alone(recipe, Corpus.open(folder))
     batches = [batch for batch, _ in zip(module.train_dataloader(), range(2), strict=False)]
     gradients = {}
     step = module.optimizer.step
