@@ -60,7 +60,7 @@ def read_iwslt14(folder: Path) -> Raw:
     _check_equal(folder, "train.tags.de-en", ("de", "en"), *(lines for lines, _ in sides))
     test: Pairs = ([], [])
     for name in IWSLT_TESTS:
-        parts = [_segments(folder / f"IWSLT14.{name}.de-en.{lang}.xml") for lang in ("de", "en")]
+        parts = [segments(folder / f"IWSLT14.{name}.de-en.{lang}.xml") for lang in ("de", "en")]
         _check_equal(folder, f"IWSLT14.{name}.de-en", ("de.xml", "en.xml"), *parts)
         for lines, part in zip(test, parts, strict=True):
             lines += part
@@ -115,7 +115,7 @@ def _training_lines(path: Path) -> tuple[list[str], int]:
     return stripped, len(lines) - len(text)
 
 
-def _segments(path: Path) -> list[str]:
+def segments(path: Path) -> list[str]:
     """Sentences of an evaluation set, with ' for the typographic apostrophe."""
     lines = [line for line in read_lines(path) if "<seg id" in line]
     bare = (re.sub(r"<seg id=\"[0-9]*\">\s*|\s*</seg>\s*", "", line) for line in lines)

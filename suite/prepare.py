@@ -1,6 +1,7 @@
 """`wdbench prepare CORPUS`: download or take parallel text, and make what training opens."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ def main(argv: list[str], prog: str) -> int:
     from nlp.prepare import prepare
 
     try:
-        with _display() as progress:
+        with _tidy_on_sigterm(), _display() as progress:
             corpus = prepare(
                 values.corpus,
                 values.data_dir,
@@ -123,3 +124,17 @@ def _display() -> Iterator[Callable[[str, int, int], None]]:
     finally:
         if terminal and shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _tidy_on_sigterm() -> Iterator[None]:
+    """End by an exception, as with ^C, so that what is half-made goes."""
+
+    def end(*_signal: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nlp.archive import extract
 from nlp.prepare import prepare
-from nlp.sources import PUBLISHED, _segments
+from nlp.sources import PUBLISHED, segments
 from nlp.stages import read_lines, write_lines
 from tests.benchmarks.timing import hardware
 from tests.nlp.data import real
@@ -58,7 +58,7 @@ def _write(folder: Path) -> None:
     for language in ("de", "en"):
         lines = read_lines(original / f"train.{language}")
         for talk in talks:
-            lines += _segments(talk.with_name(talk.name.replace(".de.xml", f".{language}.xml")))
+            lines += segments(talk.with_name(talk.name.replace(".de.xml", f".{language}.xml")))
         write_lines(folder / f"train.{language}", itertools.islice(itertools.cycle(lines), PAIRS))
         for split, own in (("valid", "val"), ("test", "test_2016_flickr")):
             write_lines(folder / f"{split}.{language}", read_lines(original / f"{own}.{language}"))

@@ -44,7 +44,7 @@ def differing(ours, theirs):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_tokens_of_the_test_talks_are_the_official_ones(published, language):
     xml = [
-        sources._segments(published / f"orig/de-en/IWSLT14.{name}.de-en.{language}.xml")
+        sources.segments(published / f"orig/de-en/IWSLT14.{name}.de-en.{language}.xml")
         for name in IWSLT_TESTS
     ]
     ours = [lower_case(tokenise(line, language)) for part in xml for line in part]

@@ -18,6 +18,7 @@ from nlp import sources
 from nlp.config import ConfigError
 from nlp.corpus import Corpus
 from nlp.prepare import prepare
+from nlp.stages import alone
 from suite.__main__ import main
 
 pytest.importorskip("fairseq", reason="preparation needs fairseq")
@@ -331,3 +332,10 @@ def test_download_that_is_no_archive_is_kept_and_named(publisher, tmp_path):
     publisher["/train.en.gz"] = b"<html>Sorry</html>"
     with pytest.raises(ConfigError, match=r"/train\.en\.gz: .*cannot be unpacked.*--archive FILE"):
         make("multi30k", tmp_path)
+
+
+def test_two_at_once(text, tmp_path):
+    busy = alone(tmp_path / "data" / "mine")
+    with busy, pytest.raises(ConfigError, match="another process prepares"):
+        make(text, tmp_path)
+    assert make(text, tmp_path).bpe == 10
