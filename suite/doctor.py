@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from nlp.config import ConfigError
+from nlp.corpus import Corpus
 from rl.config import PAPER_GAMES
 from suite import provenance
 from suite.arguments import Parser
+from suite.nlp import HOW_TO_INSTALL, Machine
+from suite.nlp import PACKAGES as TRANSLATION
 from suite.wording import amount
 
 NEEDED = (
@@ -132,10 +136,40 @@ def _has_rom(game: str) -> bool:
         return False
 
 
+def translation() -> Iterator[Finding]:
+    """Whether the extra is installed; importing fairseq would take seconds."""
+    distributions = metadata.packages_distributions()
+    for module in TRANSLATION:
+        if importlib.util.find_spec(module) is None:
+            text = f"translation needs it, games do not; {HOW_TO_INSTALL}"
+            yield Finding("note", module, text)
+        else:
+            yield Finding("ok", module, metadata.version(distributions[module][0]))
+
+
+def corpora() -> Iterator[Finding]:
+    """What `wdbench prepare` has left in the working directory."""
+    root = Path(Machine.data_dir)
+    found = []
+    for record in sorted(root.glob("*/*/corpus.json")):
+        try:
+            corpus = Corpus.open(record.parent)
+        except ConfigError as error:
+            yield Finding("note", "corpora", str(error))
+            continue
+        pairs = corpus.splits["train"]["pairs"]
+        found.append(f"{record.parent} ({corpus.source}-{corpus.target}, {pairs:,} pairs)")
+    if found:
+        yield Finding("ok", "corpora", f"prepared: {', '.join(found)}")
+    else:
+        text = f"none prepared in {root.absolute()}: `wdbench prepare`; grammar makes itself"
+        yield Finding("note", "corpora", text)
+
+
 def compiler() -> Iterator[Finding]:
     found = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
     if found:
-        yield Finding("ok", "C++ compiler", f"{found}: the optimizer is compiled")
+        yield Finding("ok", "C++ compiler", f"{found}: the optimizer is compiled, fairseq can be")
     else:
         text = "none found: the optimizer runs uncompiled, slower; install g++ or set CXX"
         yield Finding("note", "C++ compiler", text)
@@ -166,6 +200,8 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     devices,
     memory,
     games,
+    translation,
+    corpora,
     compiler,
     commands,
 )

@@ -74,7 +74,11 @@ PROCESS_MEMORY = 1_500_000_000
 FLOAT = 4
 IN_MEMORY = 6  # weights, gradient and at most four moments
 IN_CHECKPOINT = 5  # weights and at most four moments, in two generations
-NEEDS_EXTRA = "install the extra with `make nlp` in the source's folder"
+PACKAGES = ("fairseq", "sacrebleu", "sacremoses", "subword_nmt")
+HOW_TO_INSTALL = (
+    "`make nlp` in the source's folder installs it, "
+    "or `pip install 'wdbench[nlp]'` and scripts/install_fairseq.sh"
+)
 
 
 def subject(recipe: Recipe) -> str:
@@ -107,7 +111,7 @@ def _disk(recipe: Recipe) -> int:
 
 def needs(recipe: Recipe, members: int) -> str:
     model = _about(recipe)
-    runs = f"{members} runs, one after the other" if members > 1 else "one run"
+    runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
     return (
         f"{runs} of about {model / 1e6:.1f} million parameters: {amount(IN_MEMORY * FLOAT * model)}"
         f" with gradients and Adam's buffers, up to {amount(members * _disk(recipe))} on disk"
@@ -127,9 +131,9 @@ def validate(recipe: Recipe, machine: Machine) -> None:
 
 def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
     """Raise UserError where packages, corpus, device, memory or disk do not suffice."""
-    for package in ("fairseq", "sacrebleu", "sacremoses", "subword_nmt"):
+    for package in PACKAGES:
         if importlib.util.find_spec(package) is None:
-            raise UserError(f"translation needs {package}, which is not here; {NEEDS_EXTRA}")
+            raise UserError(f"translation needs {package}, not found here; {HOW_TO_INSTALL}")
     with _mistakes_explained():
         check_devices(recipe, machine)
         if recipe.data != "grammar":

@@ -1,8 +1,9 @@
 import pytest
 
+import suite.nlp
 import suite.plot
 import suite.rl
-from tests.suite.fake_training import FakeTraining
+from tests.suite.fake_training import FakeTraining, FakeTranslation
 
 
 @pytest.fixture
@@ -15,6 +16,20 @@ def training(monkeypatch, tmp_path):
     def install(positions=None, **script):
         fake = FakeTraining(**script)
         fake.install(positions)
+        return fake
+
+    return install
+
+
+@pytest.fixture
+def translating(monkeypatch, tmp_path):
+    """Install a FakeTranslation in an empty working directory, as if the extra were there."""
+    monkeypatch.chdir(tmp_path)
+
+    def install(**script):
+        fake = FakeTranslation(**script)
+        monkeypatch.setattr(suite.nlp, "train", fake)
+        monkeypatch.setattr(suite.nlp, "PACKAGES", ())
         return fake
 
     return install

@@ -9,6 +9,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+import nlp.progress
+import suite.nlp
 import suite.rl
 from rl.progress import MemberProgress, Progress
 from suite.__main__ import main
@@ -41,6 +43,16 @@ def evaluation_row(iteration, step, score):
         "train/return": -20.0,
         "eval/return": score,
     }
+
+
+def translation_row(updates, loss=8.5):
+    row = metrics_row(updates)
+    inside = {key: value for key, value in row.items() if key.startswith("optim/")}
+    return {"epoch": 0, "updates": updates, "train/loss": loss, **inside}
+
+
+def translation_evaluation(epoch, updates, **figures):
+    return {"epoch": epoch, "updates": updates, **figures}
 
 
 class FakeTraining:
@@ -79,6 +91,35 @@ class FakeTraining:
         """Take the place of rl's training; `positions` by run path, None where nothing is said."""
         suite.rl.train = self
         suite.rl.position = lambda run, *, previous: (positions or {}).get(run)
+
+
+class FakeTranslation:
+    """Takes the place of nlp's training, after all that checks the machine.
+
+    Args:
+        statuses: how members end, by scheme; `finished` where nothing is said.
+    """
+
+    def __init__(self, statuses=None):
+        self.statuses, self.calls = statuses or {}, []
+
+    def __call__(self, recipe, members, logs, machine, *, progress, stop, previous):
+        self.calls.append([(member, recipe, machine, previous) for member in members])
+        for member, log in zip(members, logs, strict=True):
+            figures = {"loss": 8.5, "valid BLEU": None, "best": None}
+            name = f"{member.name}/seed{member.seed}"
+            shown = (nlp.progress.MemberProgress(name, "running", figures),)
+            progress(nlp.progress.Progress("epoch 1/1 training", 25, 170, 4.25, 34.0, shown))
+            log.rewind({})
+            log.metrics(translation_row(25))
+            log.metrics(translation_row(50, loss=7.5))
+            figures = {"train/loss": 7.25, "valid/bleu": 25.5}
+            log.evaluation(translation_evaluation(1, 60, **figures))
+            test = {"test/bleu": 23.125, "test/bleu_13a": 22.75, "test/signature": "nrefs:1"}
+            log.evaluation(translation_evaluation(1, 60, **test))
+            (log.path / "checkpoint").mkdir(exist_ok=True)
+            (log.path / "weights").mkdir(exist_ok=True)
+        return [Outcome(self.statuses.get(m.scheme, "finished"), {"loss": 7.25}) for m in members]
 
 
 if __name__ == "__main__":

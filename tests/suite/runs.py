@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import suite.nlp
 import suite.rl
+from nlp.corpus import corpus_folder
 from suite.run_directory import Run, locked, write_json
 from suite.run_log import RunLog
 
@@ -20,6 +22,40 @@ def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, rows=(), scores=(
         for i, score in enumerate(scores):
             log.evaluation({"iteration": i, "agent_steps": 1000 * (i + 1), **score})
     return run
+
+
+def make_translation(
+    runs, scheme="none", weight_decay=0.0, seed=0, *, rows=(), scores=(), **recipe
+):
+    """A translation run with these rows of metrics and of evaluations."""
+    member = suite.nlp.Member(scheme, weight_decay, seed)
+    run = Run.of(suite.nlp, suite.nlp.Recipe(**recipe), member, Path(runs))
+    with locked([run]), RunLog(run.path, "updates", "epoch") as log:
+        for row in rows:
+            log.metrics(row)
+        for score in scores:
+            log.evaluation(score)
+    return run
+
+
+def make_corpus(data_dir, name, *, bpe, joined, source="de", target="en"):
+    """A folder that looks prepared, without any text in it."""
+    folder = corpus_folder(Path(data_dir), name, bpe, joined)
+    folder.mkdir(parents=True)
+    counts = {"pairs": 29_000, "source_tokens": 1, "target_tokens": 1}
+    record = {
+        "format": 1,
+        "name": Path(name).name,
+        "source": source,
+        "target": target,
+        "bpe": bpe,
+        "joined": joined,
+        "splits": {"train": counts},
+        "dictionaries": {},
+        "sha256": {},
+    }
+    (folder / "corpus.json").write_text(json.dumps(record))
+    return folder
 
 
 def finish(run, status="finished"):

@@ -10,7 +10,16 @@ import pytest
 
 import suite.__main__ as commands
 
-HEAVY = ("torch", "lightning", "matplotlib", "tensorboard", "gymnasium", "ale_py", "rich")
+HEAVY = (
+    "torch",
+    "lightning",
+    "matplotlib",
+    "tensorboard",
+    "gymnasium",
+    "ale_py",
+    "rich",
+    "fairseq",
+)
 
 
 def shell(*code_or_module):
@@ -19,7 +28,10 @@ def shell(*code_or_module):
     )
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["run", "rl", "--help"], ["plot", "--help"]])
+HELPS = [["--help"], ["run", "--help"], ["run", "rl", "--help"], ["run", "nlp", "--help"]]
+
+
+@pytest.mark.parametrize("argv", [*HELPS, ["plot", "--help"]])
 def test_help_imports_nothing_heavy(argv):
     code = (
         "import sys\nfrom suite.__main__ import main\n"
@@ -31,7 +43,7 @@ def test_help_imports_nothing_heavy(argv):
     assert "usage: " in answer.stdout
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["run", "rl", "--help"]])
+@pytest.mark.parametrize("argv", HELPS)
 def test_help_takes_less_than_half_a_second_of_cpu_time(argv):
     def seconds():
         before = os.times()

@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import ale_py.roms
+import numpy as np
 import pytest
 
 from rl.config import PAPER_GAMES
 from suite import doctor, resources
 from suite.__main__ import main
+from tests.suite.runs import make_corpus
 
 
 def test_a_machine_that_can_train_passes(capsys):
@@ -48,6 +50,27 @@ def test_a_rom_that_is_not_on_the_disk_is_named(tmp_path, monkeypatch):
     assert every.text.endswith("have ROMs: Pong")
     assert all(game in papers.text for game in PAPER_GAMES if game != "Pong")
     assert "Pong" not in papers.text
+
+
+def test_without_the_extra_translation_is_a_note_that_says_how_to_install(monkeypatch):
+    monkeypatch.setattr(doctor, "TRANSLATION", ("no_such_package", "numpy"))
+    absent, present = doctor.translation()
+    assert (absent.mark, absent.topic) == ("note", "no_such_package")
+    assert "translation needs it" in absent.text
+    assert "`make nlp`" in absent.text
+    assert (present.mark, present.text) == ("ok", np.__version__)
+
+
+def test_prepared_corpora_are_listed_and_damaged_ones_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (finding,) = doctor.corpora()
+    assert (finding.mark, "`wdbench prepare`" in finding.text) == ("note", True)
+    make_corpus("data", "multi30k", bpe=5000, joined=True)
+    damaged = make_corpus("data", "iwslt14", bpe=10000, joined=False)
+    (damaged / "corpus.json").write_text("nonsense")
+    note, found = doctor.corpora()
+    assert "data/iwslt14/bpe-10000/corpus.json is damaged" in note.text
+    assert found.text == "prepared: data/multi30k/bpe-5000-joined (de-en, 29,000 pairs)"
 
 
 def test_no_compiler_is_a_note_with_a_way_out(monkeypatch):
