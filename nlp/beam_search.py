@@ -1,8 +1,15 @@
 """fairseq's SequenceGenerator with its costly parts replaced; the hypotheses stay the same.
 
-What is computed otherwise: keys and values of the source once per sentence and not per hypothesis,
-encoder outputs never reordered, one copy of the decoder's past per step instead of two per layer,
-no attention weights kept, the candidates found without sorting the whole vocabulary.
+The search, its scores and when a sentence is through are fairseq's. Replaced are the two parts that
+it takes from outside: the model that it calls for every next word, and the choice of candidates.
+
+- Keys and values of a source are computed once, not once per hypothesis, and stay where they are:
+  hypotheses change places within their sentence only.
+- The decoder's past is copied once per step for all layers together.
+- No attention weights are kept.
+- The search sees, of every hypothesis, only the words that can be among its candidates: those most
+  probable. What fairseq does to whole rows of the vocabulary, it does to a dozen columns.
+- A sentence may have a limit of its own and not that of its batch.
 
 Importing this imports fairseq.
 """
@@ -12,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.functional import embedding, linear, scaled_dot_product_attention
 
 from nlp.network import quiet
 
@@ -21,11 +28,11 @@ with quiet():
     from fairseq.sequence_generator import EnsembleModel, SequenceGenerator
 
 BLOCK = 64
-"""Neighbouring words of the vocabulary whose maximum is looked at first."""
+"""Neighbouring words of the vocabulary of which the best is looked at first."""
 
 
 class Generator(SequenceGenerator):  # type: ignore[misc]
-    """Beam search over one model, with a limit of length for every sentence of its own.
+    """Beam search over one model.
 
     Keep it in no attribute of a module: it holds the model as a submodule.
 
@@ -36,37 +43,42 @@ class Generator(SequenceGenerator):  # type: ignore[misc]
     """
 
     def __init__(self, model: nn.Module, dictionary: Any, beam: int) -> None:
-        search = _LimitedBeamSearch(dictionary)
-        super().__init__(_StepwiseModel(model), dictionary, beam, search_strategy=search)
+        stepwise = _StepwiseModel(model, dictionary, beam)
+        search = _CandidateSearch(dictionary, stepwise)
+        super().__init__(stepwise, dictionary, stepwise.beam, search_strategy=search)
+        self.vocab_size = stepwise.columns
         self.max_len_a = 0
 
-    def best(self, sources: Tensor, lengths: Tensor, limits: Sequence[int]) -> list[Tensor]:
+    def best(self, sources: Tensor, limits: Sequence[int]) -> list[Tensor]:
         """The best hypothesis of every source, int64 [length] with the end mark.
 
         Args:
             sources: int64 [B, S], padded on the left.
-            lengths: int64 [B] of the sources.
             limits: per source, the most tokens before the end mark.
         """
         self.max_len_b = max(limits)
         self.search.limits = torch.tensor(limits, device=sources.device)
-        self.search.smallest_limit = min(limits)
-        batch = {"net_input": {"src_tokens": sources, "src_lengths": lengths}}
-        return [hypotheses[0]["tokens"] for hypotheses in self._generate(batch)]
+        hypotheses = self._generate({"net_input": {"src_tokens": sources}})
+        return [of_source[0]["tokens"] for of_source in hypotheses]
 
     def is_finished(
         self, step: int, unfin_idx: int, max_len: int, finalized_sent_len: int, beam_size: int
     ) -> bool:
-        if finalized_sent_len == beam_size or step == max_len:
-            return True
-        return self.search.at_limit(step, unfin_idx)
+        return finalized_sent_len == beam_size or bool(self.search.at_limit[unfin_idx])
 
 
-class _LimitedBeamSearch(BeamSearch):  # type: ignore[misc]
-    """The 2*beam best continuations of every sentence; at its limit, only end marks."""
+class _CandidateSearch(BeamSearch):  # type: ignore[misc]
+    """fairseq's choice among the columns of `_StepwiseModel`; at a limit, the end mark only."""
 
     limits: Tensor
-    smallest_limit: int
+    """Per sentence of the batch."""
+
+    at_limit: Tensor
+    """Per unfinished sentence, whether it may grow no further."""
+
+    def __init__(self, dictionary: Any, model: "_StepwiseModel") -> None:
+        super().__init__(dictionary)
+        self._words_of = lambda: model.words  # a function, for a model would become a submodule
 
     def step(
         self,
@@ -75,105 +87,76 @@ class _LimitedBeamSearch(BeamSearch):  # type: ignore[misc]
         scores: Tensor,
         prev_output_tokens: Tensor,
         original_batch_idxs: Tensor,
-        candidate_multiple: int = 2,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores, words and beams of the candidates, each [B, 2*beam], best first.
+        """Scores, words and hypotheses of the candidates, each [B, 2*beam], best first.
 
-        `lprobs` is [B, beam, V], `scores` [B, beam, step] of what the hypotheses have so far.
+        `lprobs` is [B, beam, columns], `scores` [B, beam, step].
         """
-        beam, words = lprobs.shape[1:]
-        if step >= self.smallest_limit:
-            self._limits_now = self.limits[original_batch_idxs.to(self.limits.device)]
-            at_limit = (self._limits_now <= step).nonzero().squeeze(1)
-            only_end = torch.full_like(lprobs[at_limit], -torch.inf)
-            only_end[..., self.eos] = lprobs[at_limit, :, self.eos]
-            lprobs[at_limit] = only_end
-        if step == 0:  # all hypotheses are alike
-            lprobs = lprobs[:, :1]
-        # The best candidates lie in the blocks with the best maxima.
-        count = candidate_multiple * beam
-        whole = words // BLOCK * BLOCK
-        maxima = lprobs[..., :whole].unflatten(2, (-1, BLOCK)).amax(3)
-        if whole < words:
-            maxima = torch.cat((maxima, lprobs[..., whole:].amax(2, keepdim=True)), 2)
-        if step:
-            maxima = maxima + scores[:, :, -1:]
-        blocks = maxima.shape[2]
-        best = maxima.flatten(1).topk(min(count, maxima[0].numel())).indices
-        beams, block = best // blocks, best % blocks
-        word = block.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=lprobs.device)
-        inside = word < words
-        place = (beams * words).unsqueeze(2) + word.clamp(max=words - 1)
-        candidates = lprobs.flatten(1).gather(1, place.flatten(1)).view_as(place)
-        if step:
-            candidates = candidates + scores[:, :, -1].gather(1, beams).unsqueeze(2)
-        candidates = candidates.masked_fill(~inside, -torch.inf).flatten(1)
-        top, chosen = candidates.topk(min(count, lprobs.shape[1] * words - 1))
-        place = place.flatten(1).gather(1, chosen)
-        return top, place % words, place // words
-
-    def at_limit(self, step: int, sentence: int) -> bool:
-        """Whether a sentence, by its place among the unfinished, may grow no further."""
-        return step >= self.smallest_limit and step >= int(self._limits_now[sentence])
+        self.at_limit = self.limits[original_batch_idxs] <= step
+        no_end = torch.arange(lprobs.shape[2], device=lprobs.device) != self.eos
+        lprobs = lprobs.masked_fill(self.at_limit[:, None, None] & no_end, -torch.inf)
+        best, column, hypothesis = super().step(step, lprobs, scores)
+        words = self._words_of().view(lprobs.shape).flatten(1)
+        return best, words.gather(1, hypothesis * lprobs.shape[2] + column), hypothesis
 
 
 class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
     """A fairseq transformer that decodes one word of all hypotheses at a time.
 
-    Rows are hypotheses, those of a sentence side by side. What the decoder remembers of them is one
-    tensor [time, layers, 2, rows, width] of keys and values.
+    Rows are hypotheses, those of a sentence side by side. What the decoder keeps of their past is
+    one tensor [time, layers, 2, rows, width] of keys and values. The columns it gives are the
+    dictionary's special symbols, in their places, and the 2*beam most probable of the other words.
     """
 
-    def __init__(self, model: Any) -> None:
+    words: Tensor
+    """int64 [rows, columns]: the dictionary's index of every column of the last step."""
+
+    def __init__(self, model: Any, dictionary: Any, beam: int) -> None:
         super().__init__([model])
         decoder = model.decoder
-        self._attention_weights = [
+        self.beam = min(beam, len(dictionary) - 1)
+        self._special = dictionary.nspecial
+        self._candidates = min(2 * self.beam, len(dictionary) - self._special)
+        self.columns = self._special + self._candidates
+        self._query_key_value = [
             tuple(
-                torch.cat([getattr(getattr(layer.self_attn, part), kind) for part in _QKV])
+                torch.cat([getattr(projection, kind) for projection in _projections(layer)])
                 for kind in ("weight", "bias")
             )
             for layer in decoder.layers
         ]
-        positions = decoder.embed_positions
-        self._positions = positions.get_embedding(
-            decoder.max_target_positions + positions.padding_idx + 1,
-            positions.embedding_dim,
-            positions.padding_idx,
+        self._positions = decoder.embed_positions.get_embedding(
+            decoder.max_target_positions + decoder.padding_idx + 1,
+            decoder.embed_dim,
+            decoder.padding_idx,
         ).to(decoder.embed_tokens.weight)
 
     def forward_encoder(self, net_input: dict[str, Tensor]) -> list[dict[str, Any]]:
-        """Keys and values of the sources for every decoder layer, and what to leave out."""
-        (model,) = self.models
-        encoded = model.encoder.forward_torchscript(net_input)
-        x, padding = encoded["encoder_out"][0], encoded["encoder_padding_mask"][0]
+        """Per decoder layer keys and values [B, heads, S, size] of the sources, and their mask."""
+        encoded = self.single_model.encoder(net_input["src_tokens"])
+        x, padding = encoded["encoder_out"][0].transpose(0, 1), encoded["encoder_padding_mask"][0]
         layers = []
-        for layer in model.decoder.layers:
-            heads = layer.encoder_attn.num_heads
-            key = layer.encoder_attn.k_proj(x).unflatten(2, (heads, -1)).permute(1, 2, 3, 0)
-            value = layer.encoder_attn.v_proj(x).unflatten(2, (heads, -1)).permute(1, 2, 0, 3)
-            layers.append((key.contiguous(), value.contiguous()))
-        mask = None
-        if bool(padding.any()):
-            mask = torch.zeros(padding.shape, device=x.device).masked_fill(padding, -torch.inf)
-            mask = mask[:, None, None]
-        return [{"layers": layers, "mask": mask, "sentences": x.shape[1]}]
+        for attention in (layer.encoder_attn for layer in self.single_model.decoder.layers):
+            key, value = (
+                projection(x).unflatten(2, (attention.num_heads, -1)).transpose(1, 2).contiguous()
+                for projection in (attention.k_proj, attention.v_proj)
+            )
+            layers.append((key, value))
+        mask = ~padding[:, None, None] if bool(padding.any()) else None
+        return [{"layers": layers, "mask": mask, "sentences": x.shape[0]}]
 
     def reorder_encoder_out(
         self, encoder_outs: list[dict[str, Any]], new_order: Tensor
     ) -> list[dict[str, Any]]:
-        """Hypotheses move within their sentence only: nothing to do until sentences are through."""
+        """Leave out the sentences that are through."""
         (encoded,) = encoder_outs
         sentences = new_order.numel() // self.beam
         if sentences == encoded["sentences"]:
             return encoder_outs
         kept = new_order.view(-1, self.beam)[:, 0] // self.beam
-        mask = encoded["mask"]
         layers = [(key[kept], value[kept]) for key, value in encoded["layers"]]
-        mask = None if mask is None else mask[kept]
+        mask = None if encoded["mask"] is None else encoded["mask"][kept]
         return [{"layers": layers, "mask": mask, "sentences": sentences}]
-
-    def set_decoder_beam_size(self, beam_size: int) -> None:
-        self.beam = beam_size
 
     def reorder_incremental_state(
         self, incremental_states: list[dict[str, Any]], new_order: Tensor
@@ -193,49 +176,59 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         incremental_states: list[dict[str, Any]],
         temperature: float = 1.0,
     ) -> tuple[Tensor, None]:
-        """log p [rows, V] of the word that follows `tokens` [rows, time]."""
+        """log p [rows, columns] of the word that follows `tokens` [rows, time]; see `words`."""
         decoder = self.single_model.decoder
         (encoded,), (state,) = encoder_outs, incremental_states
         rows, time = tokens.shape
-        x = functional.embedding(tokens[:, -1], decoder.embed_tokens.weight) * decoder.embed_scale
+        x = embedding(tokens[:, -1], decoder.embed_tokens.weight) * decoder.embed_scale
         x += self._positions[decoder.padding_idx + time]
         if "past" not in state:
             state["past"] = x.new_empty(1, len(decoder.layers), 2, rows, x.shape[1])
         for index, layer in enumerate(decoder.layers):
-            past = state["past"][:, index]
-            x = layer.self_attn_layer_norm(x + self._self_attention(x, layer, index, past))
-            attended = self._source_attention(x, layer, *encoded["layers"][index], encoded["mask"])
+            past, source = state["past"][:, index], encoded["layers"][index]
+            x = layer.self_attn_layer_norm(x + self._attend_past(x, layer, index, past))
+            attended = self._attend_source(x, layer, *source, encoded["mask"])
             x = layer.encoder_attn_layer_norm(x + attended)
             x = layer.final_layer_norm(x + layer.fc2(layer.fc1(x).relu_()))
-        return decoder.output_projection(x).log_softmax(1), None
+        return self._select(decoder.output_projection(x).log_softmax(1)), None
 
-    def _self_attention(self, x: Tensor, layer: Any, index: int, past: Tensor) -> Tensor:
-        """[rows, width] from the past [time, 2, rows, width], whose last row is filled in here."""
-        attention = layer.self_attn
-        rows, width = x.shape
-        heads, size = attention.num_heads, attention.head_dim
-        query, past[-1, 0], past[-1, 1] = functional.linear(
-            x, *self._attention_weights[index]
-        ).split(width, 1)
-        query = (query * attention.scaling).view(rows * heads, 1, size)
-        keys = past[:, 0].unflatten(2, (heads, size)).flatten(1, 2).transpose(0, 1)
-        values = past[:, 1].unflatten(2, (heads, size)).flatten(1, 2).transpose(0, 1)
-        weights = torch.bmm(query, keys.transpose(1, 2)).softmax(2)
-        return attention.out_proj(torch.bmm(weights, values).view(rows, width))
+    def _attend_past(self, x: Tensor, layer: Any, index: int, past: Tensor) -> Tensor:
+        """[rows, width] from the past [time, 2, rows, width], whose newest is written here."""
+        heads = layer.self_attn.num_heads
+        projected = linear(x, *self._query_key_value[index]).chunk(3, 1)
+        query, past[-1, 0], past[-1, 1] = projected
+        key, value = past.unflatten(3, (heads, -1)).permute(1, 2, 3, 0, 4)
+        query = query.unflatten(1, (heads, -1)).unsqueeze(2)
+        attended = scaled_dot_product_attention(query, key, value)
+        return layer.self_attn.out_proj(attended.reshape(x.shape))
 
-    def _source_attention(
-        self, x: Tensor, layer: Any, keys: Tensor, values: Tensor, mask: Tensor | None
+    def _attend_source(
+        self, x: Tensor, layer: Any, key: Tensor, value: Tensor, mask: Tensor | None
     ) -> Tensor:
-        """[rows, width]; keys [B, heads, size, S], values [B, heads, S, size], mask [B, 1, 1, S]."""
+        """[rows, width]; all hypotheses of a sentence attend to its one key and value."""
         attention = layer.encoder_attn
-        query = (attention.q_proj(x) * attention.scaling).view(
-            -1, self.beam, attention.num_heads, attention.head_dim
-        )
-        weights = query.transpose(1, 2) @ keys
-        if mask is not None:
-            weights += mask
-        attended = weights.softmax(3) @ values
+        query = attention.q_proj(x).view(-1, self.beam, attention.num_heads, attention.head_dim)
+        attended = scaled_dot_product_attention(query.transpose(1, 2), key, value, mask)
         return attention.out_proj(attended.transpose(1, 2).reshape(x.shape))
 
+    def _select(self, log_p: Tensor) -> Tensor:
+        """The columns of log p [rows, V]; what they stand for goes to `words`."""
+        rows = log_p.shape[0]
+        words = log_p[:, self._special :]
+        blocks = words.shape[1] // BLOCK
+        # The best words lie in the blocks with the best maxima, or behind the last whole block.
+        looked_at = torch.arange(blocks * BLOCK, words.shape[1], device=log_p.device)
+        looked_at = looked_at.expand(rows, -1)
+        if blocks:
+            maxima = words[:, : blocks * BLOCK].unflatten(1, (blocks, BLOCK)).amax(2)
+            block = maxima.topk(min(self._candidates, blocks), 1, sorted=False).indices
+            inside = block.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=log_p.device)
+            looked_at = torch.cat((inside.flatten(1), looked_at), 1)
+        best, place = words.gather(1, looked_at).topk(self._candidates, 1)
+        special = torch.arange(self._special, device=log_p.device).expand(rows, -1)
+        self.words = torch.cat((special, looked_at.gather(1, place) + self._special), 1)
+        return torch.cat((log_p[:, : self._special], best), 1)
 
-_QKV = ("q_proj", "k_proj", "v_proj")
+
+def _projections(layer: Any) -> tuple[nn.Module, nn.Module, nn.Module]:
+    return layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj

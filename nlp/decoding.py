@@ -48,7 +48,7 @@ def translate(
     *,
     beam: int = 5,
     limits: Sequence[int] | None = None,
-    max_tokens: int = 512,
+    max_tokens: int = 2_048,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Tensor]:
@@ -81,10 +81,7 @@ def translate(
         generator = Generator(model, task.target_dictionary, beam)
         for places in _batches(sources, max_tokens):
             tokens = collate_tokens([sources[place] for place in places], pad, eos, left_pad=True)
-            lengths = torch.tensor([len(sources[place]) for place in places])
-            hypotheses = generator.best(
-                tokens.to(device), lengths.to(device), [limits[place] for place in places]
-            )
+            hypotheses = generator.best(tokens.to(device), [limits[place] for place in places])
             best.update(zip(places, (tokens.cpu() for tokens in hypotheses), strict=True))
             if progress is not None:
                 progress(len(best), len(sources))
