@@ -95,7 +95,8 @@ class _CandidateSearch(BeamSearch):  # type: ignore[misc]
         self.at_limit = self.limits[original_batch_idxs] <= step
         no_end = torch.arange(lprobs.shape[2], device=lprobs.device) != self.eos
         lprobs = lprobs.masked_fill(self.at_limit[:, None, None] & no_end, -torch.inf)
-        best, column, hypothesis = super().step(step, lprobs, scores)
+        choose: Any = super().step
+        best, column, hypothesis = choose(step, lprobs, scores)
         words = self._words_of().view(lprobs.shape).flatten(1)
         return best, words.gather(1, hypothesis * lprobs.shape[2] + column), hypothesis
 
@@ -185,22 +186,22 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         if "past" not in state:
             state["past"] = x.new_empty(1, len(decoder.layers), 2, rows, x.shape[1])
         for index, layer in enumerate(decoder.layers):
-            past, source = state["past"][:, index], encoded["layers"][index]
+            past, (key, value) = state["past"][:, index], encoded["layers"][index]
             x = layer.self_attn_layer_norm(x + self._attend_past(x, layer, index, past))
-            attended = self._attend_source(x, layer, *source, encoded["mask"])
+            attended = self._attend_source(x, layer, key, value, encoded["mask"])
             x = layer.encoder_attn_layer_norm(x + attended)
             x = layer.final_layer_norm(x + layer.fc2(layer.fc1(x).relu_()))
         return self._select(decoder.output_projection(x).log_softmax(1)), None
 
     def _attend_past(self, x: Tensor, layer: Any, index: int, past: Tensor) -> Tensor:
         """[rows, width] from the past [time, 2, rows, width], whose newest is written here."""
-        heads = layer.self_attn.num_heads
-        projected = linear(x, *self._query_key_value[index]).chunk(3, 1)
-        query, past[-1, 0], past[-1, 1] = projected
-        key, value = past.unflatten(3, (heads, -1)).permute(1, 2, 3, 0, 4)
-        query = query.unflatten(1, (heads, -1)).unsqueeze(2)
-        attended = scaled_dot_product_attention(query, key, value)
-        return layer.self_attn.out_proj(attended.reshape(x.shape))
+        time, _, rows, _ = past.shape
+        by_head = (rows, layer.self_attn.num_heads, layer.self_attn.head_dim)
+        query, past[-1, 0], past[-1, 1] = linear(x, *self._query_key_value[index]).chunk(3, 1)
+        key, value = past.view(time, 2, *by_head).permute(1, 2, 3, 0, 4)
+        attended = scaled_dot_product_attention(query.view(*by_head, 1).mT, key, value)
+        projected: Tensor = layer.self_attn.out_proj(attended.reshape(x.shape))
+        return projected
 
     def _attend_source(
         self, x: Tensor, layer: Any, key: Tensor, value: Tensor, mask: Tensor | None
@@ -209,7 +210,8 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         attention = layer.encoder_attn
         query = attention.q_proj(x).view(-1, self.beam, attention.num_heads, attention.head_dim)
         attended = scaled_dot_product_attention(query.transpose(1, 2), key, value, mask)
-        return attention.out_proj(attended.transpose(1, 2).reshape(x.shape))
+        projected: Tensor = attention.out_proj(attended.transpose(1, 2).reshape(x.shape))
+        return projected
 
     def _select(self, log_p: Tensor) -> Tensor:
         """The columns of log p [rows, V]; what they stand for goes to `words`."""
@@ -220,7 +222,7 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         looked_at = torch.arange(blocks * BLOCK, words.shape[1], device=log_p.device)
         looked_at = looked_at.expand(rows, -1)
         if blocks:
-            maxima = words[:, : blocks * BLOCK].unflatten(1, (blocks, BLOCK)).amax(2)
+            maxima = words[:, : blocks * BLOCK].reshape(rows, blocks, BLOCK).amax(2)
             block = maxima.topk(min(self._candidates, blocks), 1, sorted=False).indices
             inside = block.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=log_p.device)
             looked_at = torch.cat((inside.flatten(1), looked_at), 1)

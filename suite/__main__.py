@@ -19,6 +19,7 @@ COMMANDS = {
         "draw learning curves and the inside of the optimizer, several runs in one",
     ),
     "table": ("suite.table", "print score, weight norm, median m/w and drowned fraction of runs"),
+    "translate": ("suite.translate", "translate text with the model of a translation run"),
     "watch": ("suite.watch", "film a trained agent playing an episode"),
     "doctor": ("suite.doctor", "say what this machine has and what is missing"),
 }
