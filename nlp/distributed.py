@@ -5,9 +5,11 @@ build the same module, read the same checkpoint and stop after the same update.
 """
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -49,10 +51,18 @@ def followers(processes: int, follow: Callable[..., None], *arguments: Any) -> I
 
 
 def _follow(rank: int, port: int, follow: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    # A signal to the whole group is rank 0's to answer; the others stop with it.
+    # A signal to the whole group is rank 0's to answer; the others stop with it, and end with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(_variables(rank, port))
     follow(rank, *arguments)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _variables(rank: int, port: int) -> dict[str, str]:
