@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from nlp import bleu
 from nlp.batches import validation_batches
+from nlp.bleu import Score, detokenised, tokenised
 from nlp.config import Recipe
 from nlp.corpus import Corpus
 from nlp.decoding import translate
@@ -74,16 +74,14 @@ def translate_split(
     return Translations(split, places, lines)
 
 
-def tokenised_bleu(translations: Translations, corpus: Corpus) -> bleu.Score:
+def tokenised_bleu(translations: Translations, corpus: Corpus) -> Score:
     references = corpus.text(translations.split, "tok", corpus.target)
-    return bleu.tokenised(
-        translations.tokenised, [references[place] for place in translations.places]
-    )
+    return tokenised(translations.tokenised, [references[place] for place in translations.places])
 
 
-def detokenised_bleu(translations: Translations, corpus: Corpus) -> bleu.Score:
+def detokenised_bleu(translations: Translations, corpus: Corpus) -> Score:
     references = corpus.text(translations.split, "raw", corpus.target)
-    return bleu.detokenised(
+    return detokenised(
         translations.detokenised(corpus.target),
         [references[place] for place in translations.places],
     )
