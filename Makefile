@@ -3,8 +3,15 @@ PYTHON ?= python3
 
 .PHONY: demo test benchmarks nlp
 
+# Real captions where somebody has prepared them, else sentences of our own grammar.
+TEXT = $(if $(wildcard data/multi30k/bpe-5000-joined/corpus.json),multi30k --bpe 5000,grammar)
+
 demo: .venv/installed
 	.venv/bin/python -m suite run rl --preset demo
+	.venv/bin/python -c 'import fairseq' 2>/dev/null >&2 || { \
+		echo "Translation is left out: fairseq is not installed; see \`make nlp\`."; exit 0; } && \
+	.venv/bin/python -m suite run nlp --preset grammar-tiny --data $(TEXT) \
+		--scheme none l2 decoupled separated --weight-decay 1e-3
 
 test: .venv/installed
 	.venv/bin/ruff check .
@@ -13,7 +20,7 @@ test: .venv/installed
 	.venv/bin/python -m pytest
 
 benchmarks: .venv/installed
-	for name in optimizer quantiles replay environment agent trainer; do \
+	for name in optimizer quantiles replay environment agent trainer preparation; do \
 		.venv/bin/python -m tests.benchmarks.$$name || exit; done
 
 # What translation needs, where .venv/installed went on without it.
