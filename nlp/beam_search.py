@@ -14,7 +14,7 @@ it takes from outside: the model that it calls for every next word, and the choi
 Importing this imports fairseq.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -78,7 +78,8 @@ class _CandidateSearch(BeamSearch):  # type: ignore[misc]
 
     def __init__(self, dictionary: Any, model: "_StepwiseModel") -> None:
         super().__init__(dictionary)
-        self._words_of = lambda: model.words  # a function, for a model would become a submodule
+        # a function, for a model would become a submodule
+        self._words: Callable[[], Tensor] = lambda: model.words
 
     def step(
         self,
@@ -95,9 +96,8 @@ class _CandidateSearch(BeamSearch):  # type: ignore[misc]
         self.at_limit = self.limits[original_batch_idxs] <= step
         no_end = torch.arange(lprobs.shape[2], device=lprobs.device) != self.eos
         lprobs = lprobs.masked_fill(self.at_limit[:, None, None] & no_end, -torch.inf)
-        choose: Any = super().step
-        best, column, hypothesis = choose(step, lprobs, scores)
-        words = self._words_of().view(lprobs.shape).flatten(1)
+        best, column, hypothesis = super().step(step, lprobs, scores)
+        words = self._words().view(lprobs.shape).flatten(1)
         return best, words.gather(1, hypothesis * lprobs.shape[2] + column), hypothesis
 
 

@@ -21,7 +21,8 @@ def generate_limits(task: Any, split: str) -> list[int]:
     """The limits that `fairseq-generate --max-len-a 1.2 --max-len-b 10` sets on a loaded split.
 
     It limits by the longest source of the batch, so that a sentence that does not come to an end
-    is cut off later than by its own length.
+    is cut off later than by its own length. It also leaves out the last batch where that is no
+    multiple of 8 sentences; those get the limit that the batch would have had.
     """
     dataset = task.dataset(split)
     with quiet():
@@ -32,11 +33,11 @@ def generate_limits(task: Any, split: str) -> list[int]:
             required_batch_size_multiple=8,
             disable_iterator_cache=True,
         ).frozen_batches
+    left_out = set(range(len(dataset))).difference(*batches)
     limits = [0] * len(dataset)
-    for batch in batches:
-        longest = max(int(dataset.src_sizes[place]) for place in batch)
+    for batch in (*batches, left_out):
         for place in batch:
-            limits[place] = length_limit(longest)
+            limits[place] = length_limit(max(int(dataset.src_sizes[place]) for place in batch))
     return limits
 
 

@@ -1,0 +1,155 @@
+"""fairseq-generate as the oracle: the same weights give the same hypotheses."""
+
+import dataclasses
+
+import pytest
+
+pytest.importorskip("fairseq", reason="fairseq is not installed")
+
+import torch
+
+from nlp.batches import TrainingBatches
+from nlp.beam_search import _StepwiseModel
+from nlp.corpus import Corpus, corpus_folder
+from nlp.decoding import generate_limits, length_limit, translate
+from nlp.loss import batch_loss
+from nlp.network import build_model, build_task, load_split
+from tests.nlp.fairseq_generate import decode, generate
+from tests.nlp.runs import SMALL
+
+RECIPE = dataclasses.replace(SMALL, width=32, feed_forward=64, layers=2, beam=5)
+
+
+@pytest.fixture(scope="module")
+def corpus(data_dir):
+    return Corpus.open(corpus_folder(data_dir, RECIPE.data, RECIPE.bpe, RECIPE.joined))
+
+
+@pytest.fixture(scope="module")
+def task(corpus):
+    task = build_task(RECIPE, corpus)
+    for split in ("train", "test"):
+        load_split(task, split)
+    return task
+
+
+@pytest.fixture(scope="module")
+def model(task):
+    """Trained a little, so that it says something else about every sentence."""
+    torch.manual_seed(3)
+    model = build_model(RECIPE, task)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    batches = TrainingBatches(task, 500, 1, 0, 1, 0)
+    for epoch in range(15):
+        batches.place(epoch, 0)
+        for batch in batches:
+            sums = batch_loss(model, batch, 0.1, task.target_dictionary.pad())
+            optimizer.zero_grad()
+            (sums.loss / sums.tokens).backward()
+            optimizer.step()
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def sources(task):
+    dataset = task.dataset("test")
+    return [dataset.src[place] for place in range(len(dataset))]
+
+
+def text(task, hypotheses):
+    return [task.target_dictionary.string(tokens, "@@ ") for tokens in hypotheses]
+
+
+@pytest.mark.parametrize("beam", [1, 5])
+def test_hypotheses_are_those_of_the_command_fairseq_generate(
+    tmp_path, corpus, task, model, sources, beam
+):
+    recipe = dataclasses.replace(RECIPE, beam=beam)
+    theirs = generate(corpus.folder, tmp_path / "fairseq.pt", model, recipe)
+    ours = translate(model, task, sources, beam=beam, limits=generate_limits(task, "test"))
+    assert {place: text(task, ours)[place] for place in theirs} == theirs
+    assert len(set(theirs.values())) > 10
+
+
+def test_by_default_they_are_those_of_fairseq_generate_for_single_sentences(
+    tmp_path, corpus, task, model, sources
+):
+    single = ("--batch-size", "1", "--required-batch-size-multiple", "1")
+    theirs = generate(corpus.folder, tmp_path / "fairseq.pt", model, RECIPE, *single)
+    assert dict(enumerate(text(task, translate(model, task, sources)))) == theirs
+
+
+@pytest.mark.parametrize("max_tokens", [1, 60, 2_048])
+def test_our_batches_do_not_matter(task, model, sources, max_tokens):
+    theirs = decode(model, task, "test", 5, max_tokens=12_000).hypotheses
+    limits = generate_limits(task, "test")
+    ours = translate(model, task, sources, limits=limits, max_tokens=max_tokens)
+    assert {place: ours[place].tolist() for place in theirs} == {
+        place: hypothesis.tolist() for place, hypothesis in theirs.items()
+    }
+
+
+def test_a_translation_without_end_is_cut_off_at_its_limit(task, sources):
+    """The end mark is made the least probable word, so that only the limit can force it."""
+    torch.manual_seed(0)
+    model = build_model(RECIPE, task)
+    projection = torch.nn.Linear(RECIPE.width, len(task.target_dictionary))
+    projection.bias.data[task.target_dictionary.eos()] = -100.0
+    model.decoder.output_projection = projection
+    for source, hypothesis in zip(sources, translate(model, task, sources), strict=True):
+        assert len(hypothesis) == int(1.2 * len(source) + 10) + 1
+        assert hypothesis[-1] == task.target_dictionary.eos()
+    cut = translate(model, task, sources[:3], limits=[4, 1, 9])
+    assert [len(hypothesis) for hypothesis in cut] == [5, 2, 10]
+
+
+def test_no_limit_is_beyond_the_models_positions():
+    assert length_limit(10) == 22
+    assert length_limit(1_000) == 1_023
+
+
+def test_candidates_are_the_best_of_the_whole_vocabulary(task, model):
+    """Of 0 to 4 specials and any number of blocks, against a sort of every row."""
+    torch.manual_seed(1)
+    for size in (5, 63, 64, 67, 68, 69, 132, 1_000):
+        stepwise = _StepwiseModel(model, task.target_dictionary, 5)
+        stepwise._candidates = min(10, size - 4)
+        log_p = torch.randn(7, size).log_softmax(1)
+        columns = stepwise._select(log_p)
+        assert torch.equal(log_p.gather(1, stepwise.words), columns)
+        assert torch.equal(columns[:, :4], log_p[:, :4])
+        best = log_p[:, 4:].sort(1, descending=True)
+        assert torch.equal(columns[:, 4:], best.values[:, : size - 4][:, :10])
+        assert torch.equal(stepwise.words[:, 4:], best.indices[:, :10] + 4)
+
+
+def test_the_model_comes_back_in_its_mode_with_its_own_weights_only(task, model, sources):
+    keys = list(model.state_dict())
+    for training in (True, False):
+        model.train(training)
+        translate(model, task, sources[:2])
+        assert all(part.training == training for part in model.modules())
+    assert list(model.state_dict()) == keys
+
+
+def test_the_model_comes_back_in_its_mode_after_an_interruption(task, model, sources):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    model.train()
+    with pytest.raises(KeyboardInterrupt):
+        translate(model, task, sources, progress=interrupt)
+    assert model.training
+    model.eval()
+
+
+def test_progress_counts_sentences(task, model, sources):
+    seen = []
+    translate(model, task, sources, max_tokens=60, progress=lambda *place: seen.append(place))
+    assert [total for _, total in seen] == [len(sources)] * len(seen)
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert seen[-1][0] == len(sources)
+
+
+def test_nothing_is_translated_to_nothing(task, model):
+    assert translate(model, task, []) == []
