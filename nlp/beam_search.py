@@ -64,7 +64,7 @@ class Generator(SequenceGenerator):  # type: ignore[misc]
     def is_finished(
         self, step: int, unfin_idx: int, max_len: int, finalized_sent_len: int, beam_size: int
     ) -> bool:
-        return finalized_sent_len == beam_size or bool(self.search.at_limit[unfin_idx])
+        return finalized_sent_len == beam_size or self.search.at_limit[unfin_idx]
 
 
 class _CandidateSearch(BeamSearch):  # type: ignore[misc]
@@ -73,7 +73,7 @@ class _CandidateSearch(BeamSearch):  # type: ignore[misc]
     limits: Tensor
     """Per sentence of the batch."""
 
-    at_limit: Tensor
+    at_limit: list[bool]
     """Per unfinished sentence, whether it may grow no further."""
 
     def __init__(self, dictionary: Any, model: "_StepwiseModel") -> None:
@@ -93,9 +93,10 @@ class _CandidateSearch(BeamSearch):  # type: ignore[misc]
 
         `lprobs` is [B, beam, columns], `scores` [B, beam, step].
         """
-        self.at_limit = self.limits[original_batch_idxs] <= step
+        at_limit = self.limits[original_batch_idxs] <= step
+        self.at_limit = at_limit.tolist()
         no_end = torch.arange(lprobs.shape[2], device=lprobs.device) != self.eos
-        lprobs = lprobs.masked_fill(self.at_limit[:, None, None] & no_end, -torch.inf)
+        lprobs = lprobs.masked_fill(at_limit[:, None, None] & no_end, -torch.inf)
         best, column, hypothesis = super().step(step, lprobs, scores)
         words = self._words().view(lprobs.shape).flatten(1)
         return best, words.gather(1, hypothesis * lprobs.shape[2] + column), hypothesis

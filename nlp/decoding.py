@@ -11,6 +11,9 @@ from nlp.network import MAX_POSITIONS, quiet
 GENERATE_TOKENS = 12_000
 """Tokens per batch of fairseq-generate when it is given no batch size."""
 
+BATCH_TOKENS = {"cpu": 1_024, "gpu": 12_000}
+"""Source tokens per batch: on a CPU few enough for its caches, on a GPU enough to fill it."""
+
 
 def length_limit(length: int, max_len_a: float = 1.2, max_len_b: int = 10) -> int:
     """Most tokens, before the end mark, of the translation of `length` tokens with end mark."""
@@ -49,7 +52,7 @@ def translate(
     *,
     beam: int = 5,
     limits: Sequence[int] | None = None,
-    max_tokens: int = 2_048,
+    max_tokens: int | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Tensor]:
@@ -61,7 +64,8 @@ def translate(
         sources: int64 [length] each, with the end mark.
         beam: hypotheses kept per sentence.
         limits: per source, the most tokens before the end mark; by its own length when None.
-        max_tokens: source tokens per batch, with padding. A single longer source is a batch.
+        max_tokens: source tokens per batch, with padding; None takes what suits the device. A
+            single longer source is a batch. It changes no hypothesis.
         device: where the model is.
         progress: called with the sentences done and all of them after every batch.
 
@@ -73,6 +77,8 @@ def translate(
     with quiet():
         from fairseq.data.data_utils import collate_tokens
 
+    if max_tokens is None:
+        max_tokens = BATCH_TOKENS["cpu" if torch.device(device).type == "cpu" else "gpu"]
     if limits is None:
         limits = [length_limit(len(source)) for source in sources]
     pad, eos = task.source_dictionary.pad(), task.source_dictionary.eos()
