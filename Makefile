@@ -31,6 +31,6 @@ nlp: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
 		echo "wdbench needs Python 3.11 or 3.12: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev,nlp]'
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[batch,dev,nlp]'
 	@scripts/install_fairseq.sh .venv/bin/python || echo "Going on without translation; \`make nlp\` tries again."
 	touch $@

@@ -1,0 +1,1 @@
+"""Grids of runs: expanded, packed into populations, trained by many workers, resumable."""
