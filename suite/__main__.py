@@ -13,9 +13,15 @@ from suite.wording import unknown
 
 COMMANDS = {
     "run": ("suite.run", "train: `run rl --help` lists every option"),
-    "batch": ("suite.batch.command", "train a grid of runs, several at once; `status` says how it stands"),
+    "batch": (
+        "suite.batch.command",
+        "train a grid of runs, several at once; `status` says how it stands",
+    ),
     "status": ("suite.batch.status", "say which runs of a grid are done, running, waiting, failed"),
-    "report": ("suite.report.command", "tables and figures of finished and running runs, as in the paper"),
+    "report": (
+        "suite.report.command",
+        "tables and figures of finished and running runs, as in the paper",
+    ),
     "prepare": ("suite.prepare", "make a corpus ready for `run nlp`: download, tokens, subwords"),
     "plot": (
         "suite.plot",

@@ -20,6 +20,7 @@ from suite.damage import damage_explained
 from suite.errors import UserError
 from suite.layers import presets
 from suite.output import say
+from suite.resources import Room
 from suite.wording import amount, unknown
 from suite.workloads import Outcome, Panel, Score
 
@@ -74,6 +75,9 @@ PROCESS_MEMORY = 1_500_000_000
 FLOAT = 4
 IN_MEMORY = 6  # weights, gradient and at most four moments
 IN_CHECKPOINT = 5  # weights and at most four moments, in two generations
+TARGET_TOKENS = {"iwslt14": 3_949_114, "multi30k": 453_447}  # of the training pairs, for a guess
+# On one core, measured by tests/benchmarks/translation.py: see results/benchmarks.
+TOKEN_SECONDS, WEIGHT_SECONDS = 2.0e-4, 4.0e-11  # per target token, and per weight beside
 PACKAGES = ("fairseq", "sacrebleu", "sacremoses", "subword_nmt")
 HOW_TO_INSTALL = (
     "`make nlp` in the source's folder installs it, "
@@ -199,8 +203,6 @@ def train(
     previous: bool,
 ) -> Sequence[Outcome]:
     with _mistakes_explained(), damage_explained():
-        if recipe.data == "grammar":
-            _prepare_grammar(recipe, machine)
         from nlp import training
 
         return training.train(
@@ -208,8 +210,27 @@ def train(
         )
 
 
-def _prepare_grammar(recipe: Recipe, machine: Machine) -> None:
+def together(recipe: Recipe, room: Room) -> int:
+    return int(room.host > IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY)
+
+
+def core_seconds(recipe: Recipe, machine: Machine) -> float | None:
+    """Forward, backward and step per target token; None before the corpus is prepared."""
+    tokens = TARGET_TOKENS.get(recipe.data)
+    if tokens is None:
+        folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+        try:
+            tokens = Corpus.open(folder).splits["train"]["target_tokens"]
+        except ConfigError:
+            return None
+    per_token = TOKEN_SECONDS + WEIGHT_SECONDS * _about(recipe)
+    return recipe.epochs * tokens * per_token
+
+
+def provide(recipe: Recipe, machine: Machine) -> None:
     """Make the corpus that needs no download, where it is not there yet."""
+    if recipe.data != "grammar":
+        return
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
     if (folder / "corpus.json").exists():
         return
@@ -223,7 +244,10 @@ def _prepare_grammar(recipe: Recipe, machine: Machine) -> None:
             shown = stage
             say(f"preparing {folder}: {stage}")
 
-    prepare(recipe.data, machine.data_folder, bpe=recipe.bpe, joined=recipe.joined, progress=show)
+    with _mistakes_explained():
+        prepare(
+            recipe.data, machine.data_folder, bpe=recipe.bpe, joined=recipe.joined, progress=show
+        )
 
 
 def discard(run: Path) -> None:

@@ -2,10 +2,21 @@
 
 import os
 import shutil
+import subprocess
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory that a process may take, in bytes: on the host, and on its GPU, 0 without one."""
+
+    host: int
+    gpu: int
+
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -73,3 +84,13 @@ def cuda_memory() -> tuple[int, int] | None:
         return None
     free, total = torch.cuda.mem_get_info()
     return int(free), int(total)
+
+
+def gpu_memories() -> list[int]:
+    """Total bytes of every GPU of this machine, asked of the driver's own tool: without torch."""
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True)
+        return [int(line) * 2**20 for line in answer.stdout.split()]
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return []

@@ -14,6 +14,7 @@ from rl.progress import Progress
 from suite import resources
 from suite.damage import damage_explained
 from suite.errors import UserError
+from suite.resources import Room
 from suite.wording import amount
 from suite.workloads import Outcome, Panel, Score
 
@@ -70,6 +71,14 @@ PROCESS_MEMORY = 1_000_000_000
 # Frames that fit the GPU by less than this may find it too full a moment later: then the host
 # must have room for them.
 GPU_MARGIN = 0.9
+# On one core, measured by tests/benchmarks/agent.py: see results/benchmarks.
+STEP_SECONDS = 0.0015  # an agent step with its choice of action
+UPDATE_SECONDS = {  # an update of 32 transitions
+    ("same", "float32"): 0.05,
+    ("same", "bf16"): 0.025,
+    ("valid", "float32"): 0.025,
+    ("valid", "bf16"): 0.0125,
+}
 # Weights, target network and up to four moments in float32, in two generations of checkpoints.
 MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
 
@@ -94,6 +103,26 @@ def validate(recipe: Recipe, machine: Machine) -> None:
         rom_id(recipe.game)
     except ConfigError as error:
         raise UserError(str(error)) from error
+
+
+def provide(recipe: Recipe, machine: Machine) -> None:
+    """Games come with ale-py."""
+
+
+def together(recipe: Recipe, room: Room) -> int:
+    """As many members as have room for replay and batch, on the GPU or on the host."""
+    memory = max(room.host - PROCESS_MEMORY, int(GPU_MARGIN * GPU_SHARE * room.gpu))
+    fixed = replay_bytes(0, recipe.replay_capacity)
+    batch = batch_bytes(1, recipe.batch_size, recipe.n_step)
+    member = replay_bytes(1, recipe.replay_capacity) - fixed + batch
+    return max(memory - fixed, 0) // member
+
+
+def core_seconds(recipe: Recipe, machine: Machine) -> float | None:
+    updates = max(recipe.iterations * recipe.training_steps - recipe.warm_up, 0)
+    steps = recipe.iterations * (recipe.training_steps + recipe.evaluation_steps)
+    update = UPDATE_SECONDS[recipe.padding, recipe.precision] * recipe.batch_size / 32
+    return STEP_SECONDS * steps + update * updates / recipe.update_every
 
 
 def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:

@@ -4,6 +4,7 @@ runs/rl/Pong/separated-1e-4/seed0-30688e4f/
     config.json     first file written: everything that decides the result
     meta.json       per session: revision, versions, hardware, command, start, end
     lock            held while a process trains, and says which
+    progress.json   how far it is; there only while it trains, see suite/heartbeat.py
     metrics.jsonl eval.jsonl events.out.tfevents.run    append-only, see suite/run_log.py
     checkpoint/     the workload's
     replay/         the workload's, deleted once the run is done (RL)
@@ -19,7 +20,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -139,21 +140,38 @@ class Run:
             raise UserError(f"{self.path / 'config.json'} describes another run; move it away")
 
 
+class HeldError(UserError):
+    """Another process trains the run."""
+
+
 @contextmanager
-def locked(runs: Sequence[Run]) -> Iterator[None]:
-    """Hold the lock of every run; make the directories that do not exist.
+def locked(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """Hold the lock of every run; make the directories that do not exist. Gives the runs.
 
     Directories that exist are locked first, so a refusal leaves nothing new behind. The lock is
     the kernel's (flock): a killed process holds none.
 
     Raises:
-        UserError: another process holds one of them.
+        HeldError: another process holds one of them.
     """
     with ExitStack() as stack:
         for run in sorted(runs, key=lambda run: not run.path.is_dir()):
             run.create()
             stack.enter_context(_lock(run.path))
-        yield
+        yield list(runs)
+
+
+@contextmanager
+def locked_if_free(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """As `locked`, of the runs that no other process holds. Gives those."""
+    with ExitStack() as stack:
+        held = []
+        for run in runs:
+            run.create()
+            with suppress(HeldError):
+                stack.enter_context(_lock(run.path))
+                held.append(run)
+        yield held
 
 
 @contextmanager
@@ -164,7 +182,7 @@ def _lock(path: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "another process"
-            raise UserError(
+            raise HeldError(
                 f"{path} is being trained by {holder}; wait for it or stop it first"
             ) from None
         file.seek(0)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from suite.errors import UserError
+from suite.resources import Room
 from suite.wording import unknown
 
 NAMES = ("rl", "nlp")
@@ -94,6 +95,16 @@ class Workload(Protocol):
 
     def check(self, recipe: Any, machine: Any, runs: Sequence[Path]) -> None:
         """Raise UserError where this machine cannot train these runs together. Makes nothing."""
+
+    def provide(self, recipe: Any, machine: Any) -> None:
+        """Make what training reads and nobody has to fetch, where it is missing."""
+
+    def together(self, recipe: Any, room: Room) -> int:
+        """How many members one process with so much memory trains as a population; 0: none fits."""
+
+    def core_seconds(self, recipe: Any, machine: Any) -> float | None:
+        """About how long one member trains on a core of the CPU that results/benchmarks names;
+        None where the recipe does not tell."""
 
     def needs(self, recipe: Any, members: int) -> str:
         """One line on the memory that is taken before training starts."""

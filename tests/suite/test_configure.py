@@ -4,13 +4,13 @@ import pytest
 import yaml
 
 import suite.rl
-from suite.configure import read_request
+from suite.configure import as_yaml, read_request
 from suite.errors import UserError
 from suite.layers import presets
 
 
-def request(*argv):
-    return read_request(suite.rl, argv, "wdbench run rl")
+def job(*argv):
+    return read_request(suite.rl, argv, "wdbench run rl").job
 
 
 def write(tmp_path, name, text):
@@ -20,7 +20,7 @@ def write(tmp_path, name, text):
 
 
 def test_without_flags_it_is_the_papers_pong_without_decay():
-    resolved = request()
+    resolved = job()
     assert resolved.recipe == suite.rl.Recipe()
     assert [(m.scheme, m.weight_decay, m.seed) for m in resolved.members] == [("none", 0.0, 0)]
 
@@ -30,29 +30,29 @@ def test_presets_are_the_files_of_the_folder():
 
 
 def test_preset_dopamine_is_its_dqn_gin():
-    recipe = request("--preset", "dopamine").recipe
+    recipe = job("--preset", "dopamine").recipe
     assert (recipe.learning_rate, recipe.adam_eps, recipe.loss) == (6.25e-5, 1.5e-4, "squared")
 
 
 def test_layers_go_left_to_right_and_the_preset_is_the_lowest(tmp_path):
     a = write(tmp_path, "a.yaml", "gamma: 0.5\nlearning_rate: 1e-2\n")
     b = write(tmp_path, "b.yaml", "gamma: 0.25\n")
-    assert request("--config", a, "--config", b).recipe.gamma == 0.25
-    assert request("--config", b, "--config", a).recipe.gamma == 0.5
-    assert request("--config", a, "--gamma", "0.75").recipe.gamma == 0.75
-    assert request("--gamma", "0.75", f"--config={a}").recipe.gamma == 0.5
-    assert request("--config", a, "--preset", "dopamine").recipe.learning_rate == 1e-2
+    assert job("--config", a, "--config", b).recipe.gamma == 0.25
+    assert job("--config", b, "--config", a).recipe.gamma == 0.5
+    assert job("--config", a, "--gamma", "0.75").recipe.gamma == 0.75
+    assert job("--gamma", "0.75", f"--config={a}").recipe.gamma == 0.5
+    assert job("--config", a, "--preset", "dopamine").recipe.learning_rate == 1e-2
 
 
 def test_dashes_and_underscores_are_the_same():
-    dashes = request("--scheme", "l2", "--weight-decay", "1e-3", "--batch-size=8")
-    underscores = request("--scheme", "l2", "--weight_decay", "1e-3", "--batch_size=8")
+    dashes = job("--scheme", "l2", "--weight-decay", "1e-3", "--batch-size=8")
+    underscores = job("--scheme", "l2", "--weight_decay", "1e-3", "--batch_size=8")
     assert dashes == underscores
     assert dashes.recipe.batch_size == 8
 
 
 def test_all_combinations_are_members_and_none_takes_part_once_per_seed():
-    members = request(
+    members = job(
         "--scheme", "none", "l2", "separated", "--weight-decay", "1e-3", "1e-4", "--seed", "0", "7"
     ).members
     expected = {("none", 0.0, 0), ("none", 0.0, 7)} | {
@@ -68,8 +68,8 @@ def test_all_combinations_are_members_and_none_takes_part_once_per_seed():
 def test_a_file_may_give_one_value_or_a_list_of_them(tmp_path):
     one = write(tmp_path, "one.yaml", "seed: 3\nscheme: l2\nweight_decay: 1e-4\n")
     many = write(tmp_path, "many.yaml", "seed: [3, 4]\nscheme: [l2]\nweight_decay: [1e-4, .5]\n")
-    assert [m.seed for m in request("--config", one).members] == [3]
-    assert [(m.weight_decay, m.seed) for m in request("--config", many).members] == [
+    assert [m.seed for m in job("--config", one).members] == [3]
+    assert [(m.weight_decay, m.seed) for m in job("--config", many).members] == [
         (1e-4, 3),
         (1e-4, 4),
         (0.5, 3),
@@ -81,18 +81,18 @@ def test_scheme_none_goes_without_the_lambda_of_a_layer_that_it_replaces(tmp_pat
     none = write(tmp_path, "none.yaml", "scheme: none\n")
     expected = [("none", 0.0)]
     for argv in (["--scheme", "none"], ["--config", none]):
-        members = request("--preset", "demo", *argv).members
+        members = job("--preset", "demo", *argv).members
         assert [(m.scheme, m.weight_decay) for m in members] == expected
     flag = ["--scheme", "none", "--weight-decay", "1e-4"]
     both = write(tmp_path, "both.yaml", "scheme: none\nweight_decay: 1e-4\n")
     alone = write(tmp_path, "alone.yaml", "weight_decay: 1e-4\n")
     for argv in (["--preset", "demo", *flag], ["--config", both], ["--config", alone]):
         with pytest.raises(UserError, match=r"0\.0001 has no meaning for scheme none"):
-            request(*argv)
+            job(*argv)
 
 
 def test_an_empty_file_changes_nothing(tmp_path):
-    assert request("--config", write(tmp_path, "e.yaml", "# nothing\n")) == request()
+    assert job("--config", write(tmp_path, "e.yaml", "# nothing\n")) == job()
 
 
 @pytest.mark.parametrize(
@@ -105,15 +105,15 @@ def test_an_empty_file_changes_nothing(tmp_path):
     ],
 )
 def test_the_printed_config_given_back_is_the_same_request(tmp_path, argv):
-    resolved = request(*argv)
-    printed = write(tmp_path, "printed.yaml", resolved.as_yaml())
-    again = request("--config", printed)
+    resolved = job(*argv)
+    printed = write(tmp_path, "printed.yaml", as_yaml(resolved))
+    again = job("--config", printed)
     assert (again.recipe, again.machine) == (resolved.recipe, resolved.machine)
     assert set(again.members) == set(resolved.members)
 
 
 def test_the_printed_config_names_every_key_of_the_recipe():
-    keys = yaml.safe_load(request().as_yaml())
+    keys = yaml.safe_load(as_yaml(job()))
     assert set(suite.rl.Recipe.__dataclass_fields__) <= set(keys)
 
 
@@ -125,11 +125,11 @@ def test_help_groups_every_key_of_the_recipe_once():
 def test_a_mistake_in_a_file_names_file_line_key_value_and_what_is_allowed(tmp_path):
     path = write(tmp_path, "a.yaml", "gamma: 0.9\npadding: round\n")
     with pytest.raises(UserError) as error:
-        request("--config", path)
+        job("--config", path)
     assert str(error.value) == f"{path}, line 2: padding: 'round' is not one of same, valid"
 
 
 def test_a_flag_after_the_file_is_blamed_for_its_own_mistake(tmp_path):
     path = write(tmp_path, "a.yaml", "padding: same\n")
     with pytest.raises(UserError, match=r"^padding: 'x' is not"):
-        request("--config", path, "--padding", "x")
+        job("--config", path, "--padding", "x")

@@ -10,7 +10,7 @@ import suite.nlp
 from shared_optim.checkpoint_files import CheckpointFiles
 from suite import resources
 from suite.__main__ import main
-from suite.configure import read_request
+from suite.configure import as_yaml, read_request
 from suite.errors import UserError
 from suite.layers import presets
 from tests.suite.runs import make_corpus, record, run_paths
@@ -18,46 +18,46 @@ from tests.suite.runs import make_corpus, record, run_paths
 TINY = ["run", "nlp", "--data", "grammar-tiny", "--device", "cpu"]
 
 
-def request(*argv):
-    return read_request(suite.nlp, argv, "wdbench run nlp")
+def job(*argv):
+    return read_request(suite.nlp, argv, "wdbench run nlp").job
 
 
 def test_without_flags_it_is_the_papers_iwslt14():
-    recipe = request().recipe
+    recipe = job().recipe
     assert recipe == suite.nlp.Recipe()
     assert (recipe.data, recipe.width, recipe.warm_up, recipe.beta2) == ("iwslt14", 512, 4000, 0.98)
 
 
 @pytest.mark.parametrize("name", presets("nlp"))
 def test_the_name_of_a_preset_as_data_takes_that_preset(name):
-    assert request("--data", name) == request("--preset", name)
-    assert request(f"--data={name}") == request("--preset", name)
+    assert job("--data", name) == job("--preset", name)
+    assert job(f"--data={name}") == job("--preset", name)
 
 
 def test_data_that_is_no_presets_name_is_data():
-    assert request("--data", "multi30k").recipe == suite.nlp.Recipe(data="multi30k")
-    own = request("--preset", "multi30k-small", "--data", "texts/own").recipe
+    assert job("--data", "multi30k").recipe == suite.nlp.Recipe(data="multi30k")
+    own = job("--preset", "multi30k-small", "--data", "texts/own").recipe
     assert (own.data, own.width) == ("texts/own", 192)
 
 
 def test_of_several_values_of_data_the_last_is_taken(tmp_path):
-    assert request("--data", "own", "--data", "multi30k-small").recipe.data == "multi30k"
-    assert request("--data", "multi30k-small", "--data", "own").recipe.data == "own"
+    assert job("--data", "own", "--data", "multi30k-small").recipe.data == "multi30k"
+    assert job("--data", "multi30k-small", "--data", "own").recipe.data == "own"
     (tmp_path / "a.yaml").write_text("data: own\nepochs: 2\n")
     file = ["--config", str(tmp_path / "a.yaml")]
-    above = request(*file, "--data", "multi30k-small").recipe
+    above = job(*file, "--data", "multi30k-small").recipe
     assert (above.data, above.width, above.epochs) == ("multi30k", 192, 2)
 
 
 def test_a_named_preset_goes_on_being_below_the_flags():
-    recipe = request("--epochs", "9", "--data", "multi30k-small", "--seed", "3").recipe
+    recipe = job("--epochs", "9", "--data", "multi30k-small", "--seed", "3").recipe
     assert (recipe.epochs, recipe.max_tokens) == (9, 2048)
 
 
 def test_the_printed_config_given_back_is_the_same_request(tmp_path):
-    resolved = request("--data", "grammar-tiny", "--scheme", "l2", "--weight-decay", "1e-4")
-    (tmp_path / "printed.yaml").write_text(resolved.as_yaml())
-    assert request("--config", str(tmp_path / "printed.yaml")) == resolved
+    resolved = job("--data", "grammar-tiny", "--scheme", "l2", "--weight-decay", "1e-4")
+    (tmp_path / "printed.yaml").write_text(as_yaml(resolved))
+    assert job("--config", str(tmp_path / "printed.yaml")) == resolved
 
 
 def test_help_groups_every_key_of_the_recipe_once():
