@@ -1,0 +1,57 @@
+"""How large a difference must be for a few seeds to show it."""
+
+from functools import cache
+
+ALPHA = 0.05
+POWER = 0.8
+FORMULA = (
+    "two-sided two-sample t test at 5 %, 80 % power, exact noncentral t (Cohen 1988, chapter 2)"
+)
+
+
+@cache
+def smallest_effect(runs: int) -> float:
+    """Smallest difference of two means, in standard deviations, that a t test would show.
+
+    The d at which the two-sided two-sample t test with `runs` runs on each side and a common
+    variance rejects equality, at level ALPHA, with probability POWER. With f = 2 runs - 2 degrees
+    of freedom, c = t_{f, 1 - ALPHA/2} and T noncentral t with f degrees and noncentrality
+    d sqrt(runs / 2), whose square is noncentral F:
+
+        P(T^2 > c^2) = POWER
+
+    3 runs: 3.07; 5 runs: 2.02; 10 runs: 1.32.
+
+    Raises:
+        ValueError: fewer than two runs, which have no standard deviation.
+
+    Source: Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, chapter 2.
+    """
+    if runs < 2:
+        raise ValueError(f"{runs} runs on a side have no standard deviation; at least 2")
+    from scipy.optimize import brentq
+    from scipy.stats import ncf, t
+
+    freedom = 2 * runs - 2
+    critical = t.ppf(1 - ALPHA / 2, freedom)
+
+    def missing(effect: float) -> float:
+        return float(ncf.sf(critical**2, 1, freedom, effect**2 * runs / 2) - POWER)
+
+    return float(brentq(missing, 0.01, 12))
+
+
+def pooled_deviation(deviations: list[float], runs: list[int]) -> float | None:
+    """Standard deviation common to several groups: sqrt(sum (n-1) s^2 / sum (n-1)).
+
+    Args:
+        deviations: sample standard deviation of each group.
+        runs: its number of runs.
+
+    None where no group has two runs.
+    """
+    freedom = sum(n - 1 for n in runs if n > 1)
+    if not freedom:
+        return None
+    squares = zip(deviations, runs, strict=True)
+    return float((sum((n - 1) * s**2 for s, n in squares if n > 1) / freedom) ** 0.5)
