@@ -89,7 +89,7 @@ def lightning(argv: Sequence[str] | None = None) -> int:
     from suite.workloads import NAMES
 
     other = other_lightning()
-    ours = len(arguments) > 1 and arguments[0] == "run" and arguments[1] in NAMES
+    ours = len(arguments) > 1 and arguments[0] == "run" and arguments[1] in (*NAMES, "batch")
     if ours or other is None:
         return main(arguments, name="lightning")
     sys.argv = ["lightning", *arguments]

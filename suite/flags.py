@@ -7,10 +7,11 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 import docstring_parser
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from suite.errors import UserError
-from suite.layers import LISTS, Layers, presets
+from suite.layers import LISTS, Layers, mapping_of, presets, texts_of
 from suite.workloads import Workload
 
 ABOUT = """\
@@ -98,13 +99,28 @@ def _typed_flags(parser: ArgumentParser, title: str, kind: type[Any], keys: Iter
         group.add_argument(f"--{key}", type=hints[key], default=defaults[key], help=texts[key])
 
 
+def make_values_parser(workload: Workload, keys: Iterable[str]) -> ArgumentParser:
+    """A parser under which every key takes any number of values of its type, for grids."""
+    parser = ArgumentParser(exit_on_error=False, default_env=False, print_config=None)
+    hints = get_type_hints(workload.Recipe) | get_type_hints(workload.Member)
+    for key in keys:
+        parser.add_argument(f"--{key}", type=hints[key], nargs="*")
+    return parser
+
+
 _REFUSED = re.compile(
     r'Parser key "(?P<key>\w+)".*?:\s*Expected a (?P<type>.*)\. Got value: (?P<value>.*)', re.DOTALL
 )
 
 
-def parse(parser: ArgumentParser, argv: Sequence[str], workload: Workload) -> Namespace:
-    """Values of all flags after all layers.
+def parse(
+    parser: ArgumentParser,
+    argv: Sequence[str],
+    workload: Workload,
+    base: yaml.Node | None = None,
+    name: str = "",
+) -> Namespace:
+    """Values of all flags after all layers; `base`, of the file `name`, lies above the preset.
 
     Raises:
         UserError: with the file and line, the key, the value and what is allowed.
@@ -113,9 +129,33 @@ def parse(parser: ArgumentParser, argv: Sequence[str], workload: Workload) -> Na
     if {"-h", "--help"} & set(argv):
         parser.print_help()
         raise SystemExit(0)
-    layers = Layers([key.removeprefix("--") for key in _actions(parser) if key.startswith("--")])
+    layers = Layers(_flags(parser))
+    values = _parse(parser, layers.expand(argv, workload, base, name), layers)
+    if values.scheme == ["none"] and layers.from_another_file("weight_decay", than="scheme"):
+        values.weight_decay = []  # of the schemes that none has replaced
+    return values
+
+
+def parse_values(parser: ArgumentParser, node: yaml.Node, name: str) -> dict[str, list[Any]]:
+    """The typed values of the keys of a mapping, one or a list of them each, in its order.
+
+    Raises:
+        UserError: with file and line, the key, the value and what is allowed.
+    """
+    layers = Layers(_flags(parser))
+    tokens: list[str] = []
+    keys = mapping_of(node, name, _flags(parser), "axis")
+    for key, values in keys.items():
+        where = f"{name}, line {values.start_mark.line + 1}"
+        layers.origin[key] = where
+        tokens += [f"--{key}", *texts_of(values, f"{where}: {key} takes values, e.g. [1, 2]")]
+    parsed = _parse(parser, tokens, layers)
+    return {key: parsed[key] for key in keys}
+
+
+def _parse(parser: ArgumentParser, tokens: list[str], layers: Layers) -> Namespace:
     try:
-        values = parser.parse_args(layers.expand(argv, workload))
+        return parser.parse_args(tokens)
     except ArgumentError as error:
         refused = _REFUSED.search(str(error))
         if refused is None:
@@ -128,9 +168,10 @@ def parse(parser: ArgumentParser, argv: Sequence[str], workload: Workload) -> Na
             several = f"{key}: [{', '.join(parts)}]" if where else f"--{key} {' '.join(parts)}"
             allowed += f"; several values are written {several}"
         raise UserError(f"{where}{key}: {value!r} is not {allowed}") from error
-    if values.scheme == ["none"] and layers.from_another_file("weight_decay", than="scheme"):
-        values.weight_decay = []  # of the schemes that none has replaced
-    return values
+
+
+def _flags(parser: ArgumentParser) -> list[str]:
+    return [key.removeprefix("--") for key in _actions(parser) if key.startswith("--")]
 
 
 def _allowed(parser: ArgumentParser, key: str) -> str:

@@ -4,7 +4,7 @@ Layers go left to right: the preset first, then every `--config FILE` and flag i
 Because a file becomes flags, both have the same names, types and mistakes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -40,9 +40,16 @@ class Layers:
         self._keys = [flag for flag in flags if flag not in COMMAND_ONLY]
         self.origin: dict[str, str] = {}
 
-    def expand(self, argv: Sequence[str], workload: Workload) -> list[str]:
+    def expand(
+        self,
+        argv: Sequence[str],
+        workload: Workload,
+        base: yaml.Node | None = None,
+        name: str = "",
+    ) -> list[str]:
         """The command line with `--preset` and `--config` replaced by what they contain.
 
+        `base` is a mapping of the file `name` that lies between the preset and the rest.
         Dashes in flag names become underscores. The workload's own preset is taken where none is
         given, neither by `--preset` nor by name as the value of the workload's PRESET_KEY.
 
@@ -55,9 +62,11 @@ class Layers:
         if preset is None:
             above, preset = _preset_by_key(above, workload)
         tokens = self._file(_preset(workload.NAME, preset), f"preset {preset}")
+        if base is not None:
+            tokens += self.tokens(base, name)
         for kind, text in above:
             if kind == "config":
-                tokens += self._file(_read(Path(text)), text)
+                tokens += self._file(read_text(Path(text), "config"), text)
             elif kind != "preset":
                 if kind in self._keys:
                     self.origin[kind] = ""
@@ -100,40 +109,65 @@ class Layers:
         return ours.rpartition(", line")[0] != other.rpartition(", line")[0]
 
     def _file(self, text: str, name: str) -> list[str]:
-        try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = f", line {mark.line + 1}" if mark else ""
-            raise UserError(f"{name}{line}: not YAML: {error.problem}") from error
-        except yaml.YAMLError as error:
-            raise UserError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
-        if root is None:
-            return []
-        if not isinstance(root, yaml.MappingNode):
-            raise UserError(f"{name}: expected lines of `key: value`, e.g. `seed: 1`")
-        return list(self._mapping(root, name))
+        return [token for root in compose(text, name)[:1] for token in self.tokens(root, name)]
 
-    def _mapping(self, root: yaml.MappingNode, name: str) -> Iterator[str]:
-        seen: set[str] = set()
-        for key_node, value_node in root.value:
-            where = f"{name}, line {key_node.start_mark.line + 1}"
-            key = str(key_node.value)
-            if key not in self._keys:
-                raise UserError(f"{where}: {unknown('key', key, self._keys)}")
-            if key in seen:
-                raise UserError(f"{where}: {key} is given a second time")
-            seen.add(key)
+    def tokens(self, root: yaml.Node, name: str) -> list[str]:
+        """A mapping of the file `name` as flags."""
+        tokens = []
+        for key, node in mapping_of(root, name, self._keys, "key").items():
+            where = f"{name}, line {node.start_mark.line + 1}"
             self.origin[key] = where
             if key in LISTS:
-                several = isinstance(value_node, yaml.SequenceNode)
-                nodes = value_node.value if several else [value_node]
-                yield f"--{key}"
-                yield from (
-                    _text(node, f"{where}: {key} takes values, e.g. [1, 2]") for node in nodes
-                )
+                texts = texts_of(node, f"{where}: {key} takes values, e.g. [1, 2]")
+                tokens += [f"--{key}", *texts]
             else:
-                yield f"--{key}={_text(value_node, f'{where}: {key} takes one value')}"
+                tokens.append(f"--{key}={_text(node, f'{where}: {key} takes one value')}")
+        return tokens
+
+
+def compose(text: str, name: str) -> list[yaml.Node]:
+    """The documents of a YAML text that are not empty.
+
+    Raises:
+        UserError: with the line, where the text is not YAML.
+    """
+    try:
+        return [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{name}{line}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+
+
+def mapping_of(
+    root: yaml.Node, name: str, allowed: Sequence[str], kind: str
+) -> dict[str, yaml.Node]:
+    """The values of a YAML mapping by key.
+
+    Raises:
+        UserError: it is no mapping, or has a key twice or one that is not allowed; `kind` says
+            what the keys are.
+    """
+    if not isinstance(root, yaml.MappingNode):
+        raise UserError(f"{name}: expected lines of `key: value`, e.g. `seed: 1`")
+    values: dict[str, yaml.Node] = {}
+    for key_node, value in root.value:
+        where = f"{name}, line {key_node.start_mark.line + 1}"
+        key = str(key_node.value)
+        if key not in allowed:
+            raise UserError(f"{where}: {unknown(kind, key, allowed)}")
+        if key in values:
+            raise UserError(f"{where}: {key} is given a second time")
+        values[key] = value
+    return values
+
+
+def texts_of(node: yaml.Node, otherwise: str) -> list[str]:
+    """A scalar or a list of them as they are written; anything else is the mistake `otherwise`."""
+    nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    return [_text(one, otherwise) for one in nodes]
 
 
 def _text(node: yaml.Node, otherwise: str) -> str:
@@ -172,12 +206,13 @@ def _preset(workload: str, name: str) -> str:
     return (resources.files("configs") / workload / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path, kind: str) -> str:
+    """The text of a file that a user names, a `kind` file. UserError where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"config file {path} does not exist") from None
+        raise UserError(f"{kind} file {path} does not exist") from None
     except UnicodeDecodeError:
-        raise UserError(f"config file {path} is not YAML: it is not UTF-8 text") from None
+        raise UserError(f"{kind} file {path} is not YAML: it is not UTF-8 text") from None
     except OSError as error:
-        raise UserError(f"config file {path} cannot be read: {error.strerror}") from error
+        raise UserError(f"{kind} file {path} cannot be read: {error.strerror}") from error

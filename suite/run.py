@@ -28,9 +28,9 @@ def main(argv: list[str], prog: str) -> int:
         print(USAGE.format(prog=prog, names=",".join((*NAMES, "batch")), workloads=_titles()))
         return 0
     if argv[0] == "batch":
-        from suite.batch import command
+        from suite.batch.command import main as batch
 
-        return command.main(argv[1:], f"{prog} batch")
+        return batch(argv[1:], f"{prog} batch")
     workload = load(argv[0])
     request = read_request(workload, argv[1:], f"{prog} {argv[0]}")
     workload.validate(request.job.recipe, request.job.machine)

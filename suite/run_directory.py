@@ -123,12 +123,17 @@ class Run:
         """The final record, `{"status": ..., "figures": {...}}`; None while unfinished."""
         return read_json(self.path / "done.json")
 
+    def failure(self) -> str | None:
+        """The last error, `Type: message`, while no later session has begun."""
+        record = read_json(self.path / "failed.json")
+        return None if record is None else str(record.get("error"))
+
     def status(self) -> str:
         """`finished`, `diverged`, `failed` or `unfinished`."""
         done = self.done()
         if done is not None:
             return str(done["status"])
-        return "failed" if (self.path / "failed.json").exists() else "unfinished"
+        return "unfinished" if self.failure() is None else "failed"
 
     def create(self) -> None:
         """Make the directory, or check that what is there is this run."""

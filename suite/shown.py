@@ -78,11 +78,19 @@ def labels(runs: Sequence[Run]) -> list[str]:
 
 def groups(runs: Sequence[Run]) -> list[str]:
     """The labels without the seed: equal where runs differ in nothing else."""
-    keys, several = differing(runs), several_subjects(runs)
+    several = several_subjects(runs)
+    return [
+        f"{subject(run)} {setting}" if several else setting
+        for run, setting in zip(runs, settings(runs), strict=True)
+    ]
+
+
+def settings(runs: Sequence[Run]) -> list[str]:
+    """Scheme and lambda, and the other values of the recipe in which the runs differ."""
+    keys = differing(runs)
     return [
         " ".join(
             [
-                *([subject(run)] if several else []),
                 run.path.absolute().parent.name,
                 *(f"{key}={value}" for key, value in zip(keys, values(run, keys), strict=True)),
             ]

@@ -4,7 +4,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ class Job:
         """Every member with its run directory."""
         workload = load(self.workload)
         return [(m, Run.of(workload, self.recipe, m, self.runs)) for m in self.members]
+
+    def of(self, pairs: Sequence[Pair]) -> "Job":
+        """The same of these members alone."""
+        return replace(self, members=tuple(member for member, _ in pairs))
 
 
 def train(
@@ -215,6 +219,6 @@ def _session(runs: Sequence[Run], argv: list[str]) -> Iterator[None]:
         for run in runs:
             meta = read_json(run.path / "meta.json") or {"sessions": [session]}
             ended = session | {"end": provenance.now(), "status": run.status()}
-            if failure := read_json(run.path / "failed.json"):
-                ended["error"] = failure["error"]
+            if failure := run.failure():
+                ended["error"] = failure
             write_json(run.path / "meta.json", {"sessions": [*meta["sessions"][:-1], ended]})

@@ -1,0 +1,115 @@
+"""How many jobs may run at once, and what each may take. Imports neither torch nor Ray."""
+
+import os
+from dataclasses import dataclass
+
+from suite import resources
+from suite.errors import UserError
+from suite.resources import Room
+from suite.wording import amount
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a user wants of the machines; None leaves it to them.
+
+    Attributes:
+        jobs: most jobs at once.
+        cpus: processor cores per job.
+        gpus: GPUs per job, also a fraction of one; 0 trains on the CPU.
+    """
+
+    jobs: int | None = None
+    cpus: int | None = None
+    gpus: float | None = None
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What there is: `jobs` at once, each with `cpus` cores, `gpus` GPUs and `room`."""
+
+    jobs: int
+    cpus: int
+    gpus: float
+    room: Room
+
+    @property
+    def device(self) -> str:
+        return "cuda" if self.gpus else "cpu"
+
+    def __str__(self) -> str:
+        gpu = f", {self.gpus:g} GPU with {amount(self.room.gpu)}" if self.gpus else ", no GPU"
+        cores = "1 core" if self.cpus == 1 else f"{self.cpus} cores"
+        jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
+        return f"{jobs} at once, each with {cores}, {amount(self.room.host)} of memory{gpu}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine: free memory in bytes, cores, and the total memory of every GPU."""
+
+    memory: int
+    cores: int
+    gpus: tuple[int, ...]
+
+
+def this_machine() -> Node:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Node(resources.free_memory(), cores or 1, tuple(resources.gpu_memories()))
+
+
+def capacity(demand: Demand, nodes: list[Node]) -> Capacity:
+    """What the nodes can do at once.
+
+    With GPUs a job takes one and its share of the cores, without it takes one core, where the
+    demand does not say otherwise. Memory is shared evenly by the jobs of a node; the smallest
+    share counts.
+
+    Raises:
+        UserError: a value below its least, or no node has what a job needs.
+    """
+    for name, value in (("jobs", demand.jobs), ("cpus-per-job", demand.cpus)):
+        if value is not None and value < 1:
+            raise UserError(f"--{name}: {value} is below 1")
+    if demand.gpus is not None and demand.gpus < 0:
+        raise UserError(f"--gpus-per-job: {demand.gpus:g} is negative")
+    gpus = demand.gpus
+    if gpus is None:
+        gpus = 1.0 if any(node.gpus for node in nodes) else 0.0
+    if gpus > 1 and gpus != int(gpus):
+        raise UserError(f"--gpus-per-job: {gpus:g} is neither a fraction of 1 nor a whole number")
+    per_node = [_jobs_on(node, gpus, demand.cpus or 1) for node in nodes]
+    if not any(per_node):
+        most_gpus, most_cores = (max(sizes) for sizes in _sizes(nodes))
+        raise UserError(
+            f"a job takes {gpus:g} GPUs and {demand.cpus or 1} cores, but no machine has more than "
+            f"{most_gpus} GPUs and {most_cores} cores; choose --gpus-per-job and --cpus-per-job"
+        )
+    jobs = min(sum(per_node), demand.jobs or sum(per_node))
+    if demand.jobs and len(nodes) == 1 and not gpus:  # more jobs than cores: as the user wants
+        jobs, per_node = demand.jobs, [demand.jobs]
+    used = [(node, min(count, jobs)) for node, count in zip(nodes, per_node, strict=True) if count]
+    share = min(max(1, node.cores // count) for node, count in used)
+    return Capacity(
+        jobs=jobs,
+        cpus=demand.cpus or (share if gpus else 1),
+        gpus=gpus,
+        room=Room(
+            host=min(node.memory // count for node, count in used),
+            gpu=int(min((min(node.gpus) for node, _ in used), default=0) * min(gpus, 1))
+            if gpus
+            else 0,
+        ),
+    )
+
+
+def _jobs_on(node: Node, gpus: float, cpus: int) -> int:
+    by_cores = node.cores // cpus
+    if not gpus:
+        return by_cores
+    by_gpus = len(node.gpus) * int(1 / gpus) if gpus <= 1 else int(len(node.gpus) // gpus)
+    return min(by_cores, by_gpus)
+
+
+def _sizes(nodes: list[Node]) -> tuple[list[int], list[int]]:
+    return [len(node.gpus) for node in nodes], [node.cores for node in nodes]

@@ -1,0 +1,137 @@
+"""`wdbench batch FILE`: train a grid of runs, several at once."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from suite import resources
+from suite.arguments import Parser
+from suite.batch import overview, pool
+from suite.batch.capacity import Demand, capacity, this_machine
+from suite.batch.display import display
+from suite.batch.driver import Driver, Retries
+from suite.batch.dry_run import described
+from suite.batch.grid import Grid, GridRun, read_grid
+from suite.batch.packing import pack
+from suite.batch.pool import InProcess, Pool, RayPool
+from suite.batch.states import State, state_of
+from suite.errors import UserError
+from suite.output import say
+from suite.stop import stop_on_signals
+from suite.workloads import load
+
+
+def main(argv: list[str], prog: str) -> int:
+    options = _parser(prog).parse_args(argv)
+    grid = read_grid(options.grid, options.runs, _machine(options))
+    states = [state_of(run) for run in grid.runs]
+    waiting = _waiting(grid, states, retry_failed=options.retry_failed)
+    if options.dry_run:
+        room = capacity(_demand(options), [this_machine()])
+        print(described(grid, states, waiting, pack(waiting, room, options.runs), room))
+        return 0
+    if not resources.writable(options.runs):
+        raise UserError(f"runs: {options.runs} is no directory that can be written to")
+    code = _train(grid, waiting, options, [*sys.argv[:1], "batch", *argv]) if waiting else 0
+    return _conclude(grid, code)
+
+
+def _demand(options: argparse.Namespace) -> Demand:
+    if options.device != "cpu":
+        return Demand(options.jobs, options.cpus_per_job, options.gpus_per_job)
+    if options.gpus_per_job:
+        raise UserError(f"--gpus-per-job: {options.gpus_per_job:g} has no use with --device cpu")
+    return Demand(options.jobs, options.cpus_per_job, 0.0)
+
+
+def _machine(options: argparse.Namespace) -> dict[str, str]:
+    return {"device": options.device} if options.device else {}
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = Parser(prog, "Train a grid of runs; what is finished is not trained again.")
+    parser.add_argument(
+        "grid", type=Path, metavar="FILE", help="grid, e.g. configs/grids/table1.yaml"
+    )
+    add_runs_flag(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would run, and what it takes; run nothing"
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="train runs that failed once more"
+    )
+    where = parser.add_argument_group("where jobs run")
+    where.add_argument(
+        "--jobs", type=int, metavar="N", help="jobs at once; 1 needs no Ray; what fits by default"
+    )
+    where.add_argument(
+        "--address", metavar="HOST:PORT", help="of a Ray cluster, or auto; embedded by default"
+    )
+    where.add_argument("--device", choices=("cpu", "cuda"), help="where to train; a GPU if any")
+    where.add_argument("--cpus-per-job", type=int, metavar="N", help="processor cores of a job")
+    where.add_argument(
+        "--gpus-per-job", type=float, metavar="X", help="GPUs of a job, e.g. 0.25; 1 by default"
+    )
+    again = parser.add_argument_group("what is tried again")
+    again.add_argument(
+        "--retries", type=int, default=3, metavar="N", help="attempts after lost workers; default 3"
+    )
+    again.add_argument(
+        "--retry-on",
+        nargs="*",
+        default=[],
+        metavar="ERROR",
+        help="also after failures of these types, e.g. OutOfMemoryError",
+    )
+    return parser
+
+
+def add_runs_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept"
+    )
+
+
+def _waiting(grid: Grid, states: Sequence[State], *, retry_failed: bool) -> list[GridRun]:
+    open_ended = {"waiting", "running"} | ({"failed"} if retry_failed else set())
+    return [run for run, state in zip(grid.runs, states, strict=True) if state.status in open_ended]
+
+
+def _train(
+    grid: Grid, waiting: Sequence[GridRun], options: argparse.Namespace, argv: list[str]
+) -> int:
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())
+        cluster = pool.connect(options.address) if options.address else None
+        room = capacity(_demand(options), cluster.nodes if cluster else [this_machine()])
+        jobs = pack(waiting, room, options.runs)
+        if cluster is None:  # elsewhere the worker looks at its own machine
+            for job in jobs:
+                paths = [run.path for _, run in job.pairs()]
+                load(job.workload).check(job.recipe, job.machine, paths)
+        for job in jobs:
+            load(job.workload).provide(job.recipe, job.machine)
+        tick = stack.enter_context(display(grid, room.jobs))
+        workers: Pool
+        if cluster is None and room.jobs == 1:
+            workers = InProcess(argv, stop, tick)
+        else:
+            workers = RayPool(cluster or pool.embedded(room), room, argv)
+        stack.callback(workers.close)
+        retries = Retries(options.retries, tuple(options.retry_on))
+        return Driver(workers, room.jobs, retries, stop, tick).train(jobs)
+
+
+def _conclude(grid: Grid, code: int) -> int:
+    """Print how the grid stands; returns the exit code."""
+    states = [state_of(run) for run in grid.runs]
+    say(overview.described(grid, states))
+    if code:
+        say("Stopped. The same command goes on where the last checkpoints stand.")
+        return code
+    if any(state.status == "failed" for state in states):
+        say("The same command with --retry-failed trains them once more.")
+        return 1
+    return 0

@@ -1,0 +1,144 @@
+"""From jobs to finished runs: start jobs, see how they end, try again what may be."""
+
+import errno
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.batch.packing import split
+from suite.batch.pool import Pool
+from suite.batch.work import Ending
+from suite.errors import UserError
+from suite.stop import StopRequest
+from suite.training import Job, Pair, record_failure
+
+WAIT = 1.0
+"""Seconds to wait for a job's end before the display is renewed."""
+LOOK_AGAIN = 5.0
+"""Seconds between attempts at runs that another process holds."""
+NO_SPACE = os.strerror(errno.ENOSPC)
+
+
+class LostError(Exception):
+    """The process of a job ended without a word: killed, or its machine is gone."""
+
+
+@dataclass(frozen=True)
+class Retries:
+    """What is tried again.
+
+    Attributes:
+        most: further attempts per run after a lost process or a chosen failure.
+        errors: names of exceptions, e.g. `OutOfMemoryError`, whose failures are tried again.
+    """
+
+    most: int = 3
+    errors: tuple[str, ...] = ()
+
+
+class Driver:
+    """Trains runs with a pool until none is left to be trained.
+
+    Args:
+        pool: where jobs run.
+        at_once: how many.
+        retries: what is tried again.
+        stop: asked between jobs; on True all of them are asked to save and end.
+        tick: called every second or so.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        at_once: int,
+        retries: Retries,
+        stop: StopRequest,
+        tick: Callable[[], None],
+    ) -> None:
+        self._pool, self._at_once = pool, at_once
+        self._retries, self._stop, self._tick = retries, stop, tick
+        self._queue: deque[Job] = deque()
+        self._running = 0
+        self._attempts: Counter[Path] = Counter()
+        self._elsewhere: list[Job] = []
+        self._look_again = 0.0
+
+    def train(self, jobs: Sequence[Job]) -> int:
+        """Train; returns the exit code: 0, or that of the signal that stopped it.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        self._queue.extend(jobs)
+        stopping = False
+        while self._queue or self._running or self._elsewhere:
+            if self._stop() and not stopping:
+                stopping = True
+                self._queue.clear()
+                self._elsewhere.clear()
+                self._pool.stop()
+            self._start()
+            self._tick()
+            for job, ending in self._pool.ended(WAIT):
+                self._running -= 1
+                self._handle(job, ending)
+            if not self._running and not self._queue:
+                time.sleep(WAIT if self._elsewhere else 0)
+        return self._stop.exit_code if self._stop() else 0
+
+    def _start(self) -> None:
+        if self._elsewhere and time.monotonic() >= self._look_again:
+            self._queue.extend(self._elsewhere)
+            self._elsewhere.clear()
+        while self._queue and self._running < self._at_once:
+            self._pool.start(self._queue.popleft())
+            self._running += 1
+
+    def _handle(self, job: Job, ending: Ending) -> None:
+        left = [(member, run) for member, run in job.pairs() if not run.done()]
+        if not left or self._stop():
+            return
+        if NO_SPACE in ending.message:
+            raise UserError(
+                f"{job.runs}: {ending.message}; make room and give the same command again"
+            )
+        match ending.code:
+            case 0 | 1:
+                failed = [pair for pair in left if pair[1].failure()]
+                if failed and ending.code == 1:
+                    self._after_failure(job, failed)
+                held = [pair for pair in left if pair not in failed]  # by another process
+                self._elsewhere += split(job.of(held))
+                self._look_again = time.monotonic() + LOOK_AGAIN
+            case 2 if len(left) > 1:  # one of them is to blame; the others may go on
+                self._queue.extend(split(job.of(left)))
+            case 2:
+                _record(left, UserError(ending.message))
+            case _:
+                self._after_loss(job, left, ending)
+
+    def _after_failure(self, job: Job, failed: Sequence[Pair]) -> None:
+        names = {str(run.failure()).partition(":")[0] for _, run in failed}
+        if names & set(self._retries.errors) and self._again(failed):
+            self._queue.append(job.of(failed))
+
+    def _after_loss(self, job: Job, left: Sequence[Pair], ending: Ending) -> None:
+        if self._again(left):
+            self._queue.append(job.of(left))
+        else:
+            _record(left, LostError(f"its process was lost again and again; {ending.message}"))
+
+    def _again(self, pairs: Sequence[Pair]) -> bool:
+        """Whether these runs get one more attempt."""
+        paths = [run.path for _, run in pairs]
+        self._attempts.update(paths)
+        return max(self._attempts[path] for path in paths) <= self._retries.most
+
+
+def _record(pairs: Sequence[Pair], error: Exception) -> None:
+    for _, run in pairs:
+        run.create()
+    record_failure([run for _, run in pairs], error)

@@ -1,0 +1,76 @@
+"""What a batch would do: runs, populations, memory, time. Imports no torch."""
+
+from collections.abc import Sequence
+
+from suite.batch import overview
+from suite.batch.capacity import Capacity
+from suite.batch.grid import Grid, GridRun
+from suite.batch.states import State
+from suite.training import Job
+from suite.wording import duration
+from suite.workloads import load
+
+DAY = 86_400
+
+
+def described(
+    grid: Grid,
+    states: Sequence[State],
+    waiting: Sequence[GridRun],
+    jobs: Sequence[Job],
+    capacity: Capacity,
+) -> str:
+    """What is done already, how the rest is packed, what that takes."""
+    lines = [overview.summary(grid.file.name, states), f"this machine: {capacity}", ""]
+    lines += [*_packing(jobs), ""] if jobs else []
+    lines += [*_needs(jobs), *_time(waiting, capacity)]
+    return "\n".join([*lines, *overview.failures(grid.runs, states)]).rstrip()
+
+
+def _packing(jobs: Sequence[Job]) -> list[str]:
+    """A line per game or corpus: its runs, and in how many jobs of which sizes."""
+    sizes: dict[str, list[int]] = {}
+    for job in jobs:
+        sizes.setdefault(load(job.workload).subject(job.recipe), []).append(len(job.members))
+    rows = [["", "runs", "jobs", "members of a job"]]
+    for name, members in sizes.items():
+        least, most = min(members), max(members)
+        span = str(most) if least == most else f"{least} to {most}"
+        rows.append([name, str(sum(members)), str(len(members)), span])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+
+
+def _needs(jobs: Sequence[Job]) -> list[str]:
+    """Of every workload, the memory of its largest job."""
+    of_workload: dict[str, list[Job]] = {}
+    for job in jobs:
+        of_workload.setdefault(job.workload, []).append(job)
+    largest = (max(group, key=lambda job: len(job.members)) for group in of_workload.values())
+    return [
+        f"the largest job of {job.workload}: "
+        + load(job.workload).needs(job.recipe, len(job.members))
+        for job in largest
+    ]
+
+
+def _time(waiting: Sequence[GridRun], capacity: Capacity) -> list[str]:
+    """From the speed that results/benchmarks has for one core; of GPUs nothing is known there."""
+    if not waiting:
+        return []
+    seconds = [run.workload.core_seconds(run.recipe, run.machine) for run in waiting]
+    known = [each for each in seconds if each is not None]
+    if not known:
+        return ["time: unknown before the corpus is prepared"]
+    unknown = len(seconds) - len(known)
+    more = f", and {unknown} runs on corpora that are not prepared" if unknown else ""
+    work = f"roughly {_long(sum(known))} of one core{more}"
+    if capacity.gpus:
+        return [f"time: {work}; how long on a GPU, the first runs will tell"]
+    return [f"time: {work}, {_long(sum(known) / capacity.jobs / capacity.cpus)} here"]
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds / DAY:,.0f} days" if seconds > 3 * DAY else duration(seconds)

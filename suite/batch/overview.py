@@ -1,0 +1,112 @@
+"""How a grid stands, as text: counts, a score per cell, what is running, what failed."""
+
+import statistics
+from collections.abc import Sequence
+
+from suite.batch.grid import Grid, GridRun
+from suite.batch.states import State, time_left
+from suite.shown import settings
+from suite.wording import duration
+
+FAILURES, RUNNING = 5, 8
+"""Most failures, and populations in training, that are named."""
+MARKS = {"running": "*", "failed": "!", "diverged": "~"}
+LEGEND = "done/runs and the mean of the last scores; * running, ! failed, ~ diverged"
+
+
+def described(grid: Grid, states: Sequence[State], jobs: int | None = None) -> str:
+    """All of it; `jobs` is how many train at once, where that is known."""
+    parts = [
+        summary(grid.file.name, states, jobs),
+        matrix(grid.runs, states),
+        "\n".join([*running(grid.runs, states), *failures(grid.runs, states)]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def summary(name: str, states: Sequence[State], jobs: int | None = None) -> str:
+    """One line: how many are done, running, waiting, failed, and how long it will take."""
+    count = {status: sum(s.status == status for s in states) for status in _STATUSES}
+    parts = [f"{count['done'] + count['diverged']} of {len(states)} done"]
+    parts += [
+        f"{count[status]} {status}" for status in ("diverged", "running", "waiting", "failed")
+    ]
+    left = time_left(states, jobs)
+    open_ended = count["running"] + count["waiting"]
+    tail = f"; about {duration(left)} left" if left and open_ended else ""
+    shown = [part for part in parts if not part.startswith("0 ") or part.endswith(" done")]
+    return f"{name}: {', '.join(shown)}{tail}"
+
+
+def matrix(runs: Sequence[GridRun], states: Sequence[State]) -> str:
+    """A table per workload: settings downwards, games or corpora across."""
+    workloads = list(dict.fromkeys(run.workload.NAME for run in runs))
+    tables = []
+    for name in workloads:
+        own = [(r, s) for r, s in zip(runs, states, strict=True) if name == r.workload.NAME]
+        tables.append(_table(own))
+    return "\n\n".join([*tables, LEGEND])
+
+
+def running(runs: Sequence[GridRun], states: Sequence[State]) -> list[str]:
+    """A line for the runs in training that are at the same place, as a population's are."""
+    places: dict[tuple[str, str], list[State]] = {}
+    for run, state in zip(runs, states, strict=True):
+        if state.status == "running":
+            key = (run.workload.subject(run.recipe), state.place)
+            places.setdefault(key, []).append(state)
+    lines = []
+    for (subject, place), group in places.items():
+        left = max((state.seconds_left or 0 for state in group), default=0)
+        count = f" ({len(group)} runs)" if len(group) > 1 else ""
+        lines.append(f"{subject}{count} {place}" + (f", {duration(left)} left" if left else ""))
+    return _first(lines, RUNNING, "running")
+
+
+def failures(runs: Sequence[GridRun], states: Sequence[State]) -> list[str]:
+    """A line for each failure, the first ones."""
+    lines = [
+        f"failed: {run.run.path}: {state.error}"
+        for run, state in zip(runs, states, strict=True)
+        if state.status == "failed"
+    ]
+    return _first(lines, FAILURES, "failed")
+
+
+_STATUSES = ("done", "diverged", "running", "waiting", "failed")
+
+
+def _first(lines: list[str], most: int, what: str) -> list[str]:
+    more = [f"and {len(lines) - most} more {what}"] if len(lines) > most else []
+    return lines[:most] + more
+
+
+def _table(own: Sequence[tuple[GridRun, State]]) -> str:
+    labels = settings([run.run for run, _ in own])
+    cells: dict[tuple[str, str], list[State]] = {}
+    for (run, state), label in zip(own, labels, strict=True):
+        cells.setdefault((label, run.workload.subject(run.recipe)), []).append(state)
+    rows = list(dict.fromkeys(labels))
+    columns = list(dict.fromkeys(subject for _, subject in cells))
+    decimals = own[0][0].workload.SCORES[0].decimals
+    table = [["", *columns]]
+    for row in rows:
+        of_row = [cells.get((row, column), []) for column in columns]
+        table.append([row, *(_cell(states, decimals) for states in of_row)])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+        for line in table
+    )
+
+
+def _cell(states: Sequence[State], decimals: int) -> str:
+    if not states:
+        return "-"
+    through = sum(state.status in ("done", "diverged") for state in states)
+    scores = [state.score for state in states if state.score is not None]
+    marks = "".join(
+        mark for status, mark in MARKS.items() if any(s.status == status for s in states)
+    )
+    mean = f" {statistics.mean(scores):.{decimals}f}" if scores else ""
+    return f"{through}/{len(states)}{mean}{marks}"

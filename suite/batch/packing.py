@@ -1,0 +1,66 @@
+"""Runs as jobs: those that can train as one population are put together. Imports no torch.
+
+How runs are packed changes neither their identity nor, on a CPU, a bit of their result.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shared_optim.checkpoint_files import CheckpointError, CheckpointFiles
+from suite.batch.capacity import Capacity
+from suite.batch.grid import GridRun
+from suite.training import Job
+
+
+def pack(waiting: Sequence[GridRun], capacity: Capacity, folder: Path) -> list[Job]:
+    """Jobs of runs that differ in their member alone and stand at the same point of training.
+
+    A population is as large as the memory of one job allows, but no larger than leaves work for
+    all jobs at once, and those of one recipe are of even size.
+
+    Args:
+        waiting: runs to be trained.
+        capacity: how many jobs run at once, and the memory of each.
+        folder: of all runs.
+    """
+    groups: dict[object, list[GridRun]] = {}
+    for run in waiting:
+        alone = None if run.workload.TOGETHER else run.run.path
+        key = (run.workload.NAME, run.recipe, run.machine, _position(run.run.path), alone)
+        groups.setdefault(key, []).append(run)
+    fair_share = math.ceil(len(waiting) / capacity.jobs)
+    jobs = []
+    for group in groups.values():
+        first = group[0]
+        fits = first.workload.together(first.recipe, capacity.room)
+        populations = math.ceil(len(group) / max(1, min(fits, fair_share)))
+        size = math.ceil(len(group) / populations)
+        for start in range(0, len(group), size):
+            part = group[start : start + size]
+            members = tuple(run.member for run in part)
+            machine = _machine(first.machine, capacity)
+            jobs.append(Job(first.workload.NAME, first.recipe, machine, members, folder))
+    return jobs
+
+
+def _machine(machine: Any, capacity: Capacity) -> Any:
+    """The grid's machine with what it leaves open as the jobs of this batch have it."""
+    device = capacity.device if machine.device == "auto" else machine.device
+    return replace(machine, device=device, threads=machine.threads or capacity.cpus)
+
+
+def split(job: Job) -> list[Job]:
+    """The same work as jobs of one member each."""
+    return [job.of([pair]) for pair in job.pairs()]
+
+
+def _position(run: Path) -> object:
+    """Where a run's checkpoint stands; one that cannot be read stands alone."""
+    try:
+        entry = CheckpointFiles(run).entry()
+    except CheckpointError:
+        return run
+    return tuple(entry["position"]) if entry else None

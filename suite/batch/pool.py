@@ -1,0 +1,193 @@
+"""Where jobs run: in this process, one after the other, or as tasks of Ray Core."""
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from suite.batch.capacity import Capacity, Node, this_machine
+from suite.batch.work import LOST, Ending, calling, work, work_elsewhere
+from suite.errors import UserError
+from suite.stop import StopRequest
+from suite.training import Job
+
+Ended = list[tuple[Job, Ending]]
+ANSWER = 5.0
+"""Seconds within which a cluster must answer."""
+
+
+class Pool(Protocol):
+    """Jobs are started; what has ended is asked for."""
+
+    def start(self, job: Job) -> None: ...
+
+    def ended(self, seconds: float) -> Ended:
+        """Jobs that have ended since the last call; waits for one up to `seconds`."""
+
+    def stop(self) -> None:
+        """Ask every job to save its state and to end."""
+
+    def close(self) -> None:
+        """Give up what was taken from the machine; jobs still running are ended."""
+
+
+class InProcess:
+    """One job at a time, in this process and without Ray.
+
+    Args:
+        argv: the command, for the record of a run's session.
+        stop: asked while training.
+        tick: called whenever training reports.
+    """
+
+    def __init__(self, argv: list[str], stop: StopRequest, tick: Callable[[], None]) -> None:
+        self._argv, self._stop, self._tick = argv, stop, tick
+        self._jobs: list[Job] = []
+
+    def start(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def ended(self, seconds: float) -> Ended:
+        jobs, self._jobs = self._jobs, []
+        return [
+            (job, work(job, self._argv, self._stop, lambda title: calling(self._tick)))
+            for job in jobs
+        ]
+
+    def stop(self) -> None:
+        """Nothing to do: the job asks the same StopRequest."""
+
+    def close(self) -> None:
+        """Nothing was taken."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Ray, connected: embedded in this process, or a cluster that was there before."""
+
+    ray: Any
+    nodes: list[Node]
+
+
+def embedded(capacity: Capacity) -> Cluster:
+    """Start Ray for this process alone; it ends with it, however that ends."""
+    ray = _import_ray()
+    ray.init(
+        num_cpus=capacity.jobs * capacity.cpus,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    return Cluster(ray, [this_machine()])
+
+
+def connect(address: str) -> Cluster:
+    """Join a cluster that somebody has started.
+
+    Raises:
+        UserError: nobody answers at the address.
+    """
+    ray = _import_ray()
+    if address != "auto":
+        _check_answer(address)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        problem = str(error).splitlines()[0]
+        raise UserError(
+            f"--address: no Ray cluster answers at {address} ({problem}); start one with "
+            "`ray start --head`, see docs/clusters.md"
+        ) from error
+    return Cluster(ray, [_node(ray, node) for node in ray.nodes() if node["Alive"]])
+
+
+class RayPool:
+    """Jobs as Ray tasks. Ray decides where each runs; it is not asked to repeat any.
+
+    Args:
+        cluster: what the tasks run on.
+        capacity: cores and GPUs of a job.
+        argv: the command, for the record of a run's session.
+    """
+
+    def __init__(self, cluster: Cluster, capacity: Capacity, argv: list[str]) -> None:
+        self._ray, self._argv = cluster.ray, argv
+        options = {"num_cpus": capacity.cpus, "num_gpus": capacity.gpus, "max_retries": 0}
+        self._work = cluster.ray.remote(**options)(work_elsewhere)
+        self._running: dict[Any, Job] = {}
+
+    def start(self, job: Job) -> None:
+        self._running[self._work.remote(job, self._argv, Path.cwd())] = job
+
+    def ended(self, seconds: float) -> Ended:
+        if not self._running:
+            return []
+        done, _ = self._ray.wait(list(self._running), timeout=seconds)
+        return [(self._running.pop(task), self._ending(task)) for task in done]
+
+    def stop(self) -> None:
+        """Ray interrupts a task as Ctrl-C does: the job's own StopRequest hears it."""
+        for task in self._running:
+            self._ray.cancel(task, force=False, recursive=False)
+
+    def close(self) -> None:
+        self._ray.shutdown()
+
+    def _ending(self, task: Any) -> Ending:
+        from ray.exceptions import RayError, TaskCancelledError
+
+        try:
+            ending: Ending = self._ray.get(task)
+        except TaskCancelledError:  # it had not begun
+            return Ending(130)
+        except RayError as error:
+            return Ending(LOST, " ".join(f"{type(error).__name__}: {error}".split())[:300])
+        return ending
+
+
+def _import_ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError(
+            "several jobs at once need Ray: `pip install 'wdbench[batch]'`; --jobs 1 works without"
+        ) from error
+    return ray
+
+
+def _check_answer(address: str) -> None:
+    """Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UserError(f"--address: {address!r} is neither auto nor HOST:PORT, e.g. 10.0.0.1:6379")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"--address: nobody answers at {address} ({error}); start a cluster with "
+            "`ray start --head`, see docs/clusters.md"
+        ) from error
+
+
+def _node(ray: Any, node: dict[str, Any]) -> Node:
+    """A node of a cluster as Ray counts it. Of GPUs Ray knows the number; the node is asked."""
+    resources = node["Resources"]
+    gpus = int(resources.get("GPU", 0))
+    memories: list[int] = []
+    if gpus:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        asked = ray.remote(num_cpus=0, scheduling_strategy=here)(this_machine)
+        with suppress(ray.exceptions.RayError):
+            memories = list(ray.get(asked.remote(), timeout=60).gpus)[:gpus]
+    return Node(
+        memory=int(resources.get("memory", 0)),
+        cores=int(resources.get("CPU", 0)),
+        gpus=tuple(memories or [0] * gpus),
+    )

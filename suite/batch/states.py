@@ -1,0 +1,114 @@
+"""How the runs of a grid stand, read from their directories alone. Imports no torch."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from suite.batch.grid import GridRun
+from suite.errors import UserError
+from suite.heartbeat import beat_of
+from suite.run_directory import read_json
+from suite.run_log import EVALUATIONS
+from suite.workloads import Score
+
+Status = Literal["done", "diverged", "running", "waiting", "failed"]
+TAIL = 65_536
+"""Bytes at the end of a log in which its last row is looked for."""
+
+
+@dataclass(frozen=True)
+class State:
+    """How a run stands.
+
+    Attributes:
+        status: `done`, `diverged`, `running`, `waiting` or `failed`.
+        score: the newest of the workload's first score, None where there is none yet.
+        place: where a running one is, in words.
+        seconds: a finished one's training time, all sessions together; None where unknown.
+        seconds_left: a running one's, None where it cannot tell yet.
+        error: a failed one's.
+    """
+
+    status: Status
+    score: float | None = None
+    place: str = ""
+    seconds: float | None = None
+    seconds_left: float | None = None
+    error: str = ""
+
+
+def state_of(run: GridRun) -> State:
+    """Read one run's directory. A record that is damaged counts as a failure and is named."""
+    path = run.run.path
+    if not path.is_dir():
+        return State("waiting")
+    score = run.workload.SCORES[0]
+    try:
+        if done := run.run.done():
+            status: Status = "diverged" if done["status"] == "diverged" else "done"
+            return State(status, _score(done["figures"], score), seconds=_seconds(path))
+        newest = _score(last_row(path / EVALUATIONS), score)
+        if beat := beat_of(path):
+            return State("running", newest, beat.place, seconds_left=beat.seconds_left)
+        if failure := run.run.failure():
+            return State("failed", newest, error=failure)
+    except (UserError, KeyError, TypeError, AttributeError) as error:
+        return State("failed", error=str(error))
+    return State("waiting", newest)
+
+
+def time_left(states: Sequence[State], jobs: int | None = None) -> float | None:
+    """Seconds until all are through, None where nothing tells.
+
+    A waiting run is taken to last as long as the median of those that are done, or else as the
+    longest of the running ones still will; as many train beside each other as do now, or `jobs`.
+    """
+    running = [s.seconds_left for s in states if s.status == "running"]
+    known = [seconds for seconds in running if seconds is not None]
+    waiting = sum(state.status == "waiting" for state in states)
+    if not waiting:
+        return max(known) if known else (None if running else 0.0)
+    past = [state.seconds for state in states if state.seconds is not None]
+    each = statistics.median(past) if past else max(known, default=None)
+    beside = len(running) or jobs
+    if each is None or not beside:
+        return None
+    return max(max(known, default=0.0), (sum(known) + waiting * each) / beside)
+
+
+def last_row(path: Path) -> dict[str, Any]:
+    """The last whole row of a JSON-lines file; `{}` where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL))
+            lines = file.read().split(b"\n")[:-1]
+        row = json.loads(lines[-1])
+    except (OSError, ValueError, IndexError):
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def _score(figures: dict[str, Any], score: Score) -> float | None:
+    for key in (score.key, score.otherwise):
+        value = figures.get(key) if key else None
+        if isinstance(value, int | float):
+            return float(value)
+    return None
+
+
+def _seconds(path: Path) -> float | None:
+    meta = read_json(path / "meta.json") or {}
+    spans = [(s.get("start"), s.get("end")) for s in meta.get("sessions", [])]
+    try:
+        return sum(
+            (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+            for start, end in spans
+            if start and end
+        )
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,67 @@
+"""One job from beginning to end, in whatever process it runs."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.errors import UserError
+from suite.progress import Progress, Show
+from suite.run_directory import locked_if_free
+from suite.stop import StopRequest, stop_on_signals
+from suite.training import Display, Job, train
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended. What became of its runs stands in their directories.
+
+    Attributes:
+        code: 0 through, 1 failed (recorded with the runs), 2 refused, 130 or 143 stopped by a
+            signal, `LOST` when its process ended without a word.
+        message: what was wrong, where the code is 2 or LOST.
+    """
+
+    code: int
+    message: str = ""
+
+
+LOST = -1
+
+
+def work(job: Job, argv: list[str], stop: StopRequest, display: Display) -> Ending:
+    """Train those runs of a job that are not finished and that no other process holds."""
+    try:
+        waiting = [(member, run) for member, run in job.pairs() if not run.done()]
+        if not waiting:
+            return Ending(0)
+        code = train(job, waiting, argv, stop, hold=locked_if_free, display=display)
+    except UserError as error:
+        return Ending(2, str(error))
+    except OSError as error:  # of the run directories: a full disk, no permission
+        return Ending(2, f"{type(error).__name__}: {error}")
+    return Ending(code)
+
+
+def work_elsewhere(job: Job, argv: list[str], folder: Path) -> Ending:
+    """`work` in a process of its own, with its own ears for signals, in the folder of the batch.
+
+    Paths in a job are relative to that folder, on whatever machine.
+    """
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        return Ending(2, f"{os.uname().nodename} does not see the folder {folder}: {error}")
+    with stop_on_signals() as stop:
+        return work(job, argv, stop, display=lambda title: calling(lambda: None))
+
+
+@contextmanager
+def calling(tick: Callable[[], None]) -> Iterator[Show]:
+    """A display that shows nothing of its own and calls `tick` whenever training reports."""
+
+    def show(progress: Progress) -> None:
+        tick()
+
+    yield show
