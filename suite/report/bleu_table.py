@@ -1,0 +1,110 @@
+"""The BLEU table: schemes and lambdas of Figure 7, tokenised and detokenised, against `none`."""
+
+from collections.abc import Callable
+
+from suite.report.document import Cell, Table, Value, cell
+from suite.report.grid import Grid, Row, Summary
+from suite.report.paired import Comparison, compare
+from suite.report.wording import COUNTS, NOTHING, lambda_note, row_cells, row_head, spread, value
+
+TOKENISED, DETOKENISED = "test/bleu", "test/bleu_13a"
+
+
+def bleu_table(grid: Grid, leave_out: Callable[[str], None]) -> Table:
+    """A line per corpus, lambda and scheme."""
+    rows: list[tuple[Cell, ...]] = []
+    data: list[tuple[Value, ...]] = []
+    tests: set[str] = set()
+    for corpus in grid.subjects:
+        comparisons = compare(grid, corpus, leave_out)
+        best = _best(grid, corpus)
+        for row in grid.rows_of(corpus):
+            found = comparisons.get(row, [])
+            tests |= {comparison.signature for comparison in found}
+            scores = [grid.summary(row, corpus, key) for key in (TOKENISED, DETOKENISED)]
+            rows.append(
+                (
+                    cell(corpus),
+                    *row_cells(row),
+                    *(
+                        cell(spread(s.mean, s.deviation, 2), bold=row in best[key])
+                        for s, key in zip(scores, best, strict=True)
+                    ),
+                    cell(scores[0].seeds),
+                    cell(_mean_difference(found)),
+                    cell(", ".join(f"{item.p:.3f}" for item in found) or NOTHING),
+                )
+            )
+            data += _data(corpus, row, scores, found)
+    return Table(
+        name="bleu",
+        title="BLEU of the test set",
+        caption=_caption(grid, sorted(tests)),
+        head=(
+            *("corpus", *row_head(grid), "BLEU, tokenised", "BLEU, 13a", "seeds"),
+            *("13a minus none", "p, by seed"),
+        ),
+        rows=tuple(rows),
+        data_head=(
+            *("corpus", "scheme", "lambda", *grid.keys),
+            *("tokenised_mean", "tokenised_standard_deviation"),
+            *("13a_mean", "13a_standard_deviation"),
+            *("seeds_finished", "seeds_present", "seeds_diverged"),
+            *("seed", "13a_minus_none", "p_value"),
+        ),
+        data=tuple(data),
+    )
+
+
+def _best(grid: Grid, corpus: str) -> dict[str, set[Row]]:
+    """By column the rows with the highest mean as printed, where there are several."""
+    best: dict[str, set[Row]] = {}
+    for key in (TOKENISED, DETOKENISED):
+        means = {row: grid.summary(row, corpus, key).mean for row in grid.rows_of(corpus)}
+        printed = {row: round(mean, 2) for row, mean in means.items() if mean is not None}
+        top = max(printed.values(), default=None)
+        best[key] = {row for row, mean in printed.items() if len(printed) > 1 and mean == top}
+    return best
+
+
+def _mean_difference(found: list[Comparison]) -> str:
+    if not found:
+        return NOTHING
+    return value(sum(item.difference for item in found) / len(found), 2, sign=True)
+
+
+def _data(
+    corpus: str, row: Row, scores: list[Summary], found: list[Comparison]
+) -> list[tuple[Value, ...]]:
+    """A row per comparison; one without where there is none."""
+    tokenised, detokenised = scores
+    fixed: tuple[Value, ...] = (
+        *(corpus, row.scheme, row.weight_decay, *row.extras),
+        *(tokenised.mean, tokenised.deviation, detokenised.mean, detokenised.deviation),
+        *(len(tokenised.scores), tokenised.present, tokenised.diverged),
+    )
+    if not found:
+        return [(*fixed, None, None, None)]
+    return [(*fixed, item.seed, item.difference, item.p) for item in found]
+
+
+def _caption(grid: Grid, tests: list[str]) -> str:
+    runs = [run for runs in grid.runs.values() for run in runs if run.finished]
+    signatures = {
+        key: sorted({run.signatures[key] for run in runs if key in run.signatures})
+        for key in ("test/signature", "test/signature_13a")
+    }
+    text = (
+        "Mean over seeds and sample standard deviation (n - 1) with the best epoch's weights. "
+        "Tokenised: tokenised and lower-cased, as in the paper"
+        f"{_signed(signatures['test/signature'])}. 13a: detokenised, case ignored"
+        f"{_signed(signatures['test/signature_13a'])}. Bold: the highest mean of a corpus. {COUNTS}"
+        " p: sacrebleu's paired bootstrap on the 13a texts against the run of none with the same "
+        f"corpus, recipe and seed, one value per seed{_signed(tests)}; {NOTHING} where there is "
+        "none. One p-value speaks of the test sentences, not of seeds."
+    )
+    return text + lambda_note(grid.rows)
+
+
+def _signed(signatures: list[str]) -> str:
+    return f" (sacrebleu {', '.join(signatures)})" if signatures else ""

@@ -1,0 +1,187 @@
+"""What all figures of a report have in common: paper size, type, colours, and bytes that repeat."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from suite.plot import SCHEME_COLOURS
+from suite.report.document import Picture
+from suite.report.grid import SCHEMES, Grid, Row
+from suite.report.series import Curves
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Style = dict[str, Any]
+
+WIDTH = 7.0  # inches of text on a page
+LEFT, RIGHT, TOP, BOTTOM, LEGEND_LINE = 0.58, 0.1, 0.28, 0.42, 0.17  # inches
+STYLES = ("-", (0, (6, 1.5)), (0, (4, 1.2, 1, 1.2)), (0, (1.2, 1)), (0, (3, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+SCHEME_STYLES = dict(zip(SCHEMES, STYLES, strict=False))
+SCHEME_MARKERS = dict(zip(SCHEMES, ("", "s", "o", "^"), strict=True))
+GREY = "#555555"
+LEGEND_PER_LINE = 8
+DIVERGED: Style = {"marker": "X", "markersize": 6, "color": "#CC0000", "linestyle": "none"}
+BAND = {"alpha": 0.15, "linewidth": 0}
+TYPE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "legend.fontsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.2,
+    "legend.handlelength": 3.0,
+    "legend.columnspacing": 1.4,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def typography() -> Iterator[None]:
+    """Figures made and saved within have the report's type, whatever the user's matplotlibrc."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(TYPE)
+        yield
+
+
+def panels(
+    rows: int, columns: int, height: float, *, gap: float = 0.15, lines: int = 1, **shared: Any
+) -> tuple["Figure", list["Axes"]]:
+    """A figure of the page's width with rows x columns axes, and room for a legend below.
+
+    Args:
+        rows, columns: of axes.
+        height: of an axes, in inches.
+        gap: between columns, in inches; y labels need more.
+        lines: of the legend.
+        shared: sharex and sharey, as in matplotlib's subplots.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    between = 0.45 if shared.get("sharex") not in (True, "col") else 0.3
+    bottom = BOTTOM + LEGEND_LINE * lines
+    total = TOP + rows * height + (rows - 1) * between + bottom
+    figure = Figure(figsize=(WIDTH, total), dpi=200)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, **shared)
+    width = (WIDTH - LEFT - RIGHT - (columns - 1) * gap) / columns
+    figure.subplots_adjust(
+        left=LEFT / WIDTH,
+        right=1 - RIGHT / WIDTH,
+        top=1 - TOP / total,
+        bottom=bottom / total,
+        wspace=gap / width,
+        hspace=between / height,
+    )
+    return figure, list(axes.flat)
+
+
+def legend(figure: "Figure", handles: Sequence[Any], columns: int) -> None:
+    """A legend below all panels."""
+    figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False, borderpad=0.1)
+
+
+def in_steps(axes: "Axes", step: str) -> None:
+    """An x axis of steps or updates from 0 on, in thousands or millions."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlim(left=0)
+    axes.set_xlabel(step.replace("_", " "))
+
+
+def variants(grid: Grid) -> dict[tuple[str, tuple[str, ...]], Style]:
+    """Line style and marker of every lambda (with what else differs), the same in all figures."""
+    styles: dict[tuple[str, tuple[str, ...]], Style] = {}
+    for row in grid.rows:
+        own = (row.decay, row.extras)
+        if own not in styles and row.scheme != "none":
+            styles[own] = _nth_style(len(styles))
+    plain = [row for row in grid.rows if row.scheme == "none"]
+    for place, row in enumerate(plain):
+        styles[row.decay, row.extras] = {"linestyle": STYLES[place % len(STYLES)]}
+    return styles
+
+
+def _nth_style(place: int) -> Style:
+    linestyle, marker = STYLES[place % len(STYLES)], MARKERS[place % len(MARKERS)]
+    return {"linestyle": linestyle, "marker": marker}
+
+
+def row_style(row: Row, styles: dict[tuple[str, tuple[str, ...]], Style]) -> Style:
+    return {"color": SCHEME_COLOURS[row.scheme], **styles[row.decay, row.extras]}
+
+
+def variant_handles(grid: Grid, rows: Sequence[Row]) -> list[Any]:
+    """Legend entries: `none` in its colour, each lambda in grey, as panels give the scheme."""
+    from matplotlib.lines import Line2D
+
+    styles, entries = variants(grid), {}
+    for row in rows:
+        label = row.label(grid.keys)
+        style: Style = row_style(row, styles)
+        if row.scheme != "none":
+            label = label.replace(row.scheme, "$\\lambda$", 1)
+            style["color"] = GREY
+        entries.setdefault(label, Line2D([], [], label=label, **style))
+    return list(entries.values())
+
+
+def scheme_style(scheme: str) -> Style:
+    """Where schemes share a panel: colour, line style and marker by scheme."""
+    return {
+        "color": SCHEME_COLOURS[scheme],
+        "linestyle": SCHEME_STYLES[scheme],
+        "marker": SCHEME_MARKERS[scheme],
+    }
+
+
+def draw_mean(axes: "Axes", curves: Curves, style: Style, **more: Any) -> None:
+    """The mean over seeds as a line with a few markers, the range from lowest to highest."""
+    low, mean, high = spread_of(curves)
+    style = style | more
+    if len(curves.x) == 1 and not style.get("marker"):
+        style["marker"] = "_"
+    every = max(1, len(curves.x) // 6)
+    # Curves that coincide show their markers in different places.
+    first = len(axes.lines) % every
+    axes.plot(curves.x, mean, markevery=(first, every), **style)
+    if len(curves.x) == 1:
+        axes.vlines(curves.x, low, high, color=style["color"], linewidth=0.8)
+    else:
+        axes.fill_between(curves.x, low, high, color=style["color"], **BAND)
+
+
+def spread_of(curves: Curves) -> tuple[Any, Any, Any]:
+    """Lowest, mean and highest over the seeds that have a value, per point."""
+    return np.nanmin(curves.y, 0), np.nanmean(curves.y, 0), np.nanmax(curves.y, 0)
+
+
+def picture(name: str, title: str, caption: str, figure: "Figure") -> Picture:
+    """The figure as PNG and PDF whose bytes depend on what is drawn alone."""
+    png, pdf = BytesIO(), BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # characters that the font does not have
+        figure.savefig(png, format="png", metadata={"Software": None})
+        nothing = {"Creator": None, "Producer": None, "CreationDate": None}
+        figure.savefig(pdf, format="pdf", metadata=nothing)
+    return Picture(name, title, caption, png.getvalue(), pdf.getvalue())

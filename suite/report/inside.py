@@ -1,0 +1,136 @@
+"""The inside of the optimizer: quantiles of ln |m/w| (Figures 7 and 9) and weight norms (11)."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from suite.panels import BANDS
+from suite.plot import SCHEME_COLOURS
+from suite.report.document import Picture
+from suite.report.drawing import (
+    LEGEND_PER_LINE,
+    draw_mean,
+    in_steps,
+    legend,
+    panels,
+    picture,
+    row_style,
+    variant_handles,
+    variants,
+)
+from suite.report.grid import Grid, Row
+from suite.report.learning_curves import BAND, panel_rows
+from suite.report.records import NORM_KEY, QUANTILE_KEY, QUANTILES
+from suite.report.series import Curves, by_step
+from suite.report.wording import lambda_note
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLUMNS = 4
+
+
+def quantile_figure(grid: Grid, subject: str, name: str) -> Picture | None:
+    """Bands of ln |m/w| over steps, a panel per scheme and lambda; None without a row."""
+    rows = [
+        (row, found) for row in grid.rows_of(subject) if (found := _quantiles(grid, row, subject))
+    ]
+    if not rows:
+        return None
+    columns = min(COLUMNS, len(rows))
+    figure, axes = panels(
+        math.ceil(len(rows) / columns), columns, 1.15, lines=0, sharex=True, sharey=True
+    )
+    for panel, (row, found) in zip(axes, rows, strict=False):
+        _draw_bands(panel, grid, row, found)
+        panel.set_title(row.label(grid.keys), color=SCHEME_COLOURS[row.scheme])
+        in_steps(panel, grid.step)
+        panel.set_xlabel("")
+    for panel in axes[len(rows) :]:
+        panel.set_visible(False)
+    for panel in axes[max(0, len(rows) - columns) : len(rows)]:
+        panel.set_xlabel(grid.step.replace("_", " "))
+        panel.tick_params(labelbottom=True)
+    for panel in axes[::columns]:
+        panel.set_ylabel("ln |m/w|")
+    decays = [row for row, _ in rows if _decay_alone(grid, row)]
+    caption = (
+        f"{subject}: |m/w| of all weights over {grid.step.replace('_', ' ')}, median over seeds of "
+        "each quantile. Line: median; bands from dark to light: 25-75, 5-95 and 1-99 %."
+    )
+    if decays:
+        caption += " Dotted: m = lambda w, where the first moment is the decay and nothing else."
+    return picture(
+        name, f"{subject}: |m/w|", caption + lambda_note([row for row, _ in rows]), figure
+    )
+
+
+def norm_figure(grid: Grid, name: str) -> Picture | None:
+    """Weight norm over steps: a line of panels per game or corpus; None without a row."""
+    lines = [
+        (subject, panel_rows(grid, subject))
+        for subject in grid.subjects
+        if any(by_step(grid.at(row, subject), NORM_KEY) for row in grid.rows_of(subject))
+    ]
+    if not lines:
+        return None
+    columns = max(len(shown) for _, shown in lines)
+    used = [row for row in grid.rows if any(grid.at(row, subject) for subject, _ in lines)]
+    handles = variant_handles(grid, used)
+    figure, axes = panels(
+        *(len(lines), columns, 1.05 if len(lines) > 1 else 1.9),
+        lines=math.ceil(len(handles) / LEGEND_PER_LINE),
+        sharex=True,
+        sharey="row",
+    )
+    styles = variants(grid)
+    for place, (subject, shown) in enumerate(lines):
+        own = axes[place * columns : (place + 1) * columns]
+        for panel, (scheme, rows) in zip(own, shown, strict=False):
+            for row in rows:
+                curves = by_step(grid.at(row, subject), NORM_KEY)
+                if curves is not None:
+                    draw_mean(panel, curves, row_style(row, styles))
+            panel.set_yscale("log")
+            in_steps(panel, grid.step)
+            panel.set_title(f"{subject}: {scheme}", color=SCHEME_COLOURS[scheme], fontweight="bold")
+            if place < len(lines) - 1:
+                panel.set_xlabel("")
+        for panel in own[len(shown) :]:
+            panel.set_visible(False)
+        own[0].set_ylabel("weight norm")
+    legend(figure, handles, min(LEGEND_PER_LINE, len(handles)))
+    caption = f"2-norm of all weights, logarithmic. {BAND}"
+    return picture(name, "Weight norms", caption + lambda_note(used), figure)
+
+
+def _quantiles(grid: Grid, row: Row, subject: str) -> dict[str, Curves] | None:
+    found = {name: by_step(grid.at(row, subject), QUANTILE_KEY + name) for name in QUANTILES}
+    complete = {name: curves for name, curves in found.items() if curves is not None}
+    return complete if len(complete) == len(QUANTILES) else None
+
+
+def _draw_bands(panel: "Axes", grid: Grid, row: Row, found: dict[str, Curves]) -> None:
+    colour = SCHEME_COLOURS[row.scheme]
+    middle = {name: np.nanmedian(curves.y, axis=0) for name, curves in found.items()}
+    steps = found["q50"].x
+    single = len(steps) == 1
+    for low, high, alpha in BANDS:
+        if single:
+            panel.vlines(steps, middle[low], middle[high], color=colour, alpha=alpha, linewidth=6)
+        else:
+            panel.fill_between(
+                steps, middle[low], middle[high], color=colour, alpha=alpha, linewidth=0
+            )
+    panel.plot(steps, middle["q50"], color=colour, marker="o" if single else None)
+    if _decay_alone(grid, row):
+        panel.axhline(math.log(row.weight_decay), color="black", linewidth=0.9, linestyle=":")
+
+
+def _decay_alone(grid: Grid, row: Row) -> bool:
+    """Whether m holds the decay in every update, so that it can come down to lambda w."""
+    schedules = {
+        run.recipe.decay_schedule for subject in grid.subjects for run in grid.at(row, subject)
+    }
+    return row.scheme == "l2" and schedules == {"always"}
