@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from suite.report import published
-from suite.report.document import Table, Value, cell
+from suite.report.document import Cell, Table, Value, cell
 from suite.report.grid import Grid, Row
 from suite.report.score_table import KEY
 from suite.report.statistics import (
@@ -71,7 +71,8 @@ def over_games(normalised: Normalised) -> str:
 
 def aggregate_table(grid: Grid, normalised: Normalised) -> Table:
     """A line per scheme and lambda."""
-    rows, data = [], []
+    rows: list[tuple[Cell, ...]] = []
+    data: list[tuple[Value, ...]] = []
     for row, scores in normalised.scores.items():
         mean, interval = interquartile_mean(scores), interquartile_mean_interval(scores)
         count = sum(map(len, scores))
@@ -90,7 +91,7 @@ def aggregate_table(grid: Grid, normalised: Normalised) -> Table:
             )
         )
         improvement: tuple[Value, ...] = better or (None, None, None)
-        fixed = (row.scheme, row.weight_decay, *row.extras, count)
+        fixed: tuple[Value, ...] = (row.scheme, row.weight_decay, *row.extras, count)
         data.append((*fixed, mean, *interval, *improvement))
     return Table(
         name="aggregates",

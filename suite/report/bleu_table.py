@@ -74,15 +74,14 @@ def _mean_difference(found: list[Comparison]) -> str:
 
 
 def _data(
-    corpus: str, row: Row, scores: list[Summary], found: list[Comparison]
+    corpus: str, row: Row, summaries: list[Summary], found: list[Comparison]
 ) -> list[tuple[Value, ...]]:
     """A row per comparison; one without where there is none."""
-    tokenised, detokenised = scores
-    fixed: tuple[Value, ...] = (
-        *(corpus, row.scheme, row.weight_decay, *row.extras),
-        *(tokenised.mean, tokenised.deviation, detokenised.mean, detokenised.deviation),
-        *(len(tokenised.scores), tokenised.present, tokenised.diverged),
-    )
+    tokenised, detokenised = summaries
+    fixed: list[Value] = [corpus, row.scheme, row.weight_decay, *row.extras]
+    for scores in (tokenised, detokenised):
+        fixed += [scores.mean, scores.deviation]
+    fixed += [len(tokenised.scores), tokenised.present, tokenised.diverged]
     if not found:
         return [(*fixed, None, None, None)]
     return [(*fixed, item.seed, item.difference, item.p) for item in found]

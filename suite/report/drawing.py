@@ -28,8 +28,8 @@ SCHEME_MARKERS = dict(zip(SCHEMES, ("", "s", "o", "^"), strict=True))
 GREY = "#555555"
 LEGEND_PER_LINE = 8
 DIVERGED: Style = {"marker": "X", "markersize": 6, "color": "#CC0000", "linestyle": "none"}
-BAND = {"alpha": 0.15, "linewidth": 0}
-TYPE = {
+BAND: Style = {"alpha": 0.15, "linewidth": 0}
+TYPE: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "legend.fontsize": 7.5,
@@ -57,7 +57,8 @@ def typography() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(TYPE)
+        for key, value in TYPE.items():
+            matplotlib.rcParams[key] = value  # type: ignore[index]
         yield
 
 
@@ -135,7 +136,8 @@ def variant_handles(grid: Grid, rows: Sequence[Row]) -> list[Any]:
     """Legend entries: `none` in its colour, each lambda in grey, as panels give the scheme."""
     from matplotlib.lines import Line2D
 
-    styles, entries = variants(grid), {}
+    styles = variants(grid)
+    entries: dict[str, Any] = {}
     for row in rows:
         label = row.label(grid.keys)
         style: Style = row_style(row, styles)

@@ -68,6 +68,8 @@ def quantile_figure(grid: Grid, subject: str, name: str) -> Picture | None:
 
 def norm_figure(grid: Grid, name: str) -> Picture | None:
     """Weight norm over steps: a line of panels per game or corpus; None without a row."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
     lines = [
         (subject, panel_rows(grid, subject))
         for subject in grid.subjects
@@ -93,6 +95,9 @@ def norm_figure(grid: Grid, name: str) -> Picture | None:
                 if curves is not None:
                     draw_mean(panel, curves, row_style(row, styles))
             panel.set_yscale("log")
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+            panel.yaxis.set_minor_formatter(NullFormatter())
             in_steps(panel, grid.step)
             panel.set_title(f"{subject}: {scheme}", color=SCHEME_COLOURS[scheme], fontweight="bold")
             if place < len(lines) - 1:

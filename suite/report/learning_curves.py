@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from suite.plot import SCHEME_COLOURS
 from suite.report import published
@@ -79,10 +79,10 @@ def return_figure(grid: Grid, game: str, phase: str) -> Picture | None:
     what = "evaluation" if phase == "eval" else "training"
     axes[0].set_ylabel(f"{what} return per episode")
     if published_points:
-        points, _ = axes[0].get_legend_handles_labels()
+        drawn, _ = axes[0].get_legend_handles_labels()
         figure.add_artist(
             figure.legend(
-                handles=points[-len(published_points) :],
+                handles=drawn[-len(published_points) :],
                 loc="lower center",
                 bbox_to_anchor=(0.5, 0.17 * (lines - 1) / figure.get_figheight()),
                 ncols=3,
@@ -106,13 +106,13 @@ def return_figure(grid: Grid, game: str, phase: str) -> Picture | None:
     )
 
 
-def bleu_figure(grid: Grid, corpus: str, place: int) -> Picture | None:
+def bleu_figure(grid: Grid, corpus: str, name: str) -> Picture | None:
     """Validation BLEU over epochs, a panel per lambda, a line per scheme; None without values.
 
     Args:
         grid: translation runs.
         corpus: the column.
-        place: its number, for the name of the files.
+        name: of the files.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -147,14 +147,14 @@ def bleu_figure(grid: Grid, corpus: str, place: int) -> Picture | None:
     legend(figure, scheme_handles(rows), 4)
     caption = f"{corpus}: tokenised BLEU of the validation set after each epoch. {BAND}"
     return picture(
-        f"bleu_epochs_{place}",
+        name,
         f"{corpus}: BLEU over epochs",
         caption + lambda_note(rows),
         figure,
     )
 
 
-def scheme_handles(rows: Sequence[Row]) -> list[object]:
+def scheme_handles(rows: Sequence[Row]) -> list[Any]:
     """Legend entries where schemes share a panel."""
     from matplotlib.lines import Line2D
 
@@ -177,7 +177,7 @@ def _reached(grid: Grid, game: str) -> dict[str, list[tuple[int, float]]]:
     return {name: points for name, points in found.items() if points}
 
 
-def _open(marker: str) -> dict[str, object]:
+def _open(marker: str) -> dict[str, Any]:
     return {
         "linestyle": "none",
         "marker": marker,
@@ -189,7 +189,7 @@ def _open(marker: str) -> dict[str, object]:
     }
 
 
-def _cross(axes: "Axes", at: float | None, values: "object") -> None:
+def _cross(axes: "Axes", at: float | None, values: Any) -> None:
     """A cross where a run diverged, at the height of its last value or at the foot."""
     import numpy as np
 

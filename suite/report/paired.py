@@ -1,6 +1,6 @@
 """Paired bootstrap between the translations of two runs, by sacrebleu itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,7 +49,9 @@ def paired_bootstrap(
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.significance import PairedTest, Result
 
-    named = [(str(place), lines) for place, lines in enumerate([baseline, *systems])]
+    named: list[tuple[str, Sequence[str]]] = [
+        (str(place), lines) for place, lines in enumerate([baseline, *systems])
+    ]
     metric = BLEU(lowercase=True, tokenize="13a", force=True, references=[references])
     test = PairedTest(named, {"BLEU": metric}, references=None, test_type="bs")
     signatures, results = test()

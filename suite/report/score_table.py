@@ -1,7 +1,5 @@
 """Table 1: scores of the games in the paper's layout, the published ones beside ours."""
 
-from dataclasses import fields
-
 from suite.report import published
 from suite.report.document import Cell, Table, Value, cell
 from suite.report.grid import SCHEDULE, Grid, Row, Summary
@@ -144,19 +142,3 @@ def length_note(runs: list[Record]) -> str:
         return f"Our runs are as long as the paper's: {paper}."
     ours = listed([f"{iterations} of {steps:,}" for iterations, steps in lengths])
     return f"NOT the paper's length: it trained {paper}; our runs have {ours}."
-
-
-def recipe_note(runs: list[Record]) -> str:
-    """Where recipes leave the workload's defaults, which are the paper's."""
-    workload = runs[0].workload
-    default = workload.Recipe()
-    found: dict[str, set[str]] = {}
-    for run in runs:
-        for field in fields(run.recipe):
-            ours = getattr(run.recipe, field.name)
-            if field.name != workload.SUBJECT and ours != getattr(default, field.name):
-                found.setdefault(field.name, set()).add(str(ours))
-    if not found:
-        return "All recipes are the paper's."
-    changes = (f"{key} {listed(sorted(texts))}" for key, texts in found.items())
-    return f"Recipes are the paper's but for: {'; '.join(changes)}."

@@ -34,10 +34,10 @@ def by_round(records: Sequence[Record], key: str, x: str) -> Curves | None:
             found.setdefault(float(number), []).append((place, float(at), float(value)))
     if not found:
         return None
-    rounds = sorted(found)
-    steps = np.array([np.mean([at for _, at, _ in found[number]]) for number in rounds])
-    y = np.full((len(records), len(rounds)), np.nan)
-    for column, number in enumerate(rounds):
+    numbers = sorted(found)
+    steps = np.array([np.mean([at for _, at, _ in found[number]]) for number in numbers])
+    y = np.full((len(records), len(numbers)), np.nan)
+    for column, number in enumerate(numbers):
         for place, _, value in found[number]:
             y[place, column] = value
     return Curves(steps, y)
