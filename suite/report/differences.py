@@ -42,7 +42,7 @@ def difference_table(grid: Grid, key: str, decimals: int | None = None) -> Table
         else ""
     )
     return Table(
-        name=f"smallest_difference_{what}s",
+        name="smallest_difference_" + ("corpora" if what == "corpus" else "games"),
         title="The smallest difference that would show",
         caption=(
             f"For two rows with n seeds each: {FORMULA}. The standard deviation is pooled over "

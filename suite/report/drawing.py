@@ -1,5 +1,7 @@
 """What all figures of a report have in common: paper size, type, colours, and bytes that repeat."""
 
+import math
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +22,15 @@ if TYPE_CHECKING:
 Style = dict[str, Any]
 
 WIDTH = 7.0  # inches of text on a page
-LEFT, RIGHT, TOP, BOTTOM, LEGEND_LINE = 0.58, 0.1, 0.28, 0.42, 0.17  # inches
+# Inches.
+LEFT, RIGHT, TOP, BOTTOM, LEGEND_LINE, TITLE_LINE = 0.58, 0.1, 0.28, 0.42, 0.17, 0.14
 STYLES = ("-", (0, (6, 1.5)), (0, (4, 1.2, 1, 1.2)), (0, (1.2, 1)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SCHEME_STYLES = dict(zip(SCHEMES, STYLES, strict=False))
 SCHEME_MARKERS = dict(zip(SCHEMES, ("", "s", "o", "^"), strict=True))
+LAMBDA = "\N{GREEK SMALL LETTER LAMDA}"
 GREY = "#555555"
-LEGEND_PER_LINE = 8
+LETTER, HANDLE = 0.062, 0.62  # inches in a legend
 DIVERGED: Style = {"marker": "X", "markersize": 6, "color": "#CC0000", "linestyle": "none"}
 BAND: Style = {"alpha": 0.15, "linewidth": 0}
 TYPE: dict[str, Any] = {
@@ -46,6 +50,7 @@ TYPE: dict[str, Any] = {
     "axes.axisbelow": True,
     "grid.alpha": 0.25,
     "grid.linewidth": 0.5,
+    "text.parse_math": False,  # names from disk are no formulas
     "pdf.fonttype": 42,
 }
 
@@ -63,7 +68,14 @@ def typography() -> Iterator[None]:
 
 
 def panels(
-    rows: int, columns: int, height: float, *, gap: float = 0.15, lines: int = 1, **shared: Any
+    rows: int,
+    columns: int,
+    height: float,
+    *,
+    gap: float = 0.15,
+    lines: int = 1,
+    title_lines: int = 1,
+    **shared: Any,
 ) -> tuple["Figure", list["Axes"]]:
     """A figure of the page's width with rows x columns axes, and room for a legend below.
 
@@ -72,14 +84,16 @@ def panels(
         height: of an axes, in inches.
         gap: between columns, in inches; y labels need more.
         lines: of the legend.
+        title_lines: of the panels' titles.
         shared: sharex and sharey, as in matplotlib's subplots.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    between = 0.45 if shared.get("sharex") not in (True, "col") else 0.3
+    top = TOP + TITLE_LINE * (title_lines - 1)
+    between = 0.3 + TITLE_LINE * (title_lines - 1)
     bottom = BOTTOM + LEGEND_LINE * lines
-    total = TOP + rows * height + (rows - 1) * between + bottom
+    total = top + rows * height + (rows - 1) * between + bottom
     figure = Figure(figsize=(WIDTH, total), dpi=200)
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, **shared)
@@ -87,7 +101,7 @@ def panels(
     figure.subplots_adjust(
         left=LEFT / WIDTH,
         right=1 - RIGHT / WIDTH,
-        top=1 - TOP / total,
+        top=1 - top / total,
         bottom=bottom / total,
         wspace=gap / width,
         hspace=between / height,
@@ -95,9 +109,34 @@ def panels(
     return figure, list(axes.flat)
 
 
-def legend(figure: "Figure", handles: Sequence[Any], columns: int) -> None:
-    """A legend below all panels."""
-    figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False, borderpad=0.1)
+def legend_columns(handles: Sequence[Any]) -> int:
+    """Entries of a legend that fit beside each other."""
+    longest = max(len(handle.get_label()) for handle in handles)
+    return max(1, min(len(handles), int((WIDTH - RIGHT) / (HANDLE + LETTER * longest))))
+
+
+def legend_lines(handles: Sequence[Any]) -> int:
+    """Lines of such a legend."""
+    return math.ceil(len(handles) / legend_columns(handles))
+
+
+def legend(figure: "Figure", handles: Sequence[Any], above: int = 0) -> None:
+    """A legend below all panels, so many lines above the foot."""
+    figure.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=(0.5, LEGEND_LINE * above / figure.get_figheight()),
+        ncols=legend_columns(handles),
+        frameon=False,
+        borderpad=0.1,
+    )
+
+
+def titles(labels: Sequence[str], columns: int) -> tuple[list[str], int]:
+    """The titles of panels, broken to their width, and the most lines that one has."""
+    letters = int(15 * (WIDTH - LEFT) / columns)
+    broken = [textwrap.fill(label, letters) for label in labels]
+    return broken, max(text.count("\n") + 1 for text in broken)
 
 
 def in_steps(axes: "Axes", step: str) -> None:
@@ -142,7 +181,7 @@ def variant_handles(grid: Grid, rows: Sequence[Row]) -> list[Any]:
         label = row.label(grid.keys)
         style: Style = row_style(row, styles)
         if row.scheme != "none":
-            label = label.replace(row.scheme, "$\\lambda$", 1)
+            label = label.replace(row.scheme, LAMBDA, 1)
             style["color"] = GREY
         entries.setdefault(label, Line2D([], [], label=label, **style))
     return list(entries.values())

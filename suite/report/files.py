@@ -35,14 +35,18 @@ def write(document: Document, circumstances: str, out: Path) -> list[Path]:
     earlier = _named(out / TEXT)
     text = markdown(document)
     for table in document.tables:
-        _replace(out / "tables" / f"{table.name}.csv", csv_text(table).encode())
-        _replace(out / "tables" / f"{table.name}.tex", latex(table).encode())
+        _replace(
+            out / "tables" / f"{table.name}.csv", csv_text(table).encode(errors="backslashreplace")
+        )
+        _replace(
+            out / "tables" / f"{table.name}.tex", latex(table).encode(errors="backslashreplace")
+        )
     for picture in document.pictures:
         _replace(out / "figures" / f"{picture.name}.png", picture.png)
         _replace(out / "figures" / f"{picture.name}.pdf", picture.pdf)
-    _replace(out / TEXT, text.encode())
-    _replace(out / PAGE, page(document).encode())
-    _replace(out / PROVENANCE, circumstances.encode())
+    _replace(out / TEXT, text.encode(errors="backslashreplace"))
+    _replace(out / PAGE, page(document).encode(errors="backslashreplace"))
+    _replace(out / PROVENANCE, circumstances.encode(errors="backslashreplace"))
     for name in earlier - set(LINKS.findall(text)):
         (out / name).unlink(missing_ok=True)
     folders = [out / name for name in ("tables", "figures") if (out / name).is_dir()]

@@ -1,5 +1,6 @@
 """Runs arranged as in the paper: a row per scheme and lambda, a column per game or corpus."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class Grid:
         found: dict[tuple[Row, str], list[Record]] = {}
         for record, name in zip(records, names, strict=True):
             member = record.member
-            extras = tuple(values(record.run, keys))
+            extras = tuple(map(printable, values(record.run, keys)))
             row = Row(member.scheme, float(member.weight_decay), record.decay, extras)
             found.setdefault((row, name), []).append(record)
         rows = {row for row, _ in found}
@@ -116,6 +117,13 @@ class Grid:
             diverged=sum(run.status == "diverged" for run in runs),
         )
 
+    def file_name(self, subject: str) -> str:
+        """The subject as part of the name of a file, another one for each."""
+        names = [re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-")[:40] for name in self.subjects]
+        place = self.subjects.index(subject)
+        unique = names[place] and names.count(names[place]) == 1
+        return names[place] if unique else f"{names[place]}-{place + 1}"
+
     def rows_of(self, subject: str) -> list[Row]:
         """The rows that have a run, finished or not, of a subject."""
         return [row for row in self.rows if self.at(row, subject)]
@@ -135,11 +143,17 @@ class Grid:
 
 def _subjects(records: Sequence[Record]) -> list[str]:
     """Games, or corpora by their last name; in full where two folders end in the same."""
-    short = [subject(record.run) for record in records]
-    full = [str(record.run.config["recipe"][record.workload.SUBJECT]) for record in records]
+    short = [printable(subject(record.run)) for record in records]
+    recipes = [(record.run.config["recipe"], record.workload.SUBJECT) for record in records]
+    full = [printable(str(recipe[key])) for recipe, key in recipes]
     folders: dict[str, set[str]] = {}
     for name, folder in zip(short, full, strict=True):
         folders.setdefault(name, set()).add(folder)
     return [
         folder if len(folders[name]) > 1 else name for name, folder in zip(short, full, strict=True)
     ]
+
+
+def printable(text: str) -> str:
+    """Text from a configuration, `?` for what neither a font nor a file can show."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

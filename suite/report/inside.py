@@ -9,13 +9,14 @@ from suite.panels import BANDS
 from suite.plot import SCHEME_COLOURS
 from suite.report.document import Picture
 from suite.report.drawing import (
-    LEGEND_PER_LINE,
     draw_mean,
     in_steps,
     legend,
+    legend_lines,
     panels,
     picture,
     row_style,
+    titles,
     variant_handles,
     variants,
 )
@@ -39,12 +40,19 @@ def quantile_figure(grid: Grid, subject: str, name: str) -> Picture | None:
     if not rows:
         return None
     columns = min(COLUMNS, len(rows))
+    broken, title_lines = titles([row.label(grid.keys) for row, _ in rows], columns)
     figure, axes = panels(
-        math.ceil(len(rows) / columns), columns, 1.15, lines=0, sharex=True, sharey=True
+        math.ceil(len(rows) / columns),
+        columns,
+        1.15,
+        lines=0,
+        title_lines=title_lines,
+        sharex=True,
+        sharey=True,
     )
-    for panel, (row, found) in zip(axes, rows, strict=False):
+    for panel, (row, found), title in zip(axes, rows, broken, strict=False):
         _draw_bands(panel, grid, row, found)
-        panel.set_title(row.label(grid.keys), color=SCHEME_COLOURS[row.scheme])
+        panel.set_title(title, color=SCHEME_COLOURS[row.scheme])
         in_steps(panel, grid.step)
         panel.set_xlabel("")
     for panel in axes[len(rows) :]:
@@ -82,7 +90,7 @@ def norm_figure(grid: Grid, name: str) -> Picture | None:
     handles = variant_handles(grid, used)
     figure, axes = panels(
         *(len(lines), columns, 1.05 if len(lines) > 1 else 1.9),
-        lines=math.ceil(len(handles) / LEGEND_PER_LINE),
+        lines=legend_lines(handles),
         sharex=True,
         sharey="row",
     )
@@ -105,7 +113,7 @@ def norm_figure(grid: Grid, name: str) -> Picture | None:
         for panel in own[len(shown) :]:
             panel.set_visible(False)
         own[0].set_ylabel("weight norm")
-    legend(figure, handles, min(LEGEND_PER_LINE, len(handles)))
+    legend(figure, handles)
     caption = f"2-norm of all weights, logarithmic. {BAND}"
     return picture(name, "Weight norms", caption + lambda_note(used), figure)
 

@@ -9,14 +9,16 @@ from suite.report import published
 from suite.report.document import Picture
 from suite.report.drawing import (
     DIVERGED,
-    LEGEND_PER_LINE,
+    LAMBDA,
     draw_mean,
     in_steps,
     legend,
+    legend_lines,
     panels,
     picture,
     row_style,
     scheme_style,
+    titles,
     variant_handles,
     variants,
 )
@@ -60,8 +62,10 @@ def return_figure(grid: Grid, game: str, phase: str) -> Picture | None:
     diverged = any(run.status == "diverged" for row in grid.rows for run in grid.at(row, game))
     if diverged:
         handles.append(Line2D([], [], label="diverged", **DIVERGED))
-    lines = math.ceil(len(handles) / LEGEND_PER_LINE) + bool(published_points)
-    figure, axes = panels(1, len(shown), 1.9, lines=lines, sharex=True, sharey=True)
+    lines = legend_lines(handles)
+    figure, axes = panels(
+        1, len(shown), 1.9, lines=lines + bool(published_points), sharex=True, sharey=True
+    )
     styles = variants(grid)
     for place, (scheme, rows) in enumerate(shown):
         for row in rows:
@@ -80,17 +84,8 @@ def return_figure(grid: Grid, game: str, phase: str) -> Picture | None:
     axes[0].set_ylabel(f"{what} return per episode")
     if published_points:
         drawn, _ = axes[0].get_legend_handles_labels()
-        figure.add_artist(
-            figure.legend(
-                handles=drawn[-len(published_points) :],
-                loc="lower center",
-                bbox_to_anchor=(0.5, 0.17 * (lines - 1) / figure.get_figheight()),
-                ncols=3,
-                frameon=False,
-                borderpad=0.1,
-            )
-        )
-    legend(figure, handles, min(LEGEND_PER_LINE, len(handles)))
+        legend(figure, drawn[-len(published_points) :], above=lines)
+    legend(figure, handles)
     rows = [row for _, rows in shown for row in rows]
     caption = f"{game}: {what} return over agent steps, a panel per scheme. {BAND}"
     caption += CROSS if diverged else ""
@@ -102,7 +97,10 @@ def return_figure(grid: Grid, game: str, phase: str) -> Picture | None:
             else " Dopamine's published training returns begin at 250,000 steps, beyond these runs."
         )
     return picture(
-        f"learning_{what}_{game}", f"{game}: {what} return", caption + lambda_note(rows), figure
+        f"learning_{what}_{grid.file_name(game)}",
+        f"{game}: {what} return",
+        caption + lambda_note(rows),
+        figure,
     )
 
 
@@ -127,14 +125,25 @@ def bleu_figure(grid: Grid, corpus: str, name: str) -> Picture | None:
     if not any(curves.values()):
         return None
     columns = min(3, len(shown))
-    figure, axes = panels(math.ceil(len(shown) / columns), columns, 1.9, sharex=True, sharey=True)
-    for panel, own in zip(axes, shown, strict=False):
+    labels = [
+        own[-1].label(grid.keys).replace(own[-1].scheme, LAMBDA, 1) if own != plain else "none"
+        for own in shown
+    ]
+    broken, title_lines = titles(labels, columns)
+    figure, axes = panels(
+        math.ceil(len(shown) / columns),
+        columns,
+        1.9,
+        title_lines=title_lines,
+        sharex=True,
+        sharey=True,
+    )
+    for panel, own, title in zip(axes, shown, broken, strict=False):
         for row in own:
             drawn = curves[row]
             if drawn is not None:
                 draw_mean(panel, drawn, scheme_style(row.scheme))
-        label = own[-1].label(grid.keys)
-        panel.set_title(label.replace(own[-1].scheme, "$\\lambda$", 1) if own != plain else "none")
+        panel.set_title(title)
         panel.set_xlim(left=0)
     for panel in axes[len(shown) :]:
         panel.set_visible(False)
@@ -144,7 +153,7 @@ def bleu_figure(grid: Grid, corpus: str, name: str) -> Picture | None:
         panel.tick_params(labelbottom=True)
     for panel in axes[::columns]:
         panel.set_ylabel("validation BLEU, tokenised")
-    legend(figure, scheme_handles(rows), 4)
+    legend(figure, scheme_handles(rows))
     caption = f"{corpus}: tokenised BLEU of the validation set after each epoch. {BAND}"
     return picture(
         name,

@@ -6,7 +6,7 @@ from html import escape
 from suite.report.document import Cell, Document, Picture, Section, Table
 
 STYLE = """
-body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 70rem;
+body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 82rem;
        margin: 2rem auto; padding: 0 1.5rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin-bottom: .4rem; }
 h2 { font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .6rem;

@@ -4,7 +4,16 @@ from suite.report import published
 from suite.report.document import Cell, Table, Value, cell
 from suite.report.grid import SCHEDULE, Grid, Row, Summary
 from suite.report.records import Record
-from suite.report.wording import COUNTS, lambda_note, listed, row_cells, row_head, spread, value
+from suite.report.wording import (
+    COUNTS,
+    digits,
+    lambda_note,
+    listed,
+    row_cells,
+    row_head,
+    spread,
+    value,
+)
 
 KEY = "eval/return"
 PAPER = "Bjorck, Weinberger and Gomes, AAAI 2021, Table 1"
@@ -69,10 +78,10 @@ def _cell(
     if not summary.present:
         return cell("-")
     marked = " (train)" if any(run.stands_in for run in grid.at(row, game)) else ""
-    lines = [spread(summary.mean, summary.deviation) + marked, summary.seeds]
+    lines = [spread(summary.mean, summary.deviation) + marked, f"{summary.seeds} seeds"]
     if theirs is not None:
-        difference = None if summary.mean is None else summary.mean - theirs
-        beside = "" if difference is None else f" ({value(difference, sign=True)})"
+        mean = summary.mean
+        beside = "" if mean is None else f" ({value(mean - theirs, digits(mean), sign=True)})"
         lines.append(f"paper {value(theirs, 0)}{beside}")
     return cell(*lines, bold=is_best)
 

@@ -55,7 +55,10 @@ def _games(records: Sequence[Record], last: int) -> Section:
         *([profile_figure(grid, normalised)] if normalised.games else []),
         *(return_figure(grid, game, "eval") for game in grid.subjects),
         *(return_figure(grid, game, "train") for game in grid.subjects),
-        *(quantile_figure(grid, game, f"quantiles_{game}") for game in grid.subjects),
+        *(
+            quantile_figure(grid, game, f"quantiles_{grid.file_name(game)}")
+            for game in grid.subjects
+        ),
         norm_figure(grid, "weight_norm_games"),
     ]
     return Section("DQN on Atari", _about(records, grid), tuple(tables), _drawn(pictures))
@@ -63,12 +66,17 @@ def _games(records: Sequence[Record], last: int) -> Section:
 
 def _translation(records: Sequence[Record], leave_out: Callable[[str], None]) -> Section:
     grid = Grid.of(records)
-    places = list(enumerate(grid.subjects, 1))
     tables = [bleu_table(grid, leave_out), difference_table(grid, TOKENISED, decimals=2)]
     pictures = [
         stability_figure(grid, TOKENISED, "test BLEU, tokenised", "stability_corpora"),
-        *(bleu_figure(grid, corpus, f"bleu_epochs_{place}") for place, corpus in places),
-        *(quantile_figure(grid, corpus, f"quantiles_corpus_{place}") for place, corpus in places),
+        *(
+            bleu_figure(grid, corpus, f"bleu_epochs_{grid.file_name(corpus)}")
+            for corpus in grid.subjects
+        ),
+        *(
+            quantile_figure(grid, corpus, f"quantiles_{grid.file_name(corpus)}")
+            for corpus in grid.subjects
+        ),
         norm_figure(grid, "weight_norm_corpora"),
     ]
     return Section("Translation", _about(records, grid), tuple(tables), _drawn(pictures))

@@ -1,7 +1,7 @@
 """Hyper-parameter stability: score against lambda per scheme, and performance profiles."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +9,12 @@ from suite.plot import SCHEME_COLOURS
 from suite.report.aggregates import SOURCE, Normalised, over_games
 from suite.report.document import Picture
 from suite.report.drawing import (
-    LEGEND_PER_LINE,
+    GREY,
+    LAMBDA,
     STYLES,
+    Style,
     legend,
+    legend_lines,
     panels,
     picture,
     row_style,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 4
 POINTS = 401
+TAU = "\N{GREEK SMALL LETTER TAU}"
 
 
 def stability_figure(grid: Grid, key: str, label: str, name: str) -> Picture | None:
@@ -49,21 +53,29 @@ def stability_figure(grid: Grid, key: str, label: str, name: str) -> Picture | N
     ]
     if not subjects:
         return None
+    handles = [
+        Line2D([], [], label=_label(grid, *line), **_line_style(grid, *line))
+        for line in _lines(grid)
+    ]
+    published = key == "eval/return" and any(
+        published_score(grid, row, subject) is not None for row in grid.rows for subject in subjects
+    )
+    if published:
+        handles.append(Line2D([], [], label="the paper's", **_hollow(), color=GREY))
     columns = min(COLUMNS, len(subjects))
-    figure, axes = panels(
-        math.ceil(len(subjects) / columns), columns, 1.35 if len(subjects) > 1 else 2.2, gap=0.5,
-        sharex=True,
-    )  # fmt: skip
-    published = False
+    height = 1.35 if len(subjects) > 1 else 2.2
+    rows_of_panels = math.ceil(len(subjects) / columns)
+    lines = legend_lines(handles)
+    figure, axes = panels(rows_of_panels, columns, height, gap=0.5, lines=lines, sharex=True)
     for panel, subject in zip(axes, subjects, strict=False):
-        for (scheme, extras), rows in _lines(grid).items():
-            style = scheme_style(scheme) | _marked(grid, extras)
-            if scheme == "none":
+        for line, rows in _lines(grid).items():
+            style = _line_style(grid, *line)
+            if line[0] == "none":
                 _draw_level(panel, grid, rows[0], subject, key, style)
-            else:
-                _draw_line(panel, grid, rows, subject, key, style)
-                if key == "eval/return":
-                    published |= _draw_published(panel, grid, rows, subject)
+                continue
+            _draw_line(panel, grid, rows, subject, key, style)
+            if published:
+                _draw_published(panel, grid, rows, subject)
         panel.set_title(subject)
         panel.margins(x=0.08)
     decays = sorted({row.weight_decay for row in grid.rows if row.weight_decay})
@@ -71,20 +83,15 @@ def stability_figure(grid: Grid, key: str, label: str, name: str) -> Picture | N
         axes[0].set_xscale("log")
         axes[0].set_xlim(decays[0] / 2, decays[-1] * 2)
         axes[0].minorticks_off()
+        axes[0].xaxis.set_major_formatter(lambda decay, _: f"1e{round(math.log10(decay))}")
     for panel in axes[len(subjects) :]:
         panel.set_visible(False)
     for panel in axes[max(0, len(subjects) - columns) : len(subjects)]:
-        panel.set_xlabel("$\\lambda$")
+        panel.set_xlabel(LAMBDA)
         panel.tick_params(labelbottom=True)
     for panel in axes[::columns]:
         panel.set_ylabel(label)
-    handles: list[Any] = []
-    for scheme, extras in _lines(grid):
-        text = " ".join([scheme, *map("=".join, zip(grid.keys, extras, strict=True))])
-        handles.append(Line2D([], [], label=text, **scheme_style(scheme), **_marked(grid, extras)))
-    if published:
-        handles.append(Line2D([], [], label="the paper's", **_hollow(), color="#555555"))
-    legend(figure, handles, len(handles))
+    legend(figure, handles)
     caption = (
         f"{label[0].upper()}{label[1:]} against lambda: mean over seeds, bars of one sample "
         "standard deviation. The level and its band are none's. A flat line is a scheme whose "
@@ -105,7 +112,7 @@ def profile_figure(grid: Grid, normalised: Normalised) -> Picture:
     low, high = float(min(0.0, pooled.min())), float(pooled.max())
     thresholds = np.linspace(low - 0.02 * (high - low), high + 0.02 * (high - low), POINTS)
     handles = variant_handles(grid, rows)
-    lines = math.ceil(len(handles) / LEGEND_PER_LINE)
+    lines = legend_lines(handles)
     figure, axes = panels(1, len(shown), 1.8, lines=lines, sharex=True, sharey=True)
     styles = variants(grid)
     for panel, (scheme, own) in zip(axes, shown, strict=True):
@@ -114,9 +121,9 @@ def profile_figure(grid: Grid, normalised: Normalised) -> Picture:
             place = len(panel.lines) * 11 % 60
             panel.plot(thresholds, share, markevery=(place, 60), **row_style(row, styles))
         panel.set_title(scheme, color=SCHEME_COLOURS[scheme], fontweight="bold")
-        panel.set_xlabel("threshold $\\tau$ (human-normalised)")
-    axes[0].set_ylabel("share of runs above $\\tau$")
-    legend(figure, handles, min(LEGEND_PER_LINE, len(handles)))
+        panel.set_xlabel(f"threshold {TAU} (human-normalised)")
+    axes[0].set_ylabel(f"share of runs above {TAU}")
+    legend(figure, handles)
     caption = f"Performance profiles ({SOURCE}). {over_games(normalised)}"
     name = "performance_profile"
     return picture(name, "Performance profiles", caption + lambda_note(rows), figure)
@@ -130,16 +137,21 @@ def _lines(grid: Grid) -> dict[tuple[str, tuple[str, ...]], list[Row]]:
     return {line: sorted(rows, key=lambda row: row.weight_decay) for line, rows in found.items()}
 
 
-def _marked(grid: Grid, extras: tuple[str, ...]) -> dict[str, Any]:
-    """A line style of its own where lines differ in more than the scheme."""
+def _label(grid: Grid, scheme: str, extras: tuple[str, ...]) -> str:
+    return " ".join([scheme, *map("=".join, zip(grid.keys, extras, strict=True))])
+
+
+def _line_style(grid: Grid, scheme: str, extras: tuple[str, ...]) -> Style:
+    """By scheme; where lines differ in more than that, the line style tells the rest apart."""
     several = sorted({row.extras for row in grid.rows})
-    if len(several) < 2:
-        return {}
-    return {"linestyle": STYLES[several.index(extras) % len(STYLES)]}
+    style = scheme_style(scheme)
+    if len(several) > 1:
+        style["linestyle"] = STYLES[several.index(extras) % len(STYLES)]
+    return style
 
 
 def _draw_line(
-    panel: "Axes", grid: Grid, rows: list[Row], subject: str, key: str, style: dict[str, Any]
+    panel: "Axes", grid: Grid, rows: list[Row], subject: str, key: str, style: Style
 ) -> None:
     found = [(row.weight_decay, grid.summary(row, subject, key)) for row in rows]
     points = [(decay, s.mean, s.deviation or 0.0) for decay, s in found if s.mean is not None]
@@ -148,9 +160,7 @@ def _draw_line(
         panel.errorbar(decays, means, deviations, capsize=2, elinewidth=0.8, **style)
 
 
-def _draw_level(
-    panel: "Axes", grid: Grid, row: Row, subject: str, key: str, style: dict[str, Any]
-) -> None:
+def _draw_level(panel: "Axes", grid: Grid, row: Row, subject: str, key: str, style: Style) -> None:
     summary = grid.summary(row, subject, key)
     if summary.mean is None:
         return
@@ -160,18 +170,17 @@ def _draw_level(
         panel.axhspan(low, high, color=style["color"], alpha=0.1, linewidth=0)
 
 
-def _draw_published(panel: "Axes", grid: Grid, rows: list[Row], subject: str) -> bool:
-    """The paper's means at the same lambdas; whether there are any."""
+def _draw_published(panel: "Axes", grid: Grid, rows: list[Row], subject: str) -> None:
+    """The paper's means at the same lambdas."""
     found = [(row.weight_decay, published_score(grid, row, subject)) for row in rows]
     points = [(decay, score) for decay, score in found if score is not None]
     if points:
         panel.plot(
             *zip(*points, strict=True), color=SCHEME_COLOURS[rows[0].scheme], zorder=1, **_hollow()
         )
-    return bool(points)
 
 
-def _hollow() -> dict[str, Any]:
+def _hollow() -> Style:
     return {
         "linestyle": "none",
         "marker": "o",

@@ -20,16 +20,22 @@ def value(number: float | None, decimals: int | None = None, sign: bool = False)
     if number is None:
         return NOTHING
     if decimals is None:
-        decimals = 0 if abs(number) >= 99.95 else 1
+        decimals = digits(number)
     number = round(number, decimals) or 0.0  # no minus before zero
     text = f"{number:+,.{decimals}f}" if sign else f"{number:,.{decimals}f}"
     return text.replace("-", MINUS)
+
+
+def digits(number: float) -> int:
+    """Digits after the point of a score: one below a hundred."""
+    return 0 if abs(number) >= 99.95 else 1
 
 
 def spread(mean: float | None, deviation: float | None, decimals: int | None = None) -> str:
     """Mean and standard deviation; `-` for that of a single run."""
     if mean is None:
         return NOTHING
+    decimals = digits(mean) if decimals is None else decimals
     return f"{value(mean, decimals)} {PLUS_MINUS} {value(deviation, decimals)}"
 
 
