@@ -17,8 +17,8 @@ from suite.training import Job, Pair, record_failure
 
 WAIT = 1.0
 """Seconds to wait for a job's end before the display is renewed."""
-LOOK_AGAIN = 5.0
-"""Seconds between attempts at runs that another process holds."""
+LATER = 5.0
+"""Seconds before the next attempt at a run that another process holds, or whose own was lost."""
 NO_SPACE = os.strerror(errno.ENOSPC)
 
 
@@ -63,8 +63,7 @@ class Driver:
         self._queue: deque[Job] = deque()
         self._running = 0
         self._attempts: Counter[Path] = Counter()
-        self._elsewhere: list[Job] = []
-        self._look_again = 0.0
+        self._later: list[tuple[float, Job]] = []  # with the time before which it is not started
 
     def train(self, jobs: Sequence[Job]) -> int:
         """Train; returns the exit code: 0, or that of the signal that stopped it.
@@ -74,11 +73,11 @@ class Driver:
         """
         self._queue.extend(jobs)
         stopping = False
-        while self._queue or self._running or self._elsewhere:
+        while self._queue or self._running or self._later:
             if self._stop() and not stopping:
                 stopping = True
                 self._queue.clear()
-                self._elsewhere.clear()
+                self._later.clear()
                 self._pool.stop()
             self._start()
             self._tick()
@@ -86,13 +85,13 @@ class Driver:
                 self._running -= 1
                 self._handle(job, ending)
             if not self._running and not self._queue:
-                time.sleep(WAIT if self._elsewhere else 0)
+                time.sleep(WAIT if self._later else 0)
         return self._stop.exit_code if self._stop() else 0
 
     def _start(self) -> None:
-        if self._elsewhere and time.monotonic() >= self._look_again:
-            self._queue.extend(self._elsewhere)
-            self._elsewhere.clear()
+        now = time.monotonic()
+        self._queue.extend(job for due, job in self._later if due <= now)
+        self._later = [(due, job) for due, job in self._later if due > now]
         while self._queue and self._running < self._at_once:
             self._pool.start(self._queue.popleft())
             self._running += 1
@@ -111,8 +110,7 @@ class Driver:
                 if failed and ending.code == 1:
                     self._after_failure(job, failed)
                 held = [pair for pair in left if pair not in failed]  # by another process
-                self._elsewhere += split(job.of(held))
-                self._look_again = time.monotonic() + LOOK_AGAIN
+                self._start_later(split(job.of(held)))
             case 2 if len(left) > 1:  # one of them is to blame; the others may go on
                 self._queue.extend(split(job.of(left)))
             case 2:
@@ -127,9 +125,12 @@ class Driver:
 
     def _after_loss(self, job: Job, left: Sequence[Pair], ending: Ending) -> None:
         if self._again(left):
-            self._queue.append(job.of(left))
+            self._start_later([job.of(left)])  # a lost machine may not be noticed at once
         else:
             _record(left, LostError(f"its process was lost again and again; {ending.message}"))
+
+    def _start_later(self, jobs: Sequence[Job]) -> None:
+        self._later += [(time.monotonic() + LATER, job) for job in jobs]
 
     def _again(self, pairs: Sequence[Pair]) -> bool:
         """Whether these runs get one more attempt."""

@@ -67,9 +67,13 @@ def read_grid(file: Path, runs: Path, machine: Mapping[str, Any]) -> Grid:
             given twice, a game or corpus that does not exist, or no run at all.
     """
     found: dict[Path, GridRun] = {}
-    for node in compose(read_text(file, "grid"), str(file)):
-        for run in _Document(node, str(file), machine).runs(runs):
-            found.setdefault(run.run.path, run)
+    try:
+        for node in compose(read_text(file, "grid"), str(file)):
+            for run in _Document(node, str(file), machine).runs(runs):
+                found.setdefault(run.run.path, run)
+    except (UserError, ValueError) as error:  # a workload's ConfigError is a ValueError
+        named = str(file) in str(error)
+        raise UserError(str(error) if named else f"{file}: {error}") from error
     if not found:
         raise UserError(f"{file}: the grid has no runs; give `axes` with values to combine")
     return Grid(file, tuple(found.values()))
@@ -97,14 +101,11 @@ class _Document:
 
     def runs(self, folder: Path) -> Iterator[GridRun]:
         """Every run of the product that is not excluded, then the included ones."""
-        try:
-            for run in self._product(self._axes, folder):
-                if not any(_matches(run, values) for values in self._exclude):
-                    yield run
-            for values in self._include:
-                yield from self._product(values, folder)
-        except (ValueError, UserError) as error:  # a workload's ConfigError is a ValueError
-            raise UserError(f"{self._name}: {error}") from error
+        for run in self._product(self._axes, folder):
+            if not any(_matches(run, values) for values in self._exclude):
+                yield run
+        for values in self._include:
+            yield from self._product(values, folder)
 
     def _product(self, axes: Mapping[str, list[Any]], folder: Path) -> Iterator[GridRun]:
         workload = self._workload

@@ -144,8 +144,19 @@ class RayPool:
         except TaskCancelledError:  # it had not begun
             return Ending(130)
         except RayError as error:
-            return Ending(LOST, " ".join(f"{type(error).__name__}: {error}".split())[:300])
+            problem = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            self._check_cluster(problem)
+            return Ending(LOST, problem)
         return ending
+
+    def _check_cluster(self, problem: str) -> None:
+        """A lost worker is one thing; without any node there is nobody left to work."""
+        from ray.exceptions import RayError
+
+        with suppress(RayError, ConnectionError, RuntimeError):
+            if any(node["Alive"] for node in self._ray.nodes()):
+                return
+        raise UserError(f"the Ray cluster has ended ({problem}); the same command goes on")
 
 
 def _import_ray() -> Any:

@@ -1,0 +1,50 @@
+"""How many jobs machines run at once, and the share of each."""
+
+import pytest
+
+from suite.batch.capacity import Capacity, Demand, Node, capacity
+from suite.errors import UserError
+from suite.resources import Room
+
+LAPTOP = Node(memory=24_000, cores=2, gpus=())
+BOX = Node(memory=64_000, cores=16, gpus=(80_000, 80_000))
+SMALL = Node(memory=10_000, cores=4, gpus=(24_000,))
+
+
+@pytest.mark.parametrize(
+    ("demand", "nodes", "expected"),
+    [
+        (Demand(), [LAPTOP], Capacity(2, 1, 0.0, Room(12_000, 0))),
+        (Demand(jobs=1), [LAPTOP], Capacity(1, 1, 0.0, Room(24_000, 0))),
+        (Demand(jobs=4), [LAPTOP], Capacity(4, 1, 0.0, Room(6_000, 0))),
+        (Demand(cpus=2), [LAPTOP], Capacity(1, 2, 0.0, Room(24_000, 0))),
+        # a GPU each, and the cores shared
+        (Demand(), [BOX], Capacity(2, 8, 1.0, Room(32_000, 80_000))),
+        (Demand(gpus=0.25), [BOX], Capacity(8, 2, 0.25, Room(8_000, 20_000))),
+        (Demand(gpus=2), [BOX], Capacity(1, 16, 2.0, Room(64_000, 80_000))),
+        (Demand(gpus=0), [BOX], Capacity(16, 1, 0.0, Room(4_000, 0))),
+        # of several machines the smallest share counts
+        (Demand(), [BOX, SMALL], Capacity(3, 4, 1.0, Room(10_000, 24_000))),
+        # a machine without a GPU takes no part where jobs need one
+        (Demand(), [BOX, LAPTOP], Capacity(2, 8, 1.0, Room(32_000, 80_000))),
+    ],
+)
+def test_jobs_and_shares(demand, nodes, expected):
+    assert capacity(demand, nodes) == expected
+
+
+@pytest.mark.parametrize(
+    ("demand", "message"),
+    [
+        (Demand(gpus=3), "no machine has more than 2 GPUs and 16 cores"),
+        (Demand(cpus=32), "a job takes 1 GPUs and 32 cores"),
+        (Demand(jobs=0), "--jobs: 0 is below 1"),
+        (Demand(cpus=0), "--cpus-per-job: 0 is below 1"),
+        (Demand(gpus=-1), "--gpus-per-job: -1 is negative"),
+        (Demand(gpus=1.5), "--gpus-per-job: 1.5 is neither a fraction of 1 nor a whole number"),
+    ],
+)
+def test_what_cannot_be_had_is_said_with_what_there_is(demand, message):
+    with pytest.raises(UserError) as error:
+        capacity(demand, [BOX, LAPTOP])
+    assert message in str(error.value)

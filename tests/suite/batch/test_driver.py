@@ -1,0 +1,179 @@
+"""From jobs to finished runs, with a pool whose jobs end as a test says."""
+
+from pathlib import Path
+
+import pytest
+
+from suite.batch import driver
+from suite.batch.capacity import Capacity
+from suite.batch.driver import Driver, Retries
+from suite.batch.packing import pack
+from suite.batch.work import LOST, Ending
+from suite.errors import UserError
+from suite.resources import Room
+from suite.stop import StopRequest
+from suite.training import record_failure
+from tests.suite.batch.grids import SMALL, grid_of
+from tests.suite.runs import finish
+
+ONE = Capacity(jobs=1, cpus=1, gpus=0.0, room=Room(10**12, 0))
+
+
+class ScriptedPool:
+    """Ends jobs in the order they were started: `script(job, how often it was tried)`.
+
+    Attributes:
+        started: the seeds of every job started, in order.
+        most: jobs that ran at once.
+    """
+
+    def __init__(self, script):
+        self.script, self.started, self.stopped = script, [], False
+        self.running, self.most = [], 0
+
+    def start(self, job):
+        self.started.append([member.seed for member in job.members])
+        self.running.append(job)
+        self.most = max(self.most, len(self.running))
+
+    def ended(self, seconds):
+        if not self.running:
+            return []
+        job = self.running.pop(0)
+        return [(job, self.script(job, self.started.count([m.seed for m in job.members])))]
+
+    def stop(self):
+        self.stopped = True
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(driver, "LATER", 0.0)
+    monkeypatch.setattr(driver, "WAIT", 0.0)
+
+
+@pytest.fixture
+def jobs():
+    """A population of the seeds 0 and 1."""
+    grid = grid_of(SMALL + "exclude: [{game: Pong}, {scheme: l2}]\n")
+    return pack(grid.runs, ONE, Path("runs"))
+
+
+def through(job, times=1):
+    for _, run in job.pairs():
+        run.create()
+        finish(run)
+    return Ending(0)
+
+
+def fail(job, error):
+    for _, run in job.pairs():
+        run.create()
+    record_failure([run for _, run in job.pairs()], error)
+    return Ending(1)
+
+
+def drive(jobs, script, *, at_once=1, retries=None, stop=None):
+    pool = ScriptedPool(script)
+    retries, stop = retries or Retries(), stop or StopRequest()
+    code = Driver(pool, at_once, retries, stop, tick=lambda: None).train(jobs)
+    return code, pool
+
+
+def failures(jobs):
+    return [run.failure() for job in jobs for _, run in job.pairs()]
+
+
+def test_every_job_is_trained_once_and_no_more_at_once_than_allowed():
+    grid = grid_of(SMALL)
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Room(10**12, 0)), Path("runs"))
+    code, pool = drive(jobs, through, at_once=3)
+    assert (code, len(pool.started), pool.most) == (0, 12, 3)
+    assert all(run.run.done() for run in grid.runs)
+
+
+def test_a_lost_process_is_replaced_and_what_it_had_finished_is_not_trained_again(jobs):
+    def script(job, times):
+        if len(job.members) > 1:
+            through(job.of(job.pairs()[:1]))
+            return Ending(LOST, "WorkerCrashedError")
+        return through(job)
+
+    code, pool = drive(jobs, script)
+    assert (code, pool.started) == (0, [[0, 1], [1]])
+    assert failures(jobs) == [None, None]
+
+
+def test_a_process_lost_more_often_than_allowed_is_a_failure_of_its_runs(jobs):
+    code, pool = drive(jobs, lambda job, times: Ending(LOST, "gone"), retries=Retries(most=2))
+    assert (code, len(pool.started)) == (0, 3)
+    assert failures(jobs) == ["LostError: its process was lost again and again; gone"] * 2
+
+
+def test_a_failure_is_kept_and_not_tried_again_unless_it_was_chosen(jobs):
+    def script(job, times):
+        return fail(job, MemoryError("full")) if times == 1 else through(job)
+
+    _, pool = drive(jobs, script, retries=Retries(errors=("OSError",)))
+    assert (len(pool.started), failures(jobs)) == (1, ["MemoryError: full"] * 2)
+    _, pool = drive(jobs, script, retries=Retries(errors=("MemoryError",)))
+    assert len(pool.started) == 2
+    assert all(run.done() for job in jobs for _, run in job.pairs())
+
+
+def test_a_chosen_failure_is_tried_as_often_as_allowed(jobs):
+    script = lambda job, times: fail(job, MemoryError("full"))  # noqa: E731
+    _, pool = drive(jobs, script, retries=Retries(most=2, errors=("MemoryError",)))
+    assert len(pool.started) == 3
+
+
+def test_of_a_population_that_is_refused_only_the_run_to_blame_fails(jobs):
+    def script(job, times):
+        return Ending(2, "damaged") if 0 in [m.seed for m in job.members] else through(job)
+
+    _, pool = drive(jobs, script)
+    assert pool.started == [[0, 1], [0], [1]]
+    assert failures(jobs) == ["UserError: damaged", None]
+
+
+def test_runs_that_another_process_holds_are_waited_for(jobs):
+    def script(job, times):
+        if times == 1:  # held by somebody: the job ends at once, with nothing done
+            return Ending(0)
+        return through(job)
+
+    _, pool = drive(jobs, script)
+    assert pool.started == [[0, 1], [0], [1], [0], [1]]
+
+
+def test_runs_that_another_process_finishes_are_not_trained_again(jobs):
+    def script(job, times):
+        if len(job.members) > 1:
+            through(job)  # by somebody else, while this job found the locks held
+        return Ending(0)
+
+    _, pool = drive(jobs, script)
+    assert pool.started == [[0, 1]]
+
+
+def test_a_full_disk_ends_the_batch(jobs):
+    with pytest.raises(UserError, match="make room and give the same command again"):
+        drive(jobs, lambda job, times: Ending(2, "OSError: [Errno 28] No space left on device"))
+
+
+def test_a_wish_to_stop_reaches_the_pool_and_starts_nothing_more():
+    stop = StopRequest()
+    grid = grid_of(SMALL)
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Room(10**12, 0)), Path("runs"))
+
+    def script(job, times):
+        stop._handle(15, None)
+        return Ending(143)
+
+    code, pool = drive(jobs, script, at_once=2, stop=stop)
+    assert (code, pool.stopped, len(pool.started)) == (143, True, 2)
+    assert failures(jobs) == [None] * 12

@@ -1,0 +1,102 @@
+"""Batches on real Ray workers, killed at bad moments."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from suite.heartbeat import FILE
+from suite.run_directory import read_json
+from tests.suite.batch.grids import grid_of, write_grid
+
+pytest.importorskip("ray", reason="the extra `batch` is not installed")
+
+TINY = """\
+workload: rl
+preset: demo
+base:
+  training_steps: 500
+  evaluation_steps: 0
+  warm_up: 100
+  log_every: 100
+  checkpoint_every: 100
+axes:
+  game: [Pong, Breakout]
+  scheme: [l2]
+  weight_decay: [1.0e-3]
+"""
+BATCH = [sys.executable, "-m", "suite", "batch", "grid.yaml", "--jobs", "2", "--device", "cpu"]
+ROWS = ("metrics.jsonl", "eval.jsonl")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = Path(__file__).parents[3]
+    monkeypatch.setenv("PYTHONPATH", f"{root}:{os.environ.get('PYTHONPATH', '')}")
+    write_grid(TINY)
+
+
+def batch(*flags):
+    return subprocess.run([*BATCH, *flags], capture_output=True, text=True, timeout=300)
+
+
+def start_batch():
+    return subprocess.Popen(BATCH, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def trainer_of(run):
+    """The process that trains a run, once it has passed its first checkpoint."""
+    for _ in range(1_200):
+        time.sleep(0.1)
+        with suppress(KeyError, TypeError):
+            if (run.path / "checkpoint" / "checkpoint.json").exists():
+                return read_json(run.path / FILE)["process"]
+    raise AssertionError("the batch did not come to a checkpoint")
+
+
+def rows(runs):
+    return {
+        (run.recipe.game, name): (runs / run.run.path.relative_to("runs") / name).read_bytes()
+        for run in grid_of(TINY).runs
+        for name in ROWS
+    }
+
+
+def test_a_batch_whose_worker_and_then_driver_are_killed_ends_as_an_undisturbed_one():
+    pong, breakout = (run.run for run in grid_of(TINY).runs)
+    driver = start_batch()
+    os.kill(trainer_of(pong), signal.SIGKILL)
+    os.kill(trainer_of(breakout), 0)  # the other one trains on
+    trainer = trainer_of(breakout)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    for _ in range(300):  # its workers follow it
+        time.sleep(0.1)
+        with suppress(ProcessLookupError):
+            os.kill(trainer, 0)
+            continue
+        break
+    again = batch()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "2 of 2 done" in again.stdout
+    assert batch("--runs", "undisturbed", "--jobs", "1").returncode == 0
+    assert rows(Path("runs")) == rows(Path("undisturbed"))
+
+
+def test_an_interrupted_batch_saves_and_ends_with_the_signals_code():
+    pong, breakout = (run.run for run in grid_of(TINY).runs)
+    driver = start_batch()
+    trainer_of(pong)
+    trainer_of(breakout)
+    driver.send_signal(signal.SIGINT)
+    output, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert b"The same command goes on" in output
+    assert {run.status() for run in (pong, breakout)} == {"unfinished"}
+    assert not (pong.path / FILE).exists()
