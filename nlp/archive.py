@@ -35,7 +35,8 @@ def extract(archive: Path, wanted: Iterable[str], folder: Path) -> None:
                     packed = found[0].name.endswith(".gz")
                     shutil.copyfileobj(gzip.GzipFile(fileobj=source) if packed else source, target)
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
-        raise ConfigError(f"{archive} cannot be read as an archive: {error}") from error
+        reason = str(error).partition("\n")[0].removesuffix(":")  # tarfile lists all it has tried
+        raise ConfigError(f"{archive} cannot be read as an archive: {reason}") from error
 
 
 def collect(source: Path, wanted: Iterable[str], folder: Path) -> None:

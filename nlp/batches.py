@@ -1,6 +1,6 @@
 """Batches of one epoch from fairseq's own iterator, resumable inside an epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nlp.network import MAX_POSITIONS, quiet
@@ -12,7 +12,8 @@ class TrainingBatches:
     """The training batches of the present epoch, as a loader for Lightning's Trainer.
 
     The order is fairseq's: pairs of similar length share a batch of at most `max_tokens`, batches
-    are shuffled anew in every epoch by the seed and the epoch. With several processes, each takes
+    are shuffled anew in every epoch by the seed and the epoch. As with fairseq, the batch of the
+    longest pairs is left out where it is no multiple of 8 pairs. With several processes, each takes
     every `shards`-th batch; where they do not come out even the last ones get an empty batch, `{}`.
 
     Args:
@@ -26,25 +27,33 @@ class TrainingBatches:
     def __init__(
         self, task: Any, max_tokens: int, seed: int, shard: int, shards: int, prefetch: int
     ) -> None:
-        with quiet():
-            self._epochs = task.get_batch_iterator(
-                dataset=task.dataset("train"),
-                max_tokens=max_tokens,
-                max_positions=(MAX_POSITIONS, MAX_POSITIONS),
-                required_batch_size_multiple=8,
-                seed=seed,
-                num_shards=shards,
-                shard_id=shard,
-                epoch=1,
-                data_buffer_size=prefetch,
-            )
+        self._new_iterator: Callable[[], Any] = lambda: task.get_batch_iterator(
+            dataset=task.dataset("train"),
+            max_tokens=max_tokens,
+            max_positions=(MAX_POSITIONS, MAX_POSITIONS),
+            required_batch_size_multiple=8,
+            seed=seed,
+            num_shards=shards,
+            shard_id=shard,
+            epoch=1,
+            data_buffer_size=prefetch,
+            disable_iterator_cache=True,
+        )
+        self.place(0, 0)
         self.per_epoch = len(self._epochs)
 
     def place(self, epoch: int, done: int) -> None:
         """Continue with epoch `epoch`, counted from 0, after `done` of this process's batches."""
         state = {"epoch": epoch + 1, "iterations_in_epoch": done, "shuffle": True, "version": 2}
         with quiet():
+            # of one that has come to its end, fairseq would skip the epoch that is asked for
+            self._epochs = self._new_iterator()
             self._epochs.load_state_dict(state)
+
+    def first(self) -> Batch:
+        """The batch of the shortest pairs, whatever this process's share is."""
+        batch: Batch = self._epochs.first_batch
+        return batch
 
     def __iter__(self) -> Iterator[Batch]:
         with quiet():
@@ -54,7 +63,8 @@ class TrainingBatches:
 
 
 def validation_batches(task: Any, split: str, max_tokens: int) -> Iterator[Batch]:
-    """Every pair of a split once, in batches of similar length."""
+    """A split in batches of pairs of similar length, as fairseq validates: without the last batch,
+    of the longest pairs, where that is no multiple of 8 pairs."""
     with quiet():
         epochs = task.get_batch_iterator(
             dataset=task.dataset(split),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,14 @@ FORMAT = 1
 KNOWN = ("iwslt14", "multi30k", "grammar")
 
 
-def corpus_folder(data_dir: Path, name: str, bpe: int, joined: bool) -> Path:
+def corpus_name(data: str) -> str:
+    """The corpus's own name; of a user's folder the last one of its path, also for `.`."""
+    return Path(os.path.abspath(data)).name
+
+
+def corpus_folder(data_dir: Path, data: str, bpe: int, joined: bool) -> Path:
     """`data/multi30k/bpe-5000-joined`; of a user's folder, its last name stands for it."""
-    return data_dir / Path(name).name / f"bpe-{bpe}{'-joined' if joined else ''}"
+    return data_dir / corpus_name(data) / f"bpe-{bpe}{'-joined' if joined else ''}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,23 @@ class Corpus:
     def dictionary(self, language: str) -> Path:
         """fairseq's dictionary of a language."""
         return self.folder / f"dict.{language}.txt"
+
+    def check_batches(self, max_tokens: int) -> None:
+        """Raise ConfigError where train or valid has a pair that fits no batch of `max_tokens`, or
+        fewer than 8 pairs: of those fairseq may make no batch at all."""
+        for split in ("train", "valid"):
+            pairs = self.splits[split]["pairs"]
+            if pairs < 8:
+                raise ConfigError(f"data: {self.name} has {pairs} {split} pairs; 8 are needed")
+            sides = (self.text(split, "bpe", language) for language in (self.source, self.target))
+            # subwords are one more than the spaces between them, and an end mark follows
+            lengths = [max(s.count(" "), t.count(" ")) + 2 for s, t in zip(*sides, strict=True)]
+            tokens = max(lengths)
+            if tokens > max_tokens:
+                raise ConfigError(
+                    f"max_tokens: {max_tokens:,} is smaller than pair {lengths.index(tokens) + 1} "
+                    f"of {split}, which has {tokens:,} tokens; choose --max-tokens {tokens} or more"
+                )
 
     def text(self, split: str, kind: str, language: str) -> list[str]:
         """Lines of a split as text: `raw`, `tok` (tokenised, lower-cased) or `bpe`."""

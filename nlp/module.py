@@ -14,7 +14,7 @@ from nlp.batches import Batch, TrainingBatches
 from nlp.config import Member, Recipe, learning_rate
 from nlp.corpus import Corpus
 from nlp.loss import BITS, TokenLoss, batch_loss
-from nlp.network import build_model, build_task, check_lengths, load_split
+from nlp.network import build_model, build_task, load_split
 from shared_optim import WeightDecayAdam, decay_groups, lambdas, observe_step
 
 
@@ -58,11 +58,10 @@ class TranslationModule(lightning.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.recipe, self.member, self.corpus, self.shards = recipe, member, corpus, shards
+        corpus.check_batches(recipe.max_tokens)
         self.task = build_task(recipe, corpus)
         for split in ("train", "valid", "test"):
             load_split(self.task, split)
-        for split in ("train", "valid"):
-            check_lengths(self.task, split, recipe.max_tokens)
         torch.manual_seed(member.seed)
         self.model: nn.Module = build_model(recipe, self.task)
         self.batches = TrainingBatches(
@@ -75,7 +74,6 @@ class TranslationModule(lightning.LightningModule):
         self.diverged = False
         self.stop_asked = False  # by this process
         self.stopping = False  # by any process
-        self._dummy: Batch = {}
         self._optimizer: WeightDecayAdam | None = None
 
     @property
@@ -133,11 +131,11 @@ class TranslationModule(lightning.LightningModule):
             self._update()
 
     def _loss(self, batch: Batch) -> Tensor:
-        """The summed loss. An empty batch repeats an earlier one and counts nothing."""
+        """The summed loss. In place of an empty batch stands another, which counts nothing."""
         if not batch:
-            nothing: Tensor = self._batch_loss(self._dummy).loss * 0.0
+            another = self.transfer_batch_to_device(self.batches.first(), self.device, 0)
+            nothing: Tensor = self._batch_loss(another).loss * 0.0
             return nothing
-        self._dummy = self._dummy or batch
         sums = self._batch_loss(batch)
         counted = torch.stack([sums.loss.detach().double(), sums.nll.double()]).cpu()
         self._update_sums[:2] += counted

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from nlp.config import ConfigError, Recipe
+from nlp.config import Recipe
 from nlp.corpus import Corpus
 
 MAX_POSITIONS = 1024
@@ -88,21 +88,3 @@ def load_split(task: Any, split: str) -> Any:
     with quiet():
         task.load_dataset(split)
     return task.dataset(split)
-
-
-def check_lengths(task: Any, split: str, max_tokens: int) -> None:
-    """Raise ConfigError for a pair that fits neither a batch of `max_tokens` nor the model."""
-    dataset = task.dataset(split)
-    longest = dataset.sizes.max(axis=1)
-    worst = int(longest.argmax())
-    tokens = int(longest[worst])
-    if tokens > max_tokens:
-        raise ConfigError(
-            f"max_tokens: {max_tokens:,} is smaller than pair {worst + 1} of {split}, which has "
-            f"{tokens:,} tokens; choose --max-tokens {tokens} or more"
-        )
-    if tokens > MAX_POSITIONS:
-        raise ConfigError(
-            f"data: pair {worst + 1} of {split} has {tokens:,} tokens, the model takes "
-            f"{MAX_POSITIONS:,}; leave it out and prepare the corpus again"
-        )

@@ -1,6 +1,7 @@
 """A published corpus's files in `data/NAME/original/`, from the publisher or from the user."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,13 @@ def _from_publisher(
     published: Published, downloads: Path, folder: Path, progress: Progress
 ) -> None:
     paths = {url: downloads / url.rpartition("/")[2] for url in published.urls}
-    for url, path in paths.items():
-        if not path.exists():
-            download(url, path, progress)
+    try:
+        for url, path in paths.items():
+            if not path.exists():
+                download(url, path, progress)
+    finally:
+        with suppress(OSError):  # not empty
+            downloads.rmdir()
     with making(folder, {"urls": list(published.urls)}) as (new, _):
         for url, path in paths.items():
             try:

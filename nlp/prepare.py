@@ -11,7 +11,6 @@ Each arrow ends in a stage (`nlp/stages.py`): finished ones are not done again.
 """
 
 import hashlib
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from nlp import sources
 from nlp.assembly import make_corpus
 from nlp.bpe import learn
 from nlp.config import ConfigError
-from nlp.corpus import KNOWN, Corpus, corpus_folder
+from nlp.corpus import KNOWN, Corpus, corpus_folder, corpus_name
 from nlp.order import Order
 from nlp.original import original
 from nlp.parallel import Lines, cores, workers
@@ -71,8 +70,6 @@ def prepare(
 def _order(
     name: str, archive: Path | None, source: str, target: str, bpe: int, joined: bool
 ) -> Order:
-    if importlib.util.find_spec("fairseq") is None:
-        raise ConfigError("preparation needs fairseq: install the extra with `make demo`")
     if bpe < 1:
         raise ConfigError(f"bpe: {bpe} is not a number of merge operations, 1 or more")
     if name in KNOWN:
@@ -86,7 +83,7 @@ def _order(
         raise ConfigError(f"{name!r} is none of {', '.join(KNOWN)} and no folder of parallel text")
     if archive is not None:
         raise ConfigError(f"archive: goes with {' or '.join(PUBLISHED)}, not with a folder")
-    own = folder.resolve().name
+    own = corpus_name(name)
     if own in KNOWN or not own:
         raise ConfigError(f"{name}: {own!r} cannot name your own text; rename the folder")
     for language in (source, target):

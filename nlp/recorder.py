@@ -1,6 +1,7 @@
 """After each batch: hand out rows and progress, save checkpoints, stop when asked to; after each
 epoch: validation."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -82,15 +83,18 @@ class Recorder(lightning.Callback):
 
         Raises:
             CheckpointError: it cannot be read; nothing has been changed.
+            ConfigError: it was made with other dictionaries.
         """
-        state = resume(self._module, self._files, previous=previous, check=self._check_log)
+        state = resume(self._module, self._files, previous=previous, check=self._check)
         if previous and state:
             self._files.withdraw_latest()
         self._log.rewind(state.get("log_position", {}))
         self._latest, self._best = state.get("latest", {}), state.get("best", {})
         self._saved_updates = self._module.place.updates
 
-    def _check_log(self, state: dict[str, Any]) -> None:
+    def _check(self, state: dict[str, Any]) -> None:
+        corpus = self._module.corpus
+        trained.check_dictionaries(corpus, state["dictionaries"], self._files.folder)
         for name, size in self._log.position().items():
             if size < state["log_position"].get(name, 0):
                 raise CheckpointError(
@@ -115,23 +119,19 @@ class Recorder(lightning.Callback):
         self._report("training", module.place.batches, module.batches.per_epoch)
         trainer.should_stop = stopping or module.diverged
 
-    def on_train_epoch_end(self, *_: Any) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         module = self._module
         if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
             return
         figures = module.end_epoch()
         row = {"epoch": module.place.epoch, "updates": module.place.updates, **figures}
         row |= losses(module.model, module.task, "valid", module.recipe)
-        translations = translate_split(
-            module.model,
-            module.task,
-            "valid",
-            module.recipe,
-            sentences=module.recipe.validation_sentences,
-            progress=lambda done, of: self._report("validation", done, of),
-        )
-        row["valid/bleu"] = tokenised_bleu(translations, module.corpus).value
-        self._keep_weights(row)
+        module.diverged = not math.isfinite(row["valid/loss"])
+        if module.diverged:  # in the epoch's last update; such weights cannot decode
+            trainer.should_stop = True
+        else:
+            row["valid/bleu"] = self._valid_bleu()
+            self._keep_weights(row)
         self._log.evaluation(row)
         self._latest |= row
         self._save()
@@ -166,6 +166,18 @@ class Recorder(lightning.Callback):
             return Outcome("diverged", figures)
         return Outcome("finished" if "test/bleu" in figures else "interrupted", figures)
 
+    def _valid_bleu(self) -> float:
+        module = self._module
+        translations = translate_split(
+            module.model,
+            module.task,
+            "valid",
+            module.recipe,
+            sentences=module.recipe.validation_sentences,
+            progress=lambda done, of: self._report("validation", done, of),
+        )
+        return tokenised_bleu(translations, module.corpus).value
+
     def _keep_weights(self, row: dict[str, Any]) -> None:
         module, epoch = self._module, self._module.place.epoch
         path = trained.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
@@ -176,7 +188,12 @@ class Recorder(lightning.Callback):
 
     def _save(self) -> None:
         place = self._module.place
-        beside = {"latest": self._latest, "best": self._best, "log_position": self._log.position()}
+        beside = {
+            "latest": self._latest,
+            "best": self._best,
+            "log_position": self._log.position(),
+            "dictionaries": trained.dictionary_digests(self._module.corpus),
+        }
         state = capture(self._module) | beside
         name = f"{place.epoch:03d}-{place.batches:06d}.pt"
         digest = self._files.write(name, lambda stream: torch.save(state, stream))

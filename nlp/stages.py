@@ -47,7 +47,15 @@ def making(folder: Path, inputs: Mapping[str, Any]) -> Iterator[tuple[Path, dict
     """Give a new folder to fill, and a report; after the block they become the stage.
 
     When the block fails, nothing stays, and a stage that was there before stays as it was.
+
+    Raises:
+        ConfigError: there is a folder already that is no stage: somebody's own.
     """
+    if folder.exists() and not (folder / RECORD).exists():
+        raise ConfigError(
+            f"{folder} is in the way: it is not of `prepare`, which would replace it; move it, or "
+            "choose another --data-dir"
+        )
     new = folder.with_name(f".{folder.name}.unfinished")
     old = folder.with_name(f".{folder.name}.old")
     for left_over in (new, old):

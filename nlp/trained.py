@@ -87,7 +87,7 @@ def load(
     recipe = Recipe(**contents[0]["recipe"])
     folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
     corpus = Corpus.open(folder)
-    _check_dictionaries(corpus, contents[0]["dictionaries"], files[0])
+    check_dictionaries(corpus, contents[0]["dictionaries"], files[0])
     task = build_task(recipe, corpus)
     model = build_model(recipe, task)
     model.load_state_dict(average([content["weights"] for content in contents]))
@@ -123,7 +123,8 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _check_dictionaries(corpus: Corpus, wanted: dict[str, str], file: Path) -> None:
+def check_dictionaries(corpus: Corpus, wanted: dict[str, str], file: Path) -> None:
+    """Raise ConfigError unless `file`, of weights, was made with the corpus's dictionaries."""
     for language, digest in dictionary_digests(corpus).items():
         if wanted.get(language) != digest:
             raise ConfigError(

@@ -88,7 +88,7 @@ def _train_one(
     if not (module.finished or module.diverged or stop()):
         with followers(machine.devices, _follow, recipe, member, corpus, machine, log.path):
             _fit(module, recorder, machine)
-    if module.finished and not stop():
+    if module.finished and not (module.diverged or stop()):
         recorder.test()
     return recorder.outcome()
 

@@ -12,7 +12,7 @@ from nlp.config import Machine as Machine
 from nlp.config import Member as Member
 from nlp.config import Recipe as Recipe
 from nlp.config import Scheme as Scheme
-from nlp.corpus import KNOWN, Corpus, corpus_folder
+from nlp.corpus import KNOWN, Corpus, corpus_folder, corpus_name
 from nlp.progress import Progress
 from shared_optim.checkpoint_files import CheckpointFiles
 from suite import resources
@@ -87,7 +87,7 @@ HOW_TO_INSTALL = (
 
 def subject(recipe: Recipe) -> str:
     """The corpus; of a folder its last name, as under data/."""
-    return Path(recipe.data).name
+    return corpus_name(recipe.data)
 
 
 def parameters(recipe: Recipe, types: int) -> int:
@@ -133,14 +133,19 @@ def validate(recipe: Recipe, machine: Machine) -> None:
     raise UserError(f"data: no folder of parallel text, and {mistake}")
 
 
-def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
-    """Raise UserError where packages, corpus, device, memory or disk do not suffice."""
+def require_packages() -> None:
+    """Raise UserError, saying how to install it, where a package for translation is missing."""
     for package in PACKAGES:
         if importlib.util.find_spec(package) is None:
             raise UserError(f"translation needs {package}, not found here; {HOW_TO_INSTALL}")
+
+
+def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
+    """Raise UserError where packages, corpus, device, memory or disk do not suffice."""
+    require_packages()
     with _mistakes_explained():
         check_devices(recipe, machine)
-        if recipe.data != "grammar":
+        if recipe.data != "grammar" or _prepared(recipe, machine):
             _check_corpus(recipe, machine)
     if machine.device == "cuda" and resources.cuda_memory() is None:
         raise UserError("device cuda: torch finds no usable GPU here; allowed are auto and cpu")
@@ -159,9 +164,14 @@ def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
         )
 
 
+def _prepared(recipe: Recipe, machine: Machine) -> bool:
+    folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+    return (folder / "corpus.json").exists()
+
+
 def _check_corpus(recipe: Recipe, machine: Machine) -> None:
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
-    if not (folder / "corpus.json").exists():
+    if not _prepared(recipe, machine):
         flags = f"--bpe {recipe.bpe}{' --joined' if recipe.joined else ''}"
         if recipe.data not in KNOWN:
             flags += f" --source {recipe.source} --target {recipe.target}"
@@ -178,6 +188,7 @@ def _check_corpus(recipe: Recipe, machine: Machine) -> None:
             raise UserError(
                 f"{key}: {ours!r} is not the language that {folder} was prepared for, {its!r}"
             )
+    corpus.check_batches(recipe.max_tokens)
 
 
 def position(run: Path, *, previous: bool) -> Any:
@@ -229,11 +240,9 @@ def core_seconds(recipe: Recipe, machine: Machine) -> float | None:
 
 def provide(recipe: Recipe, machine: Machine) -> None:
     """Make the corpus that needs no download, where it is not there yet."""
-    if recipe.data != "grammar":
+    if recipe.data != "grammar" or _prepared(recipe, machine):
         return
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
-    if (folder / "corpus.json").exists():
-        return
     from nlp.prepare import prepare
 
     shown = ""
@@ -245,9 +254,16 @@ def provide(recipe: Recipe, machine: Machine) -> None:
             say(f"preparing {folder}: {stage}")
 
     with _mistakes_explained():
-        prepare(
-            recipe.data, machine.data_folder, bpe=recipe.bpe, joined=recipe.joined, progress=show
+        corpus = prepare(
+            recipe.data,
+            machine.data_folder,
+            bpe=recipe.bpe,
+            joined=recipe.joined,
+            source=recipe.source,
+            target=recipe.target,
+            progress=show,
         )
+        corpus.check_batches(recipe.max_tokens)
 
 
 def discard(run: Path) -> None:

@@ -13,6 +13,7 @@ from nlp.config import ConfigError
 from nlp.corpus import Corpus
 from suite.arguments import Parser
 from suite.errors import UserError
+from suite.nlp import require_packages
 from suite.output import say
 
 DEFAULTS = {"iwslt14": (10_000, False), "multi30k": (5_000, True), "grammar": (1_000, True)}
@@ -42,6 +43,7 @@ def main(argv: list[str], prog: str) -> int:
     values = parser.parse_args(argv)
     if values.jobs is not None and values.jobs < 1:
         raise UserError(f"jobs: {values.jobs} is not a number of processes, 1 or more")
+    require_packages()
     bpe, joined = DEFAULTS.get(values.corpus, OWN)
     from nlp.prepare import prepare
 

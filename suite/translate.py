@@ -1,6 +1,5 @@
 """`wdbench translate RUN [FILE]`: translate text, a sentence per line, with a trained model."""
 
-import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from nlp.config import ConfigError
 from suite import resources
 from suite.arguments import Parser
 from suite.errors import UserError
-from suite.nlp import HOW_TO_INSTALL, PACKAGES
+from suite.nlp import require_packages
 from suite.output import say
 from suite.run_directory import Run
 
@@ -39,9 +38,7 @@ def main(argv: list[str], prog: str) -> int:
     run = Run.at(values.run)
     if run.config["workload"] != "nlp":
         raise UserError(f"{run.path} is no nlp run: there is nothing to translate with")
-    for package in PACKAGES:
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f"translation needs {package}, not found here; {HOW_TO_INSTALL}")
+    require_packages()
     if values.device == "cuda" and resources.cuda_memory() is None:
         raise UserError("device cuda: torch finds no usable GPU here; allowed are auto and cpu")
     # Before the model is loaded, so that a mistake in the text is told at once.

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from nlp.config import ConfigError, Recipe
+from nlp.config import Recipe
 from tests.nlp.data import iwslt_lines
 
 pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 from nlp.batches import TrainingBatches
-from nlp.network import build_model, check_lengths, quiet
+from nlp.network import build_model, quiet
 
 with quiet():
     from fairseq.data import Dictionary, LanguagePairDataset
@@ -66,15 +66,6 @@ def test_the_true_training_lengths_make_1101_batches_of_4096_tokens():
     assert len(source) == 160_239
     task = task_with_lengths(source, target)
     assert TrainingBatches(task, 4_096, 1, 0, 1, 0).per_epoch == 1_101
-
-
-def test_a_pair_that_fits_no_batch_is_named():
-    task = task_with_lengths([3, 40, 5], [3, 4, 50])
-    check_lengths(task, "train", 50)
-    with pytest.raises(ConfigError, match=r"max_tokens: 49 .* pair 3 of train, which has 50"):
-        check_lengths(task, "train", 49)
-    with pytest.raises(ConfigError, match=r"pair 2 of train has 2,000 tokens"):
-        check_lengths(task_with_lengths([3, 2000], [3, 3]), "train", 4096)
 
 
 def test_fairseq_leaves_logging_as_it_was():

@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+import suite.nlp
 from nlp import prepare as preparing
 from nlp import sources
 from nlp.config import ConfigError
@@ -141,6 +142,27 @@ def test_interruption_leaves_the_finished_stages_only(text, tmp_path, monkeypatc
     seen = set()
     make(text, tmp_path, progress=lambda stage, *_: seen.add(stage))
     assert seen == {"learn BPE", "split into subwords", "binarise"}
+
+
+def test_a_folder_of_the_users_own_is_not_replaced(text, tmp_path):
+    """With the text's parent as --data-dir, stages and the user's folders are neighbours."""
+    (text / "text").mkdir()
+    (text / "text" / "notes").write_text("mine")
+    with pytest.raises(ConfigError, match=r"mine/text is in the way"):
+        prepare(str(text), tmp_path, bpe=10, joined=False, jobs=1)
+    assert (text / "text" / "notes").read_text() == "mine"
+    assert {path.name for path in text.iterdir()} == {
+        "text",
+        *(f"{split}.{lang}" for split in ("train", "valid", "test") for lang in ("de", "en")),
+    }
+
+
+def test_without_a_package_the_command_says_what_to_install(text, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(suite.nlp, "PACKAGES", ("no_such_package",))
+    assert main(["prepare", str(text), "--data-dir", str(tmp_path / "data")]) == 2
+    error = capsys.readouterr().err
+    assert "translation needs no_such_package, not found here; `make nlp`" in error
+    assert not (tmp_path / "data").exists()
 
 
 def test_command_prints_counts_and_reasons(text, tmp_path, capsys):
@@ -274,6 +296,9 @@ def test_archives_that_are_not_the_published_one(multi30k, tmp_path):
     cut.write_bytes(whole[:5000])
     assert "cannot be read as an archive" in refused("multi30k", tmp_path, archive=cut)
     assert "does not exist" in refused("multi30k", tmp_path, archive=tmp_path / "no.tgz")
+    for content in (b"", b"PK, and no tar"):
+        cut.write_bytes(content)
+        assert "cannot be read as an archive" in refused("multi30k", tmp_path, archive=cut)
 
 
 # --- downloads ----------------------------------------------------------------------------------
@@ -332,6 +357,11 @@ def test_download_that_is_no_archive_is_kept_and_named(publisher, tmp_path):
     publisher["/train.en.gz"] = b"<html>Sorry</html>"
     with pytest.raises(ConfigError, match=r"/train\.en\.gz: .*cannot be unpacked.*--archive FILE"):
         make("multi30k", tmp_path)
+
+
+def test_refused_download_leaves_nothing(publisher, tmp_path):
+    publisher.clear()
+    assert "the server answered 404 Not Found" in refused("multi30k", tmp_path)
 
 
 def test_two_at_once(text, tmp_path):

@@ -33,6 +33,17 @@ def alone(recipe, corpus):
     return module
 
 
+def exchange_words(folder):
+    """Make a prepared corpus one with another dictionary of the same size."""
+    record = json.loads((folder / "corpus.json").read_text())
+    for name in ("dict.de.txt", "dict.en.txt"):
+        first, second, *rest = (folder / name).read_text().splitlines(keepends=True)
+        content = "".join((second, first, *rest)).encode()
+        (folder / name).write_bytes(content)
+        record["sha256"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "corpus.json").write_text(json.dumps(record))
+
+
 def same(log, undisturbed):
     assert log.rows == undisturbed[0].rows
     ours, theirs = (trained.weights_of(each.path, averaged=True) for each in (log, undisturbed[0]))
@@ -107,6 +118,38 @@ def test_a_damaged_checkpoint_is_named_and_the_previous_one_works(tmp_path, data
     same(log, undisturbed)
 
 
+def test_a_checkpoint_is_refused_with_another_dictionary(tmp_path, data_dir):
+    with pytest.raises(Killed):
+        train_one(tmp_path / "run", MEMBER, data_dir, kill_after=10)
+    copy = tmp_path / "data"
+    shutil.copytree(data_dir, copy)
+    exchange_words(copy / "sentences" / "bpe-150-joined")
+    before = sorted((path, path.read_bytes()) for path in (tmp_path / "run").rglob("*.*"))
+    with pytest.raises(ConfigError, match=r"dict\.de\.txt is not the dictionary that .*checkpoint"):
+        train_one(tmp_path / "run", MEMBER, copy)
+    after = sorted((path, path.read_bytes()) for path in (tmp_path / "run").rglob("*.*"))
+    assert after == before
+
+
+def test_a_run_that_diverges_in_the_last_update_of_an_epoch_says_so(
+    tmp_path, data_dir, monkeypatch
+):
+    """The loss of that update was finite; what it made of the weights is seen in validation."""
+    end_epoch = TranslationModule.end_epoch
+
+    def overflow(module):
+        for parameter in module.model.parameters():
+            parameter.data.fill_(float("nan"))
+        return end_epoch(module)
+
+    monkeypatch.setattr(TranslationModule, "end_epoch", overflow)
+    for _ in range(2):  # the second one finds the first one's checkpoint
+        log, outcome = train_one(tmp_path, MEMBER, data_dir)
+        assert outcome.status == "diverged"
+        assert [row["epoch"] for row in log.rows["eval"]] == [1]
+    assert not (tmp_path / "weights").exists()
+
+
 def test_a_diverged_run_ends_and_says_so(tmp_path, data_dir):
     # alpha * lambda = 5e27: theta overflows within a few updates
     log, outcome = train_one(tmp_path, Member("decoupled", 1e30, 0), data_dir)
@@ -153,6 +196,23 @@ def test_two_processes_share_the_batches_of_an_update(tmp_path, data_dir):
         assert theirs["updates"] == ours["updates"]
 
 
+def test_two_processes_go_on_where_only_one_has_a_batch_left(tmp_path, data_dir):
+    """The last update of an epoch of an odd number of batches, resumed by two processes."""
+    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1, dropout=0.0)
+    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined))
+    module = TranslationModule(recipe, MEMBER, corpus)
+    assert module.batches.per_epoch % 2 == 1
+    one, _ = train_one(tmp_path / "one", MEMBER, data_dir, recipe=recipe)
+    before = module.updates_per_epoch - 1
+    train_one(tmp_path / "two", MEMBER, data_dir, recipe=recipe, stop_after=before)
+    two, outcome = train_one(tmp_path / "two", MEMBER, data_dir, recipe=recipe, devices=2)
+    assert outcome.status == "finished"
+    ours, theirs = one.rows["eval"][0], two.rows["eval"][0]
+    assert ours["updates"] == theirs["updates"] == before + 1
+    for key in ("train/loss", "valid/loss"):
+        assert theirs[key] == pytest.approx(ours[key], rel=1e-5)
+
+
 def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir):
     recipe = dataclasses.replace(SMALL, precision="bf16", epochs=1)
     log, outcome = train_one(tmp_path, MEMBER, data_dir, recipe=recipe)
@@ -167,10 +227,6 @@ def test_weights_are_refused_with_another_dictionary(tmp_path, data_dir, undistu
     shutil.copytree(data_dir, copy)
     trained.load(undisturbed[0].path, copy)
     folder = copy / "sentences" / "bpe-150-joined"
-    record = json.loads((folder / "corpus.json").read_text())
-    dictionary = folder / "dict.de.txt"
-    dictionary.write_text(dictionary.read_text().replace(" ", "x ", 1))
-    record["sha256"]["dict.de.txt"] = hashlib.sha256(dictionary.read_bytes()).hexdigest()
-    (folder / "corpus.json").write_text(json.dumps(record))
+    exchange_words(folder)
     with pytest.raises(ConfigError, match="is not the dictionary that"):
         trained.load(undisturbed[0].path, copy)

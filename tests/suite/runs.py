@@ -39,7 +39,7 @@ def make_translation(
 
 
 def make_corpus(data_dir, name, *, bpe, joined, source="de", target="en"):
-    """A folder that looks prepared, without any text in it."""
+    """A folder that looks prepared, with one pair of two words in train and in valid."""
     folder = corpus_folder(Path(data_dir), name, bpe, joined)
     folder.mkdir(parents=True)
     counts = {"pairs": 29_000, "source_tokens": 1, "target_tokens": 1}
@@ -50,11 +50,14 @@ def make_corpus(data_dir, name, *, bpe, joined, source="de", target="en"):
         "target": target,
         "bpe": bpe,
         "joined": joined,
-        "splits": {"train": counts},
+        "splits": {"train": counts, "valid": counts},
         "dictionaries": {},
         "sha256": {},
     }
     (folder / "corpus.json").write_text(json.dumps(record))
+    for split in ("train", "valid"):
+        for language in (source, target):
+            (folder / f"{split}.bpe.{language}").write_text("two words\n")
     return folder
 
 

@@ -145,6 +145,32 @@ def test_a_prepared_corpus_trains_and_other_languages_do_not(translating, capsys
     assert len(fake.calls) == 1
 
 
+def test_max_tokens_below_the_longest_sentence_leaves_no_run(translating, capsys):
+    translating()
+    make_corpus("data", "own", bpe=10_000, joined=False)
+    argv = ["run", "nlp", "--data", "own", "--device", "cpu", "--max-tokens", "2"]
+    assert "max_tokens: 2 is smaller than pair 1 of train, which has 3" in fails(argv, capsys)
+
+
+def test_the_grammar_has_one_language_pair_only(translating, capsys):
+    translating()
+    said = "grammar translates from de into en, not fr into en"
+    assert said in fails([*TINY, "--source", "fr"], capsys)
+    make_corpus("data", "grammar", bpe=1_000, joined=True)
+    assert "source: 'fr' is not the language that" in fails([*TINY, "--source", "fr"], capsys)
+
+
+def test_a_folder_given_as_a_point_is_its_own_name(translating, tmp_path, monkeypatch):
+    fake = translating()
+    make_corpus("data", "own", bpe=10_000, joined=False)
+    (tmp_path / "own").mkdir()
+    monkeypatch.chdir(tmp_path / "own")
+    places = ["--data-dir", "../data", "--runs", "../runs"]
+    assert main(["run", "nlp", "--data", ".", "--device", "cpu", *places]) == 0
+    assert len(fake.calls) == 1
+    assert (tmp_path / "runs" / "nlp" / "own" / "none").is_dir()
+
+
 def test_devices_that_cannot_share_an_update(translating, capsys):
     translating()
     assert "devices: 2 cannot share" in fails([*TINY, "--devices", "2"], capsys)
