@@ -31,7 +31,12 @@ from tests.benchmarks.timing import hardware
 GRID = """\
 workload: rl
 preset: demo
-base: {{training_steps: 400, evaluation_steps: 0, warm_up: 200, log_every: 200, max_episode_steps: 100}}
+base:
+  training_steps: 400
+  evaluation_steps: 0
+  warm_up: 200
+  log_every: 200
+  max_episode_steps: 100
 axes:
   game: [Pong]
   scheme: [none]
