@@ -4,8 +4,12 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
+from suite.provenance import SOURCE
+
+# Beside the packages, in the source as in an installation. Not found as a package: `results` in
+# the folder where a command is called would be one too.
+FOLDER = SOURCE / "results" / "published"
 ITERATIONS = 200
 TRAINING_STEPS = 250_000
 AGENTS = {
@@ -70,5 +74,5 @@ def _spread(row: dict[str, str]) -> Spread:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    text = (files("results.published") / name).read_text(encoding="utf-8")
+    text = (FOLDER / name).read_text(encoding="utf-8")
     return csv.DictReader(text.splitlines())
