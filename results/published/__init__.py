@@ -1,0 +1,1 @@
+"""Numbers that others have published; see README.md beside this file."""
