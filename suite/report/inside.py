@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 4
+LABELLED_RANGE = 100.0  # a wider range has labels at powers of ten alone
 
 
 def quantile_figure(grid: Grid, subject: str, name: str) -> Picture | None:
@@ -76,7 +77,7 @@ def quantile_figure(grid: Grid, subject: str, name: str) -> Picture | None:
 
 def norm_figure(grid: Grid, name: str) -> Picture | None:
     """Weight norm over steps: a line of panels per game or corpus; None without a row."""
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     lines = [
         (subject, panel_rows(grid, subject))
@@ -103,8 +104,7 @@ def norm_figure(grid: Grid, name: str) -> Picture | None:
                 if curves is not None:
                     draw_mean(panel, curves, row_style(row, styles))
             panel.set_yscale("log")
-            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            panel.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+            panel.yaxis.set_major_formatter(lambda norm, _: _short(norm))
             panel.yaxis.set_minor_formatter(NullFormatter())
             in_steps(panel, grid.step)
             panel.set_title(f"{subject}: {scheme}", color=SCHEME_COLOURS[scheme], fontweight="bold")
@@ -113,9 +113,17 @@ def norm_figure(grid: Grid, name: str) -> Picture | None:
         for panel in own[len(shown) :]:
             panel.set_visible(False)
         own[0].set_ylabel("weight norm")
+        low, high = own[0].get_ylim()
+        several = (1, 2, 5) if high < LABELLED_RANGE * low else (1,)
+        own[0].yaxis.set_major_locator(LogLocator(subs=several))
     legend(figure, handles)
     caption = f"2-norm of all weights, logarithmic. {BAND}"
     return picture(name, "Weight norms", caption + lambda_note(used), figure)
+
+
+def _short(norm: float) -> str:
+    """A tick's label that fits beside a panel: 20, 0.5, 1e-4."""
+    return f"{norm:g}" if norm >= 0.01 else f"{norm:.0e}".replace("e-0", "e-")
 
 
 def _quantiles(grid: Grid, row: Row, subject: str) -> dict[str, Curves] | None:

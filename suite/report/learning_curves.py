@@ -62,9 +62,16 @@ def return_figure(grid: Grid, game: str, phase: str) -> Picture | None:
     diverged = any(run.status == "diverged" for row in grid.rows for run in grid.at(row, game))
     if diverged:
         handles.append(Line2D([], [], label="diverged", **DIVERGED))
+    theirs = [
+        Line2D([], [], label=name, **_open(marker))
+        for name, marker in zip(published_points, DOPAMINE_MARKERS, strict=False)
+    ]
     lines = legend_lines(handles)
     figure, axes = panels(
-        1, len(shown), 1.9, lines=lines + bool(published_points), sharex=True, sharey=True
+        *(1, len(shown), 1.9),
+        lines=lines + (legend_lines(theirs) if theirs else 0),
+        sharex=True,
+        sharey=True,
     )
     styles = variants(grid)
     for place, (scheme, rows) in enumerate(shown):
@@ -76,15 +83,14 @@ def return_figure(grid: Grid, game: str, phase: str) -> Picture | None:
             for record in records:
                 if record.status == "diverged":
                     _cross(axes[place], record.diverged_at, record.evaluations[key])
-        for (name, points), marker in zip(published_points.items(), DOPAMINE_MARKERS, strict=False):
-            axes[place].plot(*zip(*points, strict=True), label=name, **_open(marker))
+        for points, marker in zip(published_points.values(), DOPAMINE_MARKERS, strict=False):
+            axes[place].plot(*zip(*points, strict=True), **_open(marker))
         axes[place].set_title(scheme, color=SCHEME_COLOURS[scheme], fontweight="bold")
         in_steps(axes[place], "agent_steps")
     what = "evaluation" if phase == "eval" else "training"
     axes[0].set_ylabel(f"{what} return per episode")
-    if published_points:
-        drawn, _ = axes[0].get_legend_handles_labels()
-        legend(figure, drawn[-len(published_points) :], above=lines)
+    if theirs:
+        legend(figure, theirs, above=lines)
     legend(figure, handles)
     rows = [row for _, rows in shown for row in rows]
     caption = f"{game}: {what} return over agent steps, a panel per scheme. {BAND}"

@@ -78,7 +78,7 @@ def _cell(
     if not summary.present:
         return cell("-")
     marked = " (train)" if any(run.stands_in for run in grid.at(row, game)) else ""
-    lines = [spread(summary.mean, summary.deviation) + marked, f"{summary.seeds} seeds"]
+    lines = [spread(summary.mean, summary.deviation) + marked, f"seeds {summary.seeds}"]
     if theirs is not None:
         mean = summary.mean
         beside = "" if mean is None else f" ({value(mean - theirs, digits(mean), sign=True)})"

@@ -14,7 +14,16 @@ NAMES = (
     "dopamine_dqn_curves_selected.csv",
     "dopamine_dqn_tail_means.csv",
 )
-GAMES = "BeamRider Breakout Enduro Pong Qbert Seaquest SpaceInvaders TimePilot".split()
+GAMES = [
+    "BeamRider",
+    "Breakout",
+    "Enduro",
+    "Pong",
+    "Qbert",
+    "Seaquest",
+    "SpaceInvaders",
+    "TimePilot",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
