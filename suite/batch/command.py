@@ -134,4 +134,6 @@ def _conclude(grid: Grid, code: int) -> int:
     if any(state.status == "failed" for state in states):
         say("The same command with --retry-failed trains them once more.")
         return 1
+    if any(state.status in ("running", "waiting") for state in states):
+        say("Other processes train the rest; `wdbench status` with the same grid shows how far.")
     return 0

@@ -19,6 +19,8 @@ WAIT = 1.0
 """Seconds to wait for a job's end before the display is renewed."""
 LATER = 5.0
 """Seconds before the next attempt at a run that another process holds, or whose own was lost."""
+PATIENCE = 60.0
+"""Seconds with nothing to do but to wait for others, after which their runs are left to them."""
 NO_SPACE = os.strerror(errno.ENOSPC)
 
 
@@ -40,7 +42,7 @@ class Retries:
 
 
 class Driver:
-    """Trains runs with a pool until none is left to be trained.
+    """Trains runs with a pool until none is left to be trained, or others train what is left.
 
     Args:
         pool: where jobs run.
@@ -61,8 +63,10 @@ class Driver:
         self._pool, self._at_once = pool, at_once
         self._retries, self._stop, self._tick = retries, stop, tick
         self._queue: deque[Job] = deque()
-        self._running = 0
+        self._running: list[tuple[float, Job]] = []  # with the time at which it was started
         self._attempts: Counter[Path] = Counter()
+        self._held: set[Path] = set()  # runs that were found in the hands of another process
+        self._worked = time.monotonic()  # when a job last did anything
         self._later: list[tuple[float, Job]] = []  # with the time before which it is not started
 
     def train(self, jobs: Sequence[Job]) -> int:
@@ -76,13 +80,14 @@ class Driver:
         while self._queue or self._running or self._later:
             if self._stop() and not stopping:
                 stopping = True
-                self._queue.clear()
-                self._later.clear()
+                self._drop()
                 self._pool.stop()
+            if self._others_train_the_rest():
+                self._drop()
             self._start()
             self._tick()
             for job, ending in self._pool.ended(WAIT):
-                self._running -= 1
+                self._running = [entry for entry in self._running if entry[1] is not job]
                 self._handle(job, ending)
             if not self._running and not self._queue:
                 time.sleep(WAIT if self._later else 0)
@@ -92,12 +97,29 @@ class Driver:
         now = time.monotonic()
         self._queue.extend(job for due, job in self._later if due <= now)
         self._later = [(due, job) for due, job in self._later if due > now]
-        while self._queue and self._running < self._at_once:
-            self._pool.start(self._queue.popleft())
-            self._running += 1
+        while self._queue and len(self._running) < self._at_once:
+            job = self._queue.popleft()
+            self._running.append((now, job))
+            self._pool.start(job)
+
+    def _drop(self) -> None:
+        """Start nothing more."""
+        self._queue.clear()
+        self._later.clear()
+
+    def _others_train_the_rest(self) -> bool:
+        """Whether for a while each attempt at what is left has found it held."""
+        now = time.monotonic()
+        if any(now - start > LATER for start, _ in self._running):  # an attempt is shorter
+            self._worked = now
+        left = (*self._queue, *(job for _, job in self._later))
+        tried = all(run.path in self._held for job in left for _, run in job.pairs())
+        return tried and now - self._worked > PATIENCE
 
     def _handle(self, job: Job, ending: Ending) -> None:
         left = [(member, run) for member, run in job.pairs() if not run.done()]
+        if len(left) < len(job.members) or ending.code:
+            self._worked = time.monotonic()
         if not left or self._stop():
             return
         if NO_SPACE in ending.message:
@@ -110,6 +132,7 @@ class Driver:
                 if failed and ending.code == 1:
                     self._after_failure(job, failed)
                 held = [pair for pair in left if pair not in failed]  # by another process
+                self._held |= {run.path for _, run in held}
                 self._start_later(split(job.of(held)))
             case 2 if len(left) > 1:  # one of them is to blame; the others may go on
                 self._queue.extend(split(job.of(left)))

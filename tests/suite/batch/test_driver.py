@@ -1,6 +1,7 @@
 """From jobs to finished runs, with a pool whose jobs end as a test says."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,6 +55,15 @@ def quick(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(driver, "LATER", 0.0)
     monkeypatch.setattr(driver, "WAIT", 0.0)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes when a test says so."""
+    clock = SimpleNamespace(now=0.0)
+    time = SimpleNamespace(monotonic=lambda: clock.now, sleep=lambda seconds: None)
+    monkeypatch.setattr(driver, "time", time)
+    return clock
 
 
 @pytest.fixture
@@ -148,6 +158,31 @@ def test_runs_that_another_process_holds_are_waited_for(jobs):
 
     _, pool = drive(jobs, script)
     assert pool.started == [[0, 1], [0], [1], [0], [1]]
+
+
+def test_runs_that_another_process_goes_on_holding_are_left_to_it(jobs, clock):
+    def script(job, times):
+        clock.now += 1.0
+        return Ending(0)
+
+    code, pool = drive(jobs, script)
+    assert code == 0
+    assert driver.PATIENCE <= clock.now <= driver.PATIENCE + 3
+    assert {tuple(seeds) for seeds in pool.started} == {(0, 1), (0,), (1,)}
+
+
+def test_held_runs_are_tried_again_as_long_as_own_jobs_train(clock):
+    grid = grid_of(SMALL + "exclude: [{game: Pong}, {scheme: l2}]\n")
+    first, second = pack(grid.runs, Capacity(2, 1, 0.0, Room(10**12, 0)), Path("runs"))
+
+    def script(job, times):
+        if job.members == first.members and times < 3:
+            return Ending(0)
+        clock.now += 2 * driver.PATIENCE
+        return through(job)
+
+    drive([first, second], script)
+    assert all(run.run.done() for run in grid.runs)
 
 
 def test_runs_that_another_process_finishes_are_not_trained_again(jobs):
