@@ -1,7 +1,8 @@
 """What a report consists of, before any format: sections of paragraphs, tables and pictures."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+TITLE = "Weight decay inside Adam: what the runs show"
 
 Value = str | int | float | None
 
@@ -77,8 +78,3 @@ class Document:
 
 def cell(*lines: str, bold: bool = False) -> Cell:
     return Cell(lines, bold)
-
-
-def cells(texts: Sequence[str]) -> tuple[Cell, ...]:
-    """A cell of one line per text."""
-    return tuple(map(cell, texts))

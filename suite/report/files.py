@@ -6,13 +6,14 @@ from pathlib import Path
 
 from suite.errors import UserError
 from suite.report.csv_format import csv_text
-from suite.report.document import Document
+from suite.report.document import TITLE, Document
 from suite.report.latex import latex
 from suite.report.markdown import markdown
 from suite.report.page import page
 
 PAGE, TEXT, PROVENANCE = "report.html", "report.md", "provenance.md"
-LINKS = re.compile(r"\(((?:tables|figures)/[\w.-]+)\)")
+# As a report writes them; in text from disk the bracket has a backslash before it.
+LINKS = re.compile(r"(?<!\\)\]\(((?:tables/[\w-]+\.(?:csv|tex))|(?:figures/[\w-]+\.(?:png|pdf)))\)")
 
 
 def check(out: Path) -> None:
@@ -21,7 +22,7 @@ def check(out: Path) -> None:
         if out.exists():
             raise UserError(f"--out: {out} is a file; name a folder")
         return
-    if any(out.iterdir()) and not (out / TEXT).exists():
+    if any(out.iterdir()) and not _read(out / TEXT).startswith(f"# {TITLE}\n"):
         raise UserError(
             f"--out: {out} has files in it that are no report; name a new or an empty folder"
         )
@@ -32,8 +33,11 @@ def write(document: Document, circumstances: str, out: Path) -> list[Path]:
 
     Files that an earlier report in `out` names and this one does not have are deleted.
     """
-    earlier = _named(out / TEXT)
     text = markdown(document)
+    for name in set(LINKS.findall(_read(out / TEXT))) - set(LINKS.findall(text)):
+        (out / name).unlink(missing_ok=True)
+    # First, so that what a kill leaves is still known as a report.
+    _replace(out / TEXT, text.encode(errors="backslashreplace"))
     for table in document.tables:
         _replace(
             out / "tables" / f"{table.name}.csv", csv_text(table).encode(errors="backslashreplace")
@@ -44,20 +48,18 @@ def write(document: Document, circumstances: str, out: Path) -> list[Path]:
     for picture in document.pictures:
         _replace(out / "figures" / f"{picture.name}.png", picture.png)
         _replace(out / "figures" / f"{picture.name}.pdf", picture.pdf)
-    _replace(out / TEXT, text.encode(errors="backslashreplace"))
     _replace(out / PAGE, page(document).encode(errors="backslashreplace"))
     _replace(out / PROVENANCE, circumstances.encode(errors="backslashreplace"))
-    for name in earlier - set(LINKS.findall(text)):
-        (out / name).unlink(missing_ok=True)
     folders = [out / name for name in ("tables", "figures") if (out / name).is_dir()]
     return [out / PAGE, out / TEXT, out / PROVENANCE, *folders]
 
 
-def _named(report: Path) -> set[str]:
+def _read(report: Path) -> str:
+    """The text of an earlier report; empty where there is none."""
     try:
-        return set(LINKS.findall(report.read_text(encoding="utf-8", errors="replace")))
-    except FileNotFoundError:
-        return set()
+        return report.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _replace(path: Path, data: bytes) -> None:

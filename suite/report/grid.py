@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suite.report.records import Record
+from suite.report.records import Record, printable
 from suite.shown import differing, subject, values
 
 SCHEMES = ("none", "l2", "decoupled", "separated")
@@ -152,8 +152,3 @@ def _subjects(records: Sequence[Record]) -> list[str]:
     return [
         folder if len(folders[name]) > 1 else name for name, folder in zip(short, full, strict=True)
     ]
-
-
-def printable(text: str) -> str:
-    """Text from a configuration, `?` for what neither a font nor a file can show."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

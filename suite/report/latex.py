@@ -17,7 +17,8 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "*": r"$*$",
+    "*": r"$*$",  # after a line's end, * and [ would be read as options of it
+    "[": "{[}",
     MINUS: "$-$",
     PLUS_MINUS: r"$\pm$",
 }

@@ -1,6 +1,8 @@
 """Paired bootstrap between the translations of two runs, by sacrebleu itself."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +12,7 @@ from suite.report.grid import Grid, Row
 from suite.report.records import Record
 
 HYPOTHESES, REFERENCES = "test.hypotheses.txt", "test.references.txt"
+SEED_KEY, SEED = "SACREBLEU_SEED", "12345"
 TOLERANCE = 0.005  # BLEU between what a run recorded and what its texts give
 
 
@@ -53,7 +56,8 @@ def paired_bootstrap(
         (str(place), lines) for place, lines in enumerate([baseline, *systems])
     ]
     metric = BLEU(lowercase=True, tokenize="13a", force=True, references=[references])
-    test = PairedTest(named, {"BLEU": metric}, references=None, test_type="bs")
+    with _own_seed():
+        test = PairedTest(named, {"BLEU": metric}, references=None, test_type="bs")
     signatures, results = test()
     first, *others = results["BLEU"]
     assert isinstance(first, Result)
@@ -63,6 +67,20 @@ def paired_bootstrap(
         assert other.p_value is not None
         found.append((float(other.score - first.score), float(other.p_value)))
     return found, str(signatures["BLEU"])
+
+
+@contextmanager
+def _own_seed() -> Iterator[None]:
+    """sacrebleu's own seed, whatever the user's environment says: equal texts give equal p."""
+    before = os.environ.get(SEED_KEY)
+    os.environ[SEED_KEY] = SEED
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SEED_KEY]
+        else:
+            os.environ[SEED_KEY] = before
 
 
 def compare(

@@ -1,6 +1,7 @@
 """Under what circumstances the runs came about: the one part of a report that may differ between
 two sets of equal runs."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +11,7 @@ from suite.errors import UserError
 from suite.provenance import git_state, versions
 from suite.report.markdown import escape, grid
 from suite.report.records import Record
+from suite.report.rows import number
 from suite.run_directory import read_json
 
 UNKNOWN = "unknown"
@@ -75,8 +77,8 @@ def _versions(found: Any) -> str:
 def _hardware(found: Any) -> str:
     if not isinstance(found, dict):
         return UNKNOWN
-    memory = found.get("memory_bytes")
-    size = f"{memory / 1e9:.0f} GB" if isinstance(memory, int | float) else UNKNOWN
+    memory = number(found.get("memory_bytes"))
+    size = UNKNOWN if math.isnan(memory) else f"{memory / 1e9:.0f} GB"
     gpus = found.get("gpus")
     cards = ", ".join(map(str, gpus)) if isinstance(gpus, list) and gpus else "no GPU"
     names = (str(found.get(key, UNKNOWN)) for key in ("host", "cpu", "system"))

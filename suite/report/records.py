@@ -1,9 +1,10 @@
 """What a report needs of a run, read once and kept small; and which runs can be read."""
 
 import dataclasses
+import math
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from suite.run_directory import Run, canonical
 from suite.run_log import EVALUATIONS, METRICS
 from suite.workloads import Member, Workload
 
+CONFIG = ("format", "workload", "recipe", "member")
 QUANTILES = ("q01", "q05", "q25", "q50", "q75", "q95", "q99")
 QUANTILE_KEY = "optim/log_m_over_w/"
 NORM_KEY = "optim/weight_norm"
@@ -127,7 +129,8 @@ def read_record(run: Run, last: int) -> Record:
     Raises:
         UserError: its configuration, its final record or a row is damaged.
     """
-    workload = run.workload
+    workload = _workload(run)
+    _known(run.config, CONFIG, run)
     recipe = _typed(workload.Recipe, run.config["recipe"], run)
     member = _typed(workload.Member, run.config["member"], run)
     rows = evaluation_rows(run.path / EVALUATIONS, workload.STEP)
@@ -150,6 +153,13 @@ def read_record(run: Run, last: int) -> Record:
     )
 
 
+def _workload(run: Run) -> Workload:
+    try:
+        return run.workload
+    except UserError as error:
+        raise UserError(f"{run.path / 'config.json'}: {error}") from error
+
+
 def _scores(
     workload: Workload, recipe: Any, rows: Sequence[dict[str, Any]], last: int
 ) -> dict[str, float]:
@@ -170,12 +180,17 @@ def _scores(
 
 def _signatures(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     texts = {
-        key: value
+        key: printable(value)
         for row in rows
         for key, value in row.items()
         if "signature" in key and isinstance(value, str)
     }
     return dict(sorted(texts.items()))
+
+
+def printable(text: str) -> str:
+    """Text from a run's files, `?` for what neither a font nor a file can show."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _status(run: Run) -> str:
@@ -200,13 +215,18 @@ def _typed(kind: type[Any], values: dict[str, Any], run: Run) -> Any:
                 f"{where}: {field.name} is {values[field.name]!r}, which is no "
                 f"{getattr(hints[field.name], '__name__', hints[field.name])}"
             )
-    strange = sorted(set(values) - set(hints))
-    if strange:
-        raise UserError(f"{where} has {strange[0]}, which this version does not know")
+    _known(values, hints, run)
     try:
         return kind(**values)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from error
+
+
+def _known(values: dict[str, Any], keys: Iterable[str], run: Run) -> None:
+    strange = sorted(set(values) - set(keys))
+    if strange:
+        where = run.path / "config.json"
+        raise UserError(f"{where} has {strange[0]}, which this version does not know")
 
 
 def _is(value: Any, hint: Any) -> bool:
@@ -216,5 +236,5 @@ def _is(value: Any, hint: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         return any(_is(value, part) for part in typing.get_args(hint))
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return math.isfinite(number(value))
     return type(value) is hint

@@ -57,8 +57,12 @@ def columns(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Columns:
 
 def number(value: Any) -> float:
     """The value if it is a finite number, else nan."""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if real and math.isfinite(value) else math.nan
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value) if math.isfinite(value) else math.nan
+    except OverflowError:  # a whole number beyond what a float holds
+        return math.nan
 
 
 def _lines(path: Path) -> list[bytes]:
@@ -79,7 +83,7 @@ def _lines(path: Path) -> list[bytes]:
 def _row(line: bytes, step: str, path: Path) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error} in {line[:40]!r}...") from error
     if not isinstance(row, dict) or math.isnan(number(row.get(step))):
         raise UserError(f"{path} is damaged: a row has no number {step!r}")

@@ -66,7 +66,7 @@ def published_score(grid: Grid, row: Row, game: str) -> float | None:
 def _best(grid: Grid, game: str) -> set[Row]:
     """The rows with the highest mean as printed; none where there is nothing to compare."""
     means = {row: grid.summary(row, game, KEY).mean for row in grid.rows}
-    printed = {row: float(f"{mean:.1f}") for row, mean in means.items() if mean is not None}
+    printed = {row: round(mean, digits(mean)) for row, mean in means.items() if mean is not None}
     if len(printed) < 2:
         return set()
     return {row for row, mean in printed.items() if mean == max(printed.values())}

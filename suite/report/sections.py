@@ -6,17 +6,16 @@ from dataclasses import fields
 from suite.report.aggregates import Normalised, aggregate_table, profile_table
 from suite.report.bleu_table import TOKENISED, bleu_table
 from suite.report.differences import difference_table
-from suite.report.document import Document, Picture, Section
+from suite.report.document import TITLE, Document, Picture, Section
 from suite.report.drawing import typography
 from suite.report.grid import Grid
 from suite.report.inside import norm_figure, quantile_figure
 from suite.report.learning_curves import bleu_figure, return_figure
-from suite.report.records import Record
+from suite.report.records import Record, printable
 from suite.report.score_table import KEY, score_table
 from suite.report.stability import profile_figure, stability_figure
 from suite.report.wording import listed
 
-TITLE = "Weight decay inside Adam: what the runs show"
 INTRODUCTION = (
     "After Bjorck, Weinberger and Gomes, Understanding Decoupled and Early Weight Decay, AAAI "
     "2021: none is their orig, l2 their WD, decoupled AdamW, separated their Algorithm 1. "
@@ -112,7 +111,7 @@ def _recipe_note(records: Sequence[Record]) -> str:
         for field in fields(record.recipe):
             ours = getattr(record.recipe, field.name)
             if field.name != workload.SUBJECT and ours != getattr(default, field.name):
-                found.setdefault(field.name, set()).add(str(ours))
+                found.setdefault(field.name, set()).add(printable(str(ours)))
     if not found:
         return "All recipes are the paper's."
     changes = (f"{key} {listed(sorted(texts))}" for key, texts in found.items())

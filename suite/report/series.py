@@ -60,6 +60,6 @@ def by_step(records: Sequence[Record], key: str) -> Curves | None:
     y = np.full((len(pairs), len(grid)), np.nan)
     for place, (steps, values) in enumerate(pairs):
         if len(steps):
-            inside = (grid > steps[0] - near) & (grid < steps[-1] + near)
+            inside = (grid > steps[0] - near) & (grid < steps[-1] + near) | np.isin(grid, steps)
             y[place, inside] = np.interp(grid[inside], steps, values)
     return Curves(grid, y)
