@@ -111,7 +111,9 @@ def compare(
         if fitting:
             systems = [hypotheses for _, hypotheses in fitting]
             results, signature = paired_bootstrap(baseline[0], systems, baseline[1])
-            for (row, _), (difference, p) in zip(fitting, results, strict=True):
+            for (row, hypotheses), (difference, p) in zip(fitting, results, strict=True):
+                if hypotheses == baseline[0]:
+                    p = 1.0  # sacrebleu says 1/1001: no resample differs by more than 0
                 found.setdefault(row, []).append(Comparison(seed, difference, p, signature))
     return found
 
