@@ -100,7 +100,8 @@ def _caption(grid: Grid, tests: list[str]) -> str:
         f"{_signed(signatures['test/signature_13a'])}. Bold: the highest mean of a corpus. {COUNTS}"
         " p: sacrebleu's paired bootstrap on the 13a texts against the run of none with the same "
         f"corpus, recipe and seed, one value per seed{_signed(tests)}; {NOTHING} where there is "
-        "none, 1 where both translate alike. One p-value speaks of the test sentences, not of seeds."
+        "none, 1 where both translate alike. One p-value speaks of the test sentences, not of "
+        "seeds."
     )
     return text + lambda_note(grid.rows)
 
