@@ -31,6 +31,7 @@ SCHEME_MARKERS = dict(zip(SCHEMES, ("", "s", "o", "^"), strict=True))
 LAMBDA = "\N{GREEK SMALL LETTER LAMDA}"
 GREY = "#555555"
 LETTER, HANDLE = 0.062, 0.62  # inches in a legend
+LETTERS = 13  # of a title in bold, in an inch
 DIVERGED: Style = {"marker": "X", "markersize": 6, "color": "#CC0000", "linestyle": "none"}
 BAND: Style = {"alpha": 0.15, "linewidth": 0}
 TYPE: dict[str, Any] = {
@@ -134,7 +135,7 @@ def legend(figure: "Figure", handles: Sequence[Any], above: int = 0) -> None:
 
 def titles(labels: Sequence[str], columns: int) -> tuple[list[str], int]:
     """The titles of panels, broken to their width, and the most lines that one has."""
-    letters = int(15 * (WIDTH - LEFT) / columns)
+    letters = int(LETTERS * (WIDTH - LEFT) / columns)
     broken = [textwrap.fill(label, letters) for label in labels]
     return broken, max(text.count("\n") + 1 for text in broken)
 

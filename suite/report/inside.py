@@ -89,9 +89,13 @@ def norm_figure(grid: Grid, name: str) -> Picture | None:
     columns = max(len(shown) for _, shown in lines)
     used = [row for row in grid.rows if any(grid.at(row, subject) for subject, _ in lines)]
     handles = variant_handles(grid, used)
+    labels = [f"{subject}: {scheme}" for subject, shown in lines for scheme, _ in shown]
+    broken, title_lines = titles(labels, columns)
+    title_of = dict(zip(labels, broken, strict=True))
     figure, axes = panels(
         *(len(lines), columns, 1.05 if len(lines) > 1 else 1.9),
         lines=legend_lines(handles),
+        title_lines=title_lines,
         sharex=True,
         sharey="row",
     )
@@ -107,7 +111,8 @@ def norm_figure(grid: Grid, name: str) -> Picture | None:
             panel.yaxis.set_major_formatter(lambda norm, _: _short(norm))
             panel.yaxis.set_minor_formatter(NullFormatter())
             in_steps(panel, grid.step)
-            panel.set_title(f"{subject}: {scheme}", color=SCHEME_COLOURS[scheme], fontweight="bold")
+            title = title_of[f"{subject}: {scheme}"]
+            panel.set_title(title, color=SCHEME_COLOURS[scheme], fontweight="bold")
             if place < len(lines) - 1:
                 panel.set_xlabel("")
         for panel in own[len(shown) :]:

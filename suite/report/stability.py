@@ -19,6 +19,7 @@ from suite.report.drawing import (
     picture,
     row_style,
     scheme_style,
+    titles,
     variant_handles,
     variants,
 )
@@ -66,8 +67,15 @@ def stability_figure(grid: Grid, key: str, label: str, name: str) -> Picture | N
     height = 1.35 if len(subjects) > 1 else 2.2
     rows_of_panels = math.ceil(len(subjects) / columns)
     lines = legend_lines(handles)
-    figure, axes = panels(rows_of_panels, columns, height, gap=0.5, lines=lines, sharex=True)
-    for panel, subject in zip(axes, subjects, strict=False):
+    broken, title_lines = titles(subjects, columns)
+    figure, axes = panels(
+        *(rows_of_panels, columns, height),
+        gap=0.5,
+        lines=lines,
+        title_lines=title_lines,
+        sharex=True,
+    )
+    for panel, subject, title in zip(axes, subjects, broken, strict=False):
         for line, rows in _lines(grid).items():
             style = _line_style(grid, *line)
             if line[0] == "none":
@@ -76,14 +84,9 @@ def stability_figure(grid: Grid, key: str, label: str, name: str) -> Picture | N
             _draw_line(panel, grid, rows, subject, key, style)
             if published:
                 _draw_published(panel, grid, rows, subject)
-        panel.set_title(subject)
+        panel.set_title(title)
         panel.margins(x=0.08)
-    decays = sorted({row.weight_decay for row in grid.rows if row.weight_decay})
-    if decays:
-        axes[0].set_xscale("log")
-        axes[0].set_xlim(decays[0] / 2, decays[-1] * 2)
-        axes[0].minorticks_off()
-        axes[0].xaxis.set_major_formatter(lambda decay, _: f"1e{round(math.log10(decay))}")
+    _lambda_axis(grid, axes[0])
     for panel in axes[len(subjects) :]:
         panel.set_visible(False)
     for panel in axes[max(0, len(subjects) - columns) : len(subjects)]:
@@ -127,6 +130,24 @@ def profile_figure(grid: Grid, normalised: Normalised) -> Picture:
     caption = f"Performance profiles ({SOURCE}). {over_games(normalised)}"
     name = "performance_profile"
     return picture(name, "Performance profiles", caption + lambda_note(rows), figure)
+
+
+def _lambda_axis(grid: Grid, axes: "Axes") -> None:
+    """Logarithmic, with labels at powers of ten, or at the lambdas where they span too few."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator
+
+    texts = {row.weight_decay: row.decay for row in grid.rows if row.weight_decay}
+    if not texts:
+        return
+    decays = sorted(texts)
+    axes.set_xscale("log")
+    axes.set_xlim(decays[0] / 2, decays[-1] * 2)
+    axes.minorticks_off()
+    if decays[-1] < 10 * decays[0]:
+        axes.xaxis.set_major_locator(FixedLocator(decays))
+        axes.xaxis.set_major_formatter(FixedFormatter([texts[decay] for decay in decays]))
+    else:
+        axes.xaxis.set_major_formatter(lambda decay, _: f"1e{round(math.log10(decay))}")
 
 
 def _lines(grid: Grid) -> dict[tuple[str, tuple[str, ...]], list[Row]]:

@@ -78,7 +78,8 @@ def updates(folder: Path):
     """A row per update of both sides, without end."""
     recipe, member = Recipe(), Member("decoupled", 1e-4, 1)
     peer = fairseq_peer(folder, recipe, member.weight_decay, member.seed)
-    module = TranslationModule(recipe, member, SimpleNamespace(folder=folder))
+    corpus = SimpleNamespace(folder=folder, check_batches=lambda max_tokens: None)
+    module = TranslationModule(recipe, member, corpus)
     module.manual_backward = lambda loss: loss.backward()
     module.log_dict = lambda *_, **__: None
     for update in itertools.count(1):
