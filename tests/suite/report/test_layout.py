@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import warnings
 
 import pytest
 
@@ -69,9 +68,9 @@ def one_lambda(folder):
 
 def game_figures(grid):
     for game in grid.subjects:
-        return_figure(grid, game, "eval")
         return_figure(grid, game, "train")
-        quantile_figure(grid, game, f"quantiles_{game}")
+    return_figure(grid, grid.subjects[0], "eval")
+    quantile_figure(grid, grid.subjects[0], "quantiles")
     norm_figure(grid, "norms")
     stability_figure(grid, "eval/return", "score", "stability")
     profile_figure(grid, Normalised.of(grid))
@@ -92,7 +91,7 @@ def corpora(folder):
 
 def hostile(folder):
     """Corpora whose names would be formulas, markup or wider than a page."""
-    names = (*(name.replace("/", "") for name in NAMES), "x" * 90)
+    names = (*(name.replace("/", "") for name in NAMES[:4]), "x" * 90)
     return grid_of(
         [
             translation_run(
@@ -105,9 +104,8 @@ def hostile(folder):
 
 
 def corpus_figures(grid):
-    for place, corpus in enumerate(grid.subjects):
-        bleu_figure(grid, corpus, f"bleu {place}")
-        quantile_figure(grid, corpus, f"quantiles {place}")
+    bleu_figure(grid, grid.subjects[0], "bleu")
+    quantile_figure(grid, grid.subjects[0], "quantiles")
     norm_figure(grid, "norms")
     stability_figure(grid, "test/bleu", "test BLEU, tokenised", "stability")
 
@@ -125,8 +123,7 @@ CASES = {
 def drawn(request, tmp_path_factory):
     """The figures of a case, laid out."""
     make, draw = CASES[request.param]
-    with figures() as found, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font has no Chinese
+    with figures() as found:
         draw(make(tmp_path_factory.mktemp("runs")))
         for figure in found.values():
             figure.canvas.draw()
