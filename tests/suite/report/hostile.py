@@ -34,5 +34,5 @@ def table(name="names", texts=NAMES):
 
 
 def document(texts=NAMES):
-    picture = Picture("figure", texts[0], " ".join(texts), PNG, b"%PDF")
+    picture = Picture("figure", texts[2], " ".join(texts), PNG, b"%PDF")
     return Document(texts[0], texts, (Section(texts[0], texts, (table(),), (picture,)),))

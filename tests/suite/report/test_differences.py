@@ -45,6 +45,7 @@ def test_n_is_the_smallest_number_of_seeds_among_rows_that_have_a_deviation(tmp_
     assert record["n"] == 3
     # sums of squares 10 and 2 with 4 and 2 degrees of freedom; the single run has none
     assert record["pooled_standard_deviation"] == pytest.approx(math.sqrt(12 / 6), rel=1e-12)
+    assert record["smallest_difference"] == pytest.approx(EFFECT[3] * math.sqrt(2), rel=2e-3)
 
 
 def test_single_seeds_show_nothing(tmp_path):

@@ -12,15 +12,15 @@ from tests.suite.report.hostile import NAMES, PNG, document, table
 from tests.suite.report.runs import contents
 
 
-def named(*tables, pictures=()):
+def named(*tables, pictures=(), texts=NAMES):
     """A document with tables and pictures of these names."""
     return Document(
         TITLE,
-        NAMES,
+        texts,
         (
             Section(
                 *("Games", ()),
-                tuple(table(name) for name in tables),
+                tuple(table(name, texts) for name in tables),
                 tuple(Picture(name, name, "", PNG, b"%PDF") for name in pictures),
             ),
         ),
@@ -59,7 +59,7 @@ def test_files_of_others_stay_whatever_a_report_says_of_them(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("mine")
     files.write(named("two"), "", tmp_path)
-    files.write(named("three"), "", tmp_path)
+    files.write(named("three", texts=("plain", "words", "alone")), "", tmp_path)
     assert all((tmp_path / name).read_text() == "mine" for name in mine)
     assert not (tmp_path / "tables" / "one.csv").exists()
 

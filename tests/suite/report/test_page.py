@@ -79,7 +79,7 @@ def test_every_name_is_shown_as_text(read):
     assert read.text["small"] == list(NAMES)
     assert read.text["td"][::3] == list(NAMES)
     assert read.text["figcaption"] == [" ".join(NAMES)]
-    assert attributes(read, "alt") == [NAMES[0]]
+    assert attributes(read, "alt") == [NAMES[2]]
     assert set(NAMES) <= set(read.text["p"])
 
 
