@@ -1,7 +1,7 @@
 """What all figures of a report have in common: paper size, type, colours, and bytes that repeat."""
 
 import math
-import textwrap
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -136,8 +136,20 @@ def legend(figure: "Figure", handles: Sequence[Any], above: int = 0) -> None:
 def titles(labels: Sequence[str], columns: int) -> tuple[list[str], int]:
     """The titles of panels, broken to their width, and the most lines that one has."""
     letters = int(LETTERS * (WIDTH - LEFT) / columns)
-    broken = [textwrap.fill(label, letters) for label in labels]
+    broken = [_broken(label, letters) for label in labels]
     return broken, max(text.count("\n") + 1 for text in broken)
+
+
+def _broken(label: str, letters: int) -> str:
+    """Lines of at most so many letters, broken behind a space or `=` where there is one."""
+    lines = [""]
+    for piece in re.split("(?<=[ =])", label):
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > letters:
+            lines.append("")
+        lines[-1] += piece
+        while len(lines[-1].rstrip()) > letters:
+            lines[-1:] = lines[-1][:letters], lines[-1][letters:]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def in_steps(axes: "Axes", step: str) -> None:

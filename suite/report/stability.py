@@ -59,7 +59,10 @@ def stability_figure(grid: Grid, key: str, label: str, name: str) -> Picture | N
         for line in _lines(grid)
     ]
     published = key == "eval/return" and any(
-        published_score(grid, row, subject) is not None for row in grid.rows for subject in subjects
+        published_score(grid, row, subject) is not None
+        for row in grid.rows
+        if row.weight_decay
+        for subject in subjects
     )
     if published:
         handles.append(Line2D([], [], label="the paper's", **_hollow(), color=GREY))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from suite.report.aggregates import Normalised
+from suite.report.drawing import titles
 from suite.report.inside import norm_figure, quantile_figure
 from suite.report.learning_curves import bleu_figure, return_figure
 from suite.report.stability import profile_figure, stability_figure
@@ -197,6 +198,34 @@ def test_the_score_stands_over_lambda_with_deviations_and_the_papers_points(grid
     assert ([0, 1], [level, level]) in points
     assert ([1e-4, 1e-3], [-14, -27]) in points  # the paper's l2 on Pong
     assert ([1e-3], [22]) in points  # its separated
+
+
+def test_the_papers_points_are_in_the_legend_where_it_has_any(tmp_path):
+    """The paper has 1e-3 and not 3e-4."""
+    for decay, said in ((1e-3, True), (3e-4, False)):
+        places = [("none", 0.0), ("l2", decay)]
+        runs = [game_run(tmp_path / f"{decay}", "Pong", *place, 0, [1.0]) for place in places]
+        with figures() as found:
+            picture = stability_figure(grid_of(runs), "eval/return", "score", "stability")
+        assert ("the paper's" in legend_texts(found["stability"])) is said
+        assert ("Hollow: Table 1" in picture.caption) is said
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"),
+    [
+        ("none", ["none"]),
+        ("separated 1e-3", ["separated 1e-3"]),
+        ("l2 1e-3 decay_schedule=early:1000000", ["l2 1e-3", "decay_schedule=", "early:1000000"]),
+        ("l2 1e-3 gamma=0.5 n_step=3", ["l2 1e-3 gamma=0.5", "n_step=3"]),
+        ("x" * 45, ["x" * 20, "x" * 20, "x" * 5]),
+    ],
+)
+def test_titles_are_broken_between_words_to_the_width_of_a_panel(label, lines):
+    """Four panels on 6.42 inches of 13 letters each: 20 letters."""
+    broken, most = titles([label, "none"], 4)
+    assert broken == ["\n".join(lines), "none"]
+    assert most == len(lines)
 
 
 def test_the_profile_falls_from_one_to_zero_at_the_runs_scores(grid):
