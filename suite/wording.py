@@ -28,3 +28,8 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def counted(number: float, noun: str) -> str:
+    """A number of things, e.g. 1 core, 2 cores, 0.25 GPUs."""
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"

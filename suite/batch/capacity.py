@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from suite import resources
 from suite.errors import UserError
 from suite.resources import Room
-from suite.wording import amount
+from suite.wording import amount, counted
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,11 @@ class Capacity:
         return "cuda" if self.gpus else "cpu"
 
     def __str__(self) -> str:
-        gpu = f", {self.gpus:g} GPU with {amount(self.room.gpu)}" if self.gpus else ", no GPU"
-        cores = "1 core" if self.cpus == 1 else f"{self.cpus} cores"
-        jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
-        return f"{jobs} at once, each with {cores}, {amount(self.room.host)} of memory{gpu}"
+        gpu = f"{counted(self.gpus, 'GPU')} with {amount(self.room.gpu)}" if self.gpus else "no GPU"
+        return (
+            f"{counted(self.jobs, 'job')} at once, each with {counted(self.cpus, 'core')}, "
+            f"{amount(self.room.host)} of memory, {gpu}"
+        )
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def capacity(demand: Demand, nodes: list[Node]) -> Capacity:
     if not any(per_node):
         most_gpus, most_cores = (max(sizes) for sizes in _sizes(nodes))
         raise UserError(
-            f"a job takes {gpus:g} GPUs and {demand.cpus or 1} cores, but no machine has more than "
-            f"{most_gpus} GPUs and {most_cores} cores; choose --gpus-per-job and --cpus-per-job"
+            f"a job takes {counted(gpus, 'GPU')} and {counted(demand.cpus or 1, 'core')}, but no "
+            f"machine has more than {counted(most_gpus, 'GPU')} and "
+            f"{counted(most_cores, 'core')}; choose --gpus-per-job and --cpus-per-job"
         )
     jobs = min(sum(per_node), demand.jobs or sum(per_node))
     if demand.jobs and len(nodes) == 1 and not gpus:  # more jobs than cores: as the user wants

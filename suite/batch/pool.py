@@ -17,6 +17,8 @@ from suite.training import Job
 Ended = list[tuple[Job, Ending]]
 ANSWER = 5.0
 """Seconds within which a cluster must answer."""
+TOKEN = Path.home() / ".ray" / "auth_token"
+"""Where Ray keeps the secret that the machines of a cluster share."""
 
 
 class Pool(Protocol):
@@ -98,8 +100,8 @@ def connect(address: str) -> Cluster:
     except (ConnectionError, RuntimeError, ValueError) as error:
         problem = str(error).splitlines()[0]
         raise UserError(
-            f"--address: no Ray cluster answers at {address} ({problem}); start one with "
-            "`ray start --head`, see docs/clusters.md"
+            f"--address: no Ray cluster lets us in at {address} ({problem}); start one with "
+            "`ray start --head`, and both sides need the same token: see docs/clusters.md"
         ) from error
     return Cluster(ray, [_node(ray, node) for node in ray.nodes() if node["Alive"]])
 
@@ -161,6 +163,8 @@ class RayPool:
 
 def _import_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if TOKEN.exists():  # Ray itself would use it everywhere but at a given address
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError as error:
