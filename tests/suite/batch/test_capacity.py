@@ -37,7 +37,7 @@ def test_jobs_and_shares(demand, nodes, expected):
     ("demand", "message"),
     [
         (Demand(gpus=3), "no machine has more than 2 GPUs and 16 cores"),
-        (Demand(cpus=32), "a job takes 1 GPUs and 32 cores"),
+        (Demand(cpus=32), "a job takes 1 GPU and 32 cores"),
         (Demand(jobs=0), "--jobs: 0 is below 1"),
         (Demand(cpus=0), "--cpus-per-job: 0 is below 1"),
         (Demand(gpus=-1), "--gpus-per-job: -1 is negative"),
