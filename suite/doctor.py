@@ -16,6 +16,7 @@ from nlp.corpus import Corpus
 from rl.config import PAPER_GAMES
 from suite import provenance
 from suite.arguments import Parser
+from suite.batch.pool import HOW_TO_INSTALL as HOW_TO_INSTALL_RAY
 from suite.nlp import HOW_TO_INSTALL, Machine
 from suite.nlp import PACKAGES as TRANSLATION
 from suite.wording import amount
@@ -34,6 +35,11 @@ NEEDED = (
     "PIL",
     "psutil",
     "docstring_parser",
+    "scipy",
+)
+EXTRAS = (
+    (TRANSLATION, f"translation needs it, games do not; {HOW_TO_INSTALL}"),
+    (("ray",), f"several jobs of a batch at once need it, --jobs 1 does not; {HOW_TO_INSTALL_RAY}"),
 )
 
 
@@ -136,15 +142,15 @@ def _has_rom(game: str) -> bool:
         return False
 
 
-def translation() -> Iterator[Finding]:
-    """Whether the extra is installed; importing fairseq would take seconds."""
+def extras() -> Iterator[Finding]:
+    """Whether the extras are installed; importing fairseq would take seconds."""
     distributions = metadata.packages_distributions()
-    for module in TRANSLATION:
-        if importlib.util.find_spec(module) is None:
-            text = f"translation needs it, games do not; {HOW_TO_INSTALL}"
-            yield Finding("note", module, text)
-        else:
-            yield Finding("ok", module, metadata.version(distributions[module][0]))
+    for modules, advice in EXTRAS:
+        for module in modules:
+            if importlib.util.find_spec(module) is None:
+                yield Finding("note", module, advice)
+            else:
+                yield Finding("ok", module, metadata.version(distributions[module][0]))
 
 
 def corpora() -> Iterator[Finding]:
@@ -200,7 +206,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     devices,
     memory,
     games,
-    translation,
+    extras,
     corpora,
     compiler,
     commands,

@@ -22,6 +22,9 @@ PACKAGES = (
     "subword-nmt",
     "jsonargparse",
     "tensorboard",
+    "matplotlib",
+    "scipy",
+    "ray",
 )
 
 

@@ -17,6 +17,7 @@ from suite.training import Job
 Ended = list[tuple[Job, Ending]]
 ANSWER = 5.0
 """Seconds within which a cluster must answer."""
+HOW_TO_INSTALL = "`pip install 'wdbench[batch]'` installs it"
 TOKEN = Path.home() / ".ray" / "auth_token"
 """Where Ray keeps the secret that the machines of a cluster share."""
 
@@ -169,7 +170,7 @@ def _import_ray() -> Any:
         import ray
     except ImportError as error:
         raise UserError(
-            "several jobs at once need Ray: `pip install 'wdbench[batch]'`; --jobs 1 works without"
+            f"several jobs at once need Ray; {HOW_TO_INSTALL}; --jobs 1 works without"
         ) from error
     return ray
 

@@ -52,13 +52,16 @@ def test_a_rom_that_is_not_on_the_disk_is_named(tmp_path, monkeypatch):
     assert "Pong" not in papers.text
 
 
-def test_without_the_extra_translation_is_a_note_that_says_how_to_install(monkeypatch):
-    monkeypatch.setattr(doctor, "TRANSLATION", ("no_such_package", "numpy"))
-    absent, present = doctor.translation()
+def test_a_package_of_an_extra_that_is_missing_is_a_note_that_says_how_to_install(monkeypatch):
+    (_, translation), (_, batch) = doctor.EXTRAS
+    several = ((("no_such_package", "numpy"), translation), (("no_such_package",), batch))
+    monkeypatch.setattr(doctor, "EXTRAS", several)
+    absent, present, ray = doctor.extras()
     assert (absent.mark, absent.topic) == ("note", "no_such_package")
     assert "translation needs it" in absent.text
     assert "`make nlp`" in absent.text
     assert (present.mark, present.text) == ("ok", np.__version__)
+    assert (ray.mark, "wdbench[batch]" in ray.text) == ("note", True)
 
 
 def test_prepared_corpora_are_listed_and_damaged_ones_named(tmp_path, monkeypatch):
