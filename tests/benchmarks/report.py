@@ -20,6 +20,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from rl.config import Recipe
 from rl.network import shapes
@@ -44,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--games", type=int, default=8, help="of the eight")
     games = parser.parse_args().games
+    torch.set_num_threads(1)  # as the report's process
     print(hardware())
     with tempfile.TemporaryDirectory() as folder:
         runs, out = Path(folder, "runs"), Path(folder, "report")
