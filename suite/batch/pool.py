@@ -79,6 +79,7 @@ def embedded(capacity: Capacity) -> Cluster:
     """Start Ray for this process alone; it ends with it, however that ends."""
     ray = _import_ray()
     ray.init(
+        address="local",  # also where a cluster runs on this machine
         num_cpus=capacity.jobs * capacity.cpus,
         include_dashboard=False,
         log_to_driver=False,
