@@ -104,6 +104,7 @@ def _text(value: Any) -> str:
         case None:
             return "-"
         case float():
-            return f"{value:g}"
+            short = f"{value:g}"
+            return short if float(short) == value else repr(value)
         case _:
             return str(value)

@@ -1,5 +1,7 @@
 """Runs shown together: all below a folder, told apart by what they differ in."""
 
+import math
+
 import pytest
 from matplotlib.figure import Figure
 
@@ -33,6 +35,16 @@ def test_labels_name_what_differs_and_nothing_else(tmp_path):
         "none seed0",
         "none seed1",
     ]
+
+
+def test_values_that_differ_in_the_last_digit_are_told_apart(tmp_path):
+    rates = [2.5e-4, math.nextafter(2.5e-4, 1.0)]
+    shown = [
+        run.split("learning_rate=")[1].split()[0]
+        for run in labels([make_run(tmp_path, learning_rate=rate) for rate in rates])
+    ]
+    assert [float(text) for text in shown] == rates
+    assert shown[0] == "0.00025"
 
 
 def test_the_table_has_a_column_for_what_differs(tmp_path):
