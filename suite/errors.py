@@ -1,6 +1,38 @@
-"""The one error that reaches a user as one sentence."""
+"""The one error that reaches a user as one sentence, and a full disk as that error."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
     """Something the user can put right. The message names what was wrong, its value and what is
     allowed; the command prints it without a traceback and exits with code 2."""
+
+
+class FullDiskError(UserError):
+    """No space is left, or less than is needed; nothing else goes better before there is room."""
+
+
+def out_of_space(error: BaseException | None) -> bool:
+    """Whether a full disk or an exhausted quota is behind an error. torch.save raises a
+    RuntimeError in the place of the OSError."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextmanager
+def full_disk_explained(folder: Path) -> Iterator[None]:
+    """An error of the block that a full disk is behind as a FullDiskError."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, FullDiskError) or not out_of_space(error):
+            raise
+        raise FullDiskError(
+            f"no space is left on the disk of {folder}; make room and give the same command again"
+        ) from error

@@ -17,7 +17,7 @@ from nlp.progress import Progress
 from shared_optim.checkpoint_files import CheckpointFiles
 from suite import resources
 from suite.damage import damage_explained
-from suite.errors import UserError
+from suite.errors import FullDiskError, UserError
 from suite.layers import presets
 from suite.output import say
 from suite.resources import Room
@@ -158,7 +158,7 @@ def check(recipe: Recipe, machine: Machine, runs: Sequence[Path]) -> None:
     disk = len(runs) * _disk(recipe)
     free = resources.free_disk(runs[0]) + sum(map(resources.used_disk, runs))
     if disk > free:
-        raise UserError(
+        raise FullDiskError(
             f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "
             f"{amount(free)} are free; choose another --runs"
         )

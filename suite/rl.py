@@ -13,7 +13,7 @@ from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 from rl.progress import Progress
 from suite import resources
 from suite.damage import damage_explained
-from suite.errors import UserError
+from suite.errors import FullDiskError, UserError
 from suite.resources import Room
 from suite.wording import amount
 from suite.workloads import Outcome, Panel, Score
@@ -160,7 +160,7 @@ def _check_disk(recipe: Recipe, runs: Sequence[Path]) -> None:
     need = replay_bytes(len(runs), kept) + len(runs) * MEMBER_CHECKPOINT
     free = resources.free_disk(runs[0]) + sum(map(resources.used_disk, runs))
     if need > free:
-        raise UserError(
+        raise FullDiskError(
             f"runs: checkpoints below {runs[0]} and its like take up to {amount(need)} on disk, "
             f"{amount(free)} are free; choose another --runs or a smaller --replay-capacity"
         )

@@ -39,12 +39,16 @@ def canonical(value: Any) -> str:
 def write_json(path: Path, value: Any) -> None:
     """Replace a whole file: temporary file, fsync, rename. A crash leaves the old or the new."""
     text = json.dumps(finite(value), indent=2, allow_nan=False)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    temporary = path.with_name(f"{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -138,11 +142,15 @@ class Run:
     def create(self) -> None:
         """Make the directory, or check that what is there is this run."""
         self.path.mkdir(parents=True, exist_ok=True)
-        existing = read_json(self.path / "config.json")
-        if existing is None:
+        if not self.described():
             write_json(self.path / "config.json", self.config)
-        elif existing != self.config:
+
+    def described(self) -> bool:
+        """Whether the directory has its config.json. UserError where that is another run's."""
+        existing = read_json(self.path / "config.json")
+        if existing not in (None, self.config):
             raise UserError(f"{self.path / 'config.json'} describes another run; move it away")
+        return existing is not None
 
 
 class HeldError(UserError):

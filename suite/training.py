@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import heartbeat, provenance
-from suite.errors import UserError
+from suite.errors import UserError, full_disk_explained, out_of_space
 from suite.output import say
 from suite.progress import Show
 from suite.run_directory import Run, read_json, write_json
@@ -77,12 +77,13 @@ def train(
         0, 1 after a failure, which is recorded, or the code of the signal that stopped it.
 
     Raises:
-        UserError: the machine cannot train these runs, or a checkpoint is damaged.
+        UserError: the machine cannot train these runs, a checkpoint is damaged, or the disk is
+            full, which is no failure of the runs.
     """
     workload = load(job.workload)
     existing = [run for _, run in waiting if run.path.is_dir()]
     new = [run for _, run in waiting if run not in existing]
-    with hold(existing) as held:
+    with full_disk_explained(job.runs), hold(existing) as held:
         if not (held or new):
             return 0
         workload.check(job.recipe, job.machine, [run.path for run in (*held, *new)])
@@ -147,7 +148,7 @@ def _train_group(
         except Exception as error:
             if stop.at_once:
                 return stop.exit_code
-            if isinstance(error, UserError):
+            if isinstance(error, UserError) or out_of_space(error):
                 raise
             record_failure(runs, error)
             return 1

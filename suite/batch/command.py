@@ -17,7 +17,7 @@ from suite.batch.grid import Grid, GridRun, read_grid
 from suite.batch.packing import pack
 from suite.batch.pool import InProcess, Pool, RayPool
 from suite.batch.states import State, state_of
-from suite.errors import UserError
+from suite.errors import UserError, full_disk_explained
 from suite.output import say
 from suite.stop import stop_on_signals
 from suite.workloads import load
@@ -102,7 +102,7 @@ def _waiting(grid: Grid, states: Sequence[State], *, retry_failed: bool) -> list
 def _train(
     grid: Grid, waiting: Sequence[GridRun], options: argparse.Namespace, argv: list[str]
 ) -> int:
-    with ExitStack() as stack:
+    with full_disk_explained(options.runs), ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         cluster = pool.connect(options.address) if options.address else None
         room = capacity(_demand(options), cluster.nodes if cluster else [this_machine()])

@@ -1,17 +1,17 @@
 """From jobs to finished runs: start jobs, see how they end, try again what may be."""
 
-import errno
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from suite.batch.packing import split
 from suite.batch.pool import Pool
-from suite.batch.work import Ending
+from suite.batch.work import HOPELESS, Ending
 from suite.errors import UserError
+from suite.run_directory import Run
 from suite.stop import StopRequest
 from suite.training import Job, Pair, record_failure
 
@@ -21,7 +21,6 @@ LATER = 5.0
 """Seconds before the next attempt at a run that another process holds, or whose own was lost."""
 PATIENCE = 60.0
 """Seconds with nothing to do but to wait for others, after which their runs are left to them."""
-NO_SPACE = os.strerror(errno.ENOSPC)
 
 
 class LostError(Exception):
@@ -68,17 +67,19 @@ class Driver:
         self._held: set[Path] = set()  # runs that were found in the hands of another process
         self._worked = time.monotonic()  # when a job last did anything
         self._later: list[tuple[float, Job]] = []  # with the time before which it is not started
+        self._hopeless = ""  # why no job can be trained any more
 
     def train(self, jobs: Sequence[Job]) -> int:
         """Train; returns the exit code: 0, or that of the signal that stopped it.
 
         Raises:
-            UserError: the disk is full.
+            UserError: the disk is full, or a machine does not see the folder of the batch. Jobs
+                that were running have been asked to save.
         """
         self._queue.extend(jobs)
         stopping = False
         while self._queue or self._running or self._later:
-            if self._stop() and not stopping:
+            if (self._stop() or self._hopeless) and not stopping:
                 stopping = True
                 self._drop()
                 self._pool.stop()
@@ -91,6 +92,8 @@ class Driver:
                 self._handle(job, ending)
             if not self._running and not self._queue:
                 time.sleep(WAIT if self._later else 0)
+        if self._hopeless:
+            raise UserError(self._hopeless)
         return self._stop.exit_code if self._stop() else 0
 
     def _start(self) -> None:
@@ -117,15 +120,13 @@ class Driver:
         return tried and now - self._worked > PATIENCE
 
     def _handle(self, job: Job, ending: Ending) -> None:
-        left = [(member, run) for member, run in job.pairs() if not run.done()]
+        left = [pair for pair in job.pairs() if not _is_done(pair[1])]
         if len(left) < len(job.members) or ending.code:
             self._worked = time.monotonic()
-        if not left or self._stop():
+        if ending.code == HOPELESS:
+            self._hopeless = self._hopeless or ending.message
+        if not left or self._stop() or self._hopeless:
             return
-        if NO_SPACE in ending.message:
-            raise UserError(
-                f"{job.runs}: {ending.message}; make room and give the same command again"
-            )
         match ending.code:
             case 0 | 1:
                 failed = [pair for pair in left if pair[1].failure()]
@@ -162,7 +163,14 @@ class Driver:
         return max(self._attempts[path] for path in paths) <= self._retries.most
 
 
+def _is_done(run: Run) -> bool:
+    with suppress(UserError):  # damaged
+        return bool(run.done())
+    return False
+
+
 def _record(pairs: Sequence[Pair], error: Exception) -> None:
     for _, run in pairs:
-        run.create()
-    record_failure([run for _, run in pairs], error)
+        with suppress(UserError):  # a directory that is damaged counts as a failure as it is
+            run.create()
+            record_failure([run], error)

@@ -1,9 +1,10 @@
 """Where jobs run: in this process, one after the other, or as tasks of Ray Core."""
 
 import os
+import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,13 +79,14 @@ class Cluster:
 def embedded(capacity: Capacity) -> Cluster:
     """Start Ray for this process alone; it ends with it, however that ends."""
     ray = _import_ray()
-    ray.init(
-        address="local",  # also where a cluster runs on this machine
-        num_cpus=capacity.jobs * capacity.cpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
+    with _sigterm_kept():
+        ray.init(
+            address="local",  # also where a cluster runs on this machine
+            num_cpus=capacity.jobs * capacity.cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
     return Cluster(ray, [this_machine()])
 
 
@@ -98,7 +100,8 @@ def connect(address: str) -> Cluster:
     if address != "auto":
         _check_answer(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        with _sigterm_kept():
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         problem = str(error).splitlines()[0]
         raise UserError(
@@ -174,6 +177,16 @@ def _import_ray() -> Any:
             f"several jobs at once need Ray; {HOW_TO_INSTALL}; --jobs 1 works without"
         ) from error
     return ray
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Ray's own handler would end the process without a word to its jobs."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _check_answer(address: str) -> None:

@@ -48,6 +48,7 @@ def state_of(run: GridRun) -> State:
         return State("waiting")
     score = run.workload.SCORES[0]
     try:
+        run.run.described()
         if done := run.run.done():
             status: Status = "diverged" if done["status"] == "diverged" else "done"
             return State(status, _score(done["figures"], score), seconds=_seconds(path))
@@ -56,8 +57,11 @@ def state_of(run: GridRun) -> State:
             return State("running", newest, beat.place, seconds_left=beat.seconds_left)
         if failure := run.run.failure():
             return State("failed", newest, error=failure)
-    except (UserError, KeyError, TypeError, AttributeError) as error:
+    except UserError as error:
         return State("failed", error=str(error))
+    except (KeyError, TypeError, AttributeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        return State("failed", error=f"a record in {path} is damaged: {problem}")
     return State("waiting", newest)
 
 

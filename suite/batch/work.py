@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.errors import UserError
+from suite.errors import FullDiskError, UserError
 from suite.progress import Progress, Show
 from suite.run_directory import locked_if_free
 from suite.stop import StopRequest, stop_on_signals
@@ -19,15 +19,16 @@ class Ending:
 
     Attributes:
         code: 0 through, 1 failed (recorded with the runs), 2 refused, 130 or 143 stopped by a
-            signal, `LOST` when its process ended without a word.
-        message: what was wrong, where the code is 2 or LOST.
+            signal, `LOST` when its process ended without a word, `HOPELESS` when no other job
+            would end better.
+        message: what was wrong, where the code is 2, LOST or HOPELESS.
     """
 
     code: int
     message: str = ""
 
 
-LOST = -1
+LOST, HOPELESS = -1, -2
 
 
 def work(job: Job, argv: list[str], stop: StopRequest, display: Display) -> Ending:
@@ -37,9 +38,11 @@ def work(job: Job, argv: list[str], stop: StopRequest, display: Display) -> Endi
         if not waiting:
             return Ending(0)
         code = train(job, waiting, argv, stop, hold=locked_if_free, display=display)
+    except FullDiskError as error:
+        return Ending(HOPELESS, str(error))
     except UserError as error:
         return Ending(2, str(error))
-    except OSError as error:  # of the run directories: a full disk, no permission
+    except OSError as error:  # of the run directories: no permission
         return Ending(2, f"{type(error).__name__}: {error}")
     return Ending(code)
 
@@ -52,7 +55,12 @@ def work_elsewhere(job: Job, argv: list[str], folder: Path) -> Ending:
     try:
         os.chdir(folder)
     except OSError as error:
-        return Ending(2, f"{os.uname().nodename} does not see the folder {folder}: {error}")
+        host = os.uname().nodename
+        return Ending(
+            HOPELESS,
+            f"the machine {host} does not see the folder {folder} ({error.strerror}); all machines "
+            "of a cluster need it under the same path: see docs/clusters.md",
+        )
     with stop_on_signals() as stop:
         return work(job, argv, stop, display=lambda title: calling(lambda: None))
 

@@ -2,10 +2,12 @@
 
 import errno
 import hashlib
+import io
 import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import suite.rl
 from suite.__main__ import main
@@ -47,10 +49,31 @@ def test_a_failure_is_recorded_where_it_happened(training):
     assert len(record(second, "meta.json")["sessions"]) == 1
 
 
-def test_a_full_disk_is_one_sentence(training, capsys):
-    training(error=OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl"))
-    assert main(SMALL) == 1
-    assert "No space left on device: 'metrics.jsonl'" in capsys.readouterr().err
+class FullDisk(io.BytesIO):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def error_of(write):
+    with pytest.raises((OSError, RuntimeError)) as raised:
+        write()
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "write", [lambda: FullDisk().write(b"row"), lambda: torch.save({}, FullDisk())]
+)
+def test_a_full_disk_is_one_sentence_and_no_failure_of_the_run(write, training, capsys):
+    training(error=error_of(write))
+    assert main(SMALL) == 2
+    error = capsys.readouterr().err
+    assert error == (
+        "wdbench: error: no space is left on the disk of runs; "
+        "make room and give the same command again\n"
+    )
+    (path,) = run_paths()
+    assert not (path / "failed.json").exists()
+    assert record(path, "meta.json")["sessions"][0]["status"] == "unfinished"
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff\x00", b"[]", b"{}", b'{"latest": 3}'])

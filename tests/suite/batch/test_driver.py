@@ -9,7 +9,7 @@ from suite.batch import driver
 from suite.batch.capacity import Capacity
 from suite.batch.driver import Driver, Retries
 from suite.batch.packing import pack
-from suite.batch.work import LOST, Ending
+from suite.batch.work import HOPELESS, LOST, Ending, calling, work
 from suite.errors import UserError
 from suite.resources import Room
 from suite.stop import StopRequest
@@ -195,9 +195,26 @@ def test_runs_that_another_process_finishes_are_not_trained_again(jobs):
     assert pool.started == [[0, 1]]
 
 
-def test_a_full_disk_ends_the_batch(jobs):
-    with pytest.raises(UserError, match="make room and give the same command again"):
-        drive(jobs, lambda job, times: Ending(2, "OSError: [Errno 28] No space left on device"))
+def test_what_no_job_can_get_past_ends_the_batch_and_is_no_failure_of_a_run():
+    grid = grid_of(SMALL)
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Room(10**12, 0)), Path("runs"))
+    pool = ScriptedPool(lambda job, times: Ending(HOPELESS, "no space is left"))
+    with pytest.raises(UserError, match="no space is left"):
+        Driver(pool, 2, Retries(), StopRequest(), tick=lambda: None).train(jobs)
+    assert (pool.stopped, pool.running, len(pool.started)) == (True, [], 2)
+    assert failures(jobs) == [None] * 12
+
+
+@pytest.mark.parametrize("record", ["config.json", "done.json"])
+def test_a_damaged_record_of_one_run_keeps_no_other_from_training(jobs, record, training):
+    training()
+    (_, damaged), (_, other) = jobs[0].pairs()
+    damaged.create()
+    (damaged.path / record).write_text("{")
+    display = lambda title: calling(lambda: None)  # noqa: E731
+    drive(jobs, lambda job, times: work(job, [], StopRequest(), display))
+    assert (damaged.path / record).read_text() == "{"
+    assert other.done()
 
 
 def test_a_wish_to_stop_reaches_the_pool_and_starts_nothing_more():
