@@ -1,9 +1,11 @@
 """A run's directory: identity, lock and whole-file records."""
 
+import errno
 import hashlib
 import json
 import math
 import multiprocessing
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -73,6 +75,19 @@ def test_another_runs_directory_is_not_taken_over(tmp_path):
     write_json(run.path / "config.json", {"format": 1, "workload": "rl"})
     with pytest.raises(UserError, match="describes another run"), locked([run]):
         pass
+
+
+def test_a_record_that_cannot_be_written_leaves_the_old_one_and_nothing_else(tmp_path, monkeypatch):
+    write_json(tmp_path / "meta.json", {"old": True})
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(tmp_path / "meta.json", {"old": False})
+    assert [path.name for path in tmp_path.iterdir()] == ["meta.json"]
+    assert read_json(tmp_path / "meta.json") == {"old": True}
 
 
 def test_damaged_json_is_named(tmp_path):

@@ -102,6 +102,13 @@ def test_a_failed_or_damaged_run_says_why(runs):
     assert state_of(runs[0]) == State("failed", error="ValueError: no")
     assert state_of(runs[1]).status == "failed"
     assert "done.json is damaged" in state_of(runs[1]).error
+    make(runs[2])
+    write_json(runs[2].run.path / "config.json", runs[0].run.config)
+    assert state_of(runs[2]).status == "failed"
+    assert "config.json describes another run" in state_of(runs[2]).error
+    make(runs[3])
+    write_json(runs[3].run.path / "done.json", {"figures": {}})
+    assert state_of(runs[3]).error.endswith("is damaged: KeyError: 'status'")
 
 
 def test_the_last_row_is_the_last_whole_line(tmp_path):
