@@ -1,5 +1,6 @@
 """How many jobs may run at once, and what each may take. Imports neither torch nor Ray."""
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -59,12 +60,12 @@ def this_machine() -> Node:
     return Node(resources.free_memory(), cores or 1, tuple(resources.gpu_memories()))
 
 
-def capacity(demand: Demand, nodes: list[Node]) -> Capacity:
+def capacity(demand: Demand, nodes: list[Node], per_node: int | None = None) -> Capacity:
     """What the nodes can do at once.
 
     With GPUs a job takes one and its share of the cores, without it takes one core, where the
     demand does not say otherwise. Memory is shared evenly by the jobs of a node; the smallest
-    share counts.
+    share counts. `per_node` is the most jobs that a node may have.
 
     Raises:
         UserError: a value below its least, or no node has what a job needs.
@@ -72,25 +73,26 @@ def capacity(demand: Demand, nodes: list[Node]) -> Capacity:
     for name, value in (("jobs", demand.jobs), ("cpus-per-job", demand.cpus)):
         if value is not None and value < 1:
             raise UserError(f"--{name}: {value} is below 1")
-    if demand.gpus is not None and demand.gpus < 0:
-        raise UserError(f"--gpus-per-job: {demand.gpus:g} is negative")
+    if demand.gpus is not None and not 0 <= demand.gpus < math.inf:
+        raise UserError(f"--gpus-per-job: {demand.gpus:g} is no number of GPUs")
     gpus = demand.gpus
     if gpus is None:
         gpus = 1.0 if any(node.gpus for node in nodes) else 0.0
     if gpus > 1 and gpus != int(gpus):
         raise UserError(f"--gpus-per-job: {gpus:g} is neither a fraction of 1 nor a whole number")
-    per_node = [_jobs_on(node, gpus, demand.cpus or 1) for node in nodes]
-    if not any(per_node):
+    counts = [_jobs_on(node, gpus, demand.cpus or 1) for node in nodes]
+    if not any(counts):
         most_gpus, most_cores = (max(sizes) for sizes in _sizes(nodes))
         raise UserError(
             f"a job takes {counted(gpus, 'GPU')} and {counted(demand.cpus or 1, 'core')}, but no "
             f"machine has more than {counted(most_gpus, 'GPU')} and "
             f"{counted(most_cores, 'core')}; choose --gpus-per-job and --cpus-per-job"
         )
-    jobs = min(sum(per_node), demand.jobs or sum(per_node))
     if demand.jobs and len(nodes) == 1 and not gpus:  # more jobs than cores: as the user wants
-        jobs, per_node = demand.jobs, [demand.jobs]
-    used = [(node, min(count, jobs)) for node, count in zip(nodes, per_node, strict=True) if count]
+        counts = [demand.jobs]
+    counts = [min(count, per_node or count) for count in counts]
+    jobs = min(sum(counts), demand.jobs or sum(counts))
+    used = [(node, min(count, jobs)) for node, count in zip(nodes, counts, strict=True) if count]
     share = min(max(1, node.cores // count) for node, count in used)
     return Capacity(
         jobs=jobs,

@@ -9,12 +9,12 @@ from pathlib import Path
 from suite import resources
 from suite.arguments import Parser
 from suite.batch import overview, pool
-from suite.batch.capacity import Demand, capacity, this_machine
+from suite.batch.capacity import Demand, this_machine
 from suite.batch.display import display
 from suite.batch.driver import Driver, Retries
 from suite.batch.dry_run import described
 from suite.batch.grid import Grid, GridRun, read_grid
-from suite.batch.packing import pack
+from suite.batch.packing import pack, roomy
 from suite.batch.pool import InProcess, Pool, RayPool
 from suite.batch.states import State, state_of
 from suite.errors import UserError, full_disk_explained
@@ -29,7 +29,7 @@ def main(argv: list[str], prog: str) -> int:
     states = [state_of(run) for run in grid.runs]
     waiting = _waiting(grid, states, retry_failed=options.retry_failed)
     if options.dry_run:
-        room = capacity(_demand(options), [this_machine()])
+        room = roomy(_demand(options), [this_machine()], waiting)
         print(described(grid, states, waiting, pack(waiting, room, options.runs), room))
         return 0
     if not resources.writable(options.runs):
@@ -105,7 +105,8 @@ def _train(
     with full_disk_explained(options.runs), ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         cluster = pool.connect(options.address) if options.address else None
-        room = capacity(_demand(options), cluster.nodes if cluster else [this_machine()])
+        nodes = cluster.nodes if cluster else [this_machine()]
+        room = roomy(_demand(options), nodes, waiting)
         jobs = pack(waiting, room, options.runs)
         if cluster is None:  # elsewhere the worker looks at its own machine
             for job in jobs:

@@ -10,9 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from shared_optim.checkpoint_files import CheckpointError, CheckpointFiles
-from suite.batch.capacity import Capacity
+from suite.batch.capacity import Capacity, Demand, Node, capacity
 from suite.batch.grid import GridRun
 from suite.training import Job
+
+
+def roomy(demand: Demand, nodes: list[Node], waiting: Sequence[GridRun]) -> Capacity:
+    """What the nodes can do at once, with no more jobs on a node than have room for a run each.
+
+    Where not even one job has room, the check before training says so.
+    """
+    found = capacity(demand, nodes)
+    per_node = found.jobs
+    for run in {(run.workload.NAME, run.recipe): run for run in waiting}.values():
+        while per_node > 1 and not run.workload.together(run.recipe, found.room):
+            per_node -= 1
+            found = capacity(demand, nodes, per_node)
+    return found
 
 
 def pack(waiting: Sequence[GridRun], capacity: Capacity, folder: Path) -> list[Job]:

@@ -70,10 +70,17 @@ class InProcess:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Ray, connected: embedded in this process, or a cluster that was there before."""
+    """Ray, connected: embedded in this process, or a cluster that was there before.
+
+    Attributes:
+        ray: the module.
+        nodes: the machines.
+        embedded: whether it runs this process's jobs alone, no more at once than have room.
+    """
 
     ray: Any
     nodes: list[Node]
+    embedded: bool
 
 
 def embedded(capacity: Capacity) -> Cluster:
@@ -87,7 +94,7 @@ def embedded(capacity: Capacity) -> Cluster:
             log_to_driver=False,
             logging_level="ERROR",
         )
-    return Cluster(ray, [this_machine()])
+    return Cluster(ray, [this_machine()], embedded=True)
 
 
 def connect(address: str) -> Cluster:
@@ -108,7 +115,8 @@ def connect(address: str) -> Cluster:
             f"--address: no Ray cluster lets us in at {address} ({problem}); start one with "
             "`ray start --head`, and both sides need the same token: see docs/clusters.md"
         ) from error
-    return Cluster(ray, [_node(ray, node) for node in ray.nodes() if node["Alive"]])
+    nodes = [_node(ray, node) for node in ray.nodes() if node["Alive"]]
+    return Cluster(ray, nodes, embedded=False)
 
 
 class RayPool:
@@ -116,13 +124,15 @@ class RayPool:
 
     Args:
         cluster: what the tasks run on.
-        capacity: cores and GPUs of a job.
+        capacity: cores, GPUs and, on a cluster, memory of a job.
         argv: the command, for the record of a run's session.
     """
 
     def __init__(self, cluster: Cluster, capacity: Capacity, argv: list[str]) -> None:
         self._ray, self._argv = cluster.ray, argv
         options = {"num_cpus": capacity.cpus, "num_gpus": capacity.gpus, "max_retries": 0}
+        if not cluster.embedded:
+            options["memory"] = capacity.room.host
         self._work = cluster.ray.remote(**options)(work_elsewhere)
         self._running: dict[Any, Job] = {}
 

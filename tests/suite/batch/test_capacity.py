@@ -23,6 +23,12 @@ SMALL = Node(memory=10_000, cores=4, gpus=(24_000,))
         (Demand(gpus=0.25), [BOX], Capacity(8, 2, 0.25, Room(8_000, 20_000))),
         (Demand(gpus=2), [BOX], Capacity(1, 16, 2.0, Room(64_000, 80_000))),
         (Demand(gpus=0), [BOX], Capacity(16, 1, 0.0, Room(4_000, 0))),
+        # three GPUs, four jobs on each; the cores are enough for ten
+        (
+            Demand(gpus=0.25),
+            [Node(10_000, 10, (40, 40, 40))],
+            Capacity(10, 1, 0.25, Room(1_000, 10)),
+        ),
         # of several machines the smallest share counts
         (Demand(), [BOX, SMALL], Capacity(3, 4, 1.0, Room(10_000, 24_000))),
         # a machine without a GPU takes no part where jobs need one
@@ -40,7 +46,9 @@ def test_jobs_and_shares(demand, nodes, expected):
         (Demand(cpus=32), "a job takes 1 GPU and 32 cores"),
         (Demand(jobs=0), "--jobs: 0 is below 1"),
         (Demand(cpus=0), "--cpus-per-job: 0 is below 1"),
-        (Demand(gpus=-1), "--gpus-per-job: -1 is negative"),
+        (Demand(gpus=-1), "--gpus-per-job: -1 is no number of GPUs"),
+        (Demand(gpus=float("nan")), "--gpus-per-job: nan is no number of GPUs"),
+        (Demand(gpus=float("inf")), "--gpus-per-job: inf is no number of GPUs"),
         (Demand(gpus=1.5), "--gpus-per-job: 1.5 is neither a fraction of 1 nor a whole number"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 
 from rl.memory import batch_bytes, replay_bytes
 from shared_optim.checkpoint_files import CheckpointFiles
-from suite.batch.capacity import Capacity
-from suite.batch.packing import pack, split
+from suite.batch.capacity import Capacity, Demand, Node
+from suite.batch.packing import pack, roomy, split
 from suite.resources import Room
 from suite.rl import PROCESS_MEMORY
 from tests.suite.batch.grids import SMALL, grid_of
@@ -52,6 +52,15 @@ def test_populations_are_no_larger_than_leaves_work_for_all_jobs():
 def test_populations_fit_the_memory_of_a_job(memory, expected):
     jobs = pack(grid_of(SMALL).runs, replace(PLENTY, room=Room(memory, 0)), RUNS)
     assert {len(job.members) for job in jobs} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("cores", "members", "jobs"),
+    [([8], 3, 3), ([8], 20, 8), ([8], 0, 1), ([8, 8], 3, 6), ([8, 2], 3, 5)],
+)
+def test_no_more_jobs_at_once_than_a_machine_has_room_for(cores, members, jobs):
+    nodes = [Node(members * room_for(1), each, ()) for each in cores]
+    assert roomy(Demand(), nodes, grid_of(SMALL).runs).jobs == jobs
 
 
 def test_frames_may_lie_in_the_gpus_memory_as_well():
