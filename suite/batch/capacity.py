@@ -57,7 +57,22 @@ class Node:
 
 def this_machine() -> Node:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Node(resources.free_memory(), cores or 1, tuple(resources.gpu_memories()))
+    return Node(resources.free_memory(), cores or 1, _visible(resources.gpu_memories()))
+
+
+def _visible(gpus: list[int]) -> tuple[int, ...]:
+    """Those of the GPUs' memories that CUDA_VISIBLE_DEVICES leaves to this process, as Ray and
+    torch read it: by number, or by a name, of which the size is not known."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if names is None or not gpus:
+        return tuple(gpus)
+    numbered = {str(number): memory for number, memory in enumerate(gpus)}
+    named = [name.strip() for name in names.split(",")]
+    return tuple(
+        numbered.get(name, min(gpus))
+        for name in named
+        if name in numbered or name.startswith(("GPU-", "MIG-"))
+    )
 
 
 def capacity(demand: Demand, nodes: list[Node], per_node: int | None = None) -> Capacity:

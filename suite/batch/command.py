@@ -128,6 +128,9 @@ def _train(
 def _conclude(grid: Grid, code: int) -> int:
     """Print how the grid stands; returns the exit code."""
     states = [state_of(run) for run in grid.runs]
+    for run, state in zip(grid.runs, states, strict=True):
+        if state.status in ("done", "diverged"):
+            run.workload.discard(run.run.path)  # a kill may have come between the two
     say(overview.described(grid, states))
     if code:
         say("Stopped. The same command goes on where the last checkpoints stand.")

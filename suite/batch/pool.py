@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from suite.batch.capacity import Capacity, Node, this_machine
 from suite.batch.work import LOST, Ending, calling, work, work_elsewhere
 from suite.errors import UserError
+from suite.resources import gpu_memories
 from suite.stop import StopRequest
 from suite.training import Job
 
@@ -223,9 +224,9 @@ def _node(ray: Any, node: dict[str, Any]) -> Node:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        asked = ray.remote(num_cpus=0, scheduling_strategy=here)(this_machine)
+        asked = ray.remote(num_cpus=0, scheduling_strategy=here)(gpu_memories)
         with suppress(ray.exceptions.RayError):
-            memories = list(ray.get(asked.remote(), timeout=60).gpus)[:gpus]
+            memories = list(ray.get(asked.remote(), timeout=60))[:gpus]
     return Node(
         memory=int(resources.get("memory", 0)),
         cores=int(resources.get("CPU", 0)),

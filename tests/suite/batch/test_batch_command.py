@@ -57,6 +57,16 @@ def test_a_grid_run_again_trains_nothing_and_a_larger_one_only_what_is_new(train
     assert [member.seed for call in fake.calls for member, _, _ in call] == [2] * 6
 
 
+def test_what_a_kill_left_of_a_finished_run_is_deleted(training):
+    training()
+    write_grid(SMALL)
+    main(ONE)
+    for path in run_paths():
+        (path / "replay").mkdir()
+    assert main(ONE) == 0
+    assert not [path for path in run_paths() if (path / "replay").exists()]
+
+
 def test_failures_are_kept_and_retried_on_request_alone(training, capsys):
     write_grid(SMALL)
     training(error=ValueError("no"))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from suite.batch.capacity import Capacity, Demand, Node, capacity
+from suite import resources
+from suite.batch.capacity import Capacity, Demand, Node, capacity, this_machine
 from suite.errors import UserError
 from suite.resources import Room
 
@@ -56,3 +57,22 @@ def test_what_cannot_be_had_is_said_with_what_there_is(demand, message):
     with pytest.raises(UserError) as error:
         capacity(demand, [BOX, LAPTOP])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        (None, (10, 20, 30)),
+        ("", ()),
+        ("-1", ()),
+        ("NoDevFiles", ()),
+        ("2,0", (30, 10)),
+        ("GPU-5a3f, GPU-77b0", (10, 10)),
+    ],
+)
+def test_gpus_that_the_process_may_not_see_are_not_counted(monkeypatch, visible, expected):
+    monkeypatch.setattr(resources, "gpu_memories", lambda: [10, 20, 30])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert this_machine().gpus == expected
