@@ -77,7 +77,7 @@ IN_MEMORY = 6  # weights, gradient and at most four moments
 IN_CHECKPOINT = 5  # weights and at most four moments, in two generations
 TARGET_TOKENS = {"iwslt14": 3_949_114, "multi30k": 453_447}  # of the training pairs, for a guess
 # On one core, measured by tests/benchmarks/translation.py: see results/benchmarks.
-TOKEN_SECONDS, WEIGHT_SECONDS = 2.0e-4, 4.0e-11  # per target token, and per weight beside
+TOKEN_SECONDS, WEIGHT_SECONDS = 1.7e-4, 4.5e-11  # per target token, and per weight beside
 PACKAGES = ("fairseq", "sacrebleu", "sacremoses", "subword_nmt")
 HOW_TO_INSTALL = (
     "`make nlp` in the source's folder installs it, "
@@ -242,6 +242,7 @@ def provide(recipe: Recipe, machine: Machine) -> None:
     """Make the corpus that needs no download, where it is not there yet."""
     if recipe.data != "grammar" or _prepared(recipe, machine):
         return
+    require_packages()
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
     from nlp.prepare import prepare
 

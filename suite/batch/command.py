@@ -9,7 +9,7 @@ from pathlib import Path
 from suite import resources
 from suite.arguments import Parser
 from suite.batch import overview, pool
-from suite.batch.capacity import Demand, this_machine
+from suite.batch.capacity import Capacity, Demand, this_machine
 from suite.batch.display import display
 from suite.batch.driver import Driver, Retries
 from suite.batch.dry_run import described
@@ -20,6 +20,8 @@ from suite.batch.states import State, state_of
 from suite.errors import UserError, full_disk_explained
 from suite.output import say
 from suite.stop import stop_on_signals
+from suite.training import Job
+from suite.wording import counted
 from suite.workloads import load
 
 
@@ -29,7 +31,7 @@ def main(argv: list[str], prog: str) -> int:
     states = [state_of(run) for run in grid.runs]
     waiting = _waiting(grid, states, retry_failed=options.retry_failed)
     if options.dry_run:
-        room = roomy(_demand(options), [this_machine()], waiting)
+        room = roomy(_demand(options, waiting), [this_machine()], waiting)
         print(described(grid, states, waiting, pack(waiting, room, options.runs), room))
         return 0
     if not resources.writable(options.runs):
@@ -38,8 +40,8 @@ def main(argv: list[str], prog: str) -> int:
     return _conclude(grid, code)
 
 
-def _demand(options: argparse.Namespace) -> Demand:
-    if options.device != "cpu":
+def _demand(options: argparse.Namespace, waiting: Sequence[GridRun]) -> Demand:
+    if not waiting or any(run.machine.device != "cpu" for run in waiting):
         return Demand(options.jobs, options.cpus_per_job, options.gpus_per_job)
     if options.gpus_per_job:
         raise UserError(f"--gpus-per-job: {options.gpus_per_job:g} has no use with --device cpu")
@@ -106,8 +108,9 @@ def _train(
         stop = stack.enter_context(stop_on_signals())
         cluster = pool.connect(options.address) if options.address else None
         nodes = cluster.nodes if cluster else [this_machine()]
-        room = roomy(_demand(options), nodes, waiting)
+        room = roomy(_demand(options, waiting), nodes, waiting)
         jobs = pack(waiting, room, options.runs)
+        _check_devices(jobs, room)
         if cluster is None:  # elsewhere the worker looks at its own machine
             for job in jobs:
                 paths = [run.path for _, run in job.pairs()]
@@ -123,6 +126,18 @@ def _train(
         stack.callback(workers.close)
         retries = Retries(options.retries, tuple(options.retry_on))
         return Driver(workers, room.jobs, retries, stop, tick).train(jobs)
+
+
+def _check_devices(jobs: Sequence[Job], room: Capacity) -> None:
+    """Raise UserError where a translation is to train on more devices than a job is given."""
+    flag, kind, given = ("gpus", "GPU", room.gpus) if room.gpus else ("cpus", "core", room.cpus)
+    for job in jobs:
+        devices = getattr(job.machine, "devices", 1)
+        if devices > max(given, 1):
+            raise UserError(
+                f"devices: {devices} processes of a run need {devices} {kind}s, but a job has "
+                f"{counted(given, kind)}; give --{flag}-per-job {devices}"
+            )
 
 
 def _conclude(grid: Grid, code: int) -> int:

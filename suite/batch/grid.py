@@ -29,6 +29,7 @@ from suite.configure import build, members
 from suite.errors import UserError
 from suite.flags import make_parser, make_values_parser, parse, parse_values
 from suite.layers import LISTS, compose, mapping_of, read_text
+from suite.output import warn
 from suite.run_directory import Run
 from suite.workloads import NAMES, Member, Workload, load
 
@@ -101,9 +102,15 @@ class _Document:
 
     def runs(self, folder: Path) -> Iterator[GridRun]:
         """Every run of the product that is not excluded, then the included ones."""
+        idle = dict(enumerate(self._exclude, 1))
         for run in self._product(self._axes, folder):
-            if not any(_matches(run, values) for values in self._exclude):
+            hits = [place for place, values in enumerate(self._exclude, 1) if _matches(run, values)]
+            for place in hits:
+                idle.pop(place, None)
+            if not hits:
                 yield run
+        for place in idle:
+            warn(f"{self._name}: entry {place} of exclude matches no run")
         for values in self._include:
             yield from self._product(values, folder)
 

@@ -147,6 +147,25 @@ def test_bad_flags_are_one_sentence_and_leave_nothing(training, capsys, flags, m
     assert run_paths() == []
 
 
+def test_a_grid_that_trains_on_the_processor_takes_no_gpu(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "this_machine", lambda: Node(10**12, 8, (80 * 10**9,) * 2))
+    write_grid(SMALL)
+    assert main(["batch", "grid.yaml", "--dry-run"]) == 0
+    assert "2 jobs at once, each with 4 cores, 500 GB of memory, 1 GPU" in capsys.readouterr().out
+    write_grid(SMALL.replace("base: {", "base: {device: cpu, "))
+    assert main(["batch", "grid.yaml", "--dry-run"]) == 0
+    assert "8 jobs at once, each with 1 core, 125 GB of memory, no GPU" in capsys.readouterr().out
+
+
+def test_a_translation_on_more_devices_than_a_job_has_is_refused(training, capsys):
+    write_grid("workload: nlp\npreset: grammar-tiny\nbase: {devices: 2}\naxes: {scheme: [none]}\n")
+    training()
+    assert main(["batch", "grid.yaml", "--jobs", "1", "--device", "cpu"]) == 2
+    assert "a job has 1 core; give --cpus-per-job 2" in capsys.readouterr().err
+    assert run_paths() == []
+
+
 def test_a_grid_file_that_does_not_exist_is_named(capsys):
     assert main(["batch", "absent.yaml"]) == 2
     assert "grid file absent.yaml does not exist" in capsys.readouterr().err

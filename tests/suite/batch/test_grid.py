@@ -58,6 +58,12 @@ def test_exclude_leaves_out_what_matches_all_of_its_values():
     assert len(left_out) == 4
 
 
+def test_an_exclude_that_matches_no_run_is_named(capsys):
+    grid = grid_of(SMALL + "exclude: [{game: Pong, seed: 0}, {game: Pang}]\n")
+    assert len(grid.runs) == 9
+    assert capsys.readouterr().err == "wdbench: grid.yaml: entry 2 of exclude matches no run\n"
+
+
 def test_include_adds_a_product_of_its_own_and_doubles_nothing():
     include = (
         "include:\n  - {game: Enduro, scheme: none, seed: [5, 6]}\n  - {game: Pong, scheme: none}\n"
