@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from rl.config import PAPER_GAMES
 from suite.report import published
 from tests.suite.report.reference import reference
 
@@ -14,16 +15,6 @@ NAMES = (
     "dopamine_dqn_curves_selected.csv",
     "dopamine_dqn_tail_means.csv",
 )
-GAMES = [
-    "BeamRider",
-    "Breakout",
-    "Enduro",
-    "Pong",
-    "Qbert",
-    "Seaquest",
-    "SpaceInvaders",
-    "TimePilot",
-]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,12 +41,12 @@ def test_table_1_has_13_rows_of_eight_games():
     small = [("l2", 10.0**-power) for power in (6, 7, 8)]
     large = [(s, 10.0**-p) for s in ("l2", "decoupled", "separated") for p in (3, 4, 5)]
     rows = [("none", 0.0), *large, *small]
-    assert set(published.table_1()) == {(*row, game) for row in rows for game in GAMES}
+    assert set(published.table_1()) == {(*row, game) for row in rows for game in PAPER_GAMES}
 
 
 def test_random_and_human_scores_of_dqn_zoo():
     known = published.random_and_human()
-    assert sorted(known) == GAMES
+    assert sorted(known) == PAPER_GAMES
     assert known["Pong"] == (-20.7, 14.6)
     assert known["Seaquest"] == (68.4, 42054.7)
 
@@ -73,7 +64,7 @@ def test_dopamines_curves_are_over_agent_steps():
 
 def test_every_agent_of_dopamine_has_a_curve_and_a_tail_on_every_game():
     for agent in published.AGENTS:
-        for game in GAMES:
+        for game in PAPER_GAMES:
             assert len(published.dopamine_curve(agent, game)) == 6
             assert published.dopamine_tail()[agent, game].runs == 5
 
