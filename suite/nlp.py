@@ -169,18 +169,26 @@ def _prepared(recipe: Recipe, machine: Machine) -> bool:
     return (folder / "corpus.json").exists()
 
 
+def lacking(recipe: Recipe, machine: Machine) -> str | None:
+    """How to prepare the corpus, where that has not been done; `grammar` makes itself."""
+    if recipe.data == "grammar" or _prepared(recipe, machine):
+        return None
+    folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+    flags = f"--bpe {recipe.bpe}{' --joined' if recipe.joined else ''}"
+    if recipe.data not in KNOWN:
+        flags += f" --source {recipe.source} --target {recipe.target}"
+    if machine.data_dir != Machine.data_dir:
+        flags += f" --data-dir {machine.data_dir}"
+    return (
+        f"data: {recipe.data} is not prepared in {folder}; "
+        f"run `wdbench prepare {recipe.data} {flags}` first"
+    )
+
+
 def _check_corpus(recipe: Recipe, machine: Machine) -> None:
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
-    if not _prepared(recipe, machine):
-        flags = f"--bpe {recipe.bpe}{' --joined' if recipe.joined else ''}"
-        if recipe.data not in KNOWN:
-            flags += f" --source {recipe.source} --target {recipe.target}"
-        if machine.data_dir != Machine.data_dir:
-            flags += f" --data-dir {machine.data_dir}"
-        raise UserError(
-            f"data: {recipe.data} is not prepared in {folder}; "
-            f"run `wdbench prepare {recipe.data} {flags}` first"
-        )
+    if problem := lacking(recipe, machine):
+        raise UserError(problem)
     corpus = Corpus.open(folder)
     for key in ("source", "target"):
         ours, its = getattr(recipe, key), getattr(corpus, key)

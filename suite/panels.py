@@ -82,6 +82,6 @@ def frame(axes: "Axes", title: str, y_label: str, step: str) -> None:
     axes.set_xlabel(step.replace("_", " "))
     axes.set_ylabel(y_label)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=0, auto=None)  # panels that share it are still to come
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

@@ -105,8 +105,13 @@ def validate(recipe: Recipe, machine: Machine) -> None:
         raise UserError(str(error)) from error
 
 
+def lacking(recipe: Recipe, machine: Machine) -> str | None:
+    """Nothing: games come with ale-py."""
+    return None
+
+
 def provide(recipe: Recipe, machine: Machine) -> None:
-    """Games come with ale-py."""
+    """Nothing: games come with ale-py."""
 
 
 def together(recipe: Recipe, room: Room) -> int:
@@ -143,8 +148,9 @@ def _check_memory(recipe: Recipe, members: int, room: int) -> None:
     fixed = replay_bytes(members, 0) + batch
     per_transition = replay_bytes(members, 1) - replay_bytes(members, 0)
     fits = max(room - fixed, 0) // per_transition // 1000 * 1000
+    fewer = ", or train fewer members together, as `wdbench batch` does" if members > 1 else ""
     advice = (
-        f"--replay-capacity {fits} fits"
+        f"--replay-capacity {fits} fits{fewer}"
         if fits >= max(recipe.warm_up, 1000)
         else f"no capacity from warm_up, {recipe.warm_up:,}, on fits: train fewer members together "
         "or choose a smaller --batch-size"

@@ -96,6 +96,9 @@ class Workload(Protocol):
     def check(self, recipe: Any, machine: Any, runs: Sequence[Path]) -> None:
         """Raise UserError where this machine cannot train these runs together. Makes nothing."""
 
+    def lacking(self, recipe: Any, machine: Any) -> str | None:
+        """What a user has to prepare before training, and how; None where nothing is missing."""
+
     def provide(self, recipe: Any, machine: Any) -> None:
         """Make what training reads and nobody has to fetch, where it is missing."""
 

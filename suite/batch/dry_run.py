@@ -23,7 +23,7 @@ def described(
     """What is done already, how the rest is packed, what that takes."""
     lines = [overview.summary(grid.file.name, states), f"this machine: {capacity}", ""]
     lines += [*_packing(jobs), ""] if jobs else []
-    lines += [*_needs(jobs), *_time(waiting, capacity)]
+    lines += [*_needs(jobs), *_time(waiting, len(jobs), capacity), *_lacking(jobs)]
     return "\n".join([*lines, *overview.failures(grid.runs, states)]).rstrip()
 
 
@@ -56,7 +56,13 @@ def _needs(jobs: Sequence[Job]) -> list[str]:
     ]
 
 
-def _time(waiting: Sequence[GridRun], capacity: Capacity) -> list[str]:
+def _lacking(jobs: Sequence[Job]) -> list[str]:
+    """What has to be there before the batch can begin."""
+    found = (load(job.workload).lacking(job.recipe, job.machine) for job in jobs)
+    return list(dict.fromkeys(text for text in found if text))
+
+
+def _time(waiting: Sequence[GridRun], jobs: int, capacity: Capacity) -> list[str]:
     """From the speed that results/benchmarks has for one core; of GPUs nothing is known there."""
     if not waiting:
         return []
@@ -69,7 +75,8 @@ def _time(waiting: Sequence[GridRun], capacity: Capacity) -> list[str]:
     work = f"roughly {_long(sum(known))} of one core{more}"
     if capacity.gpus:
         return [f"time: {work}; how long on a GPU, the first runs will tell"]
-    return [f"time: {work}, {_long(sum(known) / capacity.jobs / capacity.cpus)} here"]
+    here = sum(known) / min(jobs, capacity.jobs) / capacity.cpus
+    return [f"time: {work}, {_long(here)} here, and seconds of start-up per job"]
 
 
 def _long(seconds: float) -> str:

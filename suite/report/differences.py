@@ -48,7 +48,7 @@ def difference_table(grid: Grid, key: str, decimals: int | None = None) -> Table
             f"For two rows with n seeds each: {FORMULA}. The standard deviation is pooled over "
             "the rows with two finished seeds or more; n is their smallest number of seeds; per "
             "cent are of the mean over these rows. A difference below this is not evidence of "
-            f"none.{beside}"
+            f"none. Where no two seeds differ there is nothing to go by: {NOTHING}.{beside}"
         ),
         head=(
             *(what, "n", "standard deviation", "smallest difference", "of the mean"),
@@ -76,6 +76,8 @@ def _ours(
     deviation = pooled_deviation([s.deviation or 0.0 for s in several], counts)
     assert deviation is not None
     mean = sum(s.mean or 0.0 for s in several) / len(several)
+    if not deviation:
+        return min(counts), deviation, mean, None, None
     smallest = smallest_effect(min(counts)) * deviation
     return min(counts), deviation, mean, smallest, smallest / abs(mean) if mean else None
 

@@ -158,7 +158,7 @@ def in_steps(axes: "Axes", step: str) -> None:
 
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=0, auto=None)  # panels that share it are still to come
     axes.set_xlabel(step.replace("_", " "))
 
 

@@ -150,7 +150,7 @@ def bleu_figure(grid: Grid, corpus: str, name: str) -> Picture | None:
             if drawn is not None:
                 draw_mean(panel, drawn, scheme_style(row.scheme))
         panel.set_title(title)
-        panel.set_xlim(left=0)
+        panel.set_xlim(left=0, auto=None)
     for panel in axes[len(shown) :]:
         panel.set_visible(False)
     axes[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))

@@ -40,6 +40,11 @@ def table_1() -> dict[tuple[str, float, str], float]:
     }
 
 
+def is_misprint(game: str, score: float) -> bool:
+    """Whether Table 1 prints what no game can end with: one of Pong ends at 21 points."""
+    return game == "Pong" and abs(score) > 21
+
+
 @cache
 def dopamine_tail(last: str = "5") -> dict[tuple[str, str], Spread]:
     """Dopamine's training return over the last iterations, by agent and game."""

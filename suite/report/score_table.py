@@ -42,7 +42,9 @@ def score_table(grid: Grid, last: int) -> Table:
             is_best = row in best[game]
             line.append(_cell(grid, row, game, summary, theirs, is_best))
             if summary.present:
-                data.append((*_row_values(row), game, *_values(summary, is_best, theirs)))
+                difference = _difference(game, summary.mean, theirs)
+                values = _values(summary, is_best, theirs, difference)
+                data.append((*_row_values(row), game, *values))
         rows.append(tuple(line))
     return Table(
         name="table1_scores",
@@ -80,27 +82,39 @@ def _cell(
     marked = " (train)" if any(run.stands_in for run in grid.at(row, game)) else ""
     lines = [spread(summary.mean, summary.deviation) + marked, f"seeds {summary.seeds}"]
     if theirs is not None:
-        mean = summary.mean
-        beside = "" if mean is None else f" ({value(mean - theirs, digits(mean), sign=True)})"
+        difference = _difference(game, summary.mean, theirs)
+        beside = ""
+        if published.is_misprint(game, theirs):
+            beside = " (misprint)"
+        elif difference is not None:
+            beside = f" ({value(difference, digits(summary.mean or 0.0), sign=True)})"
         lines.append(f"paper {value(theirs, 0)}{beside}")
     return cell(*lines, bold=is_best)
+
+
+def _difference(game: str, mean: float | None, theirs: float | None) -> float | None:
+    """Ours minus the paper's; None where there is no such thing."""
+    if mean is None or theirs is None or published.is_misprint(game, theirs):
+        return None
+    return mean - theirs
 
 
 def _row_values(row: Row) -> tuple[Value, ...]:
     return row.scheme, row.weight_decay, *row.extras
 
 
-def _values(summary: Summary, is_best: bool, theirs: float | None) -> tuple[Value, ...]:
-    mean = summary.mean
+def _values(
+    summary: Summary, is_best: bool, theirs: float | None, difference: float | None
+) -> tuple[Value, ...]:
     return (
-        mean,
+        summary.mean,
         summary.deviation,
         len(summary.scores),
         summary.present,
         summary.diverged,
         int(is_best),
         theirs,
-        None if mean is None or theirs is None else mean - theirs,
+        difference,
     )
 
 
@@ -137,7 +151,8 @@ def _caption(grid: Grid, last: int) -> str:
     text += (
         " Dopamine's lines are training returns, mean of its last 5 iterations of "
         f"{published.ITERATIONS} over 5 runs (google/dopamine); random and human scores are "
-        "dqn_zoo's. Pong's 22 and -27 are misprints of the paper."
+        "dqn_zoo's. A game of Pong "
+        "ends at 21 points: the paper's 22 and -27 are misprints, without a difference."
     )
     return text + lambda_note(grid.rows)
 

@@ -22,6 +22,11 @@ INTRODUCTION = (
     "Nothing is imputed: what was not finished is missing."
 )
 
+NO_AGGREGATES = (
+    "No aggregates over games: there is no game with published random and human scores in which "
+    "every line that has a score anywhere has one."
+)
+
 
 def document(records: Sequence[Record], last: int, leave_out: Callable[[str], None]) -> Document:
     """The report on these runs: a section per workload.
@@ -60,7 +65,10 @@ def _games(records: Sequence[Record], last: int) -> Section:
         ),
         norm_figure(grid, "weight_norm_games"),
     ]
-    return Section("DQN on Atari", _about(records, grid), tuple(tables), _drawn(pictures))
+    about = _about(records, grid)
+    if not normalised.games:
+        about += (NO_AGGREGATES,)
+    return Section("DQN on Atari", about, tuple(tables), _drawn(pictures))
 
 
 def _translation(records: Sequence[Record], leave_out: Callable[[str], None]) -> Section:

@@ -24,6 +24,7 @@ from suite.report.drawing import (
     variants,
 )
 from suite.report.grid import SCHEMES, Grid, Row
+from suite.report.published import is_misprint
 from suite.report.score_table import published_score
 from suite.report.statistics import performance_profile
 from suite.report.wording import lambda_note
@@ -59,7 +60,7 @@ def stability_figure(grid: Grid, key: str, label: str, name: str) -> Picture | N
         for line in _lines(grid)
     ]
     published = key == "eval/return" and any(
-        published_score(grid, row, subject) is not None
+        _drawable(grid, row, subject) is not None
         for row in grid.rows
         if row.weight_decay
         for subject in subjects
@@ -194,9 +195,15 @@ def _draw_level(panel: "Axes", grid: Grid, row: Row, subject: str, key: str, sty
         panel.axhspan(low, high, color=style["color"], alpha=0.1, linewidth=0)
 
 
+def _drawable(grid: Grid, row: Row, subject: str) -> float | None:
+    """The paper's mean, but for a misprint."""
+    score = published_score(grid, row, subject)
+    return None if score is None or is_misprint(subject, score) else score
+
+
 def _draw_published(panel: "Axes", grid: Grid, rows: list[Row], subject: str) -> None:
     """The paper's means at the same lambdas."""
-    found = [(row.weight_decay, published_score(grid, row, subject)) for row in rows]
+    found = [(row.weight_decay, _drawable(grid, row, subject)) for row in rows]
     points = [(decay, score) for decay, score in found if score is not None]
     if points:
         panel.plot(

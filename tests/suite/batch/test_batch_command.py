@@ -166,6 +166,14 @@ def test_a_translation_on_more_devices_than_a_job_has_is_refused(training, capsy
     assert run_paths() == []
 
 
+def test_a_dry_run_says_what_has_to_be_prepared(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_grid("workload: nlp\npreset: multi30k-small\naxes: {scheme: [none], seed: [0, 1]}\n")
+    assert main(["batch", "grid.yaml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("run `wdbench prepare multi30k --bpe 5000 --joined` first") == 1
+
+
 def test_a_grid_file_that_does_not_exist_is_named(capsys):
     assert main(["batch", "absent.yaml"]) == 2
     assert "grid file absent.yaml does not exist" in capsys.readouterr().err

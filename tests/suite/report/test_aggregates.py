@@ -6,6 +6,8 @@ import statistics
 import pytest
 
 from suite.report.aggregates import Normalised, aggregate_table, profile_table
+from suite.report.records import read
+from suite.report.sections import document
 from tests.suite.report.runs import game_run, grid_of, records_of_table
 
 HUMAN = {"Pong": (-20.7, 14.6), "Breakout": (1.7, 30.5)}
@@ -114,3 +116,15 @@ def test_without_none_there_is_nothing_to_be_better_than(tmp_path):
     table = aggregate_table(alone, Normalised.of(alone))
     assert table.rows[0][-1].lines == ("-",)
     assert records_of_table(table)[0]["improvement_over_none"] is None
+
+
+def test_a_report_without_a_common_game_says_so(tmp_path):
+    runs = [
+        game_run(tmp_path, "Pong", "none", 0.0, 0, [1.0]),
+        game_run(tmp_path, "Breakout", "l2", 1e-3, 0, [1.0]),
+    ]
+    for chosen, missing in ((runs, True), (runs[:1], False)):
+        records = read([*chosen], 5, pytest.fail)
+        (section,) = document(records, 5, pytest.fail).sections
+        assert any("No aggregates" in text for text in section.paragraphs) is missing
+        assert ("aggregates" in {table.name for table in section.tables}) is not missing

@@ -55,6 +55,13 @@ def test_single_seeds_show_nothing(tmp_path):
     assert records_of_table(table)[0]["smallest_difference"] is None
 
 
+def test_seeds_that_do_not_differ_at_all_show_nothing(tmp_path):
+    rows = [("none", 0.0, [-21.0, -21.0]), ("l2", 1e-3, [-21.0, -21.0])]
+    (record,) = records_of_table(difference_table(grid_of(runs_of(tmp_path, "Pong", rows)), KEY))
+    assert (record["n"], record["pooled_standard_deviation"]) == (2, 0)
+    assert record["smallest_difference"] is None
+
+
 def test_a_mean_of_zero_has_no_per_cent(tmp_path):
     (record,) = records_of_table(
         difference_table(grid_of(runs_of(tmp_path, "Pong", [("none", 0.0, [-1.0, 1.0])])), KEY)

@@ -55,7 +55,8 @@ def test_the_papers_number_and_the_difference_stand_beside(table):
             theirs = 77
         assert record["published"] == theirs
         mean = statistics.mean(RETURNS[record["game"], record["scheme"], record["lambda"]])
-        expected = None if theirs is None else pytest.approx(mean - theirs, abs=1e-9)
+        known = theirs is not None and (record["game"] != "Pong" or abs(theirs) <= 21)
+        expected = pytest.approx(mean - theirs, abs=1e-9) if known else None
         assert record["difference"] == expected
 
 
@@ -64,7 +65,11 @@ def test_the_papers_number_and_the_difference_stand_beside(table):
     [
         (("none", "-"), "Pong", ("19.2 ± 1.1", "seeds 3/3", "paper 19 (+0.2)")),
         (("none", "-"), "Breakout", ("160 ± 11", "seeds 3/3", "paper 52 (+108)")),
-        (("l2", "1e-3"), "Pong", (f"{MINUS}20.5 ± 0.5", "seeds 3/3", f"paper {MINUS}27 (+6.5)")),
+        (
+            ("l2", "1e-3"),
+            "Pong",
+            (f"{MINUS}20.5 ± 0.5", "seeds 3/3", f"paper {MINUS}27 (misprint)"),
+        ),
         (("l2", "1e-3"), "Breakout", ("1.0 ± 0.5", "seeds 3/3", "paper 1 (+0.0)")),
         (("decoupled", "1e-3"), "Breakout", ("1,300 ± 300", "seeds 3/3", "paper 77 (+1,223)")),
         (("separated", "3e-4"), "Pong", ("7.0 ± 2.6", "seeds 3/3")),
@@ -150,7 +155,7 @@ def test_runs_that_did_not_finish_are_counted_and_nothing_stands_in_for_them(tmp
     assert line(table, "l2", "1e-3")["Pong"].lines == (
         "3.0 ± -",
         "seeds 1/4, 1 diverged",
-        f"paper {MINUS}27 (+30.0)",
+        f"paper {MINUS}27 (misprint)",
     )
     assert line(table, "none", "-")["Pong"].lines == ("-", "seeds 0/1", "paper 19")
     assert [record["mean"] for record in records_of_table(table)] == [None, 3.0]
