@@ -1,10 +1,12 @@
 # The README's two commands. Each makes .venv when it is missing, installs, and then does its work.
 PYTHON ?= python3
 
-.PHONY: demo test benchmarks nlp
+.PHONY: demo test install benchmarks nlp
 
 # Real captions where somebody has prepared them, else sentences of our own grammar.
 TEXT = $(if $(wildcard data/multi30k/bpe-5000-joined/corpus.json),multi30k --bpe 5000,grammar)
+
+install: .venv/installed
 
 demo: .venv/installed
 	.venv/bin/python -m suite run rl --preset demo
@@ -20,7 +22,7 @@ test: .venv/installed
 	.venv/bin/python -m pytest
 
 benchmarks: .venv/installed
-	for name in optimizer quantiles replay environment agent trainer preparation; do \
+	for name in optimizer quantiles replay environment agent trainer preparation batch report; do \
 		.venv/bin/python -m tests.benchmarks.$$name || exit; done
 
 # What translation needs, where .venv/installed went on without it.

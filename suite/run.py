@@ -12,6 +12,7 @@ from suite.progress import display
 from suite.run_directory import Run, locked
 from suite.stop import stop_on_signals
 from suite.training import Job, Pair, train
+from suite.wording import duration
 from suite.workloads import NAMES, Workload, load
 
 USAGE = """\
@@ -60,8 +61,10 @@ def _titles() -> str:
 
 def described(workload: Workload, job: Job, runs: Sequence[Run]) -> str:
     """The resolved configuration as YAML; what it takes and where it goes as comments."""
-    needs = workload.needs(job.recipe, len(runs))
-    comments = [needs, *(f"run: {run.path}" for run in runs)]
+    comments = [workload.needs(job.recipe, len(runs))]
+    if seconds := workload.core_seconds(job.recipe, job.machine):
+        comments.append(f"roughly {duration(len(runs) * seconds)} of one processor core")
+    comments += [f"run: {run.path}" for run in runs]
     return as_yaml(job) + "".join(f"# {line}\n" for line in comments)
 
 

@@ -44,7 +44,10 @@ def workload_of(runs: Sequence[Run]) -> Workload:
     first = {run.workload.NAME: run for run in reversed(runs)}
     if len(first) > 1:
         named = ", ".join(f"{run.path} is {name}" for name, run in sorted(first.items()))
-        raise UserError(f"runs of one workload can be shown together, not of several: {named}")
+        raise UserError(
+            f"runs of one workload can be shown together, not of several: {named}; name the runs "
+            "of one, e.g. runs/rl, or make a report of all"
+        )
     return runs[0].workload
 
 

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+DAY = 86_400
+
 
 def unknown(kind: str, value: str, allowed: Iterable[str]) -> str:
     """The sentence for a name that does not exist: near matches, else all that are allowed."""
@@ -22,7 +24,9 @@ def amount(nbytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them, e.g. 2 h 05 min."""
+    """Seconds as people say them, e.g. 2 h 05 min or 9 days."""
+    if seconds >= 3 * DAY:
+        return f"{seconds / DAY:,.0f} days"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

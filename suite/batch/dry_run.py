@@ -10,8 +10,6 @@ from suite.training import Job
 from suite.wording import duration
 from suite.workloads import load
 
-DAY = 86_400
-
 
 def described(
     grid: Grid,
@@ -72,12 +70,8 @@ def _time(waiting: Sequence[GridRun], jobs: int, capacity: Capacity) -> list[str
         return ["time: unknown before the corpus is prepared"]
     unknown = len(seconds) - len(known)
     more = f", and {unknown} runs on corpora that are not prepared" if unknown else ""
-    work = f"roughly {_long(sum(known))} of one core{more}"
+    work = f"roughly {duration(sum(known))} of one core{more}"
     if capacity.gpus:
         return [f"time: {work}; how long on a GPU, the first runs will tell"]
     here = sum(known) / min(jobs, capacity.jobs) / capacity.cpus
-    return [f"time: {work}, {_long(here)} here, and seconds of start-up per job"]
-
-
-def _long(seconds: float) -> str:
-    return f"{seconds / DAY:,.0f} days" if seconds > 3 * DAY else duration(seconds)
+    return [f"time: {work}, {duration(here)} here, and seconds of start-up per job"]
