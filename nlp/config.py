@@ -43,8 +43,8 @@ class Recipe:
         clip_norm: largest 2-norm of the whole gradient; 0 does not clip.
         max_tokens: tokens per batch with padding, of the longer side.
         accumulate: batches per update; several GPUs share them.
-        precision: `float32`, or `bf16`: matrix products in bfloat16 under autocast; weights and
-            optimizer stay float32.
+        precision: `float32`, or `bf16`: matrix products in bfloat16, as under autocast; weights
+            and optimizer stay float32.
         beam: hypotheses kept per sentence while decoding.
         validation_sentences: sentences of the validation BLEU after each epoch; 0 takes all.
         average_last: newest epochs whose weights are averaged for a second test BLEU.

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nlp.transformer import Transformer
+
 BITS = 1 / 0.6931471805599453
 """Bits per nat: fairseq logs losses in base 2."""
 
@@ -28,29 +30,62 @@ def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> 
     in fairseq's label_smoothed_cross_entropy.
 
     Args:
-        logits: [T, V], of any floating dtype; the softmax is float32.
-        target: [T] int64, no padding among them.
+        logits: [N, V], of any floating dtype; the softmax is float32.
+        target: [N] int64, no padding among them.
         smoothing: epsilon, from 0 to below 1.
     """
-    log_probabilities = F.log_softmax(logits, dim=-1, dtype=torch.float32)
-    words = logits.shape[-1]
-    other = smoothing / (words - 1)
-    nll = F.nll_loss(log_probabilities, target, reduction="sum")
-    loss = (1 - smoothing - other) * nll - other * log_probabilities.sum()
-    return TokenLoss(loss, nll.detach(), len(target))
+    sums = _SmoothedCrossEntropy.apply(logits, target, smoothing)  # type: ignore[no-untyped-call]
+    loss, nll = sums
+    return TokenLoss(loss, nll, len(target))
+
+
+class _SmoothedCrossEntropy(torch.autograd.Function):
+    """Loss and nll; the gradient of the loss with respect to a logit is p(w) - q(w)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, target: Tensor, smoothing: float
+    ) -> tuple[Tensor, Tensor]:
+        log_p = F.log_softmax(logits, dim=-1, dtype=torch.float32)
+        other = smoothing / (logits.shape[-1] - 1)
+        more = 1 - smoothing - other  # q of the reference word is this and `other`
+        nll = F.nll_loss(log_p, target, reduction="sum")
+        loss = more * nll - other * log_p.sum()
+        ctx.mark_non_differentiable(nll)
+        if ctx.needs_input_grad[0]:
+            difference = log_p.exp_().sub_(other)
+            references = target.unsqueeze(1)
+            difference.scatter_add_(1, references, difference.new_full(references.shape, -more))
+            ctx.save_for_backward(difference.to(logits.dtype))
+        return loss, nll
+
+    @staticmethod
+    def backward(ctx: Any, of_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+        (difference,) = ctx.saved_tensors
+        return difference * of_loss.to(difference.dtype), None, None
 
 
 def batch_loss(
-    model: nn.Module, batch: dict[str, Any], smoothing: float, padding: int
+    model: nn.Module,
+    batch: dict[str, Any],
+    smoothing: float,
+    padding: int,
+    dtype: torch.dtype = torch.float32,
 ) -> TokenLoss:
     """The loss of a fairseq batch. Logits of padding are never computed.
 
     Args:
         model: fairseq's TransformerModel.
-        batch: with `net_input` and `target` [B, T] int64.
+        batch: with `net_input`, `target` [B, T] int64 and its number of words `ntokens`.
+        smoothing: epsilon of the loss.
         padding: index of the padding word.
+        dtype: of matrix products, float32 or bfloat16.
     """
-    features, _ = model(**batch["net_input"], features_only=True)  # [B, T, width]
-    counts = batch["target"] != padding
-    logits = model.output_layer(features[counts])  # type: ignore[operator]
-    return smoothed_cross_entropy(logits, batch["target"][counts], smoothing)
+    transformer = Transformer(model, dtype)
+    inputs = batch["net_input"]
+    features = transformer.features(inputs["src_tokens"], inputs["prev_output_tokens"])
+    target = batch["target"].t().flatten()  # [T*B], as the features lie
+    # nonzero alone would have to ask a GPU how many there are
+    counts = target.ne(padding).nonzero_static(size=batch["ntokens"]).squeeze(1)
+    logits = transformer.logits(features.flatten(0, 1).index_select(0, counts))
+    return smoothed_cross_entropy(logits, target[counts], smoothing)

@@ -69,8 +69,9 @@ class TranslationModule(lightning.LightningModule):
         )
         self.place = Place()
         self.row: dict[str, Any] = {}
-        # loss, nll and target tokens: of this update here, since the last row, of this epoch
-        self._update_sums, self.window, self.epoch_sums = torch.zeros(3, 3, dtype=torch.float64)
+        # loss, nll and target tokens: since the last row, of this epoch; on the CPU
+        self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64)
+        self._done: list[_Sums] = []  # of this update's batches
         self.diverged = False
         self.stop_asked = False  # by this process
         self.stopping = False  # by any process
@@ -137,14 +138,17 @@ class TranslationModule(lightning.LightningModule):
             nothing: Tensor = self._batch_loss(another).loss * 0.0
             return nothing
         sums = self._batch_loss(batch)
-        counted = torch.stack([sums.loss.detach().double(), sums.nll.double()]).cpu()
-        self._update_sums[:2] += counted
-        self._update_sums[2] += sums.tokens
+        self._done.append(_Sums(sums))
         return sums.loss
 
     def _batch_loss(self, batch: Batch) -> TokenLoss:
-        padding = self.task.target_dictionary.pad()
-        return batch_loss(self.model, batch, self.recipe.label_smoothing, padding)
+        return batch_loss(
+            self.model,
+            batch,
+            self.recipe.label_smoothing,
+            self.task.target_dictionary.pad(),
+            torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32,
+        )
 
     def _no_sync(self) -> contextlib.AbstractContextManager[Any]:
         if self.shards == 1:
@@ -154,10 +158,16 @@ class TranslationModule(lightning.LightningModule):
         return context
 
     def _update(self) -> None:
-        sums = self._over_all_processes()
+        tokens = sum(sums.tokens for sums in self._done)
+        self.stopping = self.stop_asked
+        if self.shards > 1:
+            shared = torch.tensor([tokens, self.stop_asked], dtype=torch.float64).to(self.device)
+            torch.distributed.all_reduce(shared)
+            tokens, asked = shared.tolist()
+            self.stopping = asked > 0
         # DDP has averaged over the processes
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        torch._foreach_mul_(gradients, self.shards / float(sums[2]))
+        torch._foreach_mul_(gradients, self.shards / tokens)
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         rate = learning_rate(self.recipe, self.place.updates)
@@ -169,25 +179,25 @@ class TranslationModule(lightning.LightningModule):
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.place.updates += 1
-        self.window += sums
-        self.epoch_sums += sums
-        if not math.isfinite(float(sums[0])):
+        losses = self._losses()
+        self.window += losses
+        self.epoch_sums += losses
+        if not math.isfinite(float(losses[0])):
             self.diverged = True
         if inside is not None or self.diverged:
             self._log_row(rate, inside or {})
 
-    def _over_all_processes(self) -> Tensor:
-        sums: Tensor = self._update_sums.clone()
-        self._update_sums.zero_()
-        self.stopping = self.stop_asked
+    def _losses(self) -> Tensor:
+        """Loss, nll and target tokens of this update over all processes."""
+        losses = torch.zeros(3, dtype=torch.float64)
+        for sums in self._done:
+            losses += sums.read()
+        self._done = []
         if self.shards > 1:
-            shared = torch.cat([sums, torch.tensor([float(self.stop_asked)]).double()])
-            shared = shared.to(self.device)
+            shared = losses.to(self.device)
             torch.distributed.all_reduce(shared)
-            *_, asked = shared.tolist()
-            self.stopping = asked > 0
-            sums = shared[:3].cpu()
-        return sums
+            losses = shared.cpu()
+        return losses
 
     def _log_row(self, rate: float, inside: dict[str, float]) -> None:
         loss, nll, tokens = self.window.tolist()
@@ -209,6 +219,27 @@ class TranslationModule(lightning.LightningModule):
         self.epoch_sums.zero_()
         self.place = Place(self.place.epoch + 1, 0, self.place.updates)
         return {"train/loss": BITS * loss / tokens, "train/nll": BITS * nll / tokens}
+
+
+class _Sums:
+    """The sums of a batch on their way to the CPU.
+
+    Read at the end of the update, they are there: a GPU is not waited for before it has the
+    backward pass and the optimizer's step in its queue.
+    """
+
+    def __init__(self, sums: TokenLoss) -> None:
+        self.tokens = sums.tokens
+        self._pair = torch.stack([sums.loss.detach(), sums.nll]).to("cpu", non_blocking=True)
+        self._arrived = torch.Event(sums.loss.device) if sums.loss.is_cuda else None
+        if self._arrived:
+            self._arrived.record()
+
+    def read(self) -> Tensor:
+        """Loss, nll and target tokens, [3] float64."""
+        if self._arrived:
+            self._arrived.synchronize()
+        return torch.tensor([*self._pair.tolist(), self.tokens], dtype=torch.float64)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, member: Member) -> WeightDecayAdam:

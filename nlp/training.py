@@ -55,13 +55,10 @@ def train(
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
     corpus = Corpus.open(folder)
     outcomes = []
-    with warnings.catch_warnings():
-        # fairseq's decoder gives attention masks of two types, in every batch
-        warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
-        for member, log in zip(members, logs, strict=True):
-            outcome = _train_one(recipe, member, log, corpus, machine, progress, stop, previous)
-            outcomes.append(outcome)
-            gc.collect()  # the Trainer and its module hold each other
+    for member, log in zip(members, logs, strict=True):
+        outcome = _train_one(recipe, member, log, corpus, machine, progress, stop, previous)
+        outcomes.append(outcome)
+        gc.collect()  # the Trainer and its module hold each other
     return outcomes
 
 
@@ -129,7 +126,6 @@ def _fit(module: TranslationModule, callback: lightning.Callback, machine: Machi
             strategy=DDPStrategy(timeout=timedelta(hours=6)) if machine.devices > 1 else "auto",
             # the processes are ours, also inside a SLURM job
             plugins=[LightningEnvironment()],
-            precision="bf16-mixed" if module.recipe.precision == "bf16" else "32-true",
             max_epochs=module.recipe.epochs - module.place.epoch,
             callbacks=[callback],
             use_distributed_sampler=False,

@@ -9,7 +9,7 @@ compared with the updates between two looks at the preset's cadence.
 """
 
 import argparse
-import contextlib
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable
@@ -54,14 +54,9 @@ def training(name: str, recipe: Recipe, corpus: Corpus, rounds: int) -> list[Com
     peer = fairseq_peer(corpus.folder, recipe, MEMBER.weight_decay)
     comparisons = []
     for precision, bar in (("float32", 1.0), ("bf16", 1.8)):
-        module = alone(recipe, corpus)
-        cast = (
-            torch.autocast("cpu", dtype=torch.bfloat16)
-            if precision == "bf16"
-            else contextlib.nullcontext()
-        )
+        module = alone(dataclasses.replace(recipe, precision=precision), corpus)
         batches = list(peer.batches.next_epoch_itr(shuffle=True))[: rounds + 1]
-        ours, theirs = alternating(module, cast, peer, batches)
+        ours, theirs = alternating(module, peer, batches)
         comparison = compare(
             f"{name}, {precision}", ours, theirs, at_least=bar, rounds=rounds, sample_seconds=0
         )
@@ -70,19 +65,20 @@ def training(name: str, recipe: Recipe, corpus: Corpus, rounds: int) -> list[Com
 
 
 def alternating(
-    module: TranslationModule,
-    cast: contextlib.AbstractContextManager[None],
-    peer: Peer,
-    batches: list[Batch],
+    module: TranslationModule, peer: Peer, batches: list[Batch]
 ) -> tuple[Callable[[], None], Callable[[], None]]:
-    """An update of ours and one of fairseq's; both go through the batches in the same order."""
+    """An update of ours and one of fairseq's; both go through the batches in the same order.
+
+    Neither keeps its gradients while the other works, whose memory would have to come from the
+    system each time: fairseq drops them at the beginning of its next update.
+    """
     for_ours, for_theirs = itertools.cycle(batches), itertools.cycle(batches)
 
-    def ours() -> None:
-        with cast:
-            module.training_step(next(for_ours), 0)
+    def theirs() -> None:
+        peer.step([next(for_theirs)])
+        peer.trainer.zero_grad()
 
-    return ours, lambda: peer.step([next(for_theirs)])
+    return lambda: module.training_step(next(for_ours), 0), theirs
 
 
 def diagnostics(name: str, recipe: Recipe, corpus: Corpus, rounds: int) -> Comparison:

@@ -20,8 +20,11 @@ class Peer:
             return self.trainer.train_step(samples)
 
 
-def fairseq_peer(folder, recipe, weight_decay=0.0, seed=1) -> Peer:
-    """What `fairseq-train FOLDER --arch transformer_iwslt_de_en ...` sets up for the recipe."""
+def fairseq_peer(folder, recipe, weight_decay=0.0, seed=1, machine=("--cpu",)) -> Peer:
+    """What `fairseq-train FOLDER --arch transformer_iwslt_de_en ...` sets up for the recipe.
+
+    `machine` may instead be empty, for a GPU, or ("--fp16",) for its half precision there.
+    """
     with quiet():
         from fairseq import options, tasks
         from fairseq.dataclass.utils import convert_namespace_to_omegaconf
@@ -40,7 +43,7 @@ def fairseq_peer(folder, recipe, weight_decay=0.0, seed=1) -> Peer:
             )
         ]
         command = [
-            *(str(folder), "--arch", "transformer_iwslt_de_en", share, *sizes, "--cpu"),
+            *(str(folder), "--arch", "transformer_iwslt_de_en", share, *sizes, *machine),
             *("--source-lang", recipe.source, "--target-lang", recipe.target),
             *("--dropout", str(recipe.dropout), "--seed", str(seed)),
             *("--optimizer", "adam", "--adam-betas", f"({recipe.beta1}, {recipe.beta2})"),
