@@ -133,7 +133,8 @@ def _attend_in_steps(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | N
     scores = (query * query.shape[-1] ** -0.5) @ key.mT
     if mask is None:
         mask = torch.full(scores.shape[-2:], -torch.inf, device=query.device).triu_(1)
-    return (scores.float() + mask).softmax(-1).to(value.dtype) @ value
+    weights: Tensor = (scores.float() + mask).softmax(-1).to(value.dtype)
+    return weights @ value
 
 
 def _fused_is_slow(x: Tensor) -> bool:

@@ -1,11 +1,18 @@
-"""Agent steps per CPU second: one member of a population against a plain single-file loop.
+"""Agent steps per second: members of a population against a plain single-file loop.
 
-    python -m tests.benchmarks.agent
+    python -m tests.benchmarks.agent [--device cuda]
 
+On a CPU one member, per second of CPU time; on a GPU populations, per second.
 The plain loop is what a researcher writes in the style of CleanRL: gymnasium's wrappers, torch's
 Adam, a numpy replay that keeps whole states. Both train the VALID network on Pong, batch 32, an
 update every 4 agent steps, epsilon .01, from a replay filled with 5,000 transitions.
 """
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Callable
 
 import ale_py
 import gymnasium
@@ -25,14 +32,15 @@ STEPS = 100
 class PlainLoop:
     """DQN on one game, in one file, in the order of the pseudo-code."""
 
-    def __init__(self, game: str) -> None:
+    def __init__(self, game: str, device: str = "cpu") -> None:
+        self.device = device
         gymnasium.register_envs(ale_py)
         env = gymnasium.make(f"ALE/{game}-v5", frameskip=1, repeat_action_probability=0.25)
         env = gymnasium.wrappers.AtariPreprocessing(env, noop_max=0)
         env = gymnasium.wrappers.FrameStackObservation(env, 4)
         self.env = gymnasium.wrappers.RecordEpisodeStatistics(env)
         self.actions = int(env.action_space.n)
-        self.q, self.target = self.network(), self.network()
+        self.q, self.target = self.network().to(device), self.network().to(device)
         self.target.load_state_dict(self.q.state_dict())
         self.adam = torch.optim.Adam(self.q.parameters(), lr=2.5e-4)
         self.states = np.zeros((FILLED, 4, 84, 84), np.uint8)
@@ -64,7 +72,7 @@ class PlainLoop:
                 action = int(self.random.integers(self.actions))
             else:
                 with torch.no_grad():
-                    state = torch.from_numpy(np.asarray(self.observation)[None]).float() / 255
+                    state = self.tensor(np.asarray(self.observation)[None]).float() / 255
                     action = int(self.q(state).argmax(1))
             following, reward, terminated, truncated, _ = self.env.step(action)
             i = self.step_count % FILLED
@@ -77,15 +85,18 @@ class PlainLoop:
             if self.learning and self.step_count % 4 == 0:
                 self.learn()
 
+    def tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device)
+
     def learn(self) -> None:
         rows = self.random.integers(0, FILLED, 32)
-        states = torch.from_numpy(self.states[rows]).float() / 255
-        next_states = torch.from_numpy(self.next_states[rows]).float() / 255
-        taken = torch.from_numpy(self.taken[rows])
+        states = self.tensor(self.states[rows]).float() / 255
+        next_states = self.tensor(self.next_states[rows]).float() / 255
+        taken = self.tensor(self.taken[rows])
         with torch.no_grad():
             best = self.target(next_states).max(1).values
-            continues = 1 - torch.from_numpy(self.ended[rows])
-            goal = torch.from_numpy(self.rewards[rows]) + 0.99 * best * continues
+            continues = 1 - self.tensor(self.ended[rows])
+            goal = self.tensor(self.rewards[rows]) + 0.99 * best * continues
         value = self.q(states).gather(1, taken[:, None]).squeeze(1)
         loss = F.smooth_l1_loss(value, goal)
         self.adam.zero_grad()
@@ -93,7 +104,7 @@ class PlainLoop:
         self.adam.step()
 
 
-def ours(precision: str) -> Population:
+def ours(precision: str, members: int = 1, device: str = "cpu") -> Population:
     recipe = Recipe(
         game="Pong",
         padding="valid",
@@ -103,13 +114,57 @@ def ours(precision: str) -> Population:
         epsilon_steps=1,
         log_every=25_000,
     )
-    population = Population(recipe, [Member("none", 0.0, 0)], torch.device("cpu"))
+    schemes = itertools.cycle(("none", "l2", "decoupled", "separated"))
+    each = [Member(next(schemes), 1e-4, seed) for seed in range(members)]
+    population = Population(recipe, each, torch.device(device))
     population.run(FILLED)
     return population
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--members", type=int, nargs="+", default=[1, 4, 12, 24])
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.device == "cuda":
+        on_gpu(arguments.members)
+    else:
+        on_cpu()
+
+
+def on_gpu(sizes: list[int], rounds: int = 5, ticks: int = 200) -> None:
+    """The sides one after the other: a GPU's clock and memory do not drift as shared cores do."""
+    plain = PlainLoop("Pong", "cuda")
+    plain.run(FILLED)
+    plain.learning = True
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; agent steps per second")
+    reference = ticks / wall(lambda: plain.run(ticks), rounds)
+    print(f"plain loop, float32{reference:>22,.0f}")
+    for precision in ("float32", "bf16"):
+        for members in sizes:
+            population = ours(precision, members, "cuda")
+            speed = members * ticks / wall(lambda p=population: p.run(ticks), rounds)
+            population.environments.close()
+            print(
+                f"{members:>3} members, {precision:<8}{speed:>19,.0f}{speed / reference:>8.1f}x",
+                flush=True,
+            )
+
+
+def wall(call: Callable[[], object], rounds: int) -> float:
+    """Median seconds of wall time with the GPU's work done, after two calls to warm up."""
+    samples = []
+    for _ in range(rounds + 2):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        samples.append(time.perf_counter() - start)
+    return statistics.median(samples[2:])
+
+
+def on_cpu() -> None:
     plain = PlainLoop("Pong")
     plain.run(FILLED)
     plain.learning = True

@@ -54,7 +54,17 @@ class Killed(Exception):
     """Stands for the end of the process: whatever is not on disk by then is gone."""
 
 
-def train_one(folder, member, data_dir, *, recipe=SMALL, kill_after=None, stop_after=None, **rest):
+def train_one(
+    folder,
+    member,
+    data_dir,
+    *,
+    recipe=SMALL,
+    device="cpu",
+    kill_after=None,
+    stop_after=None,
+    **rest,
+):
     """Train and return the log and the outcome.
 
     `kill_after` raises out of the training at the so-manieth progress report, which come after
@@ -72,7 +82,7 @@ def train_one(folder, member, data_dir, *, recipe=SMALL, kill_after=None, stop_a
             raise Killed
 
     machine = Machine(
-        device="cpu",
+        device=device,
         threads=1,
         checkpoint_every=rest.pop("checkpoint_every", 4),
         devices=rest.pop("devices", 1),

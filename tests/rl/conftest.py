@@ -53,7 +53,9 @@ class Killed(Exception):
     """Stands for the end of the process: whatever is not on disk by then is gone."""
 
 
-def run(folder, members, *, recipe=SMALL, kill_after=None, stop_after=None, **options):
+def run(
+    folder, members, *, recipe=SMALL, device="cpu", kill_after=None, stop_after=None, **options
+):
     """Train and return each member's log and outcome.
 
     `kill_after` raises out of the training after so many chunks; `stop_after` asks it to stop.
@@ -71,7 +73,7 @@ def run(folder, members, *, recipe=SMALL, kill_after=None, stop_after=None, **op
         recipe,
         members,
         logs,
-        Machine(device="cpu", threads=1, checkpoint_every=options.pop("checkpoint_every", 40)),
+        Machine(device=device, threads=1, checkpoint_every=options.pop("checkpoint_every", 40)),
         progress=progress,
         stop=lambda: chunks + 1 == stop_after,
         **options,

@@ -1,0 +1,45 @@
+"""On a GPU: the papers' formula in float64, and the diagnostics of the CPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from shared_optim import WeightDecayAdam, observe_step
+from tests.shared_optim.reference import noise, parameters, trajectory
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+SHAPES = (300, 200), (17,), (1,)
+
+
+def on(device):
+    return [torch.nn.Parameter(p.detach().to(device)) for p in parameters(*SHAPES)]
+
+
+@pytest.mark.parametrize("decay", [{}, {"l2": 0.1}, {"decoupled": 0.1}, {"separated": 0.1}])
+@pytest.mark.parametrize("compile", [True, False])
+def test_the_optimizer_follows_the_formula(decay, compile):
+    given = on("cuda")
+    optimizer = WeightDecayAdam(given, lr=0.01, compile=compile, **decay)
+    steps = [[g.float() for g in gradients] for gradients in noise(*SHAPES, steps=5)]
+    for gradients in steps:
+        for parameter, gradient in zip(given, gradients, strict=True):
+            parameter.grad = gradient.cuda()
+        optimizer.step()
+    for place, start in enumerate(parameters(*SHAPES)):
+        alone = [gradients[place].double().numpy() for gradients in steps]
+        expected = trajectory(start.detach().double().numpy(), alone, lr=0.01, **decay)
+        np.testing.assert_allclose(given[place].detach().cpu(), expected, rtol=2e-5, atol=2e-6)
+
+
+def test_the_diagnostics_are_those_of_the_cpu():
+    rows = {}
+    for device in ("cpu", "cuda"):
+        given = on(device)
+        optimizer = WeightDecayAdam(given, lr=0.01, l2=0.1)
+        for gradients in noise(*SHAPES, steps=3):
+            for parameter, gradient in zip(given, gradients, strict=True):
+                parameter.grad = gradient.float().to(device)
+            report = observe_step(optimizer)
+        rows[device] = report.metrics()
+    assert rows["cuda"] == pytest.approx(rows["cpu"], rel=1e-3, nan_ok=True)
