@@ -15,6 +15,7 @@ from nlp.corpus import Corpus
 from nlp.decoding import translate
 from nlp.loss import BITS, batch_loss
 from nlp.text import detokenise
+from nlp.transformer import Transformer
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,12 @@ def losses(model: nn.Module, task: Any, split: str, recipe: Recipe) -> dict[str,
     """`<split>/loss` and `<split>/nll`: bits per target token, with and without label smoothing."""
     model.eval()
     device = next(model.parameters()).device
+    transformer = Transformer(model)
     loss = nll = 0.0
     tokens = 0
     for batch in validation_batches(task, split, recipe.max_tokens):
         sums = batch_loss(
-            model, on(batch, device), recipe.label_smoothing, task.target_dictionary.pad()
+            transformer, on(batch, device), recipe.label_smoothing, task.target_dictionary.pad()
         )
         loss, nll = loss + float(sums.loss), nll + float(sums.nll)
         tokens += sums.tokens

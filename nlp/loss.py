@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from nlp.transformer import Transformer
@@ -66,22 +66,16 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
 
 
 def batch_loss(
-    model: nn.Module,
-    batch: dict[str, Any],
-    smoothing: float,
-    padding: int,
-    dtype: torch.dtype = torch.float32,
+    transformer: Transformer, batch: dict[str, Any], smoothing: float, padding: int
 ) -> TokenLoss:
     """The loss of a fairseq batch. Logits of padding are never computed.
 
     Args:
-        model: fairseq's TransformerModel.
+        transformer: the model.
         batch: with `net_input`, `target` [B, T] int64 and its number of words `ntokens`.
         smoothing: epsilon of the loss.
         padding: index of the padding word.
-        dtype: of matrix products, float32 or bfloat16.
     """
-    transformer = Transformer(model, dtype)
     inputs = batch["net_input"]
     features = transformer.features(inputs["src_tokens"], inputs["prev_output_tokens"])
     target = batch["target"].t().flatten()  # [T*B], as the features lie

@@ -15,6 +15,7 @@ from nlp.config import Member, Recipe, learning_rate
 from nlp.corpus import Corpus
 from nlp.loss import BITS, TokenLoss, batch_loss
 from nlp.network import build_model, build_task, load_split
+from nlp.transformer import Transformer
 from shared_optim import WeightDecayAdam, decay_groups, lambdas, observe_step
 
 
@@ -64,6 +65,9 @@ class TranslationModule(lightning.LightningModule):
             load_split(self.task, split)
         torch.manual_seed(member.seed)
         self.model: nn.Module = build_model(recipe, self.task)
+        dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        self._transformer = Transformer(self.model, dtype)
+        self._trained = list(self.model.parameters())
         self.batches = TrainingBatches(
             self.task, recipe.max_tokens, member.seed, shard, shards, prefetch
         )
@@ -142,13 +146,8 @@ class TranslationModule(lightning.LightningModule):
         return sums.loss
 
     def _batch_loss(self, batch: Batch) -> TokenLoss:
-        return batch_loss(
-            self.model,
-            batch,
-            self.recipe.label_smoothing,
-            self.task.target_dictionary.pad(),
-            torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32,
-        )
+        padding = self.task.target_dictionary.pad()
+        return batch_loss(self._transformer, batch, self.recipe.label_smoothing, padding)
 
     def _no_sync(self) -> contextlib.AbstractContextManager[Any]:
         if self.shards == 1:
@@ -166,10 +165,10 @@ class TranslationModule(lightning.LightningModule):
             tokens, asked = shared.tolist()
             self.stopping = asked > 0
         # DDP has averaged over the processes
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self._trained if p.grad is not None]
         torch._foreach_mul_(gradients, self.shards / tokens)
         if self.recipe.clip_norm:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+            nn.utils.clip_grad_norm_(self._trained, self.recipe.clip_norm)
         rate = learning_rate(self.recipe, self.place.updates)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

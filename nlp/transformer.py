@@ -24,7 +24,7 @@ _MASK_STRIDE = 8
 
 
 class Transformer:
-    """One forward pass of a model of `nlp.network.build_model`: make it anew for the next.
+    """The forward pass of a model of `nlp.network.build_model`, which it leaves as it is.
 
     Args:
         model: fairseq's TransformerModel, post-norm, with ReLU and dropout of activations only.
@@ -34,13 +34,10 @@ class Transformer:
 
     def __init__(self, model: Any, dtype: torch.dtype = torch.float32) -> None:
         self.model, self.dtype = model, dtype
-        self._rounded: dict[int, Tensor] = {}
-        if dtype != torch.float32:
-            linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
-            parameters = [p for linear in linears for p in (linear.weight, linear.bias)]
-            unique = {id(parameter): parameter for parameter in parameters if parameter is not None}
-            rounded = _Rounded.apply(dtype, *unique.values())  # type: ignore[no-untyped-call]
-            self._rounded = dict(zip(unique, rounded, strict=True))
+        linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
+        parameters = [p for linear in linears for p in (linear.weight, linear.bias)]
+        self._rounding = [p for p in parameters if p is not None and dtype != torch.float32]
+        self._rounded: dict[int, Tensor] = {}  # by the parameters' ids, of the present pass
 
     def features(self, source: Tensor, previous: Tensor) -> Tensor:
         """What the output projection sees.
@@ -52,6 +49,9 @@ class Transformer:
         Returns:
             float32 [T, B, C]; at padded places of `previous` it means nothing.
         """
+        if self._rounding:
+            rounded = _Rounded.apply(self.dtype, *self._rounding)  # type: ignore[no-untyped-call]
+            self._rounded = dict(zip(map(id, self._rounding), rounded, strict=True))
         padding = source.eq(self.model.encoder.padding_idx)
         mask = _additive(padding, self.dtype)
         x = self._embed(self.model.encoder, source)
@@ -69,7 +69,7 @@ class Transformer:
         return x
 
     def logits(self, features: Tensor) -> Tensor:
-        """[..., V] of the dtype of matrix products, from features [..., C]."""
+        """[..., V] of the dtype of matrix products, from the last pass's features [..., C]."""
         return self._linear(self.model.decoder.output_projection, features)
 
     def _linear(self, linear: Any, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from nlp.corpus import Corpus, corpus_folder
 from nlp.decoding import generate_limits, length_limit, translate
 from nlp.loss import batch_loss
 from nlp.network import build_model, build_task, load_split
+from nlp.transformer import Transformer
 from tests.nlp.fairseq_generate import decode, generate
 from tests.nlp.runs import SMALL
 
@@ -39,11 +40,12 @@ def model(task):
     torch.manual_seed(3)
     model = build_model(RECIPE, task)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    transformer = Transformer(model)
     batches = TrainingBatches(task, 500, 1, 0, 1, 0)
     for epoch in range(15):
         batches.place(epoch, 0)
         for batch in batches:
-            sums = batch_loss(model, batch, 0.1, task.target_dictionary.pad())
+            sums = batch_loss(transformer, batch, 0.1, task.target_dictionary.pad())
             optimizer.zero_grad()
             (sums.loss / sums.tokens).backward()
             optimizer.step()

@@ -14,6 +14,7 @@ from nlp.config import ConfigError, Member
 from nlp.corpus import Corpus, corpus_folder
 from nlp.loss import batch_loss
 from nlp.module import TranslationModule
+from nlp.transformer import Transformer
 from shared_optim.checkpoint_files import CheckpointError
 from tests.nlp.runs import SMALL, Killed, train_one
 
@@ -176,10 +177,9 @@ def test_two_batches_per_update_are_one_large_batch(tmp_path, data_dir):
     padding = module.task.target_dictionary.pad()
     tokens = sum(int((batch["target"] != padding).sum()) for batch in batches)
     reference = TranslationModule(recipe, MEMBER, Corpus.open(folder))
+    transformer = Transformer(reference.model)
 
-    total = sum(
-        batch_loss(reference.model, b, recipe.label_smoothing, padding).loss for b in batches
-    )
+    total = sum(batch_loss(transformer, b, recipe.label_smoothing, padding).loss for b in batches)
     (total / tokens).backward()
     for name, parameter in reference.model.named_parameters():
         torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-4, atol=1e-7)
