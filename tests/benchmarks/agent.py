@@ -9,7 +9,6 @@ update every 4 agent steps, epsilon .01, from a replay filled with 5,000 transit
 """
 
 import argparse
-import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -114,8 +113,7 @@ def ours(precision: str, members: int = 1, device: str = "cpu") -> Population:
         epsilon_steps=1,
         log_every=25_000,
     )
-    schemes = itertools.cycle(("none", "l2", "decoupled", "separated"))
-    each = [Member(next(schemes), 1e-4, seed) for seed in range(members)]
+    each = [Member("none", 0.0, seed) for seed in range(members)]
     population = Population(recipe, each, torch.device(device))
     population.run(FILLED)
     return population

@@ -82,6 +82,9 @@ def test_features_and_gradients_are_those_of_fairseq(model, batch, device):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_in_bfloat16_they_are_as_far_from_float32_as_fairseqs_under_autocast(model, batch, device):
+    for module in model.modules():
+        if hasattr(module, "apply_during_inference"):  # a GPU drops others in another dtype
+            module.p = 0.0
     (_, exact), _ = both(model, batch, device, torch.float32)
     (_, theirs), (_, ours) = both(model, batch, device, torch.bfloat16)
 

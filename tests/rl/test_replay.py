@@ -99,8 +99,8 @@ class World:
         state, action, reward, discount, following = self.oracles[k].transition(row, self.n_step)
         np.testing.assert_array_equal(batch.state[k, b].cpu(), state)
         assert batch.actions[k, b] == action
-        assert batch.rewards[k, b] == pytest.approx(reward, abs=1e-6)
-        assert batch.discounts[k, b] == pytest.approx(discount, abs=1e-6)
+        assert float(batch.rewards[k, b]) == pytest.approx(reward, abs=1e-6)
+        assert float(batch.discounts[k, b]) == pytest.approx(discount, abs=1e-6)
         if following is not None:
             np.testing.assert_array_equal(batch.next_state[k, b].cpu(), following)
 
