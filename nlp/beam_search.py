@@ -200,7 +200,8 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         by_head = (rows, layer.self_attn.num_heads, layer.self_attn.head_dim)
         query, past[-1, 0], past[-1, 1] = linear(x, *self._query_key_value[index]).chunk(3, 1)
         key, value = past.view(time, 2, *by_head).permute(1, 2, 3, 0, 4)
-        attended = scaled_dot_product_attention(query.view(*by_head, 1).mT, key, value)
+        # unsqueeze and not mT: GPUs want even the stride of a single query aligned
+        attended = scaled_dot_product_attention(query.view(by_head).unsqueeze(2), key, value)
         projected: Tensor = layer.self_attn.out_proj(attended.reshape(x.shape))
         return projected
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 _MASK_STRIDE = 8
 """Elements to which the attention kernels of GPUs want the rows of a mask aligned."""
@@ -39,8 +40,11 @@ class Transformer:
         self._rounding = [p for p in parameters if p is not None and dtype != torch.float32]
         self._rounded: dict[int, Tensor] = {}  # by the parameters' ids, of the present pass
 
+    @sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH])
     def features(self, source: Tensor, previous: Tensor) -> Tensor:
         """What the output projection sees.
+
+        Not with cuDNN's attention, which is built anew for every size of a batch.
 
         Args:
             source: int64 [B, S], padded on the left.
