@@ -9,6 +9,9 @@ left out:
 - It masks padded targets in the decoder, which come after every word that could see them.
 - Autocast converts every matrix of every layer by itself; here all are converted together.
 
+Linear maps of the same input are one product: queries, keys and values of self-attention, and the
+keys and values of the source for all layers of the decoder.
+
 Tensors are [T, B, C]: time, sentences, width, as in fairseq, whose order dropout follows.
 """
 
@@ -35,10 +38,16 @@ class Transformer:
 
     def __init__(self, model: Any, dtype: torch.dtype = torch.float32) -> None:
         self.model, self.dtype = model, dtype
-        linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
-        parameters = [p for linear in linears for p in (linear.weight, linear.bias)]
-        self._rounding = [p for p in parameters if p is not None and dtype != torch.float32]
-        self._rounded: dict[int, Tensor] = {}  # by the parameters' ids, of the present pass
+        encoder, decoder = model.encoder.layers, model.decoder.layers
+        of_source = [layer.encoder_attn for layer in decoder]
+        groups = [[p for attention in of_source for p in (attention.k_proj, attention.v_proj)]]
+        for attention in (layer.self_attn for layer in (*encoder, *decoder)):
+            groups.append([attention.q_proj, attention.k_proj, attention.v_proj])
+        grouped = {linear for group in groups for linear in group}
+        for module in model.modules():
+            if isinstance(module, nn.Linear) and module not in grouped:
+                groups.append([module])
+        self._maps = _Maps(groups, dtype)
 
     @sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH])
     def features(self, source: Tensor, previous: Tensor) -> Tensor:
@@ -53,35 +62,28 @@ class Transformer:
         Returns:
             float32 [T, B, C]; at padded places of `previous` it means nothing.
         """
-        if self._rounding:
-            rounded = _Rounded.apply(self.dtype, *self._rounding)  # type: ignore[no-untyped-call]
-            self._rounded = dict(zip(map(id, self._rounding), rounded, strict=True))
-        padding = source.eq(self.model.encoder.padding_idx)
-        mask = _additive(padding, self.dtype)
-        x = self._embed(self.model.encoder, source)
-        for layer in self.model.encoder.layers:
-            x = self._attend(layer.self_attn, layer, layer.self_attn_layer_norm, x, mask=mask)
+        self._maps.begin_pass()
+        encoder, decoder = self.model.encoder, self.model.decoder
+        mask = _additive(source.eq(encoder.padding_idx), self.dtype)
+        x = self._embed(encoder, source)
+        for layer in encoder.layers:
+            x = self._attend_self(layer, x, mask)
             x = self._feed_forward(layer, x)
-        encoded = x.to(self.dtype)
-        x = self._embed(self.model.decoder, previous)
-        for layer in self.model.decoder.layers:
-            x = self._attend(layer.self_attn, layer, layer.self_attn_layer_norm, x)
-            x = self._attend(
-                layer.encoder_attn, layer, layer.encoder_attn_layer_norm, x, encoded, mask
-            )
+        by_source = self._maps(decoder.layers[0].encoder_attn.k_proj, x)
+        keys_and_values = by_source.chunk(2 * len(decoder.layers), 2)
+        x = self._embed(decoder, previous)
+        for index, layer in enumerate(decoder.layers):
+            x = self._attend_self(layer, x)
+            key, value = keys_and_values[2 * index : 2 * index + 2]
+            query = self._maps(layer.encoder_attn.q_proj, x)
+            attended = self._attend(layer.encoder_attn, query, key, value, mask)
+            x = _join(layer, layer.encoder_attn_layer_norm, x, attended)
             x = self._feed_forward(layer, x)
         return x
 
     def logits(self, features: Tensor) -> Tensor:
         """[..., V] of the dtype of matrix products, from the last pass's features [..., C]."""
-        return self._linear(self.model.decoder.output_projection, features)
-
-    def _linear(self, linear: Any, x: Tensor) -> Tensor:
-        weight, bias = linear.weight, linear.bias
-        if self._rounded:
-            weight = self._rounded[id(weight)]
-            bias = None if bias is None else self._rounded[id(bias)]
-        return F.linear(x.to(self.dtype), weight, bias)
+        return self._maps(self.model.decoder.output_projection, features)
 
     def _embed(self, side: Any, tokens: Tensor) -> Tensor:
         x = side.embed_scale * side.embed_tokens(tokens)
@@ -89,44 +91,104 @@ class Transformer:
         embedded: Tensor = side.dropout_module(x)
         return embedded.transpose(0, 1)
 
+    def _attend_self(self, layer: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`x` and what it attends to in itself, without a mask in its past."""
+        query, key, value = self._maps(layer.self_attn.q_proj, x).chunk(3, 2)
+        attended = self._attend(layer.self_attn, query, key, value, mask)
+        return _join(layer, layer.self_attn_layer_norm, x, attended)
+
     def _attend(
-        self,
-        attention: Any,
-        layer: Any,
-        norm: nn.Module,
-        x: Tensor,
-        memory: Tensor | None = None,
-        mask: Tensor | None = None,
+        self, attention: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
     ) -> Tensor:
-        """`x` and what it attends to in `memory`, or in itself; without a mask only in its past."""
-        queried = x.to(self.dtype)
-        memory = queried if memory is None else memory
-        query, key, value = (
-            _by_head(self._linear(projection, of), attention.num_heads)
-            for projection, of in (
-                (attention.q_proj, queried),
-                (attention.k_proj, memory),
-                (attention.v_proj, memory),
-            )
-        )
-        attend = _attend_in_steps if _fused_is_slow(queried) else _attend_fused
-        attended = attend(query, key, value, mask)
-        attended = self._linear(attention.out_proj, attended.permute(2, 0, 1, 3).flatten(2))
-        return self._join(layer, norm, x, attended)
+        query, key, value = (_by_head(x, attention.num_heads) for x in (query, key, value))
+        attend = _attend_in_steps if _fused_is_slow(query) else _attend_fused
+        attended = attend(query, key, value, mask).permute(2, 0, 1, 3).flatten(2)
+        return self._maps(attention.out_proj, attended)
 
     def _feed_forward(self, layer: Any, x: Tensor) -> Tensor:
-        hidden = self._linear(layer.fc2, self._linear(layer.fc1, x).relu())
-        return self._join(layer, layer.final_layer_norm, x, hidden)
+        hidden = self._maps(layer.fc2, self._maps(layer.fc1, x).relu())
+        return _join(layer, layer.final_layer_norm, x, hidden)
+
+
+class _Maps:
+    """The linear maps of a model; those of one group are computed as one.
+
+    Args:
+        groups: maps of the same input; the first one's name stands for the group.
+        dtype: what they are computed in.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[nn.Linear]], dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        self._firsts = [group[0] for group in groups]
+        self._with_bias = [first for first in self._firsts if first.bias is not None]
+        weights: list[list[Tensor]] = [[linear.weight for linear in group] for group in groups]
+        biases: list[list[Tensor]] = [[linear.bias for linear in group] for group in groups]
+        with_bias = [group for group in biases if None not in group]
+        self._parameters = weights + with_bias
+        self._ready: dict[nn.Linear, tuple[Tensor, Tensor | None]] = {}
+
+    def begin_pass(self) -> None:
+        """Follow the parameters."""
+        joined = iter(self._joined())
+        self._ready = {first: (next(joined), None) for first in self._firsts}
+        for first in self._with_bias:
+            self._ready[first] = (self._ready[first][0], next(joined))
+
+    def __call__(self, first: nn.Linear, x: Tensor) -> Tensor:
+        """The group's outputs one behind the other, [..., sum of sizes]."""
+        weight, bias = self._ready[first]
+        return F.linear(x.to(self._dtype), weight, bias)
+
+    def _joined(self) -> Sequence[Tensor]:
+        groups = self._parameters
+        if self._dtype == torch.float32:
+            return [torch.cat(tuple(group)) if len(group) > 1 else group[0] for group in groups]
+        sizes = [len(group) for group in groups]
+        each = (parameter for group in groups for parameter in group)
+        rounded: Sequence[Tensor] = _Rounded.apply(self._dtype, sizes, *each)  # type: ignore[no-untyped-call]
+        return rounded
+
+
+class _Rounded(torch.autograd.Function):
+    """Groups of tensors, each joined along its first axis, in another dtype; the gradients come
+    back in the tensors' own.
+
+    Not one by one, as autocast does: on a GPU each would be a launch in either direction.
+    """
 
     @staticmethod
-    def _join(layer: Any, norm: nn.Module, x: Tensor, change: Tensor) -> Tensor:
-        joined: Tensor = norm(x + layer.dropout_module(change))
-        return joined
+    def forward(
+        ctx: Any, dtype: torch.dtype, sizes: Sequence[int], *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.dtypes, ctx.lengths, joined = [t.dtype for t in tensors], [], []
+        rest = iter(tensors)
+        for size in sizes:
+            group = [next(rest) for _ in range(size)]
+            lengths = [tensor.shape[0] for tensor in group]
+            ctx.lengths.append(lengths)
+            joined.append(group[0].new_empty((sum(lengths), *group[0].shape[1:]), dtype=dtype))
+        torch._foreach_copy_(_parts(joined, ctx.lengths), list(tensors))
+        return tuple(joined)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        parts = _parts(gradients, ctx.lengths)
+        wide = [torch.empty_like(p, dtype=d) for p, d in zip(parts, ctx.dtypes, strict=True)]
+        torch._foreach_copy_(wide, parts)
+        return None, None, *wide
 
 
-def _by_head(x: Tensor, heads: int) -> Tensor:
-    """[B, heads, T, size] from [T, B, C]."""
-    return x.view(*x.shape[:2], heads, -1).permute(1, 2, 0, 3)
+def _parts(joined: Sequence[Tensor], lengths: Sequence[list[int]]) -> list[Tensor]:
+    parts: list[Tensor] = []
+    for whole, each in zip(joined, lengths, strict=True):
+        parts += torch.split(whole, each) if len(each) > 1 else (whole,)
+    return parts
+
+
+def _join(layer: Any, norm: nn.Module, x: Tensor, change: Tensor) -> Tensor:
+    joined: Tensor = norm(x + layer.dropout_module(change))
+    return joined
 
 
 def _attend_fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -147,31 +209,14 @@ def _fused_is_slow(x: Tensor) -> bool:
     return x.dtype == torch.bfloat16 and x.device.type == "cpu"
 
 
+def _by_head(x: Tensor, heads: int) -> Tensor:
+    """[B, heads, T, size] from [T, B, C]."""
+    return x.view(*x.shape[:2], heads, -1).permute(1, 2, 0, 3)
+
+
 def _additive(padding: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where `padding` [B, S] is False and -inf where it is True, [B, 1, 1, S]."""
     batch, length = padding.shape
     room = -(-length // _MASK_STRIDE) * _MASK_STRIDE
     mask = torch.zeros(batch, room, dtype=dtype, device=padding.device)[:, :length]
     return mask.masked_fill_(padding, -torch.inf)[:, None, None]
-
-
-class _Rounded(torch.autograd.Function):
-    """Copies in another dtype of many tensors at once; the gradients go back in the tensors' own.
-
-    Not one by one, as autocast does: on a GPU each would be a launch in either direction.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, dtype: torch.dtype, *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.dtypes = [tensor.dtype for tensor in tensors]
-        return _copies(tensors, [dtype] * len(tensors))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return None, *_copies(gradients, ctx.dtypes)
-
-
-def _copies(tensors: Sequence[Tensor], dtypes: Sequence[torch.dtype]) -> tuple[Tensor, ...]:
-    copies = [torch.empty_like(t, dtype=dtype) for t, dtype in zip(tensors, dtypes, strict=True)]
-    torch._foreach_copy_(copies, list(tensors))
-    return tuple(copies)

@@ -12,7 +12,7 @@ from torch.optim.optimizer import Optimizer, ParamsT
 
 from shared_optim.groups import check_parameters, normalised, spread
 from shared_optim.layout import Flat
-from shared_optim.update import coefficients, compiled_kernel, eager_kernel
+from shared_optim.update import WIDTH, coefficients, compiled_kernel, eager_kernel, together
 
 PerMember = float | Sequence[float] | Tensor
 
@@ -230,6 +230,8 @@ class WeightDecayAdam(Optimizer):
         dtypes = parameter.dtype, batch.gradients[0].dtype
         kind = (len(steps), len(columns), *dtypes, parameter.device, group["rounding"])
         kernel = compiled_kernel(*kind) if self.compile else eager_kernel(group["rounding"])
+        if parameter.is_cuda and len(batch.flats) > WIDTH:
+            kernel = together(kernel)
         kernel(columns, coefficients(group, steps, batch.active, parameter))
         for flat, state in zip(batch.flats, batch.states, strict=True):
             flat.write()

@@ -88,7 +88,7 @@ class PlainLoop:
         return torch.from_numpy(array).to(self.device)
 
     def learn(self) -> None:
-        rows = self.random.integers(0, FILLED, 32)
+        rows = self.random.integers(0, min(self.step_count, FILLED), 32)
         states = self.tensor(self.states[rows]).float() / 255
         next_states = self.tensor(self.next_states[rows]).float() / 255
         taken = self.tensor(self.taken[rows])
@@ -103,19 +103,19 @@ class PlainLoop:
         self.adam.step()
 
 
-def ours(precision: str, members: int = 1, device: str = "cpu") -> Population:
+def ours(precision: str, members: int = 1, device: str = "cpu", filled: int = FILLED) -> Population:
     recipe = Recipe(
         game="Pong",
         padding="valid",
         precision=precision,
-        warm_up=FILLED,
+        warm_up=filled,
         replay_capacity=FILLED,
         epsilon_steps=1,
         log_every=25_000,
     )
     each = [Member("none", 0.0, seed) for seed in range(members)]
     population = Population(recipe, each, torch.device(device))
-    population.run(FILLED)
+    population.run(filled)
     return population
 
 
@@ -123,25 +123,29 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--members", type=int, nargs="+", default=[1, 4, 12, 24])
+    parser.add_argument("--precision", nargs="+", default=["float32", "bf16"])
+    parser.add_argument("--filled", type=int, default=FILLED, help="transitions at the beginning")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.device == "cuda":
-        on_gpu(arguments.members)
+        on_gpu(arguments.members, arguments.precision, arguments.filled)
     else:
         on_cpu()
 
 
-def on_gpu(sizes: list[int], rounds: int = 5, ticks: int = 200) -> None:
+def on_gpu(
+    sizes: list[int], precisions: list[str], filled: int, rounds: int = 5, ticks: int = 100
+) -> None:
     """The sides one after the other: a GPU's clock and memory do not drift as shared cores do."""
     plain = PlainLoop("Pong", "cuda")
-    plain.run(FILLED)
+    plain.run(filled)
     plain.learning = True
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; agent steps per second")
     reference = ticks / wall(lambda: plain.run(ticks), rounds)
     print(f"plain loop, float32{reference:>22,.0f}")
-    for precision in ("float32", "bf16"):
+    for precision in precisions:
         for members in sizes:
-            population = ours(precision, members, "cuda")
+            population = ours(precision, members, "cuda", filled)
             speed = members * ticks / wall(lambda p=population: p.run(ticks), rounds)
             population.environments.close()
             print(

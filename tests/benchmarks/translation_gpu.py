@@ -5,7 +5,8 @@
 On the 17,651 real IWSLT'14 pairs (tests.benchmarks.real_pairs) with the iwslt14 preset: the same
 weights and batches, from the CPU's memory to the step of the optimizer. The sides alternate in
 chunks of updates, each ended by waiting for the GPU; medians of wall time. bf16 is compared with
-fairseq's fp16, its fastest. Diagnostics are timed as in tests.benchmarks.translation.
+fairseq's fp16, its fastest. cuDNN's attention, which torch may prefer and which is built anew for
+every size of a batch, is switched off for both. Diagnostics are timed as in tests.benchmarks.translation.
 """
 
 import argparse
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--updates", type=int, default=30, help="per chunk")
     arguments = parser.parse_args()
+    torch.backends.cuda.enable_cudnn_sdp(False)
     corpus = real_pairs(arguments.data_dir)
     sides = {
         "ours, bf16": ours(corpus, "bf16"),
@@ -49,7 +51,7 @@ def main() -> None:
         print(f"{name:<17}{1 / per_word:>10,.0f} target words per second")
     for name, peer, bar in (("bf16", "fp16", ">= 1.5"), ("float32", "float32", "")):
         ratio = seconds[f"fairseq, {peer}"] / seconds[f"ours, {name}"]
-        print(f"{name} over {peer}: {ratio:.2f} {bar}")
+        print(f"{name} over {peer}: {ratio:.2f} {bar}", flush=True)
     diagnostics(corpus)
 
 

@@ -51,6 +51,24 @@ def test_compiled_equals_eager_bit_for_bit(dtype, options):
         assert torch.equal(left, right)
 
 
+@pytest.mark.parametrize("weights", [1, 20, 10**6])
+def test_parameters_updated_together_equal_each_alone(monkeypatch, weights):
+    """As on a GPU; a piece holds at least one parameter, here one, some or all."""
+    monkeypatch.setattr(update, "_TOGETHER", weights)
+    kernel = update.eager_kernel("once")
+    group = WeightDecayAdam(parameters((3,)), l2=0.1, decoupled=0.2, separated=0.3).param_groups[0]
+    coefficients = update.coefficients(group, [4], [True], torch.zeros(1))
+    results = []
+    for each in (kernel, update.together(kernel)):
+        random = torch.Generator().manual_seed(0)
+        sizes = (15, 1, 0, 4, 33)
+        columns = [[torch.rand(1, n, generator=random) for n in sizes] for _ in range(6)]
+        each(columns, coefficients)
+        results.append(columns)
+    for alone, joined in zip(*results, strict=True):
+        assert all(map(torch.equal, alone, joined))
+
+
 def test_gradients_of_another_dtype_are_read_as_what_they_are():
     results = []
     for compile in (True, False):
