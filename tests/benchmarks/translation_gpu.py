@@ -6,7 +6,7 @@ On the 17,651 real IWSLT'14 pairs (tests.benchmarks.real_pairs) with the iwslt14
 weights and batches, from the CPU's memory to the step of the optimizer. The sides alternate in
 chunks of updates, each ended by waiting for the GPU; medians of wall time. bf16 is compared with
 fairseq's fp16, its fastest. cuDNN's attention, which torch may prefer and which is built anew for
-every size of a batch, is switched off for both. Diagnostics are timed as in tests.benchmarks.translation.
+every size of a batch, is switched off for both. Diagnostics are timed as on a CPU.
 """
 
 import argparse
