@@ -13,7 +13,7 @@ demo: .venv/installed
 	.venv/bin/python -c 'import fairseq' 2>/dev/null >&2 || { \
 		echo "Translation is left out: fairseq is not installed; see \`make nlp\`."; exit 0; } && \
 	.venv/bin/python -m suite run nlp --preset grammar-tiny --data $(TEXT) \
-		--scheme none l2 decoupled separated --weight-decay 1e-3
+		--scheme none l2 decoupled separated --weight-decay 1e-3 --validation-sentences 200
 
 test: .venv/installed
 	.venv/bin/ruff check .

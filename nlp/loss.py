@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from nlp.transformer import Transformer
@@ -60,9 +61,10 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         return loss, nll
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, of_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         (difference,) = ctx.saved_tensors
-        return difference * of_loss.to(difference.dtype), None, None
+        return difference * of_loss.to(difference.dtype), None, None  # times 1, when training
 
 
 def batch_loss(
@@ -72,7 +74,7 @@ def batch_loss(
 
     Args:
         transformer: the model.
-        batch: with `net_input`, `target` [B, T] int64 and its number of words `ntokens`.
+        batch: with `net_input`, `target` [B, T] int64, and `ntokens`, how many of them are words.
         smoothing: epsilon of the loss.
         padding: index of the padding word.
     """
@@ -81,5 +83,5 @@ def batch_loss(
     target = batch["target"].t().flatten()  # [T*B], as the features lie
     # nonzero alone would have to ask a GPU how many there are
     counts = target.ne(padding).nonzero_static(size=batch["ntokens"]).squeeze(1)
-    logits = transformer.logits(features.flatten(0, 1).index_select(0, counts))
+    logits = transformer.logits(features.index_select(0, counts))
     return smoothed_cross_entropy(logits, target[counts], smoothing)

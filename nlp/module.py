@@ -32,8 +32,9 @@ class TranslationModule(lightning.LightningModule):
     """One model for anybody's Trainer: `Trainer(max_epochs=recipe.epochs).fit(module)`.
 
     Optimization is manual, because the gradient of an update is divided by its number of target
-    tokens, which is known when its last batch has been seen. The row that became due in the last
-    batch is `row`, and is logged as well.
+    tokens, which is known when its last batch has been seen. Its precision is the recipe's: the
+    Trainer's stays `32-true`. The row that became due in the last batch is `row`, and is logged as
+    well.
 
     Args:
         recipe: the recipe.
@@ -75,7 +76,9 @@ class TranslationModule(lightning.LightningModule):
         self.row: dict[str, Any] = {}
         # loss, nll and target tokens: since the last row, of this epoch; on the CPU
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64)
-        self._done: list[_Sums] = []  # of this update's batches
+        # of this update: loss, nll, target tokens and whether to stop, where the model is
+        self._sums = torch.zeros(4, dtype=torch.float64)
+        self._tokens = 0  # here, for which no device need be asked
         self.diverged = False
         self.stop_asked = False  # by this process
         self.stopping = False  # by any process
@@ -127,6 +130,7 @@ class TranslationModule(lightning.LightningModule):
         last = last or self.place.batches + 1 == self.batches.per_epoch
         if first:  # as fairseq seeds dropout; a resumed run needs no generator's state
             torch.manual_seed(self.member.seed + self.place.updates)
+            self._sums, self._tokens = self._sums.new_zeros(4, device=self.device), 0
         loss = self._loss(batch)
         with contextlib.nullcontext() if last else self._no_sync():
             self.manual_backward(loss)
@@ -142,7 +146,10 @@ class TranslationModule(lightning.LightningModule):
             nothing: Tensor = self._batch_loss(another).loss * 0.0
             return nothing
         sums = self._batch_loss(batch)
-        self._done.append(_Sums(sums))
+        self._sums[:2] += torch.stack([sums.loss.detach(), sums.nll])
+        self._sums[2] += sums.tokens
+        self._tokens += sums.tokens
+        self._arriving = _Arriving(self._sums)
         return sums.loss
 
     def _batch_loss(self, batch: Batch) -> TokenLoss:
@@ -157,16 +164,15 @@ class TranslationModule(lightning.LightningModule):
         return context
 
     def _update(self) -> None:
-        tokens = sum(sums.tokens for sums in self._done)
-        self.stopping = self.stop_asked
-        if self.shards > 1:
-            shared = torch.tensor([tokens, self.stop_asked], dtype=torch.float64).to(self.device)
-            torch.distributed.all_reduce(shared)
-            tokens, asked = shared.tolist()
-            self.stopping = asked > 0
-        # DDP has averaged over the processes
         gradients = [p.grad for p in self._trained if p.grad is not None]
-        torch._foreach_mul_(gradients, self.shards / tokens)
+        if self.shards == 1:
+            torch._foreach_mul_(gradients, 1 / self._tokens)
+        else:
+            self._sums[3] = self.stop_asked
+            torch.distributed.all_reduce(self._sums)
+            self._arriving = _Arriving(self._sums)
+            # DDP has averaged over the processes
+            torch._foreach_mul_(gradients, (self.shards / self._sums[2]).float())
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._trained, self.recipe.clip_norm)
         rate = learning_rate(self.recipe, self.place.updates)
@@ -178,25 +184,14 @@ class TranslationModule(lightning.LightningModule):
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.place.updates += 1
-        losses = self._losses()
-        self.window += losses
-        self.epoch_sums += losses
-        if not math.isfinite(float(losses[0])):
+        *sums, asked = self._arriving.read()
+        self.window += torch.tensor(sums, dtype=torch.float64)
+        self.epoch_sums += torch.tensor(sums, dtype=torch.float64)
+        self.stopping = self.stop_asked or asked > 0
+        if not math.isfinite(sums[0]):
             self.diverged = True
         if inside is not None or self.diverged:
             self._log_row(rate, inside or {})
-
-    def _losses(self) -> Tensor:
-        """Loss, nll and target tokens of this update over all processes."""
-        losses = torch.zeros(3, dtype=torch.float64)
-        for sums in self._done:
-            losses += sums.read()
-        self._done = []
-        if self.shards > 1:
-            shared = losses.to(self.device)
-            torch.distributed.all_reduce(shared)
-            losses = shared.cpu()
-        return losses
 
     def _log_row(self, rate: float, inside: dict[str, float]) -> None:
         loss, nll, tokens = self.window.tolist()
@@ -220,25 +215,24 @@ class TranslationModule(lightning.LightningModule):
         return {"train/loss": BITS * loss / tokens, "train/nll": BITS * nll / tokens}
 
 
-class _Sums:
-    """The sums of a batch on their way to the CPU.
+class _Arriving:
+    """A tensor on its way to the CPU.
 
-    Read at the end of the update, they are there: a GPU is not waited for before it has the
-    backward pass and the optimizer's step in its queue.
+    Read at the end of the update, it is there: a GPU is not waited for before it has all of the
+    update in its queue.
     """
 
-    def __init__(self, sums: TokenLoss) -> None:
-        self.tokens = sums.tokens
-        self._pair = torch.stack([sums.loss.detach(), sums.nll]).to("cpu", non_blocking=True)
-        self._arrived = torch.Event(sums.loss.device) if sums.loss.is_cuda else None
+    def __init__(self, tensor: Tensor) -> None:
+        self._copy = tensor.to("cpu", non_blocking=tensor.is_cuda)
+        self._arrived = torch.Event(tensor.device) if tensor.is_cuda else None
         if self._arrived:
             self._arrived.record()
 
-    def read(self) -> Tensor:
-        """Loss, nll and target tokens, [3] float64."""
+    def read(self) -> list[float]:
         if self._arrived:
             self._arrived.synchronize()
-        return torch.tensor([*self._pair.tolist(), self.tokens], dtype=torch.float64)
+        numbers: list[float] = self._copy.tolist()
+        return numbers
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, member: Member) -> WeightDecayAdam:

@@ -12,7 +12,8 @@ left out:
 Linear maps of the same input are one product: queries, keys and values of self-attention, and the
 keys and values of the source for all layers of the decoder.
 
-Tensors are [T, B, C]: time, sentences, width, as in fairseq, whose order dropout follows.
+Activations are [T*B, C], the words of all sentences time by time: dropout follows their order,
+which is fairseq's.
 """
 
 from collections.abc import Sequence
@@ -21,17 +22,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 _MASK_STRIDE = 8
-"""Elements to which the attention kernels of GPUs want the rows of a mask aligned."""
+"""Elements to which the attention kernels of GPUs want every stride of a mask aligned."""
 
 
 class Transformer:
     """The forward pass of a model of `nlp.network.build_model`, which it leaves as it is.
 
     Args:
-        model: fairseq's TransformerModel, post-norm, with ReLU and dropout of activations only.
+        model: fairseq's TransformerModel, post-norm, with ReLU, without dropout of attention
+            weights or behind the ReLU.
         dtype: of matrix products: float32, or bfloat16, for which the matrices and what they are
             multiplied with are rounded. All else is float32, as under autocast.
     """
@@ -60,22 +63,23 @@ class Transformer:
             previous: int64 [B, T], the target one place to the right, padded on the right.
 
         Returns:
-            float32 [T, B, C]; at padded places of `previous` it means nothing.
+            float32 [T*B, C]; at padded places of `previous` it means nothing.
         """
         self._maps.begin_pass()
         encoder, decoder = self.model.encoder, self.model.decoder
         mask = _additive(source.eq(encoder.padding_idx), self.dtype)
-        x = self._embed(encoder, source)
+        x = _embed(encoder, source)
         for layer in encoder.layers:
-            x = self._attend_self(layer, x, mask)
+            x = self._attend_self(layer, x, len(source), mask)
             x = self._feed_forward(layer, x)
-        by_source = self._maps(decoder.layers[0].encoder_attn.k_proj, x)
-        keys_and_values = by_source.chunk(2 * len(decoder.layers), 2)
-        x = self._embed(decoder, previous)
-        for index, layer in enumerate(decoder.layers):
-            x = self._attend_self(layer, x)
-            key, value = keys_and_values[2 * index : 2 * index + 2]
+        attention = decoder.layers[0].encoder_attn
+        projected = self._maps(attention.k_proj, x)
+        of_source = _by_head(projected, len(source), 2 * len(decoder.layers), attention.num_heads)
+        x = _embed(decoder, previous)
+        for layer, key, value in zip(decoder.layers, of_source[::2], of_source[1::2], strict=True):
+            x = self._attend_self(layer, x, len(source))
             query = self._maps(layer.encoder_attn.q_proj, x)
+            (query,) = _by_head(query, len(source), 1, attention.num_heads)
             attended = self._attend(layer.encoder_attn, query, key, value, mask)
             x = _join(layer, layer.encoder_attn_layer_norm, x, attended)
             x = self._feed_forward(layer, x)
@@ -85,25 +89,21 @@ class Transformer:
         """[..., V] of the dtype of matrix products, from the last pass's features [..., C]."""
         return self._maps(self.model.decoder.output_projection, features)
 
-    def _embed(self, side: Any, tokens: Tensor) -> Tensor:
-        x = side.embed_scale * side.embed_tokens(tokens)
-        x += side.embed_positions(tokens)
-        embedded: Tensor = side.dropout_module(x)
-        return embedded.transpose(0, 1)
-
-    def _attend_self(self, layer: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """`x` and what it attends to in itself, without a mask in its past."""
-        query, key, value = self._maps(layer.self_attn.q_proj, x).chunk(3, 2)
+    def _attend_self(
+        self, layer: Any, x: Tensor, sentences: int, mask: Tensor | None = None
+    ) -> Tensor:
+        """`x` and what each word attends to in its sentence; without a mask, in its past."""
+        projected = self._maps(layer.self_attn.q_proj, x)
+        query, key, value = _by_head(projected, sentences, 3, layer.self_attn.num_heads)
         attended = self._attend(layer.self_attn, query, key, value, mask)
         return _join(layer, layer.self_attn_layer_norm, x, attended)
 
     def _attend(
         self, attention: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
     ) -> Tensor:
-        query, key, value = (_by_head(x, attention.num_heads) for x in (query, key, value))
         attend = _attend_in_steps if _fused_is_slow(query) else _attend_fused
-        attended = attend(query, key, value, mask).permute(2, 0, 1, 3).flatten(2)
-        return self._maps(attention.out_proj, attended)
+        attended = attend(query, key, value, mask).permute(2, 0, 1, 3)
+        return self._maps(attention.out_proj, attended.reshape(-1, attention.embed_dim))
 
     def _feed_forward(self, layer: Any, x: Tensor) -> Tensor:
         hidden = self._maps(layer.fc2, self._maps(layer.fc1, x).relu())
@@ -119,33 +119,31 @@ class _Maps:
     """
 
     def __init__(self, groups: Sequence[Sequence[nn.Linear]], dtype: torch.dtype) -> None:
-        self._dtype = dtype
-        self._firsts = [group[0] for group in groups]
-        self._with_bias = [first for first in self._firsts if first.bias is not None]
-        weights: list[list[Tensor]] = [[linear.weight for linear in group] for group in groups]
-        biases: list[list[Tensor]] = [[linear.bias for linear in group] for group in groups]
-        with_bias = [group for group in biases if None not in group]
-        self._parameters = weights + with_bias
+        self._groups, self._dtype = groups, dtype
         self._ready: dict[nn.Linear, tuple[Tensor, Tensor | None]] = {}
 
     def begin_pass(self) -> None:
         """Follow the parameters."""
-        joined = iter(self._joined())
-        self._ready = {first: (next(joined), None) for first in self._firsts}
-        for first in self._with_bias:
-            self._ready[first] = (self._ready[first][0], next(joined))
+        self._ready = {}
+        firsts = [group[0] for group in self._groups]
+        biased = [group for group in self._groups if group[0].bias is not None]
+        weights: list[list[Tensor]] = [[linear.weight for linear in g] for g in self._groups]
+        biases: list[list[Tensor]] = [[linear.bias for linear in group] for group in biased]
+        joined = iter(self._joined(weights + biases))
+        ready_weights = dict(zip(firsts, joined, strict=False))
+        ready_biases = dict(zip((group[0] for group in biased), joined, strict=True))
+        self._ready = {first: (ready_weights[first], ready_biases.get(first)) for first in firsts}
 
     def __call__(self, first: nn.Linear, x: Tensor) -> Tensor:
         """The group's outputs one behind the other, [..., sum of sizes]."""
         weight, bias = self._ready[first]
         return F.linear(x.to(self._dtype), weight, bias)
 
-    def _joined(self) -> Sequence[Tensor]:
-        groups = self._parameters
+    def _joined(self, groups: Sequence[Sequence[Tensor]]) -> Sequence[Tensor]:
         if self._dtype == torch.float32:
             return [torch.cat(tuple(group)) if len(group) > 1 else group[0] for group in groups]
         sizes = [len(group) for group in groups]
-        each = (parameter for group in groups for parameter in group)
+        each = [parameter for group in groups for parameter in group]
         rounded: Sequence[Tensor] = _Rounded.apply(self._dtype, sizes, *each)  # type: ignore[no-untyped-call]
         return rounded
 
@@ -172,6 +170,7 @@ class _Rounded(torch.autograd.Function):
         return tuple(joined)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         parts = _parts(gradients, ctx.lengths)
         wide = [torch.empty_like(p, dtype=d) for p, d in zip(parts, ctx.dtypes, strict=True)]
@@ -184,6 +183,14 @@ def _parts(joined: Sequence[Tensor], lengths: Sequence[list[int]]) -> list[Tenso
     for whole, each in zip(joined, lengths, strict=True):
         parts += torch.split(whole, each) if len(each) > 1 else (whole,)
     return parts
+
+
+def _embed(side: Any, tokens: Tensor) -> Tensor:
+    """[T*B, C] from [B, T]."""
+    x = side.embed_scale * side.embed_tokens(tokens)
+    x += side.embed_positions(tokens)
+    embedded: Tensor = side.dropout_module(x)
+    return embedded.transpose(0, 1).flatten(0, 1)
 
 
 def _join(layer: Any, norm: nn.Module, x: Tensor, change: Tensor) -> Tensor:
@@ -209,14 +216,18 @@ def _fused_is_slow(x: Tensor) -> bool:
     return x.dtype == torch.bfloat16 and x.device.type == "cpu"
 
 
-def _by_head(x: Tensor, heads: int) -> Tensor:
-    """[B, heads, T, size] from [T, B, C]."""
-    return x.view(*x.shape[:2], heads, -1).permute(1, 2, 0, 3)
+def _by_head(x: Tensor, sentences: int, maps: int, heads: int) -> Sequence[Tensor]:
+    """For each of the maps that lie side by side in [T*B, maps*C]: [B, heads, T, size]."""
+    return (
+        x.view(-1, sentences, maps, heads, x.shape[1] // (maps * heads))
+        .permute(2, 1, 3, 0, 4)
+        .unbind()
+    )
 
 
 def _additive(padding: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where `padding` [B, S] is False and -inf where it is True, [B, 1, 1, S]."""
     batch, length = padding.shape
     room = -(-length // _MASK_STRIDE) * _MASK_STRIDE
-    mask = torch.zeros(batch, room, dtype=dtype, device=padding.device)[:, :length]
-    return mask.masked_fill_(padding, -torch.inf)[:, None, None]
+    mask = torch.zeros(batch, 1, 1, room, dtype=dtype, device=padding.device)[..., :length]
+    return mask.masked_fill_(padding[:, None, None], -torch.inf)

@@ -230,7 +230,7 @@ class WeightDecayAdam(Optimizer):
         dtypes = parameter.dtype, batch.gradients[0].dtype
         kind = (len(steps), len(columns), *dtypes, parameter.device, group["rounding"])
         kernel = compiled_kernel(*kind) if self.compile else eager_kernel(group["rounding"])
-        if parameter.is_cuda and len(batch.flats) > WIDTH:
+        if parameter.is_cuda and len(steps) == 1 and len(batch.flats) > WIDTH:
             kernel = together(kernel)
         kernel(columns, coefficients(group, steps, batch.active, parameter))
         for flat, state in zip(batch.flats, batch.states, strict=True):

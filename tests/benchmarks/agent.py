@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.agent [--device cuda]
 
-On a CPU one member, per second of CPU time; on a GPU populations, per second.
+On a CPU one member, per second of CPU time; on a GPU populations, per second. The other flags are
+for a GPU.
 The plain loop is what a researcher writes in the style of CleanRL: gymnasium's wrappers, torch's
 Adam, a numpy replay that keeps whole states. Both train the VALID network on Pong, batch 32, an
 update every 4 agent steps, epsilon .01, from a replay filled with 5,000 transitions.

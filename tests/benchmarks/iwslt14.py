@@ -42,8 +42,8 @@ def main() -> None:
         rows.append(row)
         if row["update"] % 10 == 0:
             print(" ".join(f"{key} {value:.6g}" for key, value in row.items()), flush=True)
-            if arguments.rows:
-                write(rows, arguments.rows)
+        if arguments.rows:
+            write(rows, arguments.rows)
     ratios = [row["fairseq seconds"] / row["ours seconds"] for row in rows[2:]]
     gaps = [abs(row["ours loss"] - row["fairseq loss"]) for row in rows]
     words = statistics.median(row["target words"] / row["ours seconds"] for row in rows[2:])
@@ -65,12 +65,12 @@ def updates(corpus: Corpus, device: str):
         if not module.place.batches:
             theirs = peer.batches.next_epoch_itr(shuffle=True)
             ours = iter(module.train_dataloader())
-        batch = next(theirs)
+        their_batch, our_batch = next(theirs), next(ours)
         before = module.epoch_sums.clone()
         start = seconds(device)
-        logged = peer.step([batch])
+        logged = peer.step([their_batch])
         middle = seconds(device)
-        module.training_step(move_data_to_device(next(ours), module.device), update)
+        module.training_step(move_data_to_device(our_batch, module.device), update)
         end = seconds(device)
         loss, _, tokens = (module.epoch_sums - before).tolist()
         yield {

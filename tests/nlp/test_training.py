@@ -213,10 +213,12 @@ def test_two_processes_go_on_where_only_one_has_a_batch_left(tmp_path, data_dir)
         assert theirs[key] == pytest.approx(ours[key], rel=1e-5)
 
 
-def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir):
+def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir, undisturbed):
     recipe = dataclasses.replace(SMALL, precision="bf16", epochs=1)
     log, outcome = train_one(tmp_path, MEMBER, data_dir, recipe=recipe)
     assert outcome.status == "finished"
+    exact, rounded = (each.rows["eval"][0]["train/loss"] for each in (undisturbed[0], log))
+    assert 0 < abs(rounded - exact) < 0.01 * exact
     weights = trained.weights_of(log.path, averaged=False)
     floats = [value for value in weights.values() if value.is_floating_point()]
     assert {value.dtype for value in floats} == {torch.float32}

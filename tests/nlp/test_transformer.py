@@ -8,7 +8,6 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 import torch
 
-from nlp.batches import TrainingBatches
 from nlp.corpus import Corpus, corpus_folder
 from nlp.network import build_model, build_task, load_split
 from nlp.transformer import Transformer
@@ -26,13 +25,16 @@ def task(data_dir):
     return task
 
 
-@pytest.fixture
-def model(task):
+@pytest.fixture(params=[True, False], ids=["joined", "apart"])
+def model(task, request):
+    """As after training: no bias is zero, nor what padding is embedded as."""
     torch.manual_seed(0)
-    model = build_model(RECIPE, task)
+    model = build_model(dataclasses.replace(RECIPE, joined=request.param), task)
     for name, parameter in model.named_parameters():
-        if name.endswith("bias"):  # zero at first, and then it is no matter whether they are used
+        if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.1)
+    for side in (model.encoder, model.decoder):
+        torch.nn.init.normal_(side.embed_tokens.weight.data[side.padding_idx])
     return model.train()
 
 
@@ -46,42 +48,42 @@ def batch(task):
     return batch
 
 
-def gradients(model, features, weights):
-    model.zero_grad()
-    (features * weights).sum().backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-
-
 def both(model, batch, device, dtype):
-    """Features where they count and gradients of a random function of them: theirs, ours."""
+    """Logits where they count and gradients of a random function of them: theirs, ours."""
     model, inputs = model.to(device), {k: v.to(device) for k, v in batch["net_input"].items()}
     counts = batch["target"].ne(model.decoder.padding_idx).to(device)
     torch.manual_seed(1)
     with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        theirs, _ = model(**inputs, features_only=True)
+        theirs, _ = model(**inputs)
     torch.manual_seed(1)
-    ours = Transformer(model, dtype).features(inputs["src_tokens"], inputs["prev_output_tokens"])
+    transformer = Transformer(model, dtype)
+    features = transformer.features(inputs["src_tokens"], inputs["prev_output_tokens"])
+    assert features.dtype == torch.float32
+    ours = transformer.logits(features).unflatten(0, (-1, len(theirs))).transpose(0, 1)
     results = []
     weights = torch.randn(theirs[counts].shape, generator=torch.Generator().manual_seed(2))
-    for features in (theirs, ours.transpose(0, 1)):
-        assert features.dtype == torch.float32
-        counted = features[counts]
-        grads = gradients(model, counted, weights.to(device))
-        results.append((counted.detach(), grads))
+    for logits in (theirs, ours):
+        assert logits.dtype == dtype
+        model.zero_grad()
+        (logits[counts].float() * weights.to(device)).sum().backward()
+        gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        results.append((logits[counts].detach(), gradients))
     return results
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_features_and_gradients_are_those_of_fairseq(model, batch, device):
-    (their_features, theirs), (features, ours) = both(model, batch, device, torch.float32)
-    torch.testing.assert_close(features, their_features, rtol=1e-4, atol=1e-5)
+def test_logits_and_gradients_are_those_of_fairseq(model, batch, device):
+    (their_logits, theirs), (logits, ours) = both(model, batch, device, torch.float32)
+    torch.testing.assert_close(logits, their_logits, rtol=1e-4, atol=1e-5)
     assert ours.keys() == theirs.keys()
     for name, gradient in theirs.items():
         torch.testing.assert_close(ours[name], gradient, rtol=1e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_in_bfloat16_they_are_as_far_from_float32_as_fairseqs_under_autocast(model, batch, device):
+def test_in_bfloat16_they_are_about_as_far_from_float32_as_fairseqs_under_autocast(
+    model, batch, device
+):
     for module in model.modules():
         if hasattr(module, "apply_during_inference"):  # a GPU drops others in another dtype
             module.p = 0.0
@@ -97,7 +99,7 @@ def test_in_bfloat16_they_are_as_far_from_float32_as_fairseqs_under_autocast(mod
 
     assert all(gradient.dtype == torch.float32 for gradient in ours.values())
     assert 1e-4 < distance(theirs) < 0.05
-    assert distance(ours) < 1.25 * distance(theirs)
+    assert distance(ours) < 2 * distance(theirs)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -114,15 +116,5 @@ def test_a_sentence_does_not_depend_on_its_neighbours_padding(task, model, devic
 
     place = together["id"].tolist().index(pairs[0]["id"])
     length = len(pairs[0]["target"])
-    torch.testing.assert_close(features(together)[:length, place], features(alone)[:, 0])
-
-
-def test_logits_use_the_decoders_embedding(task, model):
-    batches = TrainingBatches(task, 256, 1, 0, 1, 0)
-    inputs = next(iter(batches))["net_input"]
-    transformer = Transformer(model.eval())
-    features = transformer.features(inputs["src_tokens"], inputs["prev_output_tokens"])
-    expected = features.double() @ model.decoder.embed_tokens.weight.double().T
-    torch.testing.assert_close(
-        transformer.logits(features).double(), expected, rtol=1e-4, atol=1e-5
-    )
+    beside = features(together).unflatten(0, (-1, 2))[:length, place]
+    torch.testing.assert_close(beside, features(alone))

@@ -10,23 +10,24 @@ from tests.shared_optim.reference import noise, parameters, trajectory
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 SHAPES = (300, 200), (17,), (1,)
+MANY = *SHAPES, *((n,) for n in range(2, 14))  # more than are updated one by one
 
 
-def on(device):
-    return [torch.nn.Parameter(p.detach().to(device)) for p in parameters(*SHAPES)]
+def on(device, shapes=SHAPES):
+    return [torch.nn.Parameter(p.detach().to(device)) for p in parameters(*shapes)]
 
 
 @pytest.mark.parametrize("decay", [{}, {"l2": 0.1}, {"decoupled": 0.1}, {"separated": 0.1}])
-@pytest.mark.parametrize("compile", [True, False])
-def test_the_optimizer_follows_the_formula(decay, compile):
-    given = on("cuda")
+@pytest.mark.parametrize(("shapes", "compile"), [(SHAPES, True), (MANY, True), (SHAPES, False)])
+def test_the_optimizer_follows_the_formula(decay, shapes, compile):
+    given = on("cuda", shapes)
     optimizer = WeightDecayAdam(given, lr=0.01, compile=compile, **decay)
-    steps = [[g.float() for g in gradients] for gradients in noise(*SHAPES, steps=5)]
+    steps = [[g.float() for g in gradients] for gradients in noise(*shapes, steps=5)]
     for gradients in steps:
         for parameter, gradient in zip(given, gradients, strict=True):
             parameter.grad = gradient.cuda()
         optimizer.step()
-    for place, start in enumerate(parameters(*SHAPES)):
+    for place, start in enumerate(parameters(*shapes)):
         alone = [gradients[place].double().numpy() for gradients in steps]
         expected = trajectory(start.detach().double().numpy(), alone, lr=0.01, **decay)
         np.testing.assert_allclose(given[place].detach().cpu(), expected, rtol=2e-5, atol=2e-6)
