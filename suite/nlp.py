@@ -204,9 +204,9 @@ def position(run: Path, *, previous: bool) -> Any:
     with damage_explained():
         files = CheckpointFiles(run)
         entry = files.entry(previous=previous)
-        if entry is None and previous:
-            raise UserError(f"{run} has no checkpoint before the newest one")
         if entry is None:
+            if previous and files.entry() is not None:
+                raise UserError(f"{run} has no checkpoint before the newest one")
             return None
         files.checked_file(previous=previous)
     return tuple(entry["position"])

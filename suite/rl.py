@@ -178,7 +178,7 @@ def position(run: Path, *, previous: bool) -> Any:
 
     with damage_explained():
         found = position_of(run, previous=previous)
-        if previous and found is None:
+        if previous and found is None and position_of(run) is not None:
             raise UserError(f"{run} has no checkpoint before the newest one")
         verify(run, previous=previous)
     return found

@@ -83,7 +83,7 @@ def train(
     workload = load(job.workload)
     existing = [run for _, run in waiting if run.path.is_dir()]
     new = [run for _, run in waiting if run not in existing]
-    if new and job.from_previous_checkpoint:
+    if new and not existing and job.from_previous_checkpoint:
         raise UserError(f"{new[0].path} does not exist: there is no checkpoint to go back to")
     with full_disk_explained(job.runs), hold(existing) as held:
         if not (held or new):
