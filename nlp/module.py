@@ -33,8 +33,8 @@ class TranslationModule(lightning.LightningModule):
 
     Optimization is manual, because the gradient of an update is divided by its number of target
     tokens, which is known when its last batch has been seen. Its precision is the recipe's: the
-    Trainer's stays `32-true`. The row that became due in the last batch is `row`, and is logged as
-    well.
+    Trainer's stays `32-true`. The row that became due in the last batch is `row`; the Trainer's
+    loggers get it as well, its callbacks all of it but the layers.
 
     Args:
         recipe: the recipe.
@@ -205,7 +205,13 @@ class TranslationModule(lightning.LightningModule):
             **inside,
             **({"diverged": True} if self.diverged else {}),
         }
-        self.log_dict({key: float(value) for key, value in self.row.items()}, batch_size=1)
+        figures = {key: float(value) for key, value in self.row.items()}
+        for logger in self.loggers:
+            logger.log_metrics(figures, self.place.updates)
+        # after every batch Lightning goes through all that it was told: a thousand figures of
+        # layers would cost more than a small model's update
+        whole = {key: value for key, value in figures.items() if "/layer/" not in key}
+        self.log_dict(whole, batch_size=1, logger=False)
 
     def end_epoch(self) -> dict[str, float]:
         """Move on to the next epoch; returns the figures of the one that ended."""

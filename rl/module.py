@@ -1,7 +1,6 @@
 """The population as a LightningModule: an epoch is an iteration, a batch is a chunk of ticks."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import lightning
 from torch import nn
@@ -30,8 +29,9 @@ class DQNModule(lightning.LightningModule):
     """K DQN agents for anybody's Trainer: `Trainer(max_epochs=iterations).fit(module)`.
 
     Updates happen inside the chunk, so optimization is manual and `global_step` stays behind:
-    count `population.steps`. The rows that became due in the last chunk are in `rows`; they are
-    also logged under `<scheme>-<lambda>/seed<n>/<name>`.
+    count `population.steps`. The rows that became due in the last chunk are in `rows`; the
+    Trainer's loggers get them as `<scheme>-<lambda>/seed<n>/<name>`, its callbacks all of them but
+    the layers.
     """
 
     def __init__(self, population: Population) -> None:
@@ -53,12 +53,17 @@ class DQNModule(lightning.LightningModule):
     def training_step(self, ticks: int, index: int) -> None:
         self.rows = self.population.run(ticks)
         for row in self.rows:
-            member = self.population.members[row.member]
-            self.log_dict(
-                {f"{member.name}/seed{member.seed}/{key}": v for key, v in _numbers(row)},
-                batch_size=1,
-            )
+            self._log(row)
 
-
-def _numbers(row: Row) -> Iterator[tuple[str, Any]]:
-    return ((key, float(v)) for key, v in row.values.items() if isinstance(v, int | float))
+    def _log(self, row: Row) -> None:
+        member = self.population.members[row.member]
+        figures = {
+            f"{member.name}/seed{member.seed}/{key}": float(value)
+            for key, value in row.values.items()
+            if isinstance(value, int | float)
+        }
+        for logger in self.loggers:
+            logger.log_metrics(figures, row.values["agent_steps"])
+        # Lightning goes through all that it was told after every chunk
+        whole = {key: value for key, value in figures.items() if "/layer/" not in key}
+        self.log_dict(whole, batch_size=1, logger=False)
