@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("fairseq", reason="fairseq is not installed")
 
-import lightning
 import torch
 
 from nlp import trained
@@ -17,7 +16,7 @@ from nlp.loss import batch_loss
 from nlp.module import TranslationModule
 from nlp.transformer import Transformer
 from shared_optim.checkpoint_files import CheckpointError
-from tests.listening import Listening
+from tests.listening import fit_one_epoch
 from tests.nlp.runs import SMALL, Killed, train_one
 
 MEMBER = Member("separated", 1e-3, 3)
@@ -70,23 +69,13 @@ def test_the_loggers_of_anybodys_trainer_get_the_rows(data_dir):
     recipe = dataclasses.replace(SMALL, epochs=1)
     folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
     module = TranslationModule(recipe, MEMBER, Corpus.open(folder))
-    logger = Listening()
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=logger,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module)
-    rows = [(step, metrics) for step, metrics in logger.heard if "train/loss" in metrics]
+    heard, for_callbacks = fit_one_epoch(module)
+    rows = [(step, metrics) for step, metrics in heard if "train/loss" in metrics]
     assert [step for step, _ in rows] == list(range(3, module.updates_per_epoch + 1, 3))
     layers = {key for key in rows[-1][1] if "/layer/" in key}
     assert any("encoder.layers.0.fc1.weight" in key for key in layers)
-    heard = trainer.callback_metrics
-    assert float(heard["train/loss"]) == pytest.approx(rows[-1][1]["train/loss"], rel=1e-6)
-    assert not layers & heard.keys()
+    assert float(for_callbacks["train/loss"]) == pytest.approx(rows[-1][1]["train/loss"], rel=1e-6)
+    assert not layers & for_callbacks.keys()
 
 
 def test_the_padding_row_and_words_not_seen_are_counted_apart(data_dir):
