@@ -129,10 +129,11 @@ class _Maps:
         biased = [group for group in self._groups if group[0].bias is not None]
         weights: list[list[Tensor]] = [[linear.weight for linear in g] for g in self._groups]
         biases: list[list[Tensor]] = [[linear.bias for linear in group] for group in biased]
-        joined = iter(self._joined(weights + biases))
-        ready_weights = dict(zip(firsts, joined, strict=False))
-        ready_biases = dict(zip((group[0] for group in biased), joined, strict=True))
-        self._ready = {first: (ready_weights[first], ready_biases.get(first)) for first in firsts}
+        joined = self._joined(weights + biases)
+        of_weights, of_biases = joined[: len(firsts)], joined[len(firsts) :]
+        bias = dict(zip((group[0] for group in biased), of_biases, strict=True))
+        pairs = zip(firsts, of_weights, strict=True)
+        self._ready = {first: (weight, bias.get(first)) for first, weight in pairs}
 
     def __call__(self, first: nn.Linear, x: Tensor) -> Tensor:
         """The group's outputs one behind the other, [..., sum of sizes]."""

@@ -10,9 +10,6 @@ update every 4 agent steps, epsilon .01, from a replay filled with 5,000 transit
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import ale_py
 import gymnasium
@@ -23,7 +20,7 @@ from torch import nn
 
 from rl.config import Member, Recipe
 from rl.population import Population
-from tests.benchmarks.timing import compare, hardware, table
+from tests.benchmarks.timing import compare, gpu_seconds, hardware, table
 
 FILLED = 5_000
 STEPS = 100
@@ -142,29 +139,17 @@ def on_gpu(
     plain.run(filled)
     plain.learning = True
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; agent steps per second")
-    reference = ticks / wall(lambda: plain.run(ticks), rounds)
+    reference = ticks / gpu_seconds(lambda: plain.run(ticks), rounds)
     print(f"plain loop, float32{reference:>22,.0f}")
     for precision in precisions:
         for members in sizes:
             population = ours(precision, members, "cuda", filled)
-            speed = members * ticks / wall(lambda p=population: p.run(ticks), rounds)
+            speed = members * ticks / gpu_seconds(lambda p=population: p.run(ticks), rounds)
             population.environments.close()
             print(
                 f"{members:>3} members, {precision:<8}{speed:>19,.0f}{speed / reference:>8.1f}x",
                 flush=True,
             )
-
-
-def wall(call: Callable[[], object], rounds: int) -> float:
-    """Median seconds of wall time with the GPU's work done, after two calls to warm up."""
-    samples = []
-    for _ in range(rounds + 2):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        call()
-        torch.cuda.synchronize()
-        samples.append(time.perf_counter() - start)
-    return statistics.median(samples[2:])
 
 
 def on_cpu() -> None:

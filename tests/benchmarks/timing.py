@@ -78,6 +78,18 @@ def compare(
     )
 
 
+def gpu_seconds(call: Callable[[], object], rounds: int) -> float:
+    """Median wall time of a call with the GPU's work done, after three calls to warm up."""
+    samples = []
+    for _ in range(rounds + 3):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        samples.append(time.perf_counter() - start)
+    return statistics.median(samples[3:])
+
+
 def table(comparisons: Sequence[Comparison]) -> str:
     """One line per comparison: milliseconds of both sides, ratio, bar, verdict."""
     width = max(len(comparison.name) for comparison in comparisons)

@@ -5,7 +5,8 @@
 CORPUS_FOLDER is a prepared corpus such as data/multi30k/bpe-5000-joined, the default. Both sides
 take the same batches with the same weights. bf16 is compared with fairseq's float32; what bf16 can
 give on a processor is bounded by its matrix products, which stand beside it. The diagnostics are
-compared with the updates between two looks at the preset's cadence.
+compared with the updates between two looks at the preset's cadence. With width 8 the calls are
+what takes time, as on a GPU that waits for them.
 """
 
 import argparse
@@ -26,6 +27,8 @@ from tests.benchmarks.timing import Comparison, compare, hardware, table
 from tests.nlp.fairseq_peer import Peer, fairseq_peer
 
 SMALL = {"width": 192, "feed_forward": 512, "layers": 3, "dropout": 0.1, "max_tokens": 2_048}
+CALLS = {"width": 8, "heads": 1, "feed_forward": 8, "max_tokens": 64}  # calls and little else
+PRECISIONS = (("float32", 1.0), ("bf16", 1.8))
 MEMBER = Member("decoupled", 1e-4, 1)
 
 
@@ -44,18 +47,22 @@ def main() -> None:
         )
         comparisons += training(name, recipe, corpus, rounds)
         comparisons.append(diagnostics(name, recipe, corpus, rounds))
+    calls = Recipe(data=corpus.name, bpe=corpus.bpe, joined=corpus.joined, warm_up=400, **CALLS)
+    comparisons += training("width 8", calls, corpus, 50, (("float32", None),))
     comparisons.append(matrix_product())
     print(hardware())
     print(table(comparisons))
 
 
-def training(name: str, recipe: Recipe, corpus: Corpus, rounds: int) -> list[Comparison]:
-    """One update of ours, float32 and bf16, against one of fairseq on the same batch."""
+def training(
+    name: str, recipe: Recipe, corpus: Corpus, rounds: int, precisions=PRECISIONS
+) -> list[Comparison]:
+    """One update of ours in each precision against one of fairseq on the same batch."""
     peer = fairseq_peer(corpus.folder, recipe, MEMBER.weight_decay)
     comparisons = []
-    for precision, bar in (("float32", 1.0), ("bf16", 1.8)):
+    for precision, bar in precisions:
         module = alone(dataclasses.replace(recipe, precision=precision), corpus)
-        batches = list(peer.batches.next_epoch_itr(shuffle=True))[: rounds + 1]
+        batches = list(itertools.islice(peer.batches.next_epoch_itr(shuffle=True), rounds + 1))
         ours, theirs = alternating(module, peer, batches)
         comparison = compare(
             f"{name}, {precision}", ours, theirs, at_least=bar, rounds=rounds, sample_seconds=0

@@ -25,6 +25,7 @@ from nlp.corpus import Corpus
 from nlp.module import TranslationModule
 from shared_optim import observe_step
 from tests.benchmarks.real_pairs import real_pairs
+from tests.benchmarks.timing import gpu_seconds
 from tests.nlp.fairseq_peer import fairseq_peer
 
 MEMBER = Member("decoupled", 1e-4, 1)
@@ -115,28 +116,17 @@ def diagnostics(corpus: Corpus) -> None:
     """What one look inside costs, spread over the updates between two looks."""
     module = alone(corpus, "bf16")
     batches = endless(module)
-    update = milliseconds(lambda: train(module, next(batches)), 30)
+    update = 1e3 * gpu_seconds(lambda: train(module, next(batches)), 30)
     for parameter in module.model.parameters():
         parameter.grad = torch.randn_like(parameter)
-    plain = milliseconds(module.optimizer.step, 30)
-    observed = milliseconds(lambda: observe_step(module.optimizer).metrics(), 30)
+    plain = 1e3 * gpu_seconds(module.optimizer.step, 30)
+    observed = 1e3 * gpu_seconds(lambda: observe_step(module.optimizer).metrics(), 30)
     between = module.recipe.log_every
     cost = 1 + (observed - plain) / (between * update)
     print(
         f"an update {update:.1f} ms, of that the optimizer's step {plain:.2f}; with a look inside "
         f"{observed:.1f}: every {between} updates {cost:.3f} <= 1.02"
     )
-
-
-def milliseconds(call: Callable[[], object], rounds: int) -> float:
-    samples = []
-    for _ in range(rounds + 5):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        call()
-        torch.cuda.synchronize()
-        samples.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(samples[5:])
 
 
 if __name__ == "__main__":
