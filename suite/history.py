@@ -71,6 +71,14 @@ def read_histories(runs: Sequence[Run]) -> list[History]:
     return histories
 
 
+def by_workload(histories: Sequence[History]) -> list[list[History]]:
+    """The histories of each workload: their rows have nothing in common to be shown over."""
+    groups: dict[str, list[History]] = {}
+    for history in histories:
+        groups.setdefault(history.run.workload.NAME, []).append(history)
+    return list(groups.values())
+
+
 def last(rows: list[Row], key: str) -> float | None:
     """The newest number under a key; None where there is none."""
     values = (row[key] for row in reversed(rows) if isinstance(row.get(key), int | float))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from suite.arguments import Parser
 from suite.errors import UserError
-from suite.history import History, last, read_histories
+from suite.history import History, by_workload, last, read_histories
 from suite.panels import Style, alone, bands, curve, frame
 from suite.run_directory import Run
-from suite.shown import find_runs, groups, labels, workload_of
+from suite.shown import find_runs, groups, labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,28 +56,43 @@ def main(argv: list[str], prog: str) -> int:
 def plot(runs: Sequence[Run], out: Path) -> Path:
     """Draw runs over steps: learning curves, weight norm, drowned fraction, |m/w| quantiles.
 
+    Runs of several workloads stand below each other.
+
     Raises:
-        UserError: the runs are of several workloads, or none has logged anything yet, nor diverged.
+        UserError: none can be read, or none has logged anything yet, nor diverged.
     """
-    workload_of(runs)
     histories = [h for h in read_histories(runs) if h.metrics or h.status == "diverged"]
     if not histories:
         raise UserError("nothing to plot: no run has logged a row yet")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    band_rows = math.ceil(len(histories) / COLUMNS)
-    figure = Figure(figsize=(15, 3.8 + 3.2 * band_rows), layout="constrained", dpi=110)
+    sheets = [(group, _styles(group)) for group in by_workload(histories)]
+    heights = [h for _, styles in sheets for h in (_curves_height(styles), _bands_height(styles))]
+    figure = Figure(figsize=(15, sum(heights)), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
-    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.8, 3.2 * band_rows]).flat
-    styles = _styles(histories)
-    _draw_curves(upper, histories, styles)
-    _draw_bands(lower, histories, styles, band_rows)
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat
+    for (group, styles), upper, lower in zip(sheets, parts[::2], parts[1::2], strict=True):
+        _draw_curves(upper, group, styles)
+        _draw_bands(lower, group, styles)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     figure.savefig(temporary, format="png")
     temporary.replace(out)
     return out
+
+
+def _curves_height(styles: Sequence[Style]) -> float:
+    """Inches, with room for the legend."""
+    return 3.6 + 0.21 * math.ceil(len(styles) / _legend_columns(styles))
+
+
+def _bands_height(styles: Sequence[Style]) -> float:
+    return 3.2 * math.ceil(len(styles) / COLUMNS)
+
+
+def _legend_columns(styles: Sequence[Style]) -> int:
+    return max(1, min(COLUMNS, LINE // max(len(style["label"]) for style in styles)))
 
 
 def _draw_curves(
@@ -101,8 +116,12 @@ def _draw_curves(
     drowned.set_ylim(bottom=0)
     drowned.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     handles, names = norm.get_legend_handles_labels()
-    ncols = max(1, min(COLUMNS, LINE // max(map(len, names))))
-    figure.legend(handles, names, loc="outside lower center", ncols=ncols, frameon=False)
+    figure.legend(
+        *(handles, names),
+        loc="outside lower center",
+        ncols=_legend_columns(styles),
+        frameon=False,
+    )
     figure.suptitle(_title(histories), fontsize=14)
 
 
@@ -124,10 +143,8 @@ def _draw_learning(
         axes.text(0.5, 0.5, "no evaluation yet", **middle)
 
 
-def _draw_bands(
-    figure: "SubFigure", histories: Sequence[History], styles: Sequence[Style], rows: int
-) -> None:
-    columns = min(len(histories), COLUMNS)
+def _draw_bands(figure: "SubFigure", histories: Sequence[History], styles: Sequence[Style]) -> None:
+    rows, columns = math.ceil(len(histories) / COLUMNS), min(len(histories), COLUMNS)
     panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for axes, history, style in zip(panels, histories, styles, strict=False):
         bands(axes, history, style)

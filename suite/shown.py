@@ -7,7 +7,6 @@ from typing import Any
 from suite.errors import UserError
 from suite.output import warn
 from suite.run_directory import Run
-from suite.workloads import Workload
 
 
 def find_runs(paths: Sequence[Path]) -> list[Run]:
@@ -33,22 +32,6 @@ def find_runs(paths: Sequence[Path]) -> list[Run]:
                 "run directories look like runs/rl/Pong/*/* and runs/nlp/iwslt14/*/*"
             )
     return list(found.values())
-
-
-def workload_of(runs: Sequence[Run]) -> Workload:
-    """The workload of runs that are shown together.
-
-    Raises:
-        UserError: they are of several, whose rows have nothing in common to be shown over.
-    """
-    first = {run.workload.NAME: run for run in reversed(runs)}
-    if len(first) > 1:
-        named = ", ".join(f"{run.path} is {name}" for name, run in sorted(first.items()))
-        raise UserError(
-            f"runs of one workload can be shown together, not of several: {named}; name the runs "
-            "of one, e.g. runs/rl, or make a report of all"
-        )
-    return runs[0].workload
 
 
 def subject(run: Run) -> str:

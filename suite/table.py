@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suite.arguments import Parser
-from suite.history import History, last, read_histories
+from suite.history import History, by_workload, last, read_histories
 from suite.run_directory import Run
-from suite.shown import differing, find_runs, subject, values, workload_of
+from suite.shown import differing, find_runs, subject, values
 from suite.workloads import Score
 
 SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
@@ -29,13 +29,16 @@ def main(argv: list[str], prog: str) -> int:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """The table, the sentence that says what to look at, and where it is drawn from.
+    """A table per workload, each with the sentence that says what to look at.
 
     Raises:
-        UserError: the runs are of several workloads, or none can be read.
+        UserError: none can be read.
     """
-    workload = workload_of(runs)
-    histories = read_histories(runs)
+    return "\n\n".join(_table(own) for own in by_workload(read_histories(runs)))
+
+
+def _table(histories: Sequence[History]) -> str:
+    workload = histories[0].run.workload
     keys = differing([history.run for history in histories])
     head = [workload.SUBJECT, "scheme", "lambda", *keys, "seed", "status"]
     head += [*(score.head for score in workload.SCORES), "weight norm", "median |m/w|", "drowned"]

@@ -1,5 +1,6 @@
 """Train the members of a job, each in its own run directory: what `run` and `batch` share."""
 
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -80,6 +81,8 @@ def train(
         UserError: the machine cannot train these runs, a checkpoint is damaged, or the disk is
             full, which is no failure of the runs.
     """
+    # Compiling the optimizer warns where CUDA is installed and no GPU is: no news, doctor says it.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     workload = load(job.workload)
     existing = [run for _, run in waiting if run.path.is_dir()]
     new = [run for _, run in waiting if run not in existing]

@@ -11,7 +11,7 @@ from suite.errors import UserError
 from suite.history import History
 from suite.plot import STYLES, plot
 from tests.suite.fake_training import metrics_row
-from tests.suite.runs import finish, make_run
+from tests.suite.runs import finish, make_run, make_translation
 
 
 @pytest.fixture
@@ -120,6 +120,34 @@ def test_twelve_runs_fit_into_one_image(tmp_path):
     image = Image.open(plot(runs, tmp_path / "out.png"))
     assert image.size[0] == 1650
     assert np.asarray(image.convert("L")).std() > 10
+
+
+@pytest.mark.filterwarnings("error")  # matplotlib gives up when panels have no room
+def test_the_legend_of_many_runs_leaves_the_panels_their_height(tmp_path, figures):
+    settings = [{"gamma": g, "warm_up": w} for g in (0.9, 0.8) for w in range(300, 332, 4)]
+    runs = [make(tmp_path, "l2", 1e-3, **setting) for setting in settings]
+    plot(runs[:2], tmp_path / "few.png")
+    plot(runs, tmp_path / "many.png")
+
+    def inches(figure):
+        norm = panel(figure, "weight norm")
+        return norm.get_window_extent().height / figure.dpi
+
+    few, many = map(inches, figures)
+    assert many == pytest.approx(few, rel=0.2)
+
+
+def test_runs_of_two_workloads_stand_below_each_other(tmp_path, figures):
+    rows = [{"epoch": 0, "updates": 9, "train/loss": 8.0}]
+    scores = [{"epoch": 0, "updates": 9, "valid/bleu": 30.0}]
+    translated = make_translation(tmp_path, rows=rows, scores=scores)
+    plot([make(tmp_path), translated], tmp_path / "out.png")
+    (figure,) = figures
+    titles = [axes.get_title() for axes in figure.get_axes()]
+    assert titles.count("weight norm") == 2
+    assert titles.index("evaluation") < titles.index("validation")
+    (line,) = panel(figure, "validation").lines
+    assert line.get_xydata().tolist() == [[9, 30.0]]
 
 
 def test_a_run_without_rows_is_left_out_and_alone_is_an_error(tmp_path, figures):
