@@ -4,9 +4,7 @@ epoch: validation."""
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import lightning
 import torch
@@ -23,32 +21,7 @@ from nlp.module import TranslationModule
 from nlp.progress import MemberProgress, Progress
 from nlp.state import capture, resume
 from shared_optim.checkpoint_files import CheckpointError, CheckpointFiles
-
-
-class RunLog(Protocol):
-    """Where a run's rows go; the suite provides it."""
-
-    path: Path
-
-    def metrics(self, row: dict[str, Any]) -> None:
-        """Append a row of metrics."""
-
-    def evaluation(self, row: dict[str, Any]) -> None:
-        """Append a row at the end of an epoch."""
-
-    def position(self) -> dict[str, int]:
-        """How much is written, for a checkpoint."""
-
-    def rewind(self, position: dict[str, int]) -> None:
-        """Cut back to a position; `{}` empties."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended, with the last value of each of its figures."""
-
-    status: Literal["finished", "interrupted", "diverged"]
-    figures: dict[str, float] = field(default_factory=dict)
+from shared_optim.member import Outcome, RunLog
 
 
 class Recorder(lightning.Callback):

@@ -19,9 +19,10 @@ from nlp.corpus import Corpus, corpus_folder
 from nlp.distributed import followers
 from nlp.module import TranslationModule
 from nlp.progress import Progress
-from nlp.recorder import Follower, Outcome, Recorder, RunLog
+from nlp.recorder import Follower, Recorder
 from nlp.state import resume
 from shared_optim.checkpoint_files import CheckpointFiles
+from shared_optim.member import Outcome, RunLog
 
 
 def train(

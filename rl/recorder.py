@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import lightning
 import numpy as np
@@ -13,32 +11,7 @@ from rl.checkpoint import Checkpoint, CheckpointError, restore
 from rl.module import DQNModule
 from rl.population import Population
 from rl.progress import PHASES, TRAINING, MemberProgress, Position, Progress
-
-
-class RunLog(Protocol):
-    """Where one member's rows go; the suite provides it."""
-
-    path: Path
-
-    def metrics(self, row: dict[str, Any]) -> None:
-        """Append a row of metrics."""
-
-    def evaluation(self, row: dict[str, Any]) -> None:
-        """Append a row at the end of an iteration."""
-
-    def position(self) -> dict[str, int]:
-        """How much is written, for a checkpoint."""
-
-    def rewind(self, position: dict[str, int]) -> None:
-        """Cut back to a position; `{}` empties."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a member ended, with the last value of each of its figures."""
-
-    status: Literal["finished", "interrupted", "diverged"]
-    figures: dict[str, float] = field(default_factory=dict)
+from shared_optim.member import Outcome, RunLog
 
 
 class Recorder(lightning.Callback):

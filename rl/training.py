@@ -15,7 +15,8 @@ from rl.config import Machine, Member, Recipe
 from rl.module import DQNModule
 from rl.population import Population
 from rl.progress import Progress
-from rl.recorder import Outcome, Recorder, RunLog
+from rl.recorder import Recorder
+from shared_optim.member import Outcome, RunLog
 
 
 def train(

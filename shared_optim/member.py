@@ -1,8 +1,9 @@
-"""One trained member of a study: its weight decay and its seed. Imports no torch."""
+"""One trained member of a study: its weight decay and seed, its log, its end. Imports no torch."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 from shared_optim.schedules import parse_schedule
 
@@ -57,3 +58,29 @@ class Member:
             return "none"
         mantissa, exponent = f"{self.weight_decay:e}".split("e")
         return f"{self.scheme}-{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+class RunLog(Protocol):
+    """Where a member's rows go; the suite provides it."""
+
+    path: Path
+
+    def metrics(self, row: dict[str, Any]) -> None:
+        """Append a row of metrics."""
+
+    def evaluation(self, row: dict[str, Any]) -> None:
+        """Append a row at the end of an iteration or epoch."""
+
+    def position(self) -> dict[str, int]:
+        """How much is written, for a checkpoint."""
+
+    def rewind(self, position: dict[str, int]) -> None:
+        """Cut back to a position; `{}` empties."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a member ended, with the last value of each of its figures."""
+
+    status: Literal["finished", "interrupted", "diverged"]
+    figures: dict[str, float] = field(default_factory=dict)

@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from shared_optim.member import Member
 from suite.errors import UserError
 from suite.flags import make_parser, parse
 from suite.layers import LISTS
 from suite.training import Job
-from suite.workloads import Member, Workload
+from suite.workloads import Workload
 
 
 @dataclass(frozen=True)

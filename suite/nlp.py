@@ -15,6 +15,7 @@ from nlp.config import Scheme as Scheme
 from nlp.corpus import KNOWN, Corpus, corpus_folder, corpus_name
 from nlp.progress import Progress
 from shared_optim.checkpoint_files import CheckpointFiles
+from shared_optim.member import Outcome
 from suite import resources
 from suite.damage import damage_explained
 from suite.errors import FullDiskError, UserError
@@ -22,7 +23,7 @@ from suite.layers import presets
 from suite.output import say
 from suite.resources import Room
 from suite.wording import amount, unknown
-from suite.workloads import Outcome, Panel, Score
+from suite.workloads import Panel, Score
 
 NAME = "nlp"
 TITLE = "Translation with a transformer, under four kinds of weight decay in Adam."

@@ -11,12 +11,13 @@ from rl.config import Recipe as Recipe
 from rl.config import Scheme as Scheme
 from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 from rl.progress import Progress
+from shared_optim.member import Outcome
 from suite import resources
 from suite.damage import damage_explained
 from suite.errors import FullDiskError, UserError
 from suite.resources import Room
 from suite.wording import amount
-from suite.workloads import Outcome, Panel, Score
+from suite.workloads import Panel, Score
 
 NAME = "rl"
 TITLE = "DQN on Atari with four kinds of weight decay in Adam."

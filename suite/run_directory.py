@@ -25,8 +25,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from shared_optim.member import Member
 from suite.errors import UserError
-from suite.workloads import Member, Workload, load
+from suite.workloads import Workload, load
 
 FORMAT = 1
 

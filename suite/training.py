@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from shared_optim.member import Member, Outcome
 from suite import heartbeat, provenance
 from suite.errors import UserError, full_disk_explained, out_of_space
 from suite.output import say
@@ -16,7 +17,7 @@ from suite.progress import Show
 from suite.run_directory import Run, read_json, write_json
 from suite.run_log import RunLog
 from suite.stop import StopRequest
-from suite.workloads import Member, Outcome, Workload, load
+from suite.workloads import Workload, load
 
 Pair = tuple[Member, Run]
 Hold = Callable[[Sequence[Run]], AbstractContextManager[Sequence[Run]]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from shared_optim.member import Outcome
 from suite.errors import UserError
 from suite.resources import Room
 from suite.wording import unknown
@@ -44,28 +45,6 @@ class Score:
     key: str
     otherwise: str | None = None
     decimals: int = 1
-
-
-class Member(Protocol):
-    """One trained model of a population. `name` is scheme and lambda, e.g. `separated-1e-4`."""
-
-    @property
-    def scheme(self) -> str: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-
-
-class Outcome(Protocol):
-    """How a member ended: `finished`, `interrupted` or `diverged`, with its final figures."""
-
-    @property
-    def status(self) -> str: ...
-    @property
-    def figures(self) -> dict[str, float]: ...
 
 
 class Workload(Protocol):

@@ -25,13 +25,14 @@ from typing import Any
 
 import yaml
 
+from shared_optim.member import Member
 from suite.configure import build, members
 from suite.errors import UserError
 from suite.flags import make_parser, make_values_parser, parse, parse_values
 from suite.layers import LISTS, compose, mapping_of, read_text
 from suite.output import warn
 from suite.run_directory import Run
-from suite.workloads import NAMES, Member, Workload, load
+from suite.workloads import NAMES, Workload, load
 
 KEYS = ("workload", "preset", "base", "axes", "exclude", "include")
 

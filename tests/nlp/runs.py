@@ -1,9 +1,7 @@
-"""Training in a test: a run's log in lists, kills and stops at a chosen update."""
-
-import json
-from pathlib import Path
+"""Training in a test: kills and stops at a chosen update."""
 
 from nlp.config import Machine, Recipe
+from tests.list_log import Killed, ListLog
 
 SMALL = Recipe(
     data="sentences",
@@ -22,36 +20,6 @@ SMALL = Recipe(
     average_last=2,
     log_every=3,
 )
-
-
-class ListLog:
-    """A run's log that keeps rows in lists, and in its run directory's stead for a resume."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir(parents=True, exist_ok=True)
-        kept = path / "rows.json"
-        self.rows = json.loads(kept.read_text()) if kept.exists() else {"metrics": [], "eval": []}
-
-    def metrics(self, row):
-        self._add("metrics", row)
-
-    def evaluation(self, row):
-        self._add("eval", row)
-
-    def position(self):
-        return {name: len(rows) for name, rows in self.rows.items()}
-
-    def rewind(self, position):
-        self.rows = {name: rows[: position.get(name, 0)] for name, rows in self.rows.items()}
-
-    def _add(self, name, row):
-        self.rows[name].append(row)
-        (self.path / "rows.json").write_text(json.dumps(self.rows))
-
-
-class Killed(Exception):
-    """Stands for the end of the process: whatever is not on disk by then is gone."""
 
 
 def train_one(

@@ -16,8 +16,9 @@ from nlp.loss import batch_loss
 from nlp.module import TranslationModule
 from nlp.transformer import Transformer
 from shared_optim.checkpoint_files import CheckpointError
+from tests.list_log import Killed
 from tests.listening import fit_one_epoch
-from tests.nlp.runs import SMALL, Killed, train_one
+from tests.nlp.runs import SMALL, train_one
 
 MEMBER = Member("separated", 1e-3, 3)
 

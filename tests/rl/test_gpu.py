@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tests.rl.conftest import SEEDED, Killed, run
+from tests.list_log import Killed
+from tests.rl.conftest import SEEDED, run
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -15,8 +15,9 @@ from rl.module import DQNModule
 from rl.population import Population
 from rl.progress import Position
 from shared_optim.checkpoint_files import CheckpointFiles
+from tests.list_log import Killed
 from tests.listening import fit_one_epoch
-from tests.rl.conftest import SEEDED, SMALL, Killed, run
+from tests.rl.conftest import SEEDED, SMALL, run
 
 
 def same_run(log, expected):

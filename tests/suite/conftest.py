@@ -1,4 +1,5 @@
 import pytest
+from matplotlib.figure import Figure
 
 import suite.nlp
 import suite.plot
@@ -38,3 +39,17 @@ def translating(monkeypatch, tmp_path):
 @pytest.fixture
 def no_drawing(monkeypatch):
     monkeypatch.setattr(suite.plot, "plot", lambda runs, out: out)
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were saved."""
+    saved = []
+    save = Figure.savefig
+
+    def keep(figure, *arguments, **options):
+        saved.append(figure)
+        save(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return saved

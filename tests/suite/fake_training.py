@@ -7,21 +7,15 @@ training, for tests that need a process of their own to interrupt.
 import json
 import sys
 import time
-from dataclasses import dataclass, field
 
 import nlp.progress
 import suite.nlp
 import suite.rl
 from rl.progress import MemberProgress, Progress
+from shared_optim.member import Outcome
 from suite.__main__ import main
 
 QUANTILES = {"q01": -16, "q05": -14, "q25": -12, "q50": -11, "q75": -10, "q95": -9, "q99": -8}
-
-
-@dataclass
-class Outcome:
-    status: str
-    figures: dict = field(default_factory=dict)
 
 
 def metrics_row(step, drowned=0.25):

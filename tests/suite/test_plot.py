@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 import suite.table
@@ -11,21 +10,7 @@ from suite.errors import UserError
 from suite.history import History
 from suite.plot import STYLES, plot
 from tests.suite.fake_training import metrics_row
-from tests.suite.runs import finish, make_run, make_translation
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that were saved."""
-    saved = []
-    save = Figure.savefig
-
-    def keep(figure, *arguments, **options):
-        saved.append(figure)
-        save(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return saved
+from tests.suite.runs import finish, make_run
 
 
 def make(tmp_path, *member, **options):
@@ -135,19 +120,6 @@ def test_the_legend_of_many_runs_leaves_the_panels_their_height(tmp_path, figure
 
     few, many = map(inches, figures)
     assert many == pytest.approx(few, rel=0.2)
-
-
-def test_runs_of_two_workloads_stand_below_each_other(tmp_path, figures):
-    rows = [{"epoch": 0, "updates": 9, "train/loss": 8.0}]
-    scores = [{"epoch": 0, "updates": 9, "valid/bleu": 30.0}]
-    translated = make_translation(tmp_path, rows=rows, scores=scores)
-    plot([make(tmp_path), translated], tmp_path / "out.png")
-    (figure,) = figures
-    titles = [axes.get_title() for axes in figure.get_axes()]
-    assert titles.count("weight norm") == 2
-    assert titles.index("evaluation") < titles.index("validation")
-    (line,) = panel(figure, "validation").lines
-    assert line.get_xydata().tolist() == [[9, 30.0]]
 
 
 def test_a_run_without_rows_is_left_out_and_alone_is_an_error(tmp_path, figures):

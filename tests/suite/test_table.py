@@ -7,7 +7,7 @@ import pytest
 from suite.__main__ import main
 from suite.history import History
 from suite.table import LAMBDA_UNITS, look_at, table
-from tests.suite.runs import finish, make_run, make_translation
+from tests.suite.runs import finish, make_run
 
 
 def row(step, **values):
@@ -85,17 +85,6 @@ def test_what_would_drown_stands_in_parentheses(tmp_path):
 def test_the_units_of_lambda_are_told_where_they_differ(tmp_path, second, said):
     runs = [make_run(tmp_path, "decoupled", 1e-3), make_run(tmp_path, second, 1e-3)]
     assert (LAMBDA_UNITS in table(runs).replace("\n", " ")) is said
-
-
-def test_runs_of_two_workloads_have_a_table_each(tmp_path):
-    translated = make_translation(tmp_path, scores=[{"epoch": 0, "updates": 9, "valid/bleu": 30.0}])
-    played = make_run(tmp_path, scores=[{"eval/return": 7.25}])
-    heads = [
-        line.split()[:1] + line.split()[5:6]
-        for line in table([translated, played]).splitlines()
-        if "scheme" in line.split()
-    ]
-    assert heads == [["data", "BLEU"], ["game", "score"]]
 
 
 def test_the_command_prints_it(tmp_path, capsys):

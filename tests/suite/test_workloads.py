@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 from suite.__main__ import main
 from suite.errors import UserError
 from suite.history import History
-from suite.plot import _draw_curves, _styles
+from suite.plot import _draw_curves, _styles, plot
 from suite.shown import labels, subject
 from suite.table import table
-from tests.suite.fake_training import translation_evaluation, translation_row
+from tests.suite.fake_training import metrics_row, translation_evaluation, translation_row
 from tests.suite.runs import make_run, make_translation
 
 ROWS = [translation_row(25, loss=8.5), translation_row(50, loss=7.5)]
@@ -53,13 +53,23 @@ def test_a_folder_of_text_is_shown_by_its_last_name(tmp_path):
     assert labels(runs) == ["multi30k none seed0", "own none seed0"]
 
 
-@pytest.mark.parametrize("command", ["table", "plot"])
-def test_runs_of_several_workloads_are_not_shown_together(command, tmp_path, capsys):
-    games, translation = make_run(tmp_path), make_translation(tmp_path)
-    assert main([command, str(tmp_path)]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert f"{translation.path} is nlp, {games.path} is rl" in error
+def test_runs_of_two_workloads_have_a_table_each(tmp_path):
+    runs = [make_translation(tmp_path, scores=SCORES), make_run(tmp_path)]
+    lines = [line.split() for line in table(runs).splitlines()]
+    heads = [(line[0], line[5]) for line in lines if "scheme" in line]
+    assert heads == [("data", "BLEU"), ("game", "score")]
+
+
+def test_runs_of_two_workloads_are_drawn_below_each_other(tmp_path, figures):
+    scores = [{"eval/return": 7.25}]
+    game = make_run(tmp_path, rows=[metrics_row(500)], scores=scores)
+    plot([game, make_translation(tmp_path, rows=ROWS, scores=SCORES)], tmp_path / "out.png")
+    panels = {axes.get_title(): axes for axes in figures[0].get_axes()}
+    drawn = {
+        title: panels[title].lines[-1].get_xydata().tolist()
+        for title in ("evaluation", "validation")
+    }
+    assert drawn == {"evaluation": [[1000, 7.25]], "validation": [[60, 25.5], [120, 31.0]]}
 
 
 def test_a_row_without_its_step_is_named_by_file_and_line(tmp_path, capsys):

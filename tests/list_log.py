@@ -1,0 +1,34 @@
+"""A run's log for tests that train without the suite, and the end of a process."""
+
+import json
+from pathlib import Path
+
+
+class ListLog:
+    """A run's log that keeps rows in lists, and in its run directory's stead for a resume."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        kept = path / "rows.json"
+        self.rows = json.loads(kept.read_text()) if kept.exists() else {"metrics": [], "eval": []}
+
+    def metrics(self, row):
+        self._add("metrics", row)
+
+    def evaluation(self, row):
+        self._add("eval", row)
+
+    def position(self):
+        return {name: len(rows) for name, rows in self.rows.items()}
+
+    def rewind(self, position):
+        self.rows = {name: rows[: position.get(name, 0)] for name, rows in self.rows.items()}
+
+    def _add(self, name, row):
+        self.rows[name].append(row)
+        (self.path / "rows.json").write_text(json.dumps(self.rows))
+
+
+class Killed(Exception):
+    """Stands for the end of the process: whatever is not on disk by then is gone."""
