@@ -19,6 +19,10 @@ from suite.training import Job
 Ended = list[tuple[Job, Ending]]
 ANSWER = 5.0
 """Seconds within which a cluster must answer."""
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What opens HTTP/2, which Ray speaks, with empty settings."""
+SETTINGS = bytes([4])
+"""The kind of frame that the answer begins with, in its fourth byte."""
 HOW_TO_INSTALL = "`pip install 'wdbench[batch]'` installs it"
 TOKEN = Path.home() / ".ray" / "auth_token"
 """Where Ray keeps the secret that the machines of a cluster share."""
@@ -102,7 +106,7 @@ def connect(address: str) -> Cluster:
     """Join a cluster that somebody has started.
 
     Raises:
-        UserError: nobody answers at the address.
+        UserError: nobody answers at the address, or not Ray.
     """
     ray = _import_ray()
     if address != "auto":
@@ -205,14 +209,21 @@ def _check_answer(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise UserError(f"--address: {address!r} is neither auto nor HOST:PORT, e.g. 10.0.0.1:6379")
+    encrypted = os.environ.get("RAY_USE_TLS", "0") == "1"  # then nobody answers a bare greeting
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER):
-            pass
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER) as peer:
+            peer.sendall(GREETING)
+            answer = SETTINGS if encrypted else peer.recv(4, socket.MSG_WAITALL)[3:]
     except OSError as error:
         raise UserError(
             f"--address: nobody answers at {address} ({error}); start a cluster with "
             "`ray start --head`, see docs/clusters.md"
         ) from error
+    if answer != SETTINGS:
+        raise UserError(
+            f"--address: what answers at {address} is not Ray; `ray start --head` prints the "
+            "address of its cluster"
+        )
 
 
 def _node(ray: Any, node: dict[str, Any]) -> Node:

@@ -1,8 +1,10 @@
 """The command `batch` with scripted training, in this process and without Ray."""
 
+import socket
 import subprocess
 import sys
 import time
+from threading import Thread
 
 import pytest
 
@@ -144,6 +146,31 @@ def test_bad_flags_are_one_sentence_and_leave_nothing(training, capsys, flags, m
     write_grid(SMALL)
     assert main(["batch", "grid.yaml", *flags]) == 2
     assert message in capsys.readouterr().err
+    assert run_paths() == []
+
+
+@pytest.mark.parametrize(
+    ("says", "message"), [(b"HTTP/1.0 400 Bad Request\r\n", "is not Ray"), (b"", "nobody answers")]
+)
+def test_an_address_where_something_else_listens(training, capsys, monkeypatch, says, message):
+    training()
+    write_grid(SMALL)
+    monkeypatch.setattr(pool, "ANSWER", 0.2)
+    monkeypatch.setattr(pool, "_import_ray", lambda: None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            peer = server.accept()[0]
+            peer.sendall(says)
+            time.sleep(0.4)
+            peer.close()
+
+        Thread(target=answer).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert main(["batch", "grid.yaml", "--address", address]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert address in error
     assert run_paths() == []
 
 
