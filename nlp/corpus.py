@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nlp.order import SPLITS
+from nlp.stages import finished, sha256
 from shared_optim.member import ConfigError
 
 FORMAT = 1
@@ -21,6 +23,17 @@ def corpus_name(data: str) -> str:
 def corpus_folder(data_dir: Path, data: str, bpe: int, joined: bool) -> Path:
     """`data/multi30k/bpe-5000-joined`; of a user's folder, its last name stands for it."""
     return data_dir / corpus_name(data) / f"bpe-{bpe}{'-joined' if joined else ''}"
+
+
+def prepare_command(data: str, folder: Path, languages: tuple[str, str] | None = None) -> str:
+    """What makes the corpus `folder`; where a user's text is no folder, its place is left open."""
+    if data not in KNOWN and not Path(data).is_dir():
+        data = f"FOLDER/{corpus_name(data)}"
+    _, bpe, *joined = folder.name.split("-")
+    flags = f"--bpe {bpe}{' --joined' if joined else ''}"
+    if data not in KNOWN and languages:
+        flags += f" --source {languages[0]} --target {languages[1]}"
+    return f"wdbench prepare {data} {flags}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,8 @@ class Corpus:
         if not record.exists():
             name = folder.parent.name
             raise ConfigError(
-                f"data: {name} is not prepared in {folder}; run `wdbench prepare {name}` first"
+                f"data: {name} is not prepared in {folder}; "
+                f"run `{prepare_command(name, folder)}` first"
             )
         try:
             content: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
@@ -84,6 +98,18 @@ class Corpus:
                     f"{file} is not what was prepared; move {folder} away and prepare it again"
                 )
         return corpus
+
+    def check_text(self, own: Path) -> None:
+        """Raise ConfigError where the corpus was prepared from other text than a user's folder."""
+        files = [own / f"{s}.{lang}" for s in SPLITS for lang in (self.source, self.target)]
+        made = finished(self.folder.parent / "text")
+        if made is None or not all(file.is_file() for file in files):
+            return
+        if any(made["inputs"].get(file.name) != sha256(file) for file in files):
+            raise ConfigError(
+                f"data: {self.folder} was prepared from other text than is in {own}; "
+                f"run `{prepare_command(str(own), self.folder, (self.source, self.target))}`"
+            )
 
     @property
     def codes(self) -> Path:

@@ -11,6 +11,7 @@ Each arrow ends in a stage (`nlp/stages.py`): finished ones are not done again.
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,9 +115,21 @@ def _text(order: Order, root: Path, archive: Path | None, lines: Lines, progress
         inputs = languages | sha256_of_files(sources.own_files(order.folder, *order.pair))
     if finished(folder, inputs) is None:
         if order.folder is not None:
+            _check_folder(order.folder, folder)
             raw = sources.read_own(order.folder, *order.pair)
         make_text(order, folder, inputs, raw, lines, progress)
     return folder
+
+
+def _check_folder(own: Path, text: Path) -> None:
+    """Raise ConfigError where another folder of the same last name was prepared here before."""
+    before = finished(text)
+    known = before and before["report"].get("folder")
+    if known and known != os.path.abspath(own):
+        raise ConfigError(
+            f"{text.parent} was prepared from {known}, which is other text; rename {own}, or "
+            "choose another --data-dir"
+        )
 
 
 def _codes(order: Order, root: Path, text: Path, progress: Progress) -> Path:

@@ -20,7 +20,7 @@ from nlp.evaluation import (
 from nlp.module import TranslationModule
 from nlp.progress import MemberProgress, Progress
 from nlp.state import capture, resume
-from shared_optim.checkpoint_files import CheckpointError, CheckpointFiles
+from shared_optim.checkpoint_files import CheckpointFiles
 from shared_optim.member import Outcome, RunLog
 
 
@@ -58,21 +58,18 @@ class Recorder(lightning.Callback):
             CheckpointError: it cannot be read; nothing has been changed.
             ConfigError: it was made with other dictionaries.
         """
-        state = resume(self._module, self._files, previous=previous, check=self._check)
+
+        def check(state: dict[str, Any]) -> None:
+            corpus = self._module.corpus
+            trained.check_dictionaries(corpus, state["dictionaries"], self._files.folder)
+            self._files.check_log(self._log, state["log_position"], previous=previous)
+
+        state = resume(self._module, self._files, previous=previous, check=check)
         if previous and state:
             self._files.withdraw_latest()
         self._log.rewind(state.get("log_position", {}))
         self._latest, self._best = state.get("latest", {}), state.get("best", {})
         self._saved_updates = self._module.place.updates
-
-    def _check(self, state: dict[str, Any]) -> None:
-        corpus = self._module.corpus
-        trained.check_dictionaries(corpus, state["dictionaries"], self._files.folder)
-        for name, size in self._log.position().items():
-            if size < state["log_position"].get(name, 0):
-                raise CheckpointError(
-                    self._log.path / name, "is shorter than its checkpoint says", previous=False
-                )
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         module = self._module

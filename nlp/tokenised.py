@@ -1,5 +1,6 @@
 """Raw pairs to tokenised, lower-cased, cleaned splits."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ def make_text(
                     write_lines(path, (side[place] for place in chosen[split]))
         report["read"] = {split: len(sides[0]) for split, sides in raw.splits.items()} | raw.report
         report["dropped"] = dropped.counts
+        if order.folder is not None:
+            report["folder"] = os.path.abspath(order.folder)
         report["first dropped lines"] = dropped.lines
 
 

@@ -7,10 +7,11 @@ from typing import Any, Literal
 import lightning
 import numpy as np
 
-from rl.checkpoint import Checkpoint, CheckpointError, restore
+from rl.checkpoint import Checkpoint, restore
 from rl.module import DQNModule
 from rl.population import Population
 from rl.progress import PHASES, TRAINING, MemberProgress, Position, Progress
+from shared_optim.checkpoint_files import CheckpointFiles
 from shared_optim.member import Outcome, RunLog
 
 
@@ -54,7 +55,7 @@ class Recorder(lightning.Callback):
             return
         states = [checkpoint.load(previous=previous) for checkpoint in self._checkpoints]
         for log, state in zip(self._logs, states, strict=True):
-            _check_log(log, state["log_position"])
+            CheckpointFiles(log.path).check_log(log, state["log_position"], previous=previous)
         actions = restore(population, states)
         position = Position(*states[0]["position"])
         for k, checkpoint in enumerate(self._checkpoints):
@@ -158,16 +159,6 @@ class Recorder(lightning.Callback):
                 members=tuple(members),
             )
         )
-
-
-def _check_log(log: RunLog, wanted: dict[str, int]) -> None:
-    for name, size in log.position().items():
-        if size < wanted.get(name, 0):
-            raise CheckpointError(
-                log.path / name,
-                f"has {size:,} bytes, fewer than the {wanted[name]:,} its checkpoint counts on",
-                previous=False,
-            )
 
 
 class _Pace:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from shared_optim.member import RunLog
+
 POINTER = "checkpoint.json"
 
 
@@ -42,9 +44,12 @@ class CheckpointFiles:
         It holds `file`, `sha256`, `position` (whole numbers) and what else was published with it.
 
         Raises:
-            CheckpointError: the pointer cannot be read.
+            CheckpointError: the pointer cannot be read, or is missing beside two states; the first
+                state is written before there is a pointer.
         """
         if not self.pointer.exists():
+            if len(list(self.folder.glob("*.pt"))) > 1:
+                raise CheckpointError(self.pointer, "is missing", previous=False)
             return None
         try:
             pointer = json.loads(self.pointer.read_text())
@@ -81,6 +86,16 @@ class CheckpointFiles:
         if digest != entry["sha256"]:
             raise CheckpointError(file, "is damaged: it is not what was written", previous=fallback)
         return file
+
+    def check_log(self, log: RunLog, wanted: dict[str, int], *, previous: bool) -> None:
+        """Raise CheckpointError where a log has fewer bytes than a checkpoint counts on."""
+        for name, size in log.position().items():
+            if size < wanted.get(name, 0):
+                raise CheckpointError(
+                    log.path / name,
+                    f"has {size:,} bytes, fewer than the {wanted[name]:,} its checkpoint counts on",
+                    previous=not previous and self.entry(previous=True) is not None,
+                )
 
     def write(self, name: str, content: Callable[[BinaryIO], object]) -> str:
         """Write a whole file or nothing, and return its sha256.

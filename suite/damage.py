@@ -16,6 +16,6 @@ def damage_explained() -> Iterator[None]:
         way_on = (
             "--from-previous-checkpoint resumes from the one before"
             if error.previous
-            else "there is no checkpoint before it: move the run away to start it anew"
+            else "no checkpoint before it is known: move the run away to start it anew"
         )
         raise UserError(f"checkpoint {error}; nothing was deleted; {way_on}") from error

@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from nlp.config import Machine as Machine
 from nlp.config import Member as Member
 from nlp.config import Recipe as Recipe
 from nlp.config import Scheme as Scheme
-from nlp.corpus import KNOWN, Corpus, corpus_folder, corpus_name
+from nlp.corpus import KNOWN, Corpus, corpus_folder, corpus_name, prepare_command
 from nlp.progress import Progress
 from shared_optim.checkpoint_files import CheckpointFiles
 from shared_optim.member import Outcome
@@ -92,6 +93,11 @@ def subject(recipe: Recipe) -> str:
     return corpus_name(recipe.data)
 
 
+def identity(recipe: Recipe) -> dict[str, Any]:
+    """A corpus is the same however its folder was written."""
+    return asdict(recipe) | {"data": subject(recipe)}
+
+
 def parameters(recipe: Recipe, types: int) -> int:
     """Weights of the model whose dictionaries hold `types` words together.
 
@@ -131,7 +137,10 @@ def validate(recipe: Recipe, machine: Machine) -> None:
         return
     if recipe.data in presets(NAME):
         raise UserError(f"data: {recipe.data!r} is a preset; write --preset {recipe.data}")
-    mistake = unknown("corpus", recipe.data, (*KNOWN, *presets(NAME)))
+    known = dict.fromkeys((*KNOWN, *presets(NAME)))
+    if machine.data_folder.is_dir():
+        known |= dict.fromkeys(sorted(folder.name for folder in machine.data_folder.iterdir()))
+    mistake = unknown("corpus", recipe.data, known)
     raise UserError(f"data: no folder of parallel text, and {mistake}")
 
 
@@ -176,15 +185,10 @@ def lacking(recipe: Recipe, machine: Machine) -> str | None:
     if recipe.data == "grammar" or _prepared(recipe, machine):
         return None
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
-    flags = f"--bpe {recipe.bpe}{' --joined' if recipe.joined else ''}"
-    if recipe.data not in KNOWN:
-        flags += f" --source {recipe.source} --target {recipe.target}"
+    command = prepare_command(recipe.data, folder, (recipe.source, recipe.target))
     if machine.data_dir != Machine.data_dir:
-        flags += f" --data-dir {machine.data_dir}"
-    return (
-        f"data: {recipe.data} is not prepared in {folder}; "
-        f"run `wdbench prepare {recipe.data} {flags}` first"
-    )
+        command += f" --data-dir {machine.data_dir}"
+    return f"data: {recipe.data} is not prepared in {folder}; run `{command}` first"
 
 
 def _check_corpus(recipe: Recipe, machine: Machine) -> None:
@@ -198,6 +202,8 @@ def _check_corpus(recipe: Recipe, machine: Machine) -> None:
             raise UserError(
                 f"{key}: {ours!r} is not the language that {folder} was prepared for, {its!r}"
             )
+    if recipe.data not in KNOWN:
+        corpus.check_text(Path(recipe.data))
     corpus.check_batches(recipe.max_tokens)
 
 

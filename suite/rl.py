@@ -1,6 +1,7 @@
 """DQN on Atari as a workload of the suite. Importing it imports no torch."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,10 @@ MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
 
 def subject(recipe: Recipe) -> str:
     return recipe.game
+
+
+def identity(recipe: Recipe) -> dict[str, Any]:
+    return asdict(recipe)
 
 
 def needs(recipe: Recipe, members: int) -> str:

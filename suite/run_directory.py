@@ -21,7 +21,6 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +96,7 @@ class Run:
         config = {
             "format": FORMAT,
             "workload": workload.NAME,
-            "recipe": asdict(recipe),
+            "recipe": workload.identity(recipe),
             "member": own,
         }
         digest = hashlib.sha256(canonical(config).encode()).hexdigest()[:8]
@@ -123,6 +122,14 @@ class Run:
     def workload(self) -> Workload:
         """UserError where this version has no such workload."""
         return load(str(self.config.get("workload")))
+
+    def check_there(self) -> None:
+        """Raise UserError where somebody took the directory away while it was trained."""
+        if not self.described():
+            raise UserError(
+                f"{self.path} was moved or deleted while it was being trained; its rows are there, "
+                "not here: what is left here holds no run"
+            )
 
     def done(self) -> dict[str, Any] | None:
         """The final record, `{"status": ..., "figures": {...}}`; None while unfinished."""

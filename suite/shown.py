@@ -20,13 +20,14 @@ def find_runs(paths: Sequence[Path]) -> list[Run]:
         if (path / "config.json").exists():
             found[path] = Run.at(path)
             continue
-        below = len(found)
+        below = 0
         for config in sorted(path.rglob("config.json")):
             try:
                 found[config.parent] = Run.at(config.parent)
+                below += 1
             except UserError as error:
                 warn(f"left out: {error}")
-        if len(found) == below:
+        if not below:
             raise UserError(
                 f"{path} is no run directory and has none below it; "
                 "run directories look like runs/rl/Pong/*/* and runs/nlp/iwslt14/*/*"

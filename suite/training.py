@@ -147,7 +147,10 @@ def _train_group(
     workload = load(job.workload)
     with _session(runs, argv):
         try:
-            for run, outcome in zip(runs, _outcomes(job, group, stop, display), strict=True):
+            outcomes = _outcomes(job, group, stop, display)
+            for run in runs:
+                run.check_there()
+            for run, outcome in zip(runs, outcomes, strict=True):
                 _record_outcome(workload, run, outcome)
         except (KeyboardInterrupt, SystemExit):
             pass  # a second Ctrl-C; Lightning turns it into SystemExit
@@ -156,6 +159,8 @@ def _train_group(
                 return stop.exit_code
             if isinstance(error, UserError) or out_of_space(error):
                 raise
+            for run in runs:
+                run.check_there()
             record_failure(runs, error)
             return 1
     return 0 if all(run.done() for run in runs) else stop.exit_code
@@ -224,6 +229,8 @@ def _session(runs: Sequence[Run], argv: list[str]) -> Iterator[None]:
         yield
     finally:
         for run in runs:
+            if not run.path.is_dir():
+                continue  # taken away while it was trained, as another error says
             meta = read_json(run.path / "meta.json") or {"sessions": [session]}
             ended = session | {"end": provenance.now(), "status": run.status()}
             if failure := run.failure():

@@ -69,6 +69,9 @@ class Workload(Protocol):
     def subject(self, recipe: Any) -> str:
         """What is trained on, as paths and titles show it: the game, the corpus."""
 
+    def identity(self, recipe: Any) -> dict[str, Any]:
+        """What of the recipe decides the result, as config.json keeps it: equal for equal runs."""
+
     def validate(self, recipe: Any, machine: Any) -> None:
         """Raise UserError where the recipe names what does not exist: the game, the corpus."""
 

@@ -8,6 +8,7 @@ import io
 import json
 import random
 import re
+import shutil
 import tarfile
 import threading
 
@@ -128,6 +129,26 @@ def test_changed_text_is_prepared_anew(text, tmp_path):
     make(text, tmp_path)
     write(text, "test", GERMAN[:2], ENGLISH[:2])
     assert make(text, tmp_path).splits["test"]["pairs"] == 2
+
+
+def test_another_folder_of_the_same_name_replaces_nothing(text, tmp_path):
+    corpus = make(text, tmp_path)
+    other = tmp_path / "other" / "mine"
+    shutil.copytree(text, other)
+    assert make(other, tmp_path) == corpus  # the same text
+    write(other, "test", GERMAN[:2], ENGLISH[:2])
+    with pytest.raises(ConfigError, match=r"was prepared from .*/mine, which is other text"):
+        make(other, tmp_path)
+    assert make(text, tmp_path) == corpus
+
+
+def test_a_corpus_knows_the_text_it_was_made_from(text, tmp_path):
+    corpus = make(text, tmp_path)
+    corpus.check_text(text)
+    corpus.check_text(tmp_path)  # no folder of text: a name
+    write(text, "train", ENGLISH, GERMAN)
+    with pytest.raises(ConfigError, match="was prepared from other text than is in"):
+        corpus.check_text(text)
 
 
 def test_interruption_leaves_the_finished_stages_only(text, tmp_path, monkeypatch):

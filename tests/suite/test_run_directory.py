@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import suite.nlp
 import suite.rl
 from suite.errors import UserError
 from suite.run_directory import Run, locked, read_json, write_json
@@ -21,6 +22,14 @@ MEMBER = suite.rl.Member("separated", 1e-4, 0)
 
 def run_of(runs, recipe=RECIPE, member=MEMBER):
     return Run.of(suite.rl, recipe, member, Path(runs))
+
+
+def test_a_corpus_is_the_same_run_however_its_folder_is_written(tmp_path):
+    member = suite.nlp.Member("none", 0.0, 0)
+    spellings = ["mine", "texts/mine", "texts/mine/", "/absolute/texts/mine"]
+    runs = [Run.of(suite.nlp, suite.nlp.Recipe(data=data), member, tmp_path) for data in spellings]
+    assert len({run.path for run in runs}) == 1
+    assert runs[0].config["recipe"]["data"] == "mine"
 
 
 def test_the_path_says_game_scheme_lambda_and_seed():

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,28 @@ def test_a_failure_is_recorded_where_it_happened(training):
     assert record(first, "failed.json")["error"] == "RuntimeError: again"
     assert not (second / "failed.json").exists()
     assert len(record(second, "meta.json")["sessions"]) == 1
+
+
+@pytest.mark.parametrize("error", [None, FileNotFoundError("metrics.jsonl")])
+def test_a_run_that_was_deleted_while_it_trained_is_not_finished(error, training, capsys):
+    fake = training()
+
+    def delete(recipe, members, logs, machine, **options):
+        outcomes = fake(recipe, members, logs, machine, **options)
+        shutil.rmtree(logs[1].path)
+        if error:
+            raise error
+        return outcomes
+
+    suite.rl.train = delete
+    assert main([*SMALL, "--seed", "0", "1"]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("wdbench: error: runs/rl/Pong/none/seed1-")
+    assert "was moved or deleted while it was being trained" in message
+    assert not any((path / "done.json").exists() for path in run_paths())
+    suite.rl.train = fake
+    assert main([*SMALL, "--seed", "0", "1"]) == 0
+    assert all((path / "done.json").exists() for path in run_paths())
 
 
 class FullDisk(io.BytesIO):
@@ -94,6 +117,24 @@ def test_a_damaged_pointer_of_one_run_leaves_no_directory_of_another(text, train
     assert run_paths() == [path]
     assert pointer.read_bytes() == text
     assert not (path / "failed.json").exists()
+    assert len(fake.calls) == 1
+
+
+def test_states_without_their_pointer_are_not_trained_over(training, capsys):
+    fake = training()
+    main([*SMALL, "--seed", "0"])
+    (path,) = run_paths()
+    (path / "done.json").unlink()
+    folder = path / "checkpoint"
+    folder.mkdir()
+    states = [folder / "200.pt", folder / "400.pt"]
+    for state in states:
+        state.write_bytes(b"state")
+    suite.rl.position = REAL_POSITION
+    assert main([*SMALL, "--seed", "0"]) == 2
+    error = capsys.readouterr().err
+    assert f"checkpoint {folder / 'checkpoint.json'}: is missing; nothing was deleted" in error
+    assert all(state.exists() for state in states)
     assert len(fake.calls) == 1
 
 

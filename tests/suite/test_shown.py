@@ -72,6 +72,7 @@ def test_a_folder_stands_for_all_runs_below_it(tmp_path):
     paths = {run.path for run in runs}
     assert {run.path for run in find_runs([tmp_path])} == paths
     assert {run.path for run in find_runs([runs[0].path, tmp_path, runs[0].path])} == paths
+    assert {run.path for run in find_runs([tmp_path, runs[0].path.parent])} == paths
     assert [run.path for run in find_runs([tmp_path / "rl" / "Pong"])] == [runs[0].path]
 
 
