@@ -33,8 +33,8 @@ class Tally:
 
     Attributes:
         counts: histogram of |m/w|, [K, BINS] int64.
-        sums: [K, 5] float64: the squares of weight, gradient and update, weight * gradient, and
-            the number of drowned elements.
+        sums: [K, 6] float64: the squares of weight, gradient and update, weight * gradient, and
+            the numbers of drowned elements and of zero weights.
     """
 
     counts: Tensor
@@ -45,11 +45,12 @@ class Tally:
 
     def metrics(self, member: int, prefix: str) -> dict[str, float]:
         """Plain numbers of one member under `prefix`, see `StepReport.metrics`."""
-        inner, untouched, zero = split_counts(self.counts[member])
+        inner, untouched, _ = split_counts(self.counts[member])
         elements = float(self.counts[member].sum())
         probabilities = torch.tensor(list(QUANTILES.values()), dtype=torch.float64)
         quantiles = log_quantiles(inner, probabilities).tolist()
-        weight, gradient, update, product, drowned = self.sums[member].tolist()
+        weight, gradient, update, product, drowned, zero = self.sums[member].tolist()
+        known = elements and math.isfinite(gradient)
         norms = math.sqrt(weight * gradient)
         return {
             **{
@@ -57,13 +58,13 @@ class Tally:
                 for name, quantile in zip(QUANTILES, quantiles, strict=True)
             },
             f"{prefix}/elements": elements,
-            f"{prefix}/zero_weights": float(zero),
+            f"{prefix}/zero_weights": zero,
             f"{prefix}/untouched": float(untouched),
             f"{prefix}/weight_norm": math.sqrt(weight),
             f"{prefix}/gradient_norm": math.sqrt(gradient),
             f"{prefix}/update_norm": math.sqrt(update),
             f"{prefix}/cos_weight_gradient": -product / norms if norms else math.nan,
-            f"{prefix}/drowned_fraction": drowned / elements if elements else math.nan,
+            f"{prefix}/drowned_fraction": drowned / elements if known else math.nan,
         }
 
 
@@ -85,15 +86,15 @@ class StepReport:
         first moment after the step:
 
         * `log_m_over_w/q01` ... `q99`: quantiles of ln|m/w| to within 0.0039, over the elements
-          where neither is 0. `zero_weights` counts those whose w is 0, `untouched` the others
-          whose m is 0, `elements` all.
+          where neither is 0 and both are finite. `zero_weights` counts those whose w is 0,
+          `untouched` the others whose m is 0, `elements` all.
         * `weight_norm`, `gradient_norm`, `update_norm`: |w|, |g| and |w' - w|, Euclidean.
         * `cos_weight_gradient`: cos(w, -g), above 0 where descent makes w grow.
         * `drowned_fraction`: the share of elements whose decay outweighs the objective in m,
           lambda*|w| > |m^ - lambda*w| with m^ = m/(1-b1^t). This is measured under l2. For the
           other schemes it is what would drown: lambda*|w| > |m^| at the member's lambda, or at
           REFERENCE_LAMBDA without decay. Under a schedule, lambda stands for the mean of s_i*lambda
-          over the steps that m remembers.
+          over the steps that m remembers. NaN where a gradient is not finite.
         """
         result = self.network.metrics(member, "optim")
         for name, tally in self.layers.items():
@@ -113,7 +114,10 @@ def observe_step(
 
     Raises:
         ValueError: no parameter has a gradient.
+        TypeError: another optimizer.
     """
+    if not isinstance(optimizer, WeightDecayAdam):
+        raise TypeError(f"observe_step takes a WeightDecayAdam, not a {type(optimizer).__name__}")
     parameters = [
         (group, parameter) for group in optimizer.param_groups for parameter in group["params"]
     ]
@@ -153,19 +157,20 @@ def _layer(
 def _sums(
     weight: Tensor, gradient: Tensor, after: Tensor, moment: Tensor, decay: float, inside: float
 ) -> Tensor:
-    """The sums [5] of a `Tally` over one layer of one member, whose tensors are all [n].
+    """The sums [6] of a `Tally` over one layer of one member, whose tensors are all [n].
 
     An element is drowned when |m/w - inside| < decay. Both are lambda*(1-b1^t) under l2, and
     inside is 0 otherwise.
     """
-    sums = torch.zeros(5, dtype=torch.float64, device=weight.device)
+    sums = torch.zeros(6, dtype=torch.float64, device=weight.device)
     for chunk in chunks(weight, gradient, after, moment):
         w, g, new, m = map(at_least_float, chunk)
         drowned = (m / w).sub_(inside).abs_() < decay
+        zeros = w.numel() - w.count_nonzero()
         # squares of small gradients are no float32
         w, g, update = w.double(), g.double(), new.double() - w.double()
-        products = (w.dot(w), g.dot(g), update.dot(update), w.dot(g), drowned.count_nonzero())
-        sums += torch.stack([product.double() for product in products])
+        products = (w.dot(w), g.dot(g), update.dot(update), w.dot(g))
+        sums += torch.stack([*products, drowned.count_nonzero().double(), zeros.double()])
     return sums
 
 

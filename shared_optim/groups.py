@@ -1,7 +1,8 @@
 """Parameter groups: what a group may hold, lambdas from a scheme's name, what should not decay."""
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -43,7 +44,10 @@ def decay_groups(module: nn.Module, *, stacked: bool = False) -> list[dict[str, 
     Args:
         module: its parameters that require gradients are grouped.
         stacked: whether parameters are [K, ...], one slice per member of a population.
+    Raises TypeError for what is no module.
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"decay_groups takes a module, not a {type(module).__name__}")
     of_norms = {
         parameter
         for layer in module.modules()
@@ -72,6 +76,9 @@ def normalised(group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
 
     Raises ValueError naming the key, the value and what is allowed.
     """
+    for key in group.keys() - (defaults.keys() or group.keys()):
+        if near := difflib.get_close_matches(key, defaults, n=1, cutoff=0.8):
+            raise ValueError(f"{key}: unknown in a parameter group; did you mean {near[0]}?")
     group = {**defaults, **group}
     values = {key: _plain(group[key]) for key in PER_MEMBER}
     lengths = {key: len(value) for key, value in values.items() if isinstance(value, list)}
@@ -91,6 +98,16 @@ def normalised(group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
             "set l2, decoupled or separated instead"
         )
     return {**group, "members": members, "weight_decay": largest}
+
+
+def check_values(group: dict[str, Any]) -> None:
+    """Raise ValueError as `normalised` does, for what was changed in a group since."""
+    for key in PER_MEMBER:
+        value = group[key]
+        if isinstance(value, list) and len(value) != group["members"]:
+            raise ValueError(f"{key}: {len(value)} values for K = {group['members']}")
+        _check_each(key, value)
+    _check_shared(group)
 
 
 def spread(value: Any, members: int) -> list[Any]:
@@ -117,30 +134,39 @@ def check_parameters(parameters: Sequence[Tensor], members: int | None) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, Tensor):
         value = value.tolist()
-    if isinstance(value, str):
-        return value
     if isinstance(value, Real):
         return float(value)
-    return [_plain(item) for item in value]
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _check_each(key: str, value: Any) -> None:
     for item in spread(value, 1):
         if key == "schedule":
-            parse_schedule(item)
-        elif not (math.isfinite(item) and item >= 0):
-            raise ValueError(f"{key}: {item} is not a finite number >= 0")
+            parse_schedule(str(item))
+        else:
+            _check_number(key, item)
+
+
+def _check_number(key: str, value: Any) -> None:
+    number = float(value) if isinstance(value, Real | Tensor) else math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{key}: {value} is not a finite number >= 0")
 
 
 def _check_shared(group: dict[str, Any]) -> None:
     if isinstance(group["lr"], Tensor) and group["lr"].numel() != 1:
         raise ValueError("lr: a tensor must hold one element; per-member rates do not exist")
-    for key in ("lr", "eps"):
-        value = float(group[key])
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{key}: {value} is not a finite number >= 0")
-    if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
-        raise ValueError(f"betas: {group['betas']} are not two numbers from 0 to below 1")
+    _check_number("lr", group["lr"])
+    _check_number("eps", group["eps"])
+    betas = group["betas"]
+    if not (
+        isinstance(betas, Sequence)
+        and len(betas) == 2
+        and all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in betas)
+    ):
+        raise ValueError(f"betas: {betas} are not two numbers from 0 to below 1")
     for key, allowed in (("eps_placement", EPS_PLACEMENTS), ("rounding", ROUNDINGS)):
         if group[key] not in allowed:
             raise ValueError(f"{key}: {group[key]!r} is neither {' nor '.join(allowed)}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from shared_optim.groups import check_parameters, normalised, spread
+from shared_optim.groups import check_parameters, check_values, normalised, spread
 from shared_optim.layout import Flat
 from shared_optim.update import WIDTH, coefficients, compiled_kernel, eager_kernel, together
 
@@ -64,8 +64,8 @@ class WeightDecayAdam(Optimizer):
             after one warning.
 
     All keyword values live in ``param_groups`` and may be changed between steps, by hand or by a
-    learning rate scheduler, without recompilation. ``weight_decay`` there is the largest lambda at
-    construction, for monitors to read.
+    learning rate scheduler, without recompilation; each step checks them.
+    ``weight_decay`` there is the largest lambda at construction, for monitors to read.
 
     State per parameter: ``step`` (an int, or a list of K), ``exp_avg`` (m), ``exp_avg_sq`` (v),
     and where separated > 0 for some member ``decay_exp_avg`` (m') and ``decay_exp_avg_sq`` (v'),
@@ -170,6 +170,7 @@ class WeightDecayAdam(Optimizer):
         self, group: dict[str, Any], active: Sequence[bool] | Tensor | None
     ) -> Iterable[_Batch]:
         """The group's parameters with gradients, by dtypes, device, buffers and step counts."""
+        check_values(group)
         members = group["members"]
         rows = members or 1
         acting = _per_member(active, members)

@@ -94,6 +94,22 @@ def test_zero_weights_and_untouched_elements_are_counted_apart():
     assert report["optim/log_m_over_w/q50"] == pytest.approx(math.log(0.2), abs=0.0039)
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_gradients_that_are_not_finite_make_no_weight_zero(odd):
+    theta = nn.Parameter(torch.tensor([0.0, 1.0, 2.0, 3.0]))
+    theta.grad = torch.tensor([1.0, 1.0, odd, odd])
+    report = observe_step(WeightDecayAdam([theta], compile=False)).metrics()
+    assert report["optim/zero_weights"] == 1
+    assert report["optim/weight_norm"] == pytest.approx(math.sqrt(14))
+    assert math.isnan(report["optim/drowned_fraction"])
+
+
+def test_another_optimizer_is_not_observed():
+    theta = nn.Parameter(torch.ones(3))
+    with pytest.raises(TypeError, match="takes a WeightDecayAdam, not a AdamW"):
+        observe_step(torch.optim.AdamW([theta]))
+
+
 def drowned_share(weights, moments, decay, inside):
     count = 0
     for w, m in zip(weights, moments, strict=True):

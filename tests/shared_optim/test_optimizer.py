@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import textwrap
 
 import pytest
@@ -311,9 +312,49 @@ def test_values_that_cannot_be_are_refused_by_name(options, message):
         eager(parameters((3,)), **options)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lr", -1.0),
+        ("lr", math.nan),
+        ("lr", "fast"),
+        ("betas", 0.9),
+        ("betas", (0.9, 1.0)),
+        ("l2", math.nan),
+        ("decoupled", -500.0),
+        ("separated", "much"),
+        ("l2", [0.1, 0.2]),
+        ("schedule", None),
+        ("eps_placement", "inside"),
+        ("rounding", "twice"),
+    ],
+)
+def test_values_changed_later_are_checked_at_the_next_step(key, value):
+    (theta,) = parameters((3,))
+    theta.grad = torch.ones(3)
+    optimizer = eager([theta])
+    optimizer.param_groups[0][key] = value
+    before = theta.detach().clone()
+    with pytest.raises(ValueError, match=key):
+        optimizer.step()
+    assert torch.equal(theta, before)
+
+
+def test_a_misspelt_key_of_a_group_is_refused_and_a_strange_one_kept():
+    with pytest.raises(ValueError, match=r"seperated: unknown .* did you mean separated"):
+        eager([{"params": parameters((3,)), "seperated": 0.1}])
+    optimizer = eager([{"params": parameters((3,)), "purpose": "head"}])
+    assert optimizer.param_groups[0]["purpose"] == "head"
+
+
 def test_a_weight_decay_that_names_no_scheme_is_refused():
     with pytest.raises(ValueError, match=r"weight_decay: 0\.1 names no scheme"):
         eager([{"params": parameters((3,)), "weight_decay": 0.1}])
+
+
+def test_parameters_in_the_place_of_a_module_are_refused():
+    with pytest.raises(TypeError, match="takes a module, not a generator"):
+        decay_groups(nn.Linear(2, 2).parameters())
 
 
 def test_the_example_in_the_docstring_runs():
