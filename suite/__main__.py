@@ -41,7 +41,7 @@ What weight decay does inside an adaptive optimizer: train, look inside, compare
 commands:
 {commands}
 
-`{name} COMMAND --help` says more. A first run:
+`{name} COMMAND --help` says more, `{name} --version` which this is. A first run:
   {name} run rl --game Pong --scheme separated --weight-decay 1e-4 --seed 0
 """
 
@@ -57,6 +57,9 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
         lines = (f"  {command:<{width}}{text}" for command, (_, text) in COMMANDS.items())
         print(HELP.format(name=name, commands="\n".join(lines)), end="")
         return 0
+    if arguments[0] == "--version":
+        print(f"wdbench {metadata.version('wdbench')}")
+        return 0
     try:
         command, *rest = arguments
         if command not in COMMANDS:
@@ -71,7 +74,10 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     except BrokenPipeError:
         silence()
         return 0
-    except OSError as error:  # a full disk, a folder without permission
+    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        print(f"wdbench: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk
         print(f"wdbench: failed: {error}", file=sys.stderr)
         return 1
 

@@ -110,6 +110,12 @@ def validate(recipe: Recipe, machine: Machine) -> None:
         rom_id(recipe.game)
     except ConfigError as error:
         raise UserError(str(error)) from error
+    steps = recipe.iterations * recipe.training_steps
+    if steps <= recipe.warm_up:
+        raise UserError(
+            f"warm_up: {recipe.warm_up:,} steps pass before learning starts, and training ends "
+            f"after {steps:,}; lower --warm-up or train longer"
+        )
 
 
 def lacking(recipe: Recipe, machine: Machine) -> str | None:

@@ -59,6 +59,7 @@ def look_at(histories: Sequence[History]) -> str:
         (share, history)
         for history in histories
         if history.member["scheme"] == "l2"
+        and history.run.config["recipe"].get("decay_schedule", "always") == "always"
         and (share := last(history.metrics, "optim/drowned_fraction")) is not None
     ]
     if not measured:

@@ -113,6 +113,8 @@ def return_figure(grid: Grid, game: str, phase: str) -> Picture | None:
 def bleu_figure(grid: Grid, corpus: str, name: str) -> Picture | None:
     """Validation BLEU over epochs, a panel per lambda, a line per scheme; None without values.
 
+    `none` stands in the panels whose recipe is its own, alone where there is none.
+
     Args:
         grid: translation runs.
         corpus: the column.
@@ -121,19 +123,24 @@ def bleu_figure(grid: Grid, corpus: str, name: str) -> Picture | None:
     from matplotlib.ticker import MaxNLocator
 
     rows = grid.rows_of(corpus)
-    plain = [row for row in rows if row.scheme == "none"]
     decays: dict[tuple[float, tuple[str, ...]], list[Row]] = {}
     for row in rows:
         if row.scheme != "none":
             decays.setdefault((row.weight_decay, row.extras), []).append(row)
-    shown = [[*plain, *own] for own in decays.values()] or [plain]
+    shown = []
+    for own in decays.values():
+        plain = grid.partner(own[0])
+        shown.append([plain, *own] if plain in rows else own)
+    compared = {row for own in shown for row in own}
+    shown += [[row] for row in rows if row not in compared]
     curves = {row: by_round(grid.at(row, corpus), "valid/bleu", "epoch") for row in rows}
     if not any(curves.values()):
         return None
     columns = min(3, len(shown))
+    labels = [own[-1].label(grid.keys) for own in shown]
     labels = [
-        own[-1].label(grid.keys).replace(own[-1].scheme, LAMBDA, 1) if own != plain else "none"
-        for own in shown
+        label if own[-1].scheme == "none" else label.replace(own[-1].scheme, LAMBDA, 1)
+        for own, label in zip(shown, labels, strict=True)
     ]
     broken, title_lines = titles(labels, columns)
     figure, axes = panels(

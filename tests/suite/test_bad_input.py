@@ -147,6 +147,12 @@ def test_too_little_disk(training, capsys, monkeypatch):
     assert "1 GB are free; choose another --runs" in fails(["--device", "cpu"], capsys)
 
 
+def test_training_that_ends_before_learning_starts(training, capsys):
+    training()
+    flags = ["--iterations", "2", "--training-steps", "500", "--warm-up", "1000"]
+    assert "training ends after 1,000; lower --warm-up" in fails(flags, capsys)
+
+
 def test_cuda_without_a_gpu(training, capsys, monkeypatch):
     training()
     monkeypatch.setattr(resources, "cuda_memory", lambda: None)

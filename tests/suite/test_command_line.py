@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 import suite.__main__ as commands
+from tests.suite.fake_training import metrics_row
+from tests.suite.runs import make_run
 
 HEAVY = (
     "torch",
@@ -60,6 +62,18 @@ def test_python_m_suite_wdbench_and_lightning_are_one_command(capsys):
     for command in (commands.main, commands.lightning):
         assert command(["run", "rl", "--scheme", "l3"]) == 2
         assert capsys.readouterr().err == answer.stderr
+
+
+def test_the_version_is_the_installed_ones(capsys):
+    assert commands.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"wdbench {importlib.metadata.version('wdbench')}\n"
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, capsys):
+    run = make_run(tmp_path, rows=[metrics_row(1000)])
+    file = run.path / "config.json"
+    assert commands.main(["plot", str(run.path), "--out", str(file / "a.png")]) == 2
+    assert capsys.readouterr().err == f"wdbench: error: {file}: File exists\n"
 
 
 def test_help_of_run_shows_names_units_defaults_and_choices(capsys):

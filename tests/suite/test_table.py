@@ -75,6 +75,12 @@ def test_the_sentence_says_when_the_effect_does_not_show(tmp_path):
     assert "3.1% of the weights" in text
 
 
+def test_the_sentence_is_of_decay_that_acts_all_the_time(tmp_path):
+    rows = [row(1000, drowned_fraction=0.9)]
+    early = make_run(tmp_path, "l2", 1e-3, rows=rows, decay_schedule="early:100")
+    assert look_at([History.of(early)]).startswith("drowned: the share of weights")
+
+
 def test_what_would_drown_stands_in_parentheses(tmp_path):
     run = make_run(tmp_path, "decoupled", 1e-3, rows=[row(1000, drowned_fraction=0.5)])
     assert cells(table([run]), "decoupled")[-1] == "(50.0%)"

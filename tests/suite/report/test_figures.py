@@ -287,6 +287,25 @@ def test_bleu_stands_over_epochs_a_panel_per_lambda(tmp_path):
     assert legend_texts(found["bleu"]) == ["none", "l2", "decoupled"]
 
 
+def test_bleu_of_another_recipe_stands_apart_with_its_own_none(tmp_path):
+    settings = [("none", 0.0, 4_000), ("none", 0.0, 200), ("l2", 1e-3, 200), ("none", 0.0, 90)]
+    runs = [
+        translation_run(tmp_path, "iwslt14", scheme, decay, 0, (30.0 + i, 30.0), warm_up=warm_up)
+        for i, (scheme, decay, warm_up) in enumerate(settings)
+    ]
+    with figures() as found:
+        bleu_figure(grid_of(runs), "iwslt14", "bleu")
+    last = {
+        " ".join(title.split()): [y[-1] for _, y in lines(axes)]
+        for title, axes in panels(found["bleu"]).items()
+    }
+    assert last == {
+        "\N{GREEK SMALL LETTER LAMDA} 1e-3 warm_up=200": [31.0, 32.0],
+        "none warm_up=4000": [30.0],
+        "none warm_up=90": [33.0],
+    }
+
+
 def test_a_single_seed_and_a_single_point_are_seen(tmp_path):
     run = game_run(tmp_path, "Pong", "none", 0.0, 0, [4.0])
     with figures() as found:
