@@ -31,13 +31,22 @@ def main(argv: list[str], prog: str) -> int:
     states = [state_of(run) for run in grid.runs]
     waiting = _waiting(grid, states, retry_failed=options.retry_failed)
     if options.dry_run:
-        room = roomy(_demand(options, waiting), [this_machine()], waiting)
-        print(described(grid, states, waiting, pack(waiting, room, options.runs), room))
+        room = _room(pool.connect(options.address) if options.address else None, options, waiting)
+        jobs = pack(waiting, room, options.runs)
+        where = f"the cluster at {options.address}" if options.address else "this machine"
+        print(described(grid, states, waiting, jobs, room, where))
         return 0
     if not resources.writable(options.runs):
         raise UserError(f"runs: {options.runs} is no directory that can be written to")
     code = _train(grid, waiting, options, [*sys.argv[:1], "batch", *argv]) if waiting else 0
     return _conclude(grid, code)
+
+
+def _room(
+    cluster: pool.Cluster | None, options: argparse.Namespace, waiting: Sequence[GridRun]
+) -> Capacity:
+    nodes = cluster.nodes if cluster else [this_machine()]
+    return roomy(_demand(options, waiting), nodes, waiting)
 
 
 def _demand(options: argparse.Namespace, waiting: Sequence[GridRun]) -> Demand:
@@ -107,8 +116,7 @@ def _train(
     with full_disk_explained(options.runs), ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         cluster = pool.connect(options.address) if options.address else None
-        nodes = cluster.nodes if cluster else [this_machine()]
-        room = roomy(_demand(options, waiting), nodes, waiting)
+        room = _room(cluster, options, waiting)
         jobs = pack(waiting, room, options.runs)
         _check_devices(jobs, room)
         if cluster is None:  # elsewhere the worker looks at its own machine

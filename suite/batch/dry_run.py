@@ -17,9 +17,10 @@ def described(
     waiting: Sequence[GridRun],
     jobs: Sequence[Job],
     capacity: Capacity,
+    where: str,
 ) -> str:
     """What is done already, how the rest is packed, what that takes."""
-    lines = [overview.summary(grid.file.name, states), f"this machine: {capacity}", ""]
+    lines = [overview.summary(grid.file.name, states), f"{where}: {capacity}", ""]
     lines += [*_packing(jobs), ""] if jobs else []
     lines += [*_needs(jobs), *_time(waiting, len(jobs), capacity), *_lacking(jobs)]
     return "\n".join([*lines, *overview.failures(grid.runs, states)]).rstrip()

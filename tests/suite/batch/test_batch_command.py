@@ -193,6 +193,16 @@ def test_a_translation_on_more_devices_than_a_job_has_is_refused(training, capsy
     assert run_paths() == []
 
 
+def test_a_dry_run_on_a_cluster_describes_the_cluster(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cluster = pool.Cluster(None, [Node(10**12, 4, ()), Node(10**12, 8, ())], embedded=False)
+    monkeypatch.setattr(pool, "connect", lambda address: cluster)
+    write_grid(SMALL)
+    command_line = ["batch", "grid.yaml", "--device", "cpu", "--address", "10.0.0.1:6379"]
+    assert main([*command_line, "--dry-run"]) == 0
+    assert "the cluster at 10.0.0.1:6379: 12 jobs at once" in capsys.readouterr().out
+
+
 def test_a_dry_run_says_what_has_to_be_prepared(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_grid("workload: nlp\npreset: multi30k-small\naxes: {scheme: [none], seed: [0, 1]}\n")
