@@ -24,7 +24,8 @@ def curve(
 ) -> None:
     """A key of `rows` as a line in its own style, named in the legend."""
     steps, values = history.column(rows, key)
-    axes.plot(steps, values, marker=marker or alone(steps), fillstyle="none", **style)
+    shape: Style = {"marker": marker or alone(steps), "fillstyle": "none", "clip_on": False}
+    axes.plot(steps, values, **shape, **style)
     _mark_divergence(axes, history, steps, values)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 4
+FLAT = 1.05  # highest over lowest weight norm
 LABELLED_RANGE = 100.0  # a wider range has labels at powers of ten alone
 
 
@@ -119,6 +120,8 @@ def norm_figure(grid: Grid, name: str) -> Picture | None:
             panel.set_visible(False)
         own[0].set_ylabel("weight norm")
         low, high = own[0].get_ylim()
+        if high < FLAT * low:  # what hardly moves shall look so, with labels of few digits
+            own[0].set_ylim(low / FLAT, high * FLAT)
         several = (1, 2, 5) if high < LABELLED_RANGE * low else (1,)
         own[0].yaxis.set_major_locator(LogLocator(subs=several))
     legend(figure, handles)

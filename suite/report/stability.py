@@ -90,6 +90,7 @@ def stability_figure(grid: Grid, key: str, label: str, name: str) -> Picture | N
                 _draw_published(panel, grid, rows, subject)
         panel.set_title(title)
         panel.margins(x=0.08)
+        panel.autoscale(axis="y")  # a level alone, within 0 and 1, would not count
     _lambda_axis(grid, axes[0])
     for panel in axes[len(subjects) :]:
         panel.set_visible(False)

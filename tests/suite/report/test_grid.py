@@ -102,12 +102,12 @@ def test_a_cell_without_a_run_is_empty(tmp_path):
     assert [row.scheme for row in grid.rows_of("Breakout")] == ["l2"]
 
 
-def test_corpora_go_by_their_last_name_and_in_full_where_that_is_not_enough(tmp_path):
+def test_corpora_go_by_their_last_name(tmp_path):
     runs = [
-        translation_run(tmp_path, data, "none", 0.0, 0, (30.0, 31.0))
-        for data in ("mine/news", "yours/news", "talks/ted")
+        translation_run(tmp_path, data, "none", 0.0, seed, (30.0, 31.0))
+        for seed, data in enumerate(("mine/news", "news", "talks/ted"))
     ]
-    assert grid_of(runs).subjects == ("mine/news", "ted", "yours/news")
+    assert grid_of(runs).subjects == ("news", "ted")
 
 
 HOSTILE = [
