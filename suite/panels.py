@@ -24,8 +24,8 @@ def curve(
 ) -> None:
     """A key of `rows` as a line in its own style, named in the legend."""
     steps, values = history.column(rows, key)
-    shape: Style = {"marker": marker or alone(steps), "fillstyle": "none", "clip_on": False}
-    axes.plot(steps, values, **shape, **style)
+    (line,) = axes.plot(steps, values, marker=marker or alone(steps), fillstyle="none", **style)
+    line.set_clip_on(not steps)  # a ring may reach over the edge; nothing at all has no place
     _mark_divergence(axes, history, steps, values)
 
 

@@ -122,6 +122,14 @@ def test_the_legend_of_many_runs_leaves_the_panels_their_height(tmp_path, figure
     assert many == pytest.approx(few, rel=0.2)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_run_without_evaluation_has_room_for_all_panels(tmp_path, figures):
+    run = make_run(tmp_path, rows=[metrics_row(1000)], scores=[{"train/return": -20.0}])
+    plot([run], tmp_path / "out.png")
+    (text,) = panel(figures[0], "evaluation").texts
+    assert text.get_text() == "no evaluation yet"
+
+
 def test_a_run_without_rows_is_left_out_and_alone_is_an_error(tmp_path, figures):
     empty = make_run(tmp_path, "l2", 1e-3)
     plot([empty, make(tmp_path)], tmp_path / "out.png")
