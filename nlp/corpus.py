@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,13 @@ def prepare_command(data: str, folder: Path, languages: tuple[str, str] | None =
     if data not in KNOWN and not Path(data).is_dir():
         data = f"FOLDER/{corpus_name(data)}"
     _, bpe, *joined = folder.name.split("-")
-    flags = f"--bpe {bpe}{' --joined' if joined else ''}"
+    command = ["wdbench", "prepare", data, "--bpe", bpe, *(["--joined"] if joined else [])]
     if data not in KNOWN and languages:
-        flags += f" --source {languages[0]} --target {languages[1]}"
-    return f"wdbench prepare {data} {flags}"
+        command += ["--source", languages[0], "--target", languages[1]]
+    data_dir = folder.parent.parent
+    if data_dir != Path("data"):
+        command += ["--data-dir", str(data_dir)]
+    return shlex.join(command)
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,12 @@ class Corpus:
     def check_text(self, own: Path) -> None:
         """Raise ConfigError where the corpus was prepared from other text than a user's folder."""
         files = [own / f"{s}.{lang}" for s in SPLITS for lang in (self.source, self.target)]
-        made = finished(self.folder.parent / "text")
-        if made is None or not all(file.is_file() for file in files):
+        text, corpus = finished(self.folder.parent / "text"), finished(self.folder)
+        if text is None or corpus is None or not all(file.is_file() for file in files):
             return
-        if any(made["inputs"].get(file.name) != sha256(file) for file in files):
+        if corpus["inputs"]["text"] != text["outputs"] or any(
+            text["inputs"].get(file.name) != sha256(file) for file in files
+        ):
             raise ConfigError(
                 f"data: {self.folder} was prepared from other text than is in {own}; "
                 f"run `{prepare_command(str(own), self.folder, (self.source, self.target))}`"

@@ -11,7 +11,6 @@ Each arrow ends in a stage (`nlp/stages.py`): finished ones are not done again.
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,7 +124,7 @@ def _check_folder(own: Path, text: Path) -> None:
     """Raise ConfigError where another folder of the same last name was prepared here before."""
     before = finished(text)
     known = before and before["report"].get("folder")
-    if known and known != os.path.abspath(own):
+    if known and Path(known).is_dir() and not own.samefile(known):
         raise ConfigError(
             f"{text.parent} was prepared from {known}, which is other text; rename {own}, or "
             "choose another --data-dir"

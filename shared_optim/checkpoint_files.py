@@ -44,8 +44,8 @@ class CheckpointFiles:
         It holds `file`, `sha256`, `position` (whole numbers) and what else was published with it.
 
         Raises:
-            CheckpointError: the pointer cannot be read, or is missing beside two states; the first
-                state is written before there is a pointer.
+            CheckpointError: the pointer cannot be read, or is missing beside two states; before
+                there is a pointer there is at most one.
         """
         if not self.pointer.exists():
             if len(list(self.folder.glob("*.pt"))) > 1:
@@ -100,9 +100,13 @@ class CheckpointFiles:
     def write(self, name: str, content: Callable[[BinaryIO], object]) -> str:
         """Write a whole file or nothing, and return its sha256.
 
-        Until `publish` names it, the run resumes from the state before.
+        Until `publish` names it, the run resumes from the state before. A first state whose pointer
+        was never written goes.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        if name != POINTER and not self.pointer.exists():
+            for orphan in self.folder.glob("*.pt"):
+                orphan.unlink()
         path = self.folder / name
         temporary = path.with_suffix(".temporary")
         with temporary.open("w+b") as stream:

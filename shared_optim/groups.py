@@ -15,6 +15,8 @@ LAMBDAS = ("l2", "decoupled", "separated")
 PER_MEMBER = (*LAMBDAS, "schedule")
 EPS_PLACEMENTS = ("outside", "hat")
 ROUNDINGS = ("once", "torch")
+ROUNDING_OF_SCHEDULERS = 1e-12
+"""How far below 0 a learning rate may be: torch's LinearLR to 0 ends at -1e-21 or so."""
 
 _NORMS = (
     nn.LayerNorm,
@@ -76,8 +78,8 @@ def normalised(group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
 
     Raises ValueError naming the key, the value and what is allowed.
     """
-    for key in group.keys() - (defaults.keys() or group.keys()):
-        if near := difflib.get_close_matches(key, defaults, n=1, cutoff=0.8):
+    for key in map(str, group.keys() - PER_MEMBER):
+        if near := difflib.get_close_matches(key, LAMBDAS, n=1, cutoff=0.8):
             raise ValueError(f"{key}: unknown in a parameter group; did you mean {near[0]}?")
     group = {**defaults, **group}
     values = {key: _plain(group[key]) for key in PER_MEMBER}
@@ -103,7 +105,7 @@ def normalised(group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
 def check_values(group: dict[str, Any]) -> None:
     """Raise ValueError as `normalised` does, for what was changed in a group since."""
     for key in PER_MEMBER:
-        value = group[key]
+        value = group[key] = _plain(group[key])
         if isinstance(value, list) and len(value) != group["members"]:
             raise ValueError(f"{key}: {len(value)} values for K = {group['members']}")
         _check_each(key, value)
@@ -149,24 +151,28 @@ def _check_each(key: str, value: Any) -> None:
             _check_number(key, item)
 
 
-def _check_number(key: str, value: Any) -> None:
-    number = float(value) if isinstance(value, Real | Tensor) else math.nan
-    if not (math.isfinite(number) and number >= 0):
+def _check_number(key: str, value: Any, least: float = 0.0) -> None:
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= least):
         raise ValueError(f"{key}: {value} is not a finite number >= 0")
 
 
 def _check_shared(group: dict[str, Any]) -> None:
     if isinstance(group["lr"], Tensor) and group["lr"].numel() != 1:
         raise ValueError("lr: a tensor must hold one element; per-member rates do not exist")
-    _check_number("lr", group["lr"])
+    _check_number("lr", group["lr"], least=-ROUNDING_OF_SCHEDULERS)
     _check_number("eps", group["eps"])
-    betas = group["betas"]
+    betas = _plain(group["betas"])
     if not (
-        isinstance(betas, Sequence)
+        isinstance(betas, list)
         and len(betas) == 2
-        and all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in betas)
+        and all(isinstance(beta, float) and 0 <= beta < 1 for beta in betas)
     ):
-        raise ValueError(f"betas: {betas} are not two numbers from 0 to below 1")
+        raise ValueError(f"betas: {group['betas']} are not two numbers from 0 to below 1")
+    group["betas"] = tuple(betas)
     for key, allowed in (("eps_placement", EPS_PLACEMENTS), ("rounding", ROUNDINGS)):
         if group[key] not in allowed:
             raise ValueError(f"{key}: {group[key]!r} is neither {' nor '.join(allowed)}")

@@ -75,7 +75,8 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
         silence()
         return 0
     except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-        print(f"wdbench: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"wdbench: error: {problem}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk
         print(f"wdbench: failed: {error}", file=sys.stderr)

@@ -186,8 +186,6 @@ def lacking(recipe: Recipe, machine: Machine) -> str | None:
         return None
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
     command = prepare_command(recipe.data, folder, (recipe.source, recipe.target))
-    if machine.data_dir != Machine.data_dir:
-        command += f" --data-dir {machine.data_dir}"
     return f"data: {recipe.data} is not prepared in {folder}; run `{command}` first"
 
 

@@ -148,10 +148,11 @@ def _train_group(
     with _session(runs, argv):
         try:
             outcomes = _outcomes(job, group, stop, display)
+            for run, outcome in zip(runs, outcomes, strict=True):
+                if run.described():
+                    _record_outcome(workload, run, outcome)
             for run in runs:
                 run.check_there()
-            for run, outcome in zip(runs, outcomes, strict=True):
-                _record_outcome(workload, run, outcome)
         except (KeyboardInterrupt, SystemExit):
             pass  # a second Ctrl-C; Lightning turns it into SystemExit
         except Exception as error:
@@ -159,9 +160,11 @@ def _train_group(
                 return stop.exit_code
             if isinstance(error, UserError) or out_of_space(error):
                 raise
+            there = [run for run in runs if run.described()]
+            if there:
+                record_failure(there, error)
             for run in runs:
                 run.check_there()
-            record_failure(runs, error)
             return 1
     return 0 if all(run.done() for run in runs) else stop.exit_code
 

@@ -209,11 +209,12 @@ def _check_answer(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise UserError(f"--address: {address!r} is neither auto nor HOST:PORT, e.g. 10.0.0.1:6379")
-    encrypted = os.environ.get("RAY_USE_TLS", "0") == "1"  # then nobody answers a bare greeting
+    # then nobody answers a bare greeting
+    encrypted = os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER) as peer:
             peer.sendall(GREETING)
-            answer = SETTINGS if encrypted else peer.recv(4, socket.MSG_WAITALL)[3:]
+            answer = SETTINGS if encrypted else peer.makefile("rb").read(4)[3:]
     except OSError as error:
         raise UserError(
             f"--address: nobody answers at {address} ({error}); start a cluster with "

@@ -85,7 +85,7 @@ class Grid:
     @classmethod
     def of(cls, records: Sequence[Record]) -> "Grid":
         keys = tuple(differing([record.run for record in records]))
-        names = [printable(subject(record.run)) for record in records]
+        names = _subjects(records)
         found: dict[tuple[Row, str], list[Record]] = {}
         for record, name in zip(records, names, strict=True):
             member = record.member
@@ -139,3 +139,16 @@ class Grid:
     def _without_schedule(self, row: Row) -> list[str]:
         pairs = zip(self.keys, row.extras, strict=True)
         return [value for key, value in pairs if key != SCHEDULE]
+
+
+def _subjects(records: Sequence[Record]) -> list[str]:
+    """Games, or corpora by their last name; in full where two folders end in the same."""
+    short = [printable(subject(record.run)) for record in records]
+    recipes = [(record.run.config["recipe"], record.workload.SUBJECT) for record in records]
+    full = [printable(str(recipe[key])) for recipe, key in recipes]
+    folders: dict[str, set[str]] = {}
+    for name, folder in zip(short, full, strict=True):
+        folders.setdefault(name, set()).add(folder)
+    return [
+        folder if len(folders[name]) > 1 else name for name, folder in zip(short, full, strict=True)
+    ]

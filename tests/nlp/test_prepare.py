@@ -140,6 +140,8 @@ def test_another_folder_of_the_same_name_replaces_nothing(text, tmp_path):
     with pytest.raises(ConfigError, match=r"was prepared from .*/mine, which is other text"):
         make(other, tmp_path)
     assert make(text, tmp_path) == corpus
+    shutil.rmtree(text)  # as if it had been moved and edited
+    assert make(other, tmp_path).splits["test"]["pairs"] == 2
 
 
 def test_a_corpus_knows_the_text_it_was_made_from(text, tmp_path):
@@ -147,8 +149,16 @@ def test_a_corpus_knows_the_text_it_was_made_from(text, tmp_path):
     corpus.check_text(text)
     corpus.check_text(tmp_path)  # no folder of text: a name
     write(text, "train", ENGLISH, GERMAN)
+    with pytest.raises(ConfigError, match="was prepared from other text than is in") as raised:
+        corpus.check_text(text)
+    assert (
+        f"prepare {text} --bpe 10 --source de --target en --data-dir {tmp_path / 'data'}`"
+        in str(raised.value)
+    )
+    make(text, tmp_path, bpe=12).check_text(text)
     with pytest.raises(ConfigError, match="was prepared from other text than is in"):
         corpus.check_text(text)
+    make(text, tmp_path).check_text(text)
 
 
 def test_interruption_leaves_the_finished_stages_only(text, tmp_path, monkeypatch):

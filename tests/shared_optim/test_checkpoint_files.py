@@ -34,6 +34,24 @@ def names(files):
     return sorted(path.name for path in files.folder.iterdir())
 
 
+def test_a_first_state_that_was_never_pointed_to_is_in_nobodys_way(tmp_path):
+    files = CheckpointFiles(tmp_path / "run")
+    files.write("001.pt", lambda stream: stream.write(b"001.pt"))  # and a kill before the pointer
+    assert files.entry() is None
+    files.write("005.pt", lambda stream: stream.write(b"005.pt"))  # and another
+    assert files.entry() is None
+    checkpoint(files, 7)
+    assert files.entry()["position"] == [7]
+    assert names(files) == ["007.pt", "checkpoint.json"]
+
+
+def test_a_pointer_that_was_lost_is_damage(files):
+    files.pointer.unlink()
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json: is missing"):
+        files.entry()
+    assert names(files) == ["002.pt", "003.pt"]
+
+
 def test_a_run_without_a_checkpoint_has_none_and_looking_makes_nothing(tmp_path):
     files = CheckpointFiles(tmp_path / "run")
     assert files.entry() is None

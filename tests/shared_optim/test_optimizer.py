@@ -340,11 +340,38 @@ def test_values_changed_later_are_checked_at_the_next_step(key, value):
     assert torch.equal(theta, before)
 
 
+def test_a_schedule_that_ends_a_rounding_below_zero_is_zero():
+    (theta,) = parameters((3,))
+    theta.grad = torch.ones(3)
+    optimizer = eager([theta])
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 0.1, 0.0, 10)
+    for _ in range(12):
+        optimizer.step()
+        schedule.step()
+    assert -1e-18 < optimizer.param_groups[0]["lr"] < 0
+
+
+def test_values_changed_later_may_be_of_any_kind_of_sequence_and_number():
+    (theta,) = parameters((2, 3))
+    theta.grad = torch.ones(2, 3)
+    optimizer = eager([theta], l2=[0.1, 0.2])
+    changes = {"l2": (0.3, 0.4), "separated": torch.tensor([0.5, 0.25]), "betas": [0.5, 0.75]}
+    optimizer.param_groups[0].update(changes, schedule=("always", "early:5"))
+    optimizer.step()
+    group = optimizer.param_groups[0]
+    assert (group["l2"], group["separated"], group["betas"]) == (
+        [0.3, 0.4],
+        [0.5, 0.25],
+        (0.5, 0.75),
+    )
+    assert group["schedule"] == ["always", "early:5"]
+
+
 def test_a_misspelt_key_of_a_group_is_refused_and_a_strange_one_kept():
     with pytest.raises(ValueError, match=r"seperated: unknown .* did you mean separated"):
         eager([{"params": parameters((3,)), "seperated": 0.1}])
-    optimizer = eager([{"params": parameters((3,)), "purpose": "head"}])
-    assert optimizer.param_groups[0]["purpose"] == "head"
+    optimizer = eager([{"params": parameters((3,)), "scheduler": 1, 2: "two"}])
+    assert (optimizer.param_groups[0]["scheduler"], optimizer.param_groups[0][2]) == (1, "two")
 
 
 def test_a_weight_decay_that_names_no_scheme_is_refused():

@@ -66,7 +66,8 @@ def test_a_run_that_was_deleted_while_it_trained_is_not_finished(error, training
     message = capsys.readouterr().err.splitlines()[-1]
     assert message.startswith("wdbench: error: runs/rl/Pong/none/seed1-")
     assert "was moved or deleted while it was being trained" in message
-    assert not any((path / "done.json").exists() for path in run_paths())
+    (there,) = run_paths()
+    assert (there / ("failed.json" if error else "done.json")).exists()
     suite.rl.train = fake
     assert main([*SMALL, "--seed", "0", "1"]) == 0
     assert all((path / "done.json").exists() for path in run_paths())

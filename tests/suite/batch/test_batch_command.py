@@ -174,6 +174,21 @@ def test_an_address_where_something_else_listens(training, capsys, monkeypatch, 
     assert run_paths() == []
 
 
+def test_an_address_where_http2_is_spoken_passes():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            peer = server.accept()[0]
+            assert peer.recv(64).startswith(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            for part in (b"\0\0", b"\0\4\0\0\0\0\0"):  # an empty frame of settings, RFC 9113
+                peer.sendall(part)
+                time.sleep(0.1)
+            peer.close()
+
+        Thread(target=answer).start()
+        pool._check_answer(f"127.0.0.1:{server.getsockname()[1]}")
+
+
 def test_a_grid_that_trains_on_the_processor_takes_no_gpu(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "this_machine", lambda: Node(10**12, 8, (80 * 10**9,) * 2))

@@ -110,6 +110,15 @@ def test_corpora_go_by_their_last_name(tmp_path):
     assert grid_of(runs).subjects == ("news", "ted")
 
 
+def test_corpora_of_older_runs_go_by_their_folders_where_the_last_name_is_not_enough(tmp_path):
+    runs = []
+    for seed, data in enumerate(("mine/news", "yours/news", "talks/ted")):
+        run = translation_run(tmp_path, data, "none", 0.0, seed, (30.0, 31.0))
+        edit_json(run.path / "config.json", recipe=run.config["recipe"] | {"data": data})
+        runs.append(Run.at(run.path))
+    assert grid_of(runs).subjects == ("mine/news", "ted", "yours/news")
+
+
 HOSTILE = [
     "<script>alert(1)</script>",
     "a|b$x_1$",
