@@ -45,7 +45,7 @@ class Tally:
 
     def metrics(self, member: int, prefix: str) -> dict[str, float]:
         """Plain numbers of one member under `prefix`, see `StepReport.metrics`."""
-        inner, untouched, _ = split_counts(self.counts[member])
+        inner, untouched = split_counts(self.counts[member])
         elements = float(self.counts[member].sum())
         probabilities = torch.tensor(list(QUANTILES.values()), dtype=torch.float64)
         quantiles = log_quantiles(inner, probabilities).tolist()

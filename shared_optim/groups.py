@@ -46,6 +46,7 @@ def decay_groups(module: nn.Module, *, stacked: bool = False) -> list[dict[str, 
     Args:
         module: its parameters that require gradients are grouped.
         stacked: whether parameters are [K, ...], one slice per member of a population.
+
     Raises TypeError for what is no module.
     """
     if not isinstance(module, nn.Module):

@@ -48,15 +48,15 @@ def at_least_float(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
-def split_counts(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """A histogram [..., BINS] without its ends, the number of zeros [...] and of infinities [...].
+def split_counts(counts: Tensor) -> tuple[Tensor, Tensor]:
+    """A histogram [..., BINS] without its ends, and the number of zeros [...].
 
     The first is zero in the bins of zero, infinity and NaN.
     """
     inner = counts.clone()
     inner[..., 0] = 0
     inner[..., _INFINITY:] = 0
-    return inner, counts[..., 0], counts[..., _INFINITY:].sum(-1)
+    return inner, counts[..., 0]
 
 
 def log_quantiles(counts: Tensor, probabilities: Tensor) -> Tensor:

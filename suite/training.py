@@ -142,17 +142,16 @@ def _equal_positions(job: Job, waiting: list[Pair]) -> list[list[Pair]]:
 def _train_group(
     job: Job, group: list[Pair], argv: list[str], stop: StopRequest, display: Display
 ) -> int:
-    """Train a population; returns the exit code. UserError for a checkpoint that is damaged."""
+    """Train a population; returns the exit code. UserError for a damaged checkpoint, or where a run
+    was taken away meanwhile."""
     runs = [run for _, run in group]
     workload = load(job.workload)
+    failed = False
     with _session(runs, argv):
         try:
-            outcomes = _outcomes(job, group, stop, display)
-            for run, outcome in zip(runs, outcomes, strict=True):
+            for run, outcome in zip(runs, _outcomes(job, group, stop, display), strict=True):
                 if run.described():
                     _record_outcome(workload, run, outcome)
-            for run in runs:
-                run.check_there()
         except (KeyboardInterrupt, SystemExit):
             pass  # a second Ctrl-C; Lightning turns it into SystemExit
         except Exception as error:
@@ -160,12 +159,12 @@ def _train_group(
                 return stop.exit_code
             if isinstance(error, UserError) or out_of_space(error):
                 raise
-            there = [run for run in runs if run.described()]
-            if there:
-                record_failure(there, error)
-            for run in runs:
-                run.check_there()
-            return 1
+            record_failure([run for run in runs if run.described()], error)
+            failed = True
+        for run in runs:
+            run.check_there()
+    if failed:
+        return 1
     return 0 if all(run.done() for run in runs) else stop.exit_code
 
 
@@ -216,8 +215,9 @@ def record_failure(runs: Sequence[Run], error: BaseException) -> None:
             "time": provenance.now(),
         }
         write_json(run.path / "failed.json", record)
-    where = unfinished[0].path / "failed.json" if unfinished else Path()
-    print(f"wdbench: failed: {summary}\nThe traceback is in {where}", file=sys.stderr)
+    print(f"wdbench: failed: {summary}", file=sys.stderr)
+    if unfinished:
+        print(f"The traceback is in {unfinished[0].path / 'failed.json'}", file=sys.stderr)
 
 
 @contextmanager

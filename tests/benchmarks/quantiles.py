@@ -22,7 +22,7 @@ def main() -> None:
     probabilities = torch.tensor(list(QUANTILES.values()))
 
     def quantiles() -> torch.Tensor:
-        inner, _, _ = split_counts(ratio_histogram(moment, weight))
+        inner, _ = split_counts(ratio_histogram(moment, weight))
         return log_quantiles(inner, probabilities)
 
     comparison = compare("m/w quantiles, 37M", quantiles, optimizer.step, at_most=BAR)

@@ -100,16 +100,24 @@ def test_a_full_disk_is_one_sentence_and_no_failure_of_the_run(write, training, 
     assert record(path, "meta.json")["sessions"][0]["status"] == "unfinished"
 
 
-@pytest.mark.parametrize("text", [b"", b"\xff\x00", b"[]", b"{}", b'{"latest": 3}'])
-def test_a_damaged_pointer_of_one_run_leaves_no_directory_of_another(text, training, capsys):
+@pytest.fixture
+def cut_off(training):
+    """The fake training, and the checkpoint folder of a run that it has not finished."""
     fake = training()
     main([*SMALL, "--seed", "0"])
     (path,) = run_paths()
     (path / "done.json").unlink()
-    pointer = path / "checkpoint" / "checkpoint.json"
-    pointer.parent.mkdir()
-    pointer.write_bytes(text)
+    folder = path / "checkpoint"
+    folder.mkdir()
     suite.rl.position = REAL_POSITION
+    return fake, folder
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\x00", b"[]", b"{}", b'{"latest": 3}'])
+def test_a_damaged_pointer_of_one_run_leaves_no_directory_of_another(text, cut_off, capsys):
+    fake, folder = cut_off
+    path, pointer = folder.parent, folder / "checkpoint.json"
+    pointer.write_bytes(text)
     capsys.readouterr()
     assert main([*SMALL, "--seed", "0", "1"]) == 2
     error = capsys.readouterr().err
@@ -121,17 +129,11 @@ def test_a_damaged_pointer_of_one_run_leaves_no_directory_of_another(text, train
     assert len(fake.calls) == 1
 
 
-def test_states_without_their_pointer_are_not_trained_over(training, capsys):
-    fake = training()
-    main([*SMALL, "--seed", "0"])
-    (path,) = run_paths()
-    (path / "done.json").unlink()
-    folder = path / "checkpoint"
-    folder.mkdir()
+def test_states_without_their_pointer_are_not_trained_over(cut_off, capsys):
+    fake, folder = cut_off
     states = [folder / "200.pt", folder / "400.pt"]
     for state in states:
         state.write_bytes(b"state")
-    suite.rl.position = REAL_POSITION
     assert main([*SMALL, "--seed", "0"]) == 2
     error = capsys.readouterr().err
     assert f"checkpoint {folder / 'checkpoint.json'}: is missing; nothing was deleted" in error
@@ -139,13 +141,8 @@ def test_states_without_their_pointer_are_not_trained_over(training, capsys):
     assert len(fake.calls) == 1
 
 
-def test_a_damaged_state_is_found_before_anything_is_made(training, capsys):
-    fake = training()
-    main([*SMALL, "--seed", "0"])
-    (path,) = run_paths()
-    (path / "done.json").unlink()
-    folder = path / "checkpoint"
-    folder.mkdir()
+def test_a_damaged_state_is_found_before_anything_is_made(cut_off, capsys):
+    fake, folder = cut_off
     entries = {}
     for name in ("latest", "previous"):
         (folder / f"{name}.pt").write_bytes(b"state")
@@ -154,12 +151,11 @@ def test_a_damaged_state_is_found_before_anything_is_made(training, capsys):
         entries[name] = {"file": f"{name}.pt", "sha256": digest, **place}
     (folder / "checkpoint.json").write_text(json.dumps(entries))
     (folder / "latest.pt").write_bytes(b"stat3")
-    suite.rl.position = REAL_POSITION
     assert main([*SMALL, "--seed", "0", "1"]) == 2
     error = capsys.readouterr().err
     assert f"checkpoint {folder / 'latest.pt'}: is damaged" in error
     assert "--from-previous-checkpoint resumes from the one before" in error
-    assert run_paths() == [path]
+    assert run_paths() == [folder.parent]
     assert main([*SMALL, "--seed", "0", "1", "--from-previous-checkpoint"]) == 0
     assert [member.seed for call in fake.calls for member, _, _ in call] == [0, 0, 1]
 
