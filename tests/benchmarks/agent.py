@@ -145,7 +145,7 @@ def on_gpu(
         for members in sizes:
             population = ours(precision, members, "cuda", filled)
             speed = members * ticks / gpu_seconds(lambda p=population: p.run(ticks), rounds)
-            population.environments.close()
+            population.close()
             print(
                 f"{members:>3} members, {precision:<8}{speed:>19,.0f}{speed / reference:>8.1f}x",
                 flush=True,
