@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nlp.network import MAX_POSITIONS, quiet
+from nlp.shapes import Shape
 
 Batch = dict[str, Any]
 
@@ -39,6 +40,7 @@ class TrainingBatches:
             data_buffer_size=prefetch,
             disable_iterator_cache=True,
         )
+        self._dataset = task.dataset("train")
         self.place(0, 0)
         self.per_epoch = len(self._epochs)
 
@@ -53,6 +55,25 @@ class TrainingBatches:
     def first(self) -> Batch:
         """The batch of the shortest pairs, whatever this process's share is."""
         batch: Batch = self._epochs.first_batch
+        return batch
+
+    def shapes(self) -> list[Shape]:
+        """Of all batches of an epoch, in an order of their own; every epoch has the same ones."""
+        source, target = self._dataset.src_sizes, self._dataset.tgt_sizes
+        return [
+            Shape(
+                len(pairs),
+                int(source[pairs].max()),
+                int(target[pairs].max()),
+                int(target[pairs].sum()),
+            )
+            for pairs in map(list, self._epochs.frozen_batches)
+        ]
+
+    def made(self, number: int) -> Batch:
+        """The batch whose shape `shapes` has at this place."""
+        pairs = self._epochs.frozen_batches[number]
+        batch: Batch = self._dataset.collater([self._dataset[pair] for pair in pairs])
         return batch
 
     def __iter__(self) -> Iterator[Batch]:

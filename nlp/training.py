@@ -84,6 +84,7 @@ def _train_one(
     recorder = Recorder(module, log, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
     if not (module.finished or module.diverged or stop()):
+        module.use_graphs(machine.graphs)
         with followers(machine.devices, _follow, recipe, member, corpus, machine, log.path):
             _fit(module, recorder, machine)
     if module.finished and not (module.diverged or stop()):
