@@ -356,7 +356,7 @@ class _Arriving:
     """
 
     def __init__(self, tensor: Tensor) -> None:
-        self._copy = tensor.to("cpu", non_blocking=tensor.is_cuda)
+        self._copy = tensor.to("cpu", non_blocking=tensor.is_cuda, copy=True)
         self._arrived = torch.Event(tensor.device) if tensor.is_cuda else None
         if self._arrived:
             self._arrived.record()

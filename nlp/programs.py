@@ -42,6 +42,7 @@ class Programs:
     Attributes:
         sums: float64 [4], on the device: loss, nll and target tokens of this update, and one place
             for the caller.
+        met: shapes whose program has run.
         replays: of the shapes that have a graph.
     """
 
@@ -74,7 +75,7 @@ class Programs:
         self._coefficients = numbers[:-1].view_as(coefficients)
         self.sums = torch.zeros(4, dtype=torch.float64, device=device)
         self._sum = [] if whole else [torch.zeros_like(p) for p in self._parameters]
-        self._met: set[Shape] = set()
+        self.met: set[Shape] = set()
         self.replays: dict[Shape, Callable[[], None]] = {}
 
     def begin(self) -> None:
@@ -87,7 +88,7 @@ class Programs:
         """Run the program of a batch. Unless it is the whole update, the parameters' `grad` is then
         the sum since `begin`."""
         shape = self.load(batch)
-        if shape in self._met:
+        if shape in self.met:
             self.replay(shape)
         else:
             self.call(shape)
@@ -105,7 +106,7 @@ class Programs:
     def call(self, shape: Shape) -> None:
         """Run the program on what was loaded, launch by launch."""
         self._graphs.call(self._program(shape))
-        self._met.add(shape)
+        self.met.add(shape)
         self._advance()
 
     def replay(self, shape: Shape) -> None:
@@ -120,7 +121,7 @@ class Programs:
         inputs, target = batch["net_input"], batch["target"]
         sentences, length = target.shape
         tokens = batch["ntokens"]
-        shape = self.shapes.of(Shape(sentences, inputs["src_tokens"].shape[1], length, tokens))
+        shape = self.shapes.of(batch_shape(batch))
         slot = self._slots[0]
         self._slots = [*self._slots[1:], slot]
         slot.wait()
@@ -188,6 +189,13 @@ class Programs:
     def _advance(self) -> None:
         if self.whole:
             self._plan.advance()
+
+
+def batch_shape(batch: Batch) -> Shape:
+    """As it came, with a row for each target word."""
+    sentences, target = batch["target"].shape
+    source = batch["net_input"]["src_tokens"].shape[1]
+    return Shape(sentences, source, target, batch["ntokens"])
 
 
 class _Slot:
