@@ -46,7 +46,6 @@ class TranslationModule(lightning.LightningModule):
         member: scheme, lambda and seed.
         corpus: the prepared corpus.
         shard, shards: which of how many processes this is.
-        prefetch: batches a thread prepares ahead.
 
     Raises:
         ConfigError: a pair that no batch can hold.
@@ -60,7 +59,6 @@ class TranslationModule(lightning.LightningModule):
         *,
         shard: int = 0,
         shards: int = 1,
-        prefetch: int = 0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -74,9 +72,7 @@ class TranslationModule(lightning.LightningModule):
         dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
         self._transformer = Transformer(self.model, dtype)
         self._trained = list(self.model.parameters())
-        self.batches = TrainingBatches(
-            self.task, recipe.max_tokens, member.seed, shard, shards, prefetch
-        )
+        self.batches = TrainingBatches(self.task, recipe.max_tokens, member.seed, shard, shards)
         self.place = Place()
         self.row: dict[str, Any] = {}
         # loss, nll and target tokens: since the last row, of this epoch; on the CPU

@@ -109,10 +109,7 @@ def _module(
     device = chosen_device(machine)
     if device.type == "cuda":
         device = torch.device("cuda", rank)
-    prefetch = 10 if device.type == "cuda" else 0
-    module = TranslationModule(
-        recipe, member, corpus, shard=rank, shards=machine.devices, prefetch=prefetch
-    )
+    module = TranslationModule(recipe, member, corpus, shard=rank, shards=machine.devices)
     return module.to(device)
 
 

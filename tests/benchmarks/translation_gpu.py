@@ -139,7 +139,7 @@ def recipe_of(corpus: Corpus, precision: str = "float32") -> Recipe:
 
 def alone(corpus: Corpus, precision: str, *, graphs: bool) -> TranslationModule:
     """The module on the GPU, without a Trainer."""
-    module = TranslationModule(recipe_of(corpus, precision), MEMBER, corpus, prefetch=10).cuda()
+    module = TranslationModule(recipe_of(corpus, precision), MEMBER, corpus).cuda()
     module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
     module.log_dict = lambda *_, **__: None  # type: ignore[method-assign]
     module.use_graphs("on" if graphs else "off")

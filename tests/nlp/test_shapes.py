@@ -71,7 +71,7 @@ def test_what_padding_costs_on_the_true_training_lengths():
         [int(line) for line in iwslt_lines(f"meta/train_lengths.{language}.txt")]
         for language in ("de", "en")
     )
-    batches = TrainingBatches(task_with_lengths(source, target), 4_096, 1, 0, 1, 0).shapes()
+    batches = TrainingBatches(task_with_lengths(source, target), 4_096, 1, 0, 1).shapes()
     assert len(batches) == 1_101
     assert sum(batch.rows for batch in batches) <= sum(target)
     shapes = Shapes(batches)
