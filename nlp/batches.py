@@ -1,9 +1,11 @@
 """Batches of one epoch from fairseq's own iterator, resumable inside an epoch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from nlp.collation import Collation
 from nlp.network import MAX_POSITIONS, quiet
+from nlp.shapes import Shape
 
 Batch = dict[str, Any]
 
@@ -21,12 +23,9 @@ class TrainingBatches:
         max_tokens: tokens per batch with padding.
         seed: of the order.
         shard, shards: which process of how many this is.
-        prefetch: batches prepared ahead by a thread; for GPUs.
     """
 
-    def __init__(
-        self, task: Any, max_tokens: int, seed: int, shard: int, shards: int, prefetch: int
-    ) -> None:
+    def __init__(self, task: Any, max_tokens: int, seed: int, shard: int, shards: int) -> None:
         self._new_iterator: Callable[[], Any] = lambda: task.get_batch_iterator(
             dataset=task.dataset("train"),
             max_tokens=max_tokens,
@@ -36,9 +35,10 @@ class TrainingBatches:
             num_shards=shards,
             shard_id=shard,
             epoch=1,
-            data_buffer_size=prefetch,
             disable_iterator_cache=True,
         )
+        self._pairs = task.dataset("train")
+        self._collation: Collation | None = None
         self.place(0, 0)
         self.per_epoch = len(self._epochs)
 
@@ -48,12 +48,34 @@ class TrainingBatches:
         with quiet():
             # of one that has come to its end, fairseq would skip the epoch that is asked for
             self._epochs = self._new_iterator()
+            self._epochs.dataset, self._epochs.collate_fn = range(len(self._pairs)), self._collate
             self._epochs.load_state_dict(state)
 
     def first(self) -> Batch:
         """The batch of the shortest pairs, whatever this process's share is."""
-        batch: Batch = self._epochs.first_batch
-        return batch
+        return self.made(0)
+
+    def shapes(self) -> list[Shape]:
+        """Of all batches of an epoch, in an order of their own; every epoch has the same ones."""
+        source, target = self._pairs.src_sizes, self._pairs.tgt_sizes
+        return [
+            Shape(
+                len(pairs),
+                int(source[pairs].max()),
+                int(target[pairs].max()),
+                int(target[pairs].sum()),
+            )
+            for pairs in map(list, self._epochs.frozen_batches)
+        ]
+
+    def made(self, number: int) -> Batch:
+        """The batch whose shape `shapes` has at this place."""
+        return self._collate(self._epochs.frozen_batches[number])
+
+    def _collate(self, places: Sequence[int]) -> Batch:
+        if self._collation is None:
+            self._collation = Collation(self._pairs)
+        return self._collation(places)
 
     def __iter__(self) -> Iterator[Batch]:
         with quiet():

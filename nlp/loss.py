@@ -35,9 +35,18 @@ def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> 
         target: [N] int64, no padding among them.
         smoothing: epsilon, from 0 to below 1.
     """
-    sums = _SmoothedCrossEntropy.apply(logits, target, smoothing)  # type: ignore[no-untyped-call]
+    sums = _SmoothedCrossEntropy.apply(logits, target, smoothing, None)  # type: ignore[no-untyped-call]
     loss, nll = sums
     return TokenLoss(loss, nll, len(target))
+
+
+def padded_cross_entropy(
+    logits: Tensor, target: Tensor, smoothing: float, padding: int
+) -> tuple[Tensor, Tensor]:
+    """`loss` and `nll` of `smoothed_cross_entropy`, where rows whose target is `padding` do not
+    count. Nothing in it depends on how many do."""
+    sums: tuple[Tensor, Tensor] = _SmoothedCrossEntropy.apply(logits, target, smoothing, padding)  # type: ignore[no-untyped-call]
+    return sums
 
 
 class _SmoothedCrossEntropy(torch.autograd.Function):
@@ -45,26 +54,37 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, target: Tensor, smoothing: float
+        ctx: Any, logits: Tensor, target: Tensor, smoothing: float, padding: int | None
     ) -> tuple[Tensor, Tensor]:
         log_p = F.log_softmax(logits, dim=-1, dtype=torch.float32)
         other = smoothing / (logits.shape[-1] - 1)
         more = 1 - smoothing - other  # q of the reference word is this and `other`
-        nll = F.nll_loss(log_p, target, reduction="sum")
-        loss = more * nll - other * log_p.sum()
+        if padding is None:
+            nll, of_all = F.nll_loss(log_p, target, reduction="sum"), log_p.sum()
+        else:
+            counts = target.ne(padding)
+            nll = F.nll_loss(log_p, target, ignore_index=padding, reduction="sum")
+            of_all = (log_p.sum(1) * counts).sum()
+        loss = more * nll - other * of_all
         ctx.mark_non_differentiable(nll)
         if ctx.needs_input_grad[0]:
             difference = log_p.exp_().sub_(other)
             references = target.unsqueeze(1)
             difference.scatter_add_(1, references, difference.new_full(references.shape, -more))
-            ctx.save_for_backward(difference.to(logits.dtype))
+            if padding is None:
+                difference = difference.to(logits.dtype)
+            else:  # rounded in the same pass
+                product = torch.empty_like(logits)
+                difference = torch.mul(difference, counts.unsqueeze(1), out=product)
+            ctx.save_for_backward(difference)
         return loss, nll
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, of_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
         (difference,) = ctx.saved_tensors
-        return difference * of_loss.to(difference.dtype), None, None  # times 1, when training
+        # times 1, when training
+        return difference * of_loss.to(difference.dtype), None, None, None
 
 
 def batch_loss(

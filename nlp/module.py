@@ -2,8 +2,9 @@
 
 import contextlib
 import math
+import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -11,10 +12,14 @@ import torch.distributed
 from torch import Tensor, nn
 
 from nlp.batches import Batch, TrainingBatches
-from nlp.config import Member, Recipe, learning_rate
+from nlp.config import ConfigError, Member, Recipe, learning_rate
 from nlp.corpus import Corpus
+from nlp.graphs import Graphs
 from nlp.loss import BITS, TokenLoss, batch_loss
 from nlp.network import build_model, build_task, load_split
+from nlp.programs import Programs
+from nlp.proof import difference
+from nlp.shapes import Shapes
 from nlp.transformer import Transformer
 from shared_optim import WeightDecayAdam, decay_groups, lambdas, observe_step
 
@@ -41,7 +46,6 @@ class TranslationModule(lightning.LightningModule):
         member: scheme, lambda and seed.
         corpus: the prepared corpus.
         shard, shards: which of how many processes this is.
-        prefetch: batches a thread prepares ahead.
 
     Raises:
         ConfigError: a pair that no batch can hold.
@@ -55,7 +59,6 @@ class TranslationModule(lightning.LightningModule):
         *,
         shard: int = 0,
         shards: int = 1,
-        prefetch: int = 0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -69,9 +72,7 @@ class TranslationModule(lightning.LightningModule):
         dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
         self._transformer = Transformer(self.model, dtype)
         self._trained = list(self.model.parameters())
-        self.batches = TrainingBatches(
-            self.task, recipe.max_tokens, member.seed, shard, shards, prefetch
-        )
+        self.batches = TrainingBatches(self.task, recipe.max_tokens, member.seed, shard, shards)
         self.place = Place()
         self.row: dict[str, Any] = {}
         # loss, nll and target tokens: since the last row, of this epoch; on the CPU
@@ -79,10 +80,12 @@ class TranslationModule(lightning.LightningModule):
         # of this update: loss, nll, target tokens and whether to stop, where the model is
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._tokens = 0  # here, for which no device need be asked
+        self._in_flight: _Arriving | None = None
         self.diverged = False
         self.stop_asked = False  # by this process
         self.stopping = False  # by any process
         self._optimizer: WeightDecayAdam | None = None
+        self.programs: Programs | None = None
 
     @property
     def updates_per_epoch(self) -> int:
@@ -124,19 +127,110 @@ class TranslationModule(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.model.train()
 
+    def use_graphs(self, mode: Literal["auto", "on", "off"]) -> None:
+        """Train by captured graphs from here on, where that is equal; call it before `fit`.
+
+        Args:
+            mode: `auto` where there is a GPU and the graphs have proved equal to the plain path,
+                with a warning where they have not; `on` insists; `off` never.
+
+        Raises:
+            ConfigError: with `on`, where that cannot be.
+        """
+        if mode == "off" or (mode == "auto" and self._no_graphs()):
+            return
+        if reason := self._no_graphs():
+            raise ConfigError(f"graphs: on, but {reason}; choose auto or off")
+        self.model.train()
+        sizes = self.batches.shapes()
+        shapes = Shapes(sizes)
+        whole = self.recipe.accumulate == 1 and not self.recipe.clip_norm
+        programs = Programs(
+            self._transformer,
+            self.optimizer,
+            shapes,
+            self.task,
+            self.recipe.label_smoothing,
+            whole=whole,
+            graphs=Graphs(self.device),
+        )
+        of_each = [shapes.of(each) for each in sizes]
+        frequent = max(shapes.all, key=of_each.count)
+        places = [place for place, shape in enumerate(of_each) if shape == frequent]
+        batches = [self.batches.made(place) for place in (places[0], places[-1])]
+        dtype, plain = self._transformer.dtype, self._plain_gradients
+        differs = difference(programs, self.model, self.optimizer, batches, plain, dtype)
+        if differs is None:
+            self.programs = programs
+            return
+        if mode == "on":
+            raise ConfigError(f"graphs: on, but {differs}; choose auto or off")
+        warnings.warn(
+            f"training goes on without CUDA graphs, several times slower: {differs}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    def _no_graphs(self) -> str:
+        """Why there can be none, or nothing."""
+        if self.device.type != "cuda":
+            return f"there are none on {self.device.type}"
+        return "" if self.shards == 1 else f"there are none with {self.shards} devices"
+
+    def _plain_gradients(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+        moved = super().transfer_batch_to_device(batch, self.device, 0)
+        loss = self._batch_loss(moved).loss
+        gradients = torch.autograd.grad(loss, self._trained)
+        self._transformer.forget()
+        return loss, list(gradients)
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """As Lightning does it; programs lay their batches out on the host."""
+        if self.programs:
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+
     def training_step(self, batch: Batch, index: int) -> None:
         first = self.place.batches % self.share == 0
         last = (self.place.batches + 1) % self.share == 0
         last = last or self.place.batches + 1 == self.batches.per_epoch
         if first:  # as fairseq seeds dropout; a resumed run needs no generator's state
             torch.manual_seed(self.member.seed + self.place.updates)
-            self._sums, self._tokens = self._sums.new_zeros(4, device=self.device), 0
+            self._tokens = 0
+        self.row = {}
+        if self.programs:
+            self._run(self.programs, batch, first, last)
+            return
+        if first:
+            self._sums = self._sums.new_zeros(4, device=self.device)
         loss = self._loss(batch)
         with contextlib.nullcontext() if last else self._no_sync():
             self.manual_backward(loss)
         self.place.batches += 1
-        self.row = {}
         if last:
+            self._update()
+
+    def _run(self, programs: Programs, batch: Batch, first: bool, last: bool) -> None:
+        """A batch by its program, and the update if it is the last."""
+        if first:
+            programs.begin()
+        self._sums = programs.sums
+        self._tokens += batch["ntokens"]
+        self.place.batches += 1
+        if programs.whole and not self._due:
+            rate = self._set_rate()
+            programs.take(batch)
+            self._arriving = _Arriving(self._sums)
+            self._updated(rate, None)
+            return
+        if programs.whole:
+            programs.take_gradients(batch)
+        else:
+            programs.take(batch)
+        if last:
+            self._arriving = _Arriving(self._sums)
             self._update()
 
     def _loss(self, batch: Batch) -> Tensor:
@@ -175,23 +269,52 @@ class TranslationModule(lightning.LightningModule):
             torch._foreach_mul_(gradients, (self.shards / self._sums[2]).float())
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._trained, self.recipe.clip_norm)
+        rate = self._set_rate()
+        inside = observe_step(self.optimizer).metrics() if self._due else None
+        if inside is None:
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._updated(rate, inside)
+
+    @property
+    def _due(self) -> bool:
+        """Whether the present update has a row and a look inside."""
+        return (self.place.updates + 1) % self.recipe.log_every == 0
+
+    def _set_rate(self) -> float:
         rate = learning_rate(self.recipe, self.place.updates)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        due = (self.place.updates + 1) % self.recipe.log_every == 0
-        inside = observe_step(self.optimizer).metrics() if due else None
-        if not due:
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        return rate
+
+    def _updated(self, rate: float, inside: dict[str, float] | None) -> None:
+        """Count the update. With programs one may stay in flight, so that a GPU always has the
+        next one before it is through: its loss is then seen an update later."""
         self.place.updates += 1
-        *sums, asked = self._arriving.read()
+        self._count()
+        self._in_flight = self._arriving
+        if self.programs is None or inside is not None or self.epoch_ended:
+            self._count()
+        if inside is not None or self.diverged:
+            self._log_row(rate, inside or {})
+
+    def settle(self) -> None:
+        """Count the update that is in flight, if one is. If it has diverged, `row` says so."""
+        was = self.diverged
+        self._count()
+        if self.diverged and not was:
+            self._log_row(learning_rate(self.recipe, self.place.updates - 1), {})
+
+    def _count(self) -> None:
+        if self._in_flight is None:
+            return
+        *sums, asked = self._in_flight.read()
+        self._in_flight = None
         self.window += torch.tensor(sums, dtype=torch.float64)
         self.epoch_sums += torch.tensor(sums, dtype=torch.float64)
         self.stopping = self.stop_asked or asked > 0
         if not math.isfinite(sums[0]):
             self.diverged = True
-        if inside is not None or self.diverged:
-            self._log_row(rate, inside or {})
 
     def _log_row(self, rate: float, inside: dict[str, float]) -> None:
         loss, nll, tokens = self.window.tolist()
@@ -229,7 +352,7 @@ class _Arriving:
     """
 
     def __init__(self, tensor: Tensor) -> None:
-        self._copy = tensor.to("cpu", non_blocking=tensor.is_cuda)
+        self._copy = tensor.to("cpu", non_blocking=tensor.is_cuda, copy=True)
         self._arrived = torch.Event(tensor.device) if tensor.is_cuda else None
         if self._arrived:
             self._arrived.record()

@@ -73,9 +73,6 @@ class Recorder(lightning.Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         module = self._module
-        if module.row:
-            self._log.metrics(module.row)
-            self._latest |= module.row
         updates = module.place.updates
         if module.inside_update:
             return
@@ -83,6 +80,11 @@ class Recorder(lightning.Callback):
         # With several processes all must hear of it first, at the next update.
         stopping = module.stop_asked if module.shards == 1 else module.stopping
         due = stopping or updates - self._saved_updates >= self._checkpoint_every
+        if due:
+            module.settle()
+        if module.row:
+            self._log.metrics(module.row)
+            self._latest |= module.row
         if module.diverged or (due and not module.epoch_ended):
             self._save()
         self._pace.measure(updates)

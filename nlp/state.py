@@ -15,6 +15,7 @@ def capture(module: TranslationModule) -> dict[str, Any]:
 
     The place within an epoch is counted in updates, so that another number of processes can go on.
     """
+    module.settle()
     return {
         "weights": {name: value.cpu().clone() for name, value in module.model.state_dict().items()},
         "optimizer": {

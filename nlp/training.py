@@ -84,6 +84,7 @@ def _train_one(
     recorder = Recorder(module, log, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
     if not (module.finished or module.diverged or stop()):
+        module.use_graphs(machine.graphs)
         with followers(machine.devices, _follow, recipe, member, corpus, machine, log.path):
             _fit(module, recorder, machine)
     if module.finished and not (module.diverged or stop()):
@@ -108,10 +109,7 @@ def _module(
     device = chosen_device(machine)
     if device.type == "cuda":
         device = torch.device("cuda", rank)
-    prefetch = 10 if device.type == "cuda" else 0
-    module = TranslationModule(
-        recipe, member, corpus, shard=rank, shards=machine.devices, prefetch=prefetch
-    )
+    module = TranslationModule(recipe, member, corpus, shard=rank, shards=machine.devices)
     return module.to(device)
 
 

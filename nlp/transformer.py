@@ -89,6 +89,10 @@ class Transformer:
         """[..., V] of the dtype of matrix products, from the last pass's features [..., C]."""
         return self._maps(self.model.decoder.output_projection, features)
 
+    def forget(self) -> None:
+        """Let go of the last pass's matrices, and of the graph of autograd that they belong to."""
+        self._maps.end_pass()
+
     def _attend_self(
         self, layer: Any, x: Tensor, sentences: int, mask: Tensor | None = None
     ) -> Tensor:
@@ -124,7 +128,7 @@ class _Maps:
 
     def begin_pass(self) -> None:
         """Follow the parameters."""
-        self._ready = {}
+        self.end_pass()
         firsts = [group[0] for group in self._groups]
         biased = [group for group in self._groups if group[0].bias is not None]
         weights: list[list[Tensor]] = [[linear.weight for linear in g] for g in self._groups]
@@ -134,6 +138,9 @@ class _Maps:
         bias = dict(zip((group[0] for group in biased), of_biases, strict=True))
         pairs = zip(firsts, of_weights, strict=True)
         self._ready = {first: (weight, bias.get(first)) for first, weight in pairs}
+
+    def end_pass(self) -> None:
+        self._ready = {}
 
     def __call__(self, first: nn.Linear, x: Tensor) -> Tensor:
         """The group's outputs one behind the other, [..., sum of sizes]."""

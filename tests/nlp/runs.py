@@ -54,6 +54,7 @@ def train_one(
         threads=1,
         checkpoint_every=rest.pop("checkpoint_every", 4),
         devices=rest.pop("devices", 1),
+        graphs=rest.pop("graphs", "auto"),
         data_dir=str(data_dir),
     )
     (outcome,) = train(

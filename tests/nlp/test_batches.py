@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("fairseq", reason="fairseq is not installed")
 
+import torch
+
 from nlp.batches import TrainingBatches
 from nlp.corpus import Corpus, corpus_folder
 from nlp.network import build_task, load_split
@@ -37,7 +39,7 @@ def batches(data_dir, recipe):
     corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined))
     task = build_task(recipe, corpus)
     load_split(task, "train")
-    return TrainingBatches(task, recipe.max_tokens, seed=1, shard=0, shards=1, prefetch=0)
+    return TrainingBatches(task, recipe.max_tokens, seed=1, shard=0, shards=1)
 
 
 def test_epoch_after_epoch_is_in_fairseqs_order(batches, fairseqs):
@@ -56,3 +58,22 @@ def test_an_epoch_is_continued_after_the_batches_that_are_done(batches, fairseqs
     assert pairs(batches) == fairseqs[2][3:]
     batches.place(0, 1)
     assert pairs(batches) == fairseqs[0][1:]
+
+
+def test_a_batch_is_the_one_that_fairseq_collates(batches, data_dir, recipe):
+    """In every tensor, down to which of two sentences of the same length comes first."""
+    theirs = fairseq_peer(
+        corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined), recipe
+    ).batches.next_epoch_itr(shuffle=True)
+    for ours, expected in zip(batches, theirs, strict=True):
+        assert ours.keys() == expected.keys()
+        assert ours["net_input"].keys() == expected["net_input"].keys()
+        for one, other in (
+            *((ours[key], expected[key]) for key in ("id", "target")),
+            *((ours["net_input"][key], value) for key, value in expected["net_input"].items()),
+        ):
+            assert one.dtype == other.dtype
+            assert torch.equal(one, other)
+        for key in ("nsentences", "ntokens"):
+            assert ours[key] == expected[key]
+            assert type(ours[key]) is int

@@ -65,7 +65,7 @@ def test_the_true_training_lengths_make_1101_batches_of_4096_tokens():
     target = [int(line) for line in iwslt_lines("meta/train_lengths.en.txt")]
     assert len(source) == 160_239
     task = task_with_lengths(source, target)
-    assert TrainingBatches(task, 4_096, 1, 0, 1, 0).per_epoch == 1_101
+    assert TrainingBatches(task, 4_096, 1, 0, 1).per_epoch == 1_101
 
 
 def test_fairseq_leaves_logging_as_it_was():
