@@ -1,6 +1,7 @@
 """STAND-IN until shared_optim has `WeightDecayAdam.plan`: then this file goes, and what calls
 `plan_of(optimizer)` calls `optimizer.plan()`."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from shared_optim import WeightDecayAdam
 from shared_optim.groups import check_values, spread
-from shared_optim.update import coefficients, write
+from shared_optim.update import coefficients, together, write
 
 
 def plan_of(optimizer: WeightDecayAdam) -> Any:
@@ -51,7 +52,8 @@ class _Plan:
                 [flat.matrix(next(rest)) for flat in flats],
                 *zip(*(flat.buffers for flat in flats), strict=True),
             ]
-            write(columns, each, group["rounding"], masked=False)
+            kernel = functools.partial(write, rounding=group["rounding"], masked=False)
+            together(kernel)(columns, each)
             for flat in flats:
                 flat.write()
 
