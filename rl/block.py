@@ -118,6 +118,11 @@ class Block:
         if not here:
             self._unproved = "off"
 
+    @property
+    def replays_graphs(self) -> bool:
+        """Whether graphs have proved themselves and are used."""
+        return self._learn.captured
+
     def on_device(self) -> contextlib.AbstractContextManager[Any]:
         """What is done within is queued behind all that the block's device has to do."""
         return torch.cuda.stream(self._stream) if self._stream else contextlib.nullcontext()

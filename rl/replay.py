@@ -207,7 +207,7 @@ class Replay:
         slots = self._slots(member, start, stop)
         self._frames.index_copy_(0, slots, self._stored(rows.frames.reshape(-1, PIXELS)))
         for name, column in self._columns.items():
-            column.index_copy_(0, slots, self._stored(getattr(rows, name)))
+            column.index_copy_(0, slots, self._stored(getattr(rows, name)).to(column.dtype))
         self.appended[member] = self._heads[member] = stop
         self._next_ages[member] = 0 if rows.ended[-1] else int(rows.ages[-1]) + 1
 

@@ -205,7 +205,7 @@ def test_sampling_before_a_transition_is_complete_is_an_error() -> None:
     world.check()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_frames_that_do_not_fit_the_gpu_stay_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 1000))
     world = World(0, members=2, capacity=20, n_step=1, device="cuda")
