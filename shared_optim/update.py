@@ -180,8 +180,9 @@ def compiled_kernel(
         return eager_kernel(rounding)
     isolated = "isolate_recompiles" in inspect.signature(torch.compile).parameters
     compiled = torch.compile(  # type: ignore[call-overload]
-        # one function for all combinations of arguments; before torch 2.13 each needs its own
-        write if isolated else types.FunctionType(write.__code__, write.__globals__),
+        # One function for all combinations of arguments. Before torch 2.13 each needs code of its
+        # own: what is compiled is found by the code, and there are no guards to tell them apart.
+        write if isolated else types.FunctionType(write.__code__.replace(), write.__globals__),
         # Everything the trace depends on is an argument of this function. Guards would cost as
         # much as the update of a small network, and forbid the sizes 0 and 1.
         options={

@@ -162,7 +162,8 @@ def on_gpu(
             for graphs in ("auto", "off"):
                 population = ours(precision, members, "cuda", filled, graphs)
                 population.run(40)
-                speed = members * ticks / gpu_seconds(lambda p=population: p.run(ticks), rounds)
+                times = rounds if graphs == "auto" else 2
+                speed = members * ticks / gpu_seconds(lambda p=population: p.run(ticks), times)
                 used = population.blocks[0].replays_graphs
                 name = f"{members} members, {precision}, {'graphs' if used else 'no graphs'}"
                 row(name, speed, alone[members], update_milliseconds(population))
