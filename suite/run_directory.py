@@ -1,85 +1,28 @@
 """The directory of one run: its identity, its lock and its whole-file records.
 
-runs/rl/Pong/separated-1e-4/seed0-30688e4f/
+RUNS/WORKLOAD/SUBJECT/separated-1e-4/seed0-30688e4f/
     config.json     first file written: everything that decides the result
     meta.json       per session: revision, versions, hardware, command, start, end
     lock            held while a process trains, and says which
     progress.json   how far it is; there only while it trains, see suite/heartbeat.py
     metrics.jsonl eval.jsonl events.out.tfevents.run    append-only, see suite/run_log.py
-    checkpoint/     the workload's
-    replay/         the workload's, deleted once the run is done (RL)
-    weights/ test.*    the workload's: trained weights, translations (translation)
+    checkpoint/     the workload's, as is all else that is not named here
     failed.json     the last error; gone when the next session begins
     done.json       status and final figures; from here on nothing is trained
     plot.png        drawn from the logs, at the end of training or by `wdbench plot`
 """
 
-import fcntl
 import hashlib
-import json
-import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from shared_optim.member import Member
-from suite.errors import UserError
-from suite.workloads import Workload, load
-
-FORMAT = 1
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace a whole file: temporary file, fsync, rename. A crash leaves the old or the new."""
-    text = json.dumps(finite(value), indent=2, allow_nan=False)
-    temporary = path.with_name(f"{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def finite(value: Any) -> Any:
-    """The value with None for every number that JSON does not have: nan and infinities."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: finite(part) for key, part in value.items()}
-        case list() | tuple():
-            return [finite(part) for part in value]
-        case _:
-            return value
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a file; None where there is no file. UserError where it holds no object."""
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} is damaged: it holds no JSON object")
-    return value
+from suite.registry import Workload, load
+from workload.errors import UserError
+from workload.files import LockedError, lock, read_json, write_json
+from workload.identity import FORMAT, canonical, read_config
+from workload.member import Member
 
 
 class Run:
@@ -96,7 +39,7 @@ class Run:
         config = {
             "format": FORMAT,
             "workload": workload.NAME,
-            "recipe": workload.identity(recipe),
+            "recipe": workload.resolved(recipe),
             "member": own,
         }
         digest = hashlib.sha256(canonical(config).encode()).hexdigest()[:8]
@@ -106,17 +49,7 @@ class Run:
     @classmethod
     def at(cls, path: Path) -> "Run":
         """A run that is already on disk. UserError where there is none."""
-        config = read_json(path / "config.json")
-        if config is None:
-            raise UserError(f"{path} is no run directory: it has no config.json")
-        if config.get("format") != FORMAT:
-            raise UserError(
-                f"{path} has format {config.get('format')}; this version reads {FORMAT}"
-            )
-        for key in ("recipe", "member"):
-            if not isinstance(config.get(key), dict):
-                raise UserError(f"{path / 'config.json'} is damaged: it has no {key}")
-        return cls(path, config)
+        return cls(path, read_config(path))
 
     @property
     def workload(self) -> Workload:
@@ -197,17 +130,11 @@ def locked_if_free(runs: Sequence[Run]) -> Iterator[list[Run]]:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    with (path / "lock").open("a+") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
+            stack.enter_context(lock(path / "lock"))
+        except LockedError as error:
             raise HeldError(
-                f"{path} is being trained by {holder}; wait for it or stop it first"
+                f"{path} is being trained by {error.holder}; wait for it or stop it first"
             ) from None
-        file.seek(0)
-        file.truncate()
-        file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
-        file.flush()
         yield

@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from shared_optim.member import Member, Outcome
 from suite import heartbeat, provenance
-from suite.errors import UserError, full_disk_explained, out_of_space
-from suite.output import say
 from suite.progress import Show
-from suite.run_directory import Run, read_json, write_json
+from suite.registry import Workload, load
+from suite.run_directory import Run
 from suite.run_log import RunLog
 from suite.stop import StopRequest
-from suite.workloads import Workload, load
+from workload.errors import UserError, full_disk_explained, out_of_space
+from workload.files import read_json, write_json
+from workload.member import Member, Outcome
+from workload.output import say
 
 Pair = tuple[Member, Run]
 Hold = Callable[[Sequence[Run]], AbstractContextManager[Sequence[Run]]]
@@ -93,8 +94,8 @@ def train(
         if not (held or new):
             return 0
         workload.check(job.recipe, job.machine, [run.path for run in (*held, *new)])
-        say(workload.needs(job.recipe, len(held) + len(new)))
-        workload.provide(job.recipe, job.machine)
+        say(workload.memory_summary(job.recipe, len(held) + len(new)))
+        workload.prepare_data(job.recipe, job.machine)
         code = _train_groups(job, _among(waiting, held), argv, stop, display)
         if code == 0 and new:
             with hold(new) as held_new:
@@ -128,7 +129,7 @@ def _equal_positions(job: Job, waiting: list[Pair]) -> list[list[Pair]]:
     for member, run in waiting:
         if run.done():  # by another process, before this one had the lock
             continue
-        position = workload.position(run.path, previous=job.from_previous_checkpoint)
+        position = workload.checkpoint_position(run.path, previous=job.from_previous_checkpoint)
         key = position if workload.TOGETHER else run.path
         groups.setdefault(key, []).append((member, run))
         if position is None:
@@ -201,7 +202,7 @@ def _record_outcome(workload: Workload, run: Run, outcome: Outcome) -> None:
         "figures": dict(outcome.figures),
     }
     write_json(run.path / "done.json", record)
-    workload.discard(run.path)
+    workload.clean_up(run.path)
 
 
 def record_failure(runs: Sequence[Run], error: BaseException) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nlp.grammar import pairs
+from nlp.data.grammar import pairs
 from suite.__main__ import main
 
 pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
