@@ -2,7 +2,7 @@
 
 import shutil
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +278,10 @@ class TranslationWorkload(Workload[config.Recipe, config.Machine]):
         files.checked_file(previous=previous)
         return tuple(entry["position"])
 
+    def rounds_begun(self, position: tuple[int, ...]) -> int:
+        epoch, batches, _ = position
+        return epoch + (batches > 0)
+
     def train(
         self,
         recipe: config.Recipe,
@@ -295,9 +299,17 @@ class TranslationWorkload(Workload[config.Recipe, config.Machine]):
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 
-    def clean_up(self, run: Path) -> None:
-        """Delete the optimizer's state; the weights that translate are in weights/."""
-        shutil.rmtree(run / "checkpoint", ignore_errors=True)
+    def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
+        return "epochs", "log_every"
+
+    def clean_up(self, run: Path, machine: config.Machine, *, finished: bool) -> None:
+        """Keep the newest state, for a longer run; the weights that translate are in weights/."""
+        from workload.checkpoint_files import CheckpointFiles
+
+        if finished:
+            CheckpointFiles(run).forget_previous()
+        else:
+            shutil.rmtree(run / "checkpoint", ignore_errors=True)
 
     def doctor(self) -> Iterator[Finding]:
         from nlp.doctor import findings

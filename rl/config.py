@@ -138,6 +138,9 @@ class Machine(MachineBase):
 
     Args:
         checkpoint_every: training steps between checkpoints within a phase.
+        keep_replay: whether a finished run keeps its replay on the disk, so that the same command
+            with more --iterations goes on where it ended.
     """
 
     checkpoint_every: int = 25_000
+    keep_replay: bool = False

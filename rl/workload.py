@@ -1,8 +1,9 @@
 """DQN on Atari as a workload. Importing it imports no torch."""
 
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rl import config
 from workload import resources
@@ -36,6 +37,10 @@ def _watch(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     from rl.watch import main
 
     return main(parser, arguments)
+
+
+KEPT = "kept"
+"""A file beside a finished run's replay that says not to delete it."""
 
 
 class DQNWorkload(Workload[config.Recipe, config.Machine]):
@@ -100,6 +105,9 @@ class DQNWorkload(Workload[config.Recipe, config.Machine]):
 
     def subject(self, recipe: config.Recipe) -> str:
         return recipe.game
+
+    def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
+        return "iterations", "log_every"
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
         from rl.memory import batch_bytes, replay_bytes
@@ -209,9 +217,17 @@ class DQNWorkload(Workload[config.Recipe, config.Machine]):
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 
-    def clean_up(self, run: Path) -> None:
-        """Delete the replay."""
-        if not (run / "replay").exists():  # the usual case, without torch
+    def can_go_on(self, run: Path) -> bool:
+        return super().can_go_on(run) and (run / "replay").is_dir()
+
+    def clean_up(self, run: Path, machine: config.Machine, *, finished: bool) -> None:
+        """Delete the replay, unless it shall be kept, or was to be when the run ended."""
+        replay = run / "replay"
+        if not replay.exists():  # the usual case, without torch
+            return
+        if finished and machine.keep_replay:
+            (replay / KEPT).touch()
+        if finished and (replay / KEPT).exists():
             return
         from rl.checkpoint import discard_replay
 

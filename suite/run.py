@@ -47,14 +47,22 @@ def main(argv: list[str], prog: str) -> int:
     waiting: list[Pair] = []
     for member, run in pairs:
         if done := run.done():
-            say(f"{run.path} is already {done['status']}")
-            workload.clean_up(run.path)  # a kill may have come between the two
+            say(f"{run.path} is already {done['status']}{_longer(workload, run)}")
+            finished = done["status"] == "finished"  # a kill may have come between the two
+            workload.clean_up(run.path, request.job.machine, finished=finished)
         else:
             waiting.append((member, run))
     code = _train(request.job, waiting, [*sys.argv[:1], "run", *argv]) if waiting else 0
     if code == 0:
         _show(runs)
     return code
+
+
+def _longer(workload: Workload, run: Run) -> str:
+    """How long a finished run is, where that is more than is asked for."""
+    length = run.length_on_disk()
+    asked = run.config["recipe"][workload.LENGTH]
+    return f", with {workload.LENGTH} {length}" if length and length > asked else ""
 
 
 def _titles() -> str:

@@ -111,6 +111,16 @@ class CheckpointFiles:
                 path.unlink()
         return keep
 
+    def forget_previous(self) -> None:
+        """Keep the latest state alone."""
+        latest = self.entry()
+        if latest is None or self.entry(previous=True) is None:
+            return
+        self._point(latest, None)
+        for path in self.folder.glob("*.pt"):
+            if path.name != latest["file"]:
+                path.unlink(missing_ok=True)
+
     def withdraw_latest(self) -> None:
         """Make the previous state the latest, and put the latest aside as `*.damaged`."""
         latest = self.entry()

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -136,6 +136,14 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         grouped = (key for keys in self.SECTIONS.values() for key in keys)
         return {key: values[key] for key in dict.fromkeys((*grouped, *values))}
 
+    def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
+        """Keys of this resolved recipe that only say how long a run is, or how often it is looked
+        at: what a run computes up to a step does not depend on them, nor does its name.
+
+        LENGTH is one where no schedule of the recipe reads it: then a run can be made longer.
+        """
+        return ()
+
     def validate(self, recipe: RecipeT, machine: MachineT) -> None:
         """Raise UserError where the recipe names what does not exist."""
 
@@ -171,6 +179,10 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         where the checkpoint is damaged.
         """
 
+    def rounds_begun(self, position: tuple[int, ...]) -> int:
+        """In which round of LENGTH a checkpoint stands, from 1; 0 before the first step."""
+        return position[0] + any(position[1:])
+
     @abstractmethod
     def train(
         self,
@@ -195,8 +207,18 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
             previous: resume from the checkpoint before the newest.
         """
 
-    def clean_up(self, run: Path) -> None:
-        """Delete what only the training of a run needed, which has ended for good."""
+    def clean_up(self, run: Path, machine: MachineT, *, finished: bool) -> None:
+        """Delete what a run that has ended needs no more.
+
+        Args:
+            run: its directory.
+            machine: as it was trained, or is asked for now.
+            finished: whether it can be made longer; one that has diverged can not.
+        """
+
+    def can_go_on(self, run: Path) -> bool:
+        """Whether a finished run has kept what longer training goes on from."""
+        return (run / "checkpoint" / "checkpoint.json").exists()
 
     def doctor(self) -> Iterable[Finding]:
         """What of this workload a machine has, and what is missing."""

@@ -153,7 +153,8 @@ def _conclude(grid: Grid, code: int) -> int:
     states = [state_of(run) for run in grid.runs]
     for run, state in zip(grid.runs, states, strict=True):
         if state.status in ("done", "diverged"):
-            run.workload.clean_up(run.run.path)  # a kill may have come between the two
+            finished = state.status == "done"  # a kill may have come between the two
+            run.workload.clean_up(run.run.path, run.machine, finished=finished)
     say(overview.described(grid, states))
     if code:
         say("Stopped. The same command goes on where the last checkpoints stand.")

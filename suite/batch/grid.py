@@ -72,7 +72,9 @@ def read_grid(file: Path, runs: Path, machine: Mapping[str, Any]) -> Grid:
     try:
         for node in compose(read_text(file, "grid"), str(file)):
             for run in _Document(node, str(file), machine).runs(runs):
-                found.setdefault(run.run.path, run)
+                first = found.setdefault(run.run.path, run)
+                if first.run.config != run.run.config:
+                    found[run.run.path] = max(first, run, key=_length)
     except (UserError, ValueError) as error:  # a workload's ConfigError is a ValueError
         named = str(file) in str(error)
         raise UserError(str(error) if named else f"{file}: {error}") from error
@@ -170,6 +172,12 @@ class _Document:
             if len(set(several)) < len(several):
                 raise UserError(f"{name}: {key} names a value twice")
         return values
+
+
+def _length(run: GridRun) -> int:
+    """How long a run shall be: of those that differ in nothing else, the longest holds the rest."""
+    length: int = getattr(run.recipe, run.workload.LENGTH)
+    return length
 
 
 def _matches(run: GridRun, values: Mapping[str, list[Any]]) -> bool:

@@ -10,6 +10,7 @@ import time
 
 from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
+from tests.suite.runs import checkpoint
 from workload.member import Outcome
 from workload.progress import MemberProgress, Progress
 
@@ -110,7 +111,8 @@ class FakeTranslation:
             log.evaluation(translation_evaluation(1, 60, **figures))
             test = {"test/bleu": 23.125, "test/bleu_13a": 22.75, "test/signature": "nrefs:1"}
             log.evaluation(translation_evaluation(1, 60, **test))
-            (log.path / "checkpoint").mkdir(exist_ok=True)
+            checkpoint(log.path, "a.pt", [0, 30, 30])
+            checkpoint(log.path, "b.pt", [1, 0, 60])
             (log.path / "weights").mkdir(exist_ok=True)
         return [Outcome(self.statuses.get(m.scheme, "finished"), {"loss": 7.25}) for m in members]
 

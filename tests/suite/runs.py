@@ -8,6 +8,7 @@ from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
 from suite.run_directory import Run, locked
 from suite.run_log import RunLog
+from workload.checkpoint_files import CheckpointFiles
 from workload.files import write_json
 
 SMALL = ["run", "rl", "--replay-capacity", "20000", "--device", "cpu"]
@@ -37,6 +38,13 @@ def make_translation(
         for score in scores:
             log.evaluation(score)
     return run
+
+
+def checkpoint(run, name, position):
+    """Publish a state that holds its own name."""
+    files = CheckpointFiles(run)
+    digest = files.write(name, lambda stream: stream.write(name.encode()))
+    files.publish({"file": name, "sha256": digest, "position": position, "rows": 0})
 
 
 def make_corpus(data_dir, name, *, bpe, joined, source="de", target="en"):

@@ -83,10 +83,13 @@ def test_a_diverged_member_stops_alone_and_the_table_says_so(training, capsys):
 def test_the_replay_is_deleted_once_the_run_is_done(status, training, monkeypatch):
     training(statuses={"none": status})
     seen = []
-    discard = RL.clean_up
-    monkeypatch.setattr(
-        RL, "clean_up", lambda run: (seen.append((run / "done.json").exists()), discard(run))
-    )
+    clean_up = RL.clean_up
+
+    def seeing(run, machine, *, finished):
+        seen.append((run / "done.json").exists())
+        clean_up(run, machine, finished=finished)
+
+    monkeypatch.setattr(RL, "clean_up", seeing)
     training(error=RuntimeError("before the end"))
     main(SMALL)
     (path,) = run_paths()

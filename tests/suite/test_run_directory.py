@@ -3,7 +3,7 @@
 import hashlib
 import json
 import multiprocessing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,16 +36,17 @@ def test_the_path_says_game_scheme_lambda_and_seed():
     assert path.name.startswith("seed0-")
 
 
-def test_the_hash_is_the_sha256_of_the_sorted_json():
+def test_the_hash_is_the_sha256_of_the_sorted_json_of_what_is_no_default():
     config = {
         "format": 1,
         "workload": "rl",
-        "recipe": asdict(RECIPE),
+        "recipe": {"game": "Breakout", "gamma": 0.5},
         "member": {"scheme": "separated", "weight_decay": 1e-4, "seed": 0},
     }
     text = json.dumps(config, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    assert run_of("runs").path.name == f"seed0-{digest[:8]}"
+    recipe = replace(RECIPE, game="Breakout", gamma=0.5, iterations=7, log_every=400)
+    assert run_of("runs", recipe=recipe).path.name == f"seed0-{digest[:8]}"
 
 
 def test_everything_that_decides_the_result_changes_the_directory():
