@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rl.config import ConfigError, Graphs, Member, Recipe
+from rl.config import Recipe
 from rl.draws import Purpose, Uniforms, environment_seed
 from rl.environment import Environments, Step
 from rl.exploration import epsilon_greedy, greedy_actions
@@ -33,6 +33,10 @@ from rl.scores import Window
 from rl.update import Update, update
 from shared_optim import Plan, StepReport, WeightDecayAdam, lambdas, observe_step
 from shared_optim.update import FIELDS
+from workload.errors import ConfigError
+from workload.member import Member
+from workload.optimizer import build_optimizer
+from workload.recipe import Graphs
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
 """How far two updates as graphs may be from two without, relative to a tensor's norm."""
@@ -386,23 +390,12 @@ def _optimizer(
     parameters: dict[str, nn.Parameter], recipe: Recipe, members: Sequence[Member]
 ) -> WeightDecayAdam:
     """One optimizer for all members, each with the lambda of its own scheme."""
-    decays = [lambdas(member.scheme, member.weight_decay) for member in members]
-    own = {key: [decay[key] for decay in decays] for key in decays[0]}
-    none = {key: [0.0] * len(members) for key in own}
     decaying = [item for item in parameters.items() if _decays(item[0], recipe)]
     exempt = [item for item in parameters.items() if not _decays(item[0], recipe)]
-    groups: list[dict[str, Any]] = [{"params": decaying, **own}]
+    groups: list[dict[str, Any]] = [{"params": decaying}]
     if exempt:
-        groups.append({"params": exempt, **none})
-    return WeightDecayAdam(
-        groups,
-        lr=recipe.learning_rate,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.adam_eps,
-        schedule=recipe.decay_schedule,
-        eps_placement=recipe.eps_placement,
-        rounding=recipe.rounding,
-    )
+        groups.append({"params": exempt, **lambdas("none", 0.0)})
+    return build_optimizer(recipe, members, groups)
 
 
 def _decays(name: str, recipe: Recipe) -> bool:

@@ -12,12 +12,14 @@ import numpy as np
 import torch
 
 from rl.block import Block
-from rl.config import Graphs, Member, Recipe
+from rl.config import Recipe
 from rl.environment import Step
 from rl.exploration import annealed_epsilon
 from rl.progress import EVALUATION, TRAINING, Position, Row
 from rl.scores import Scores, summary
 from shared_optim import StepReport
+from workload.member import Member
+from workload.recipe import Graphs
 
 
 @dataclass

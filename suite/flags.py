@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
-import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from suite.errors import UserError
 from suite.layers import LISTS, Layers, mapping_of, presets, texts_of
-from suite.workloads import Workload
+from suite.registry import Workload
+from workload.errors import UserError
+from workload.recipe import descriptions
 
 ABOUT = """\
 {title} Several seeds, schemes or values of lambda train {how}, each
@@ -93,8 +93,7 @@ def _typed_flags(parser: ArgumentParser, title: str, kind: type[Any], keys: Iter
     group = parser.add_argument_group(title)
     hints = get_type_hints(kind)
     defaults = {field.name: field.default for field in fields(kind)}
-    documented = docstring_parser.parse(kind.__doc__ or "").params
-    texts = {entry.arg_name: entry.description for entry in documented}
+    texts = descriptions(kind)
     for key in keys:
         group.add_argument(f"--{key}", type=hints[key], default=defaults[key], help=texts[key])
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from suite.errors import UserError
-from suite.wording import unknown
-from suite.workloads import Workload
+from suite.registry import Workload
+from workload.errors import UserError
+from workload.wording import unknown
 
 LISTS = ("seed", "scheme", "weight_decay")
 COMMAND_ONLY = ("help", "preset", "config", "print_config", "from_previous_checkpoint")

@@ -3,11 +3,12 @@
 import math
 import os
 from dataclasses import dataclass
+from typing import Literal
 
-from suite import resources
-from suite.errors import UserError
-from suite.resources import Room
-from suite.wording import amount, counted
+from workload import resources
+from workload.errors import UserError
+from workload.resources import Room
+from workload.wording import amount, counted
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Capacity:
     room: Room
 
     @property
-    def device(self) -> str:
+    def device(self) -> Literal["cpu", "cuda"]:
         return "cuda" if self.gpus else "cpu"
 
     def __str__(self) -> str:

@@ -20,10 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rl.config import Graphs, Member, Recipe
+from rl.config import Recipe
 from rl.environment import Environments
 from rl.population import Population
 from tests.benchmarks.timing import compare, gpu_seconds, hardware, table
+from workload.member import Member
+from workload.recipe import Graphs
 
 FILLED = 5_000
 STEPS = 100

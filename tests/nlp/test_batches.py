@@ -9,7 +9,7 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 import torch
 
 from nlp.batches import TrainingBatches
-from nlp.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.network import build_task, load_split
 from tests.nlp.fairseq_peer import fairseq_peer
 from tests.nlp.runs import SMALL

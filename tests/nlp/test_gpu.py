@@ -7,10 +7,10 @@ import torch
 
 pytest.importorskip("fairseq", reason="fairseq is not installed")
 
-from nlp.config import Member
-from nlp.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.module import TranslationModule
 from tests.nlp.runs import SMALL, train_one
+from workload.member import Member
 
 pytestmark = pytest.mark.gpu
 

@@ -14,8 +14,7 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 import torch
 
 from nlp import trained
-from nlp.config import ConfigError, Member
-from nlp.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import padded_cross_entropy, smoothed_cross_entropy
 from nlp.module import TranslationModule
 from nlp.programs import Programs
@@ -24,6 +23,8 @@ from tests.list_log import Killed
 from tests.nlp.fairseq_peer import fairseq_peer
 from tests.nlp.runs import SMALL, train_one
 from tests.nlp.standin import CalledAgain, poison, with_programs
+from workload.errors import ConfigError
+from workload.member import Member
 
 MEMBER = Member("separated", 1e-3, 3)
 NO_DROPOUT = dataclasses.replace(SMALL, dropout=0.0)

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from rl import graphs
-from rl.config import ConfigError, Member
 from rl.population import Population
 from tests.rl.conftest import SEEDED, SMALL
+from workload.errors import ConfigError
+from workload.member import Member
 
 CPU = torch.device("cpu")
 

@@ -3,14 +3,14 @@
 import pytest
 import yaml
 
-import suite.rl
+from rl.workload import WORKLOAD as RL
 from suite.configure import as_yaml, read_request
-from suite.errors import UserError
 from suite.layers import presets
+from workload.errors import UserError
 
 
 def job(*argv):
-    return read_request(suite.rl, argv, "wdbench run rl").job
+    return read_request(RL, argv, "wdbench run rl").job
 
 
 def write(tmp_path, name, text):
@@ -21,7 +21,7 @@ def write(tmp_path, name, text):
 
 def test_without_flags_it_is_the_papers_pong_without_decay():
     resolved = job()
-    assert resolved.recipe == suite.rl.Recipe()
+    assert resolved.recipe == RL.Recipe()
     assert [(m.scheme, m.weight_decay, m.seed) for m in resolved.members] == [("none", 0.0, 0)]
 
 
@@ -114,12 +114,12 @@ def test_the_printed_config_given_back_is_the_same_request(tmp_path, argv):
 
 def test_the_printed_config_names_every_key_of_the_recipe():
     keys = yaml.safe_load(as_yaml(job()))
-    assert set(suite.rl.Recipe.__dataclass_fields__) <= set(keys)
+    assert set(RL.Recipe.__dataclass_fields__) <= set(keys)
 
 
 def test_help_groups_every_key_of_the_recipe_once():
-    grouped = [key for keys in suite.rl.SECTIONS.values() for key in keys]
-    assert sorted(grouped) == sorted(suite.rl.Recipe.__dataclass_fields__)
+    grouped = [key for keys in RL.SECTIONS.values() for key in keys]
+    assert sorted(grouped) == sorted(RL.Recipe.__dataclass_fields__)
 
 
 def test_a_mistake_in_a_file_names_file_line_key_value_and_what_is_allowed(tmp_path):

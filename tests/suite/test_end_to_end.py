@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from suite.__main__ import main
+from tests.suite.runs import contents
 
 TINY = """\
 iterations: 1
@@ -71,3 +72,26 @@ def test_a_trained_agent_can_be_watched(trained, capsys, tmp_path):
     with Image.open(out) as film:
         assert (film.format, film.n_frames > 50) == ("GIF", True)
     assert not list(Path(trained[0]).glob("*.tmp"))
+
+
+KEPT = ("--keep-replay", "true")
+
+
+def test_a_run_that_kept_its_replay_is_made_longer_and_equals_one_begun_so(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = ["run", "rl", "--config", str(tmp_path / "tiny.yaml"), "--scheme", "none", "l2"]
+
+    def train(runs, iterations):
+        folder = ["--runs", str(tmp_path / runs)]
+        assert main([*command, *folder, "--iterations", iterations, *KEPT]) == 0
+        return sorted((tmp_path / runs).rglob("seed0-*"))
+
+    short = [json.loads((path / "done.json").read_text()) for path in train("longer", "1")]
+    longer, begun_so = train("longer", "2"), train("begun-so", "2")
+    for one, other, before in zip(longer, begun_so, short, strict=True):
+        assert one.relative_to(tmp_path / "longer") == other.relative_to(tmp_path / "begun-so")
+        ours = contents(one)
+        assert {"metrics.jsonl", "eval.jsonl", "checkpoint/0002-training-000000.pt"} <= set(ours)
+        assert ours == contents(other)
+        ends = [json.loads((path / "done.json").read_text()) for path in (one, other)]
+        assert ends[0]["figures"] == ends[1]["figures"] != before["figures"]

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nlp.grammar import pairs
+from nlp.data.grammar import pairs
 from suite.__main__ import main
+from tests.suite.runs import contents
 
 pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
 
@@ -118,3 +119,16 @@ def test_a_run_asked_to_stop_is_finished_by_the_same_command_with_the_same_rows(
 
 def timeless(rows):
     return [{k: v for k, v in row.items() if not k.endswith("per_second")} for row in rows]
+
+
+def test_a_finished_run_is_made_longer_and_equals_one_begun_so(folder, trained, capsys):
+    longer = command(folder, "--runs", str(folder / "longer"), "--epochs")
+    assert main([*longer, "1"]) == 0
+    (path,) = (folder / "longer").rglob("seed1-*")
+    assert [row["epoch"] for row in rows(path, "eval.jsonl")] == [1, 1]
+    assert main([*longer, "2"]) == 0
+    assert f"{path} goes on from epochs 1\n" in capsys.readouterr().out
+    assert path.name == trained[1].name
+    ours = contents(path)
+    assert {"weights/best.pt", "test.hypotheses.txt", "checkpoint/002-000000.pt"} <= set(ours)
+    assert ours == contents(trained[1])
