@@ -18,9 +18,9 @@ from nlp.progress import Progress
 from shared_optim.checkpoint_files import CheckpointFiles
 from shared_optim.member import Outcome
 from suite import resources
+from suite.config.presets import presets
 from suite.damage import damage_explained
 from suite.errors import FullDiskError, UserError
-from suite.layers import presets
 from suite.output import say
 from suite.resources import Room
 from suite.wording import amount, unknown

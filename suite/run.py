@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from suite import resources
-from suite.configure import as_yaml, read_request
+from suite.config.request import as_yaml, read_request
 from suite.errors import UserError
 from suite.output import say
 from suite.progress import display

@@ -10,9 +10,9 @@ import suite.nlp
 from shared_optim.checkpoint_files import CheckpointFiles
 from suite import resources
 from suite.__main__ import main
-from suite.configure import as_yaml, read_request
+from suite.config.presets import presets
+from suite.config.request import as_yaml, read_request
 from suite.errors import UserError
-from suite.layers import presets
 from tests.suite.runs import make_corpus, record, run_paths
 
 TINY = ["run", "nlp", "--data", "grammar-tiny", "--device", "cpu"]
