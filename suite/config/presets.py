@@ -1,12 +1,12 @@
 """Presets: the YAML files of configs/<workload>, the lowest layer of every configuration."""
 
-from pathlib import Path
-
-import configs
 from suite.errors import UserError
+from suite.provenance import SOURCE
 from suite.wording import unknown
 
-CONFIGS = Path(configs.__file__).parent
+# Beside the packages, in the source as in an installation. Not found as a package: `configs` in
+# the folder where a command is called would be one too.
+CONFIGS = SOURCE / "configs"
 
 
 def presets(workload: str) -> list[str]:
