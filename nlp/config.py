@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared_optim.member import ConfigError as ConfigError
-from shared_optim.member import Member as Member
-from shared_optim.member import Scheme as Scheme
-from shared_optim.member import check_schedule
+from workload.errors import ConfigError
+from workload.recipe import (
+    MachineBase,
+    OptimizerRecipe,
+    require_below_one,
+    require_finite,
+    require_positive,
+)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(OptimizerRecipe):
     """The training recipe of one model. An update is one step of the optimizer.
 
     Args:
@@ -31,13 +35,6 @@ class Recipe:
         dropout: probability of dropping an activation.
         learning_rate: alpha of Adam at the end of the warm-up.
         warm_up: updates over which alpha rises linearly from 0; then it falls as 1/sqrt(update).
-        beta1: decay rate of the first moment.
-        beta2: decay rate of the second moment.
-        adam_eps: epsilon of Adam.
-        eps_placement: `hat` adds eps to the uncorrected denominator (fairseq, TF1), `outside` to
-            the bias-corrected one (torch, optax).
-        rounding: `once` rounds theta one time per step, `torch` rounds after the decay as well.
-        decay_schedule: `always`, `early:T`, `late:T` or `stuttered:K`; T and K count updates.
         decay_biases: whether biases and norms decay too, as in fairseq; False decays matrices only.
         label_smoothing: probability mass spread evenly over the words that are not the reference.
         clip_norm: largest 2-norm of the whole gradient; 0 does not clip.
@@ -64,34 +61,22 @@ class Recipe:
     dropout: float = 0.3
     learning_rate: float = 5e-4
     warm_up: int = 4_000
-    beta1: float = 0.9
     beta2: float = 0.98
-    adam_eps: float = 1e-8
     eps_placement: Literal["outside", "hat"] = "hat"
-    rounding: Literal["once", "torch"] = "once"
-    decay_schedule: str = "always"
-    decay_biases: bool = True
     label_smoothing: float = 0.1
     clip_norm: float = 0.0
     max_tokens: int = 4_096
     accumulate: int = 1
-    precision: Literal["float32", "bf16"] = "float32"
     beam: int = 5
     validation_sentences: int = 0
     average_last: int = 5
     log_every: int = 500
 
     def __post_init__(self) -> None:
-        for key in _POSITIVE:
-            if not getattr(self, key) > 0:
-                raise ConfigError(f"{key}: {getattr(self, key)} is not above 0")
-        for key in ("beta1", "beta2", "dropout", "label_smoothing"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ConfigError(f"{key}: {getattr(self, key)} is not from 0 to below 1")
-        for key in ("warm_up", "adam_eps", "clip_norm", "validation_sentences"):
-            value = getattr(self, key)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{key}: {value} is not a finite number >= 0")
+        super().__post_init__()
+        require_positive(self, *_POSITIVE)
+        require_below_one(self, "dropout", "label_smoothing")
+        require_finite(self, "warm_up", "clip_norm", "validation_sentences")
         if self.width % (2 * self.heads):
             raise ConfigError(
                 f"width: {self.width} is not a multiple of twice the heads, 2 x {self.heads}"
@@ -100,7 +85,6 @@ class Recipe:
             raise ConfigError("data: is empty; allowed are iwslt14, multi30k, grammar or a folder")
         if self.source == self.target:
             raise ConfigError(f"target: {self.target} is also the source language")
-        check_schedule(self.decay_schedule)
 
 
 _POSITIVE = (
@@ -110,7 +94,6 @@ _POSITIVE = (
     "feed_forward",
     "heads",
     "layers",
-    "learning_rate",
     "max_tokens",
     "accumulate",
     "beam",
@@ -120,29 +103,26 @@ _POSITIVE = (
 
 
 @dataclass(frozen=True)
-class Machine:
+class Machine(MachineBase):
     """Where and how a run is trained; no part of its identity.
 
     Args:
-        device: `auto` (cuda when there is one), `cpu` or `cuda`.
-        devices: processes that share the batches of an update, each with a GPU of its own.
-        threads: CPU threads for arithmetic; 0 leaves torch's choice.
         checkpoint_every: updates between checkpoints within an epoch.
+        devices: processes that share the batches of an update, each with a GPU of its own.
         data_dir: folder of the prepared corpora.
     """
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    devices: int = 1
-    threads: int = 0
     checkpoint_every: int = 500
+    devices: int = 1
     data_dir: str = "data"
 
     def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise ConfigError(f"threads: {self.threads} is negative; 0 leaves torch's choice")
-        for key in ("devices", "checkpoint_every"):
-            if getattr(self, key) <= 0:
-                raise ConfigError(f"{key}: {getattr(self, key)} is not above 0")
+        super().__post_init__()
+        require_positive(self, "devices")
+
+    @property
+    def processes(self) -> int:
+        return self.devices
 
     @property
     def data_folder(self) -> Path:

@@ -11,11 +11,12 @@ from torch import nn
 from nlp.batches import validation_batches
 from nlp.bleu import Score, detokenised, tokenised
 from nlp.config import Recipe
-from nlp.corpus import Corpus
+from nlp.data.corpus import Corpus
+from nlp.data.text import detokenise
 from nlp.decoding import translate
 from nlp.loss import BITS, batch_loss
-from nlp.text import detokenise
 from nlp.transformer import Transformer
+from workload.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,7 @@ def write_texts(run: Path, translations: Translations, corpus: Corpus, suffix: s
         f"{split}.sources.txt": corpus.text(split, "raw", corpus.source),
     }
     for name, lines in texts.items():
-        temporary = run / f".{name}.temporary"
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        temporary.replace(run / name)
+        write_whole(run / name, "".join(f"{line}\n" for line in lines).encode())
 
 
 def on(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -11,12 +11,14 @@ import torch.distributed
 from torch import Tensor, nn
 
 from nlp.batches import Batch, TrainingBatches
-from nlp.config import Member, Recipe, learning_rate
-from nlp.corpus import Corpus
+from nlp.config import Recipe, learning_rate
+from nlp.data.corpus import Corpus
 from nlp.loss import BITS, TokenLoss, batch_loss
 from nlp.network import build_model, build_task, load_split
 from nlp.transformer import Transformer
-from shared_optim import WeightDecayAdam, decay_groups, lambdas, observe_step
+from shared_optim import WeightDecayAdam, decay_groups, observe_step
+from workload.member import Member
+from workload.optimizer import build_optimizer
 
 
 @dataclass
@@ -243,17 +245,5 @@ class _Arriving:
 
 def make_optimizer(model: nn.Module, recipe: Recipe, member: Member) -> WeightDecayAdam:
     """The shared optimizer with the member's scheme over all named parameters of the model."""
-    decay = lambdas(member.scheme, member.weight_decay)
-    groups: Any = list(model.named_parameters()) if recipe.decay_biases else decay_groups(model)
-    return WeightDecayAdam(
-        groups,
-        lr=recipe.learning_rate,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.adam_eps,
-        schedule=recipe.decay_schedule,
-        eps_placement=recipe.eps_placement,
-        rounding=recipe.rounding,
-        l2=decay["l2"],
-        decoupled=decay["decoupled"],
-        separated=decay["separated"],
-    )
+    parameters = list(model.named_parameters()) if recipe.decay_biases else decay_groups(model)
+    return build_optimizer(recipe, member, parameters)

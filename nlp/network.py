@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from nlp.config import Recipe
-from nlp.corpus import Corpus
+from nlp.data.corpus import Corpus
 
 MAX_POSITIONS = 1024
 """Longest sentence the transformer takes, in tokens with its end mark."""

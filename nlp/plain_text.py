@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from nlp.config import ConfigError
+from nlp.data.text import SEPARATOR, Segmenter, detokenise, lower_case, tokenise
 from nlp.decoding import translate
 from nlp.network import MAX_POSITIONS
-from nlp.text import SEPARATOR, Segmenter, detokenise, lower_case, tokenise
 from nlp.trained import Trained
+from workload.errors import ConfigError
 
 
 def translate_lines(

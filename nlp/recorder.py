@@ -2,7 +2,6 @@
 epoch: validation."""
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +17,13 @@ from nlp.evaluation import (
     write_texts,
 )
 from nlp.module import TranslationModule
-from nlp.progress import MemberProgress, Progress
 from nlp.state import capture, resume
-from shared_optim.checkpoint_files import CheckpointFiles
-from shared_optim.member import Outcome, RunLog
+from workload.checkpoint_files import CheckpointFiles
+from workload.member import Outcome, RunLog
+from workload.progress import MemberProgress, Pace, Progress
+
+TRAINING = "training"
+SMOOTHING = 0.1
 
 
 class Recorder(lightning.Callback):
@@ -49,7 +51,7 @@ class Recorder(lightning.Callback):
         self._latest: dict[str, Any] = {}
         self._best: dict[str, float] = {}
         self._saved_updates = 0
-        self._pace = _Pace()
+        self._pace = Pace(SMOOTHING)
 
     def resume(self, *, previous: bool) -> None:
         """Put the module where its checkpoint stands, if there is one.
@@ -85,7 +87,7 @@ class Recorder(lightning.Callback):
         due = stopping or updates - self._saved_updates >= self._checkpoint_every
         if module.diverged or (due and not module.epoch_ended):
             self._save()
-        self._pace.measure(updates)
+        self._pace.measure(TRAINING, updates)
         self._report("training", module.place.batches, module.batches.per_epoch)
         trainer.should_stop = stopping or module.diverged
 
@@ -105,7 +107,7 @@ class Recorder(lightning.Callback):
         self._log.evaluation(row)
         self._latest |= row
         self._save()
-        self._pace = _Pace()
+        self._pace.pause()
         module.model.train()
 
     def test(self) -> None:
@@ -180,6 +182,7 @@ class Recorder(lightning.Callback):
             "valid BLEU": self._latest.get("valid/bleu"),
             "best": self._best.get("bleu"),
         }
+        seconds = self._pace.seconds_per_step(TRAINING)
         left = recipe.epochs * module.updates_per_epoch - place.updates
         epoch = min(place.epoch + (phase == "training"), recipe.epochs)
         name = f"{module.member.name}/seed{module.member.seed}"
@@ -188,11 +191,12 @@ class Recorder(lightning.Callback):
                 place=f"epoch {epoch}/{recipe.epochs} {phase}",
                 step=step,
                 steps=steps,
-                steps_per_second=self._pace.per_second,
-                seconds_left=left / self._pace.per_second if self._pace.per_second else None,
+                steps_per_second=1 / seconds if seconds else 0.0,
+                seconds_left=left * seconds if seconds else None,
                 members=(
                     MemberProgress(name, "diverged" if module.diverged else "running", figures),
                 ),
+                unit="updates",
             )
         )
 
@@ -209,20 +213,3 @@ class Follower(lightning.Callback):
     def on_train_epoch_end(self, *_: Any) -> None:
         if self._module.epoch_ended and not self._module.diverged:
             self._module.end_epoch()
-
-
-class _Pace:
-    """Updates per second, smoothed."""
-
-    def __init__(self) -> None:
-        self._last: tuple[float, int] | None = None
-        self._seconds = 0.0
-        self.per_second = 0.0
-
-    def measure(self, updates: int) -> None:
-        now = time.monotonic()
-        if self._last is not None and updates > self._last[1]:
-            sample = (now - self._last[0]) / (updates - self._last[1])
-            self._seconds += 0.1 * (sample - self._seconds) if self._seconds else sample
-            self.per_second = 1 / self._seconds
-        self._last = (now, updates)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nlp.module import Place, TranslationModule
-from shared_optim.checkpoint_files import CheckpointFiles
+from workload.checkpoint_files import CheckpointFiles
 
 
 def capture(module: TranslationModule) -> dict[str, Any]:

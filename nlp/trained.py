@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nlp.config import ConfigError, Recipe
-from nlp.corpus import Corpus, corpus_folder
+from nlp.config import Recipe
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.network import build_model, build_task
+from workload.errors import ConfigError
+from workload.files import TEMPORARY, write_whole
 
 
 @dataclass(frozen=True)
@@ -45,25 +47,22 @@ def save(run: Path, epoch: int, model: nn.Module, recipe: Recipe, corpus: Corpus
         "recipe": asdict(recipe),
         "dictionaries": dictionary_digests(corpus),
     }
-    temporary = path.with_suffix(".temporary")
-    with temporary.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, lambda stream: torch.save(content, stream))
     return path
 
 
 def mark_best(path: Path) -> None:
     """Make `best.pt` these weights."""
-    temporary = path.with_name("best.temporary")
+    temporary = path.with_name(f"best{TEMPORARY}")
     temporary.unlink(missing_ok=True)
     os.link(path, temporary)
     temporary.replace(path.with_name("best.pt"))
 
 
 def keep_last(run: Path, epoch: int, count: int) -> None:
-    """Delete the weights of all but the `count` newest epochs up to `epoch`."""
+    """Delete the weights of all but the `count` newest epochs up to `epoch`, and leftovers."""
+    for path in (run / "weights").glob(f"*{TEMPORARY}"):
+        path.unlink()
     for path in (run / "weights").glob("epoch*.pt"):
         if int(path.stem.removeprefix("epoch")) <= epoch - count:
             path.unlink()

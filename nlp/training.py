@@ -1,28 +1,22 @@
 """Train a model on a prepared corpus: what the suite calls."""
 
-import contextlib
 import gc
-import logging
-import warnings
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import lightning
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from nlp.config import Machine, Member, Recipe, check_devices
-from nlp.corpus import Corpus, corpus_folder
+from nlp.config import Machine, Recipe, check_devices
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.distributed import followers
 from nlp.module import TranslationModule
-from nlp.progress import Progress
 from nlp.recorder import Follower, Recorder
 from nlp.state import resume
-from shared_optim.checkpoint_files import CheckpointFiles
-from shared_optim.member import Outcome, RunLog
+from workload.checkpoint_files import CheckpointFiles
+from workload.member import Member, Outcome, RunLog
+from workload.progress import Progress
+from workload.trainer import chosen_device, fit, prepare_torch
 
 
 def train(
@@ -51,8 +45,7 @@ def train(
         CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
     """
     check_devices(recipe, machine)
-    if machine.threads:
-        torch.set_num_threads(machine.threads)
+    prepare_torch(machine)
     folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
     corpus = Corpus.open(folder)
     outcomes = []
@@ -61,13 +54,6 @@ def train(
         outcomes.append(outcome)
         gc.collect()  # the Trainer and its module hold each other
     return outcomes
-
-
-def chosen_device(machine: Machine) -> torch.device:
-    """`cpu` or `cuda`: what `auto` means on this machine."""
-    if machine.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(machine.device)
 
 
 def _train_one(
@@ -95,8 +81,7 @@ def _follow(
     rank: int, recipe: Recipe, member: Member, corpus: Corpus, machine: Machine, run: Path
 ) -> None:
     """What a process other than the first does: the same updates, nothing written."""
-    if machine.threads:
-        torch.set_num_threads(machine.threads)
+    prepare_torch(machine)
     module = _module(rank, recipe, member, corpus, machine)
     resume(module, CheckpointFiles(run))
     _fit(module, Follower(module), machine)
@@ -116,25 +101,5 @@ def _module(
 
 
 def _fit(module: TranslationModule, callback: lightning.Callback, machine: Machine) -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        # Advice about loaders and workers: fairseq's iterator is the loader.
-        warnings.filterwarnings("ignore", module="lightning")
-        trainer = lightning.Trainer(
-            accelerator="gpu" if module.device.type == "cuda" else "cpu",
-            devices=machine.devices,
-            # rank 0 validates alone while the others wait for its next update
-            strategy=DDPStrategy(timeout=timedelta(hours=6)) if machine.devices > 1 else "auto",
-            # the processes are ours, also inside a SLURM job
-            plugins=[LightningEnvironment()],
-            max_epochs=module.recipe.epochs - module.place.epoch,
-            callbacks=[callback],
-            use_distributed_sampler=False,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        # Raised after the batch in which a SIGTERM came: the recorder has saved and stopped.
-        with contextlib.suppress(SIGTERMException):
-            trainer.fit(module)
+    epochs = module.recipe.epochs - module.place.epoch
+    fit(module, callback, device=module.device, epochs=epochs, processes=machine.devices)

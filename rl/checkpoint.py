@@ -4,7 +4,7 @@
     RUN/checkpoint/<position>.pt     parameters, target, optimizer, counters, actions of the phase
     RUN/replay/<first row>.rows      what the replay was given, in segments (rl/replay_file.py)
 
-The first two are shared_optim/checkpoint_files.py's: whatever the moment of a kill, the pointer
+The first two are workload/checkpoint_files.py's: whatever the moment of a kill, the pointer
 names whole files.
 Emulators cannot be saved; they are seeded per phase, so the actions since its begin lead back.
 """
@@ -20,8 +20,8 @@ from torch import Tensor
 from rl.population import Population
 from rl.progress import PHASES, Position
 from rl.replay_file import ReplayFile
-from shared_optim.checkpoint_files import CheckpointError as CheckpointError
-from shared_optim.checkpoint_files import CheckpointFiles
+from workload.checkpoint_files import CheckpointFiles
+from workload.errors import CheckpointError
 
 
 def position_of(run: Path, *, previous: bool = False) -> Position | None:

@@ -5,14 +5,11 @@ agent, and `Machine` what may differ between machines without changing any resul
 already subject to the machine's arithmetic.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-from shared_optim.member import ConfigError as ConfigError
-from shared_optim.member import Member as Member
-from shared_optim.member import Scheme as Scheme
-from shared_optim.member import check_schedule
+from workload.errors import ConfigError
+from workload.recipe import MachineBase, OptimizerRecipe, require_finite, require_positive
 
 PAPER_GAMES = (
     "BeamRider",
@@ -28,7 +25,7 @@ PAPER_GAMES = (
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(OptimizerRecipe):
     """The training recipe of one population. Steps are agent steps: one per chosen action.
 
     Args:
@@ -37,13 +34,6 @@ class Recipe:
         training_steps: training steps per iteration; the last episode is always finished.
         evaluation_steps: evaluation steps per iteration; likewise. 0 skips evaluation.
         learning_rate: alpha of Adam.
-        beta1: decay rate of the first moment.
-        beta2: decay rate of the second moment.
-        adam_eps: epsilon of Adam.
-        eps_placement: `outside` adds eps to the bias-corrected denominator (torch, optax), `hat`
-            to the uncorrected one (TF1, fairseq).
-        rounding: `once` rounds theta one time per step, `torch` rounds after the decay as well.
-        decay_schedule: `always`, `early:T`, `late:T` or `stuttered:K`; T and K count updates.
         decay_biases: whether biases decay too, as in the paper; False decays kernels only.
         loss: `huber` (delta 1) or `squared` error of the temporal difference, mean over the batch.
         gamma: discount per agent step.
@@ -71,13 +61,6 @@ class Recipe:
     training_steps: int = 250_000
     evaluation_steps: int = 125_000
     learning_rate: float = 2.5e-4
-    beta1: float = 0.9
-    beta2: float = 0.999
-    adam_eps: float = 1e-8
-    eps_placement: Literal["outside", "hat"] = "outside"
-    rounding: Literal["once", "torch"] = "once"
-    decay_schedule: str = "always"
-    decay_biases: bool = True
     loss: Literal["huber", "squared"] = "huber"
     gamma: float = 0.99
     n_step: int = 1
@@ -94,19 +77,14 @@ class Recipe:
     max_episode_steps: int = 27_000
     replay_capacity: int = 1_000_000
     padding: Literal["same", "valid"] = "same"
-    precision: Literal["float32", "bf16"] = "float32"
     log_every: int = 25_000
 
     def __post_init__(self) -> None:
-        for key in _POSITIVE:
-            if not getattr(self, key) > 0:
-                raise ConfigError(f"{key}: {getattr(self, key)} is not above 0")
+        super().__post_init__()
+        require_positive(self, *_POSITIVE)
         for key in _FRACTIONS:
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigError(f"{key}: {getattr(self, key)} is not between 0 and 1")
-        for key in ("beta1", "beta2"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ConfigError(f"{key}: {getattr(self, key)} is not from 0 to below 1")
         if self.max_episode_steps * self.frame_skip >= 2**31:
             raise ConfigError(
                 f"max_episode_steps: {self.max_episode_steps} times frame_skip, "
@@ -124,10 +102,7 @@ class Recipe:
             )
         if self.warm_up <= self.n_step:
             raise ConfigError(f"warm_up: {self.warm_up} is not above n_step, {self.n_step}")
-        for key in ("evaluation_steps", "adam_eps"):
-            value = getattr(self, key)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{key}: {value} is not a finite number >= 0")
+        require_finite(self, "evaluation_steps")
         if self.replay_capacity < self.warm_up:
             raise ConfigError(
                 f"replay_capacity: {self.replay_capacity:,} is below warm_up, {self.warm_up:,}: "
@@ -138,13 +113,11 @@ class Recipe:
                 f"replay_capacity: {self.replay_capacity} is below n_step + 4, "
                 f"{self.n_step + 4}: no state would fit"
             )
-        check_schedule(self.decay_schedule)
 
 
 _POSITIVE = (
     "iterations",
     "training_steps",
-    "learning_rate",
     "n_step",
     "batch_size",
     "update_every",
@@ -160,21 +133,14 @@ _MULTIPLES = ("warm_up", "log_every")
 
 
 @dataclass(frozen=True)
-class Machine:
+class Machine(MachineBase):
     """Where and how a population runs; no part of a run's identity.
 
     Args:
-        device: `auto` (cuda when there is one), `cpu` or `cuda`.
-        threads: CPU threads for arithmetic; 0 leaves torch's choice.
         checkpoint_every: training steps between checkpoints within a phase.
+        keep_replay: whether a finished run keeps its replay on the disk, so that the same command
+            with more --iterations goes on where it ended.
     """
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 0
     checkpoint_every: int = 25_000
-
-    def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise ConfigError(f"threads: {self.threads} is negative; 0 leaves torch's choice")
-        if self.checkpoint_every <= 0:
-            raise ConfigError(f"checkpoint_every: {self.checkpoint_every} is not above 0")
+    keep_replay: bool = False

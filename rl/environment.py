@@ -14,8 +14,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from rl.config import ConfigError, Recipe
+from rl.config import Recipe
 from rl.memory import FRAME
+from workload.errors import ConfigError
 
 SEED_LIMIT = 2**31
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rl.config import Member, Recipe
+from rl.config import Recipe
 from rl.draws import Purpose, Uniforms, environment_seed
 from rl.environment import Environments
 from rl.exploration import annealed_epsilon, epsilon_greedy
@@ -21,6 +21,8 @@ from rl.replay import Replay
 from rl.scores import Scores, Window, summary
 from rl.update import update
 from shared_optim import StepReport, WeightDecayAdam, lambdas, observe_step
+from workload.member import Member
+from workload.optimizer import build_optimizer
 
 
 class Population:
@@ -280,23 +282,12 @@ def _optimizer(
     parameters: dict[str, nn.Parameter], recipe: Recipe, members: Sequence[Member]
 ) -> WeightDecayAdam:
     """One optimizer for all members, each with the lambda of its own scheme."""
-    decays = [lambdas(member.scheme, member.weight_decay) for member in members]
-    own = {key: [decay[key] for decay in decays] for key in decays[0]}
-    none = {key: [0.0] * len(members) for key in own}
     decaying = [item for item in parameters.items() if _decays(item[0], recipe)]
     exempt = [item for item in parameters.items() if not _decays(item[0], recipe)]
-    groups: list[dict[str, Any]] = [{"params": decaying, **own}]
+    groups: list[dict[str, Any]] = [{"params": decaying}]
     if exempt:
-        groups.append({"params": exempt, **none})
-    return WeightDecayAdam(
-        groups,
-        lr=recipe.learning_rate,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.adam_eps,
-        schedule=recipe.decay_schedule,
-        eps_placement=recipe.eps_placement,
-        rounding=recipe.rounding,
-    )
+        groups.append({"params": exempt, **lambdas("none", 0.0)})
+    return build_optimizer(recipe, members, groups)
 
 
 def _decays(name: str, recipe: Recipe) -> bool:

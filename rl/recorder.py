@@ -1,6 +1,5 @@
 """After each chunk: hand out rows and progress, save checkpoints, and stop when asked to."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -10,9 +9,13 @@ import numpy as np
 from rl.checkpoint import Checkpoint, restore
 from rl.module import DQNModule
 from rl.population import Population
-from rl.progress import PHASES, TRAINING, MemberProgress, Position, Progress
-from shared_optim.checkpoint_files import CheckpointFiles
-from shared_optim.member import Outcome, RunLog
+from rl.progress import EVALUATION, PHASES, TRAINING, Position
+from workload.checkpoint_files import CheckpointFiles
+from workload.member import Outcome, RunLog
+from workload.progress import MemberProgress, Pace, Progress
+
+WARM_UP = "warm-up"
+SMOOTHING = 0.3
 
 
 class Recorder(lightning.Callback):
@@ -40,7 +43,7 @@ class Recorder(lightning.Callback):
         self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
         self._latest: list[dict[str, Any]] = [{} for _ in logs]
         self._saved = population.position
-        self._pace = _Pace(population)
+        self._pace = Pace(SMOOTHING)
 
     def resume(self, *, previous: bool) -> None:
         """Put the population where its checkpoints stand, if there are any.
@@ -71,7 +74,6 @@ class Recorder(lightning.Callback):
             position, actions, lambda done: self._report("resuming", done, len(actions))
         )
         self._saved = population.position
-        self._pace = _Pace(population)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any
@@ -91,7 +93,7 @@ class Recorder(lightning.Callback):
         phase = PHASES[position.phase]
         recipe = population.recipe
         steps = recipe.training_steps if position.phase == TRAINING else recipe.evaluation_steps
-        self._pace.measure()
+        self._measure()
         if not population.finished:
             self._report(phase, position.tick, steps)
         trainer.should_stop = stopping or population.finished
@@ -122,9 +124,13 @@ class Recorder(lightning.Callback):
             checkpoint.publish(entry)
         self._saved = self._population.position
 
-    def _report(
-        self, phase: Literal["training", "evaluation", "resuming"], step: int, steps: int
-    ) -> None:
+    def _measure(self) -> None:
+        position = self._population.position
+        warm_up = position.phase == TRAINING and not self._population.updates.any()
+        # a warm-up tells nothing of what comes
+        self._pace.measure(WARM_UP if warm_up else position.phase, position.tick)
+
+    def _report(self, phase: str, step: int, steps: int) -> None:
         population = self._population
         epsilon = population.epsilon
         members = []
@@ -137,63 +143,42 @@ class Recorder(lightning.Callback):
                 status = "diverged"
             elif population.through[k]:
                 status = "waiting"
-            members.append(
-                MemberProgress(
-                    name=f"{member.name}/seed{member.seed}",
-                    epsilon=float(epsilon[k]),
-                    loss=means["loss"],
-                    mean_q=means["mean_q"],
-                    score=population.scores.last[k],
-                    status=status,
-                )
-            )
+            figures = {
+                "loss": means["loss"],
+                "score": population.scores.last[k],
+                "epsilon": float(epsilon[k]),
+                "mean Q": means["mean_q"],
+            }
+            members.append(MemberProgress(f"{member.name}/seed{member.seed}", status, figures))
+        iterations = population.recipe.iterations
+        iteration = min(population.position.iteration + 1, iterations)
         self._progress(
             Progress(
-                iteration=min(population.position.iteration, population.recipe.iterations - 1),
-                iterations=population.recipe.iterations,
-                phase=phase,
+                place=f"iteration {iteration}/{iterations} {phase}",
                 step=step,
                 steps=steps,
-                steps_per_second=self._pace.steps_per_second,
-                seconds_left=self._pace.seconds_left(),
+                steps_per_second=self._steps_per_second(),
+                seconds_left=self._seconds_left(),
                 members=tuple(members),
+                unit="steps",
             )
         )
 
+    def _steps_per_second(self) -> float:
+        """Of all members together, in the present phase or else in the warm-up before it."""
+        population = self._population
+        for phase in (population.position.phase, WARM_UP):
+            if seconds := self._pace.seconds_per_step(phase):
+                return int(np.sum(population.active)) / seconds
+        return 0.0
 
-class _Pace:
-    """Agent steps per second, all members together, and the time left at the present pace."""
-
-    def __init__(self, population: Population) -> None:
-        self._population = population
-        self._last = (time.monotonic(), population.position)
-        self._seconds_per_tick: dict[int, float] = {}
-        self.steps_per_second = 0.0
-
-    def measure(self) -> None:
-        """Take the time since the last call, unless a phase has ended in between."""
-        now, position = time.monotonic(), self._population.position
-        before, since = self._last
-        self._last = (now, position)
-        ticks = position.tick - since.tick
-        if position[:2] != since[:2] or ticks <= 0:
-            return
-        sample = (now - before) / ticks
-        active = int(np.sum(self._population.active))
-        if position.phase == TRAINING and not self._population.updates.any():
-            self.steps_per_second = active / sample  # a warm-up tells nothing of what comes
-            return
-        smooth = self._seconds_per_tick.get(position.phase, sample)
-        smooth += 0.3 * (sample - smooth)
-        self._seconds_per_tick[position.phase] = smooth
-        self.steps_per_second = active / smooth
-
-    def seconds_left(self) -> float | None:
+    def _seconds_left(self) -> float | None:
         """None until there is a measurement; an unmeasured phase counts like the measured one."""
-        if not self._seconds_per_tick:
-            return None
         recipe, position = self._population.recipe, self._population.position
-        any_pace = next(iter(self._seconds_per_tick.values()))
+        measured = [self._pace.seconds_per_step(phase) for phase in (TRAINING, EVALUATION)]
+        known = [seconds for seconds in measured if seconds is not None]
+        if not known:
+            return None
         total = 0.0
         for phase, steps in enumerate((recipe.training_steps, recipe.evaluation_steps)):
             ticks = (recipe.iterations - position.iteration) * steps
@@ -201,5 +186,6 @@ class _Pace:
                 ticks -= steps
             elif phase == position.phase:
                 ticks -= min(position.tick, steps)
-            total += max(ticks, 0) * self._seconds_per_tick.get(phase, any_pace)
+            seconds = measured[phase]
+            total += max(ticks, 0) * (known[0] if seconds is None else seconds)
         return total

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from shared_optim.member import Scheme
 from shared_optim.schedules import parse_schedule
+from shared_optim.schemes import Scheme
 
 LAMBDAS = ("l2", "decoupled", "separated")
 PER_MEMBER = (*LAMBDAS, "schedule")

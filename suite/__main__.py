@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
 
-from suite.errors import UserError
-from suite.output import silence
-from suite.wording import unknown
+from suite.registry import load, names
+from workload.contract import Command
+from workload.errors import UserError
+from workload.output import silence
+from workload.wording import unknown
 
 COMMANDS = {
-    "run": ("suite.run", "train: `run rl --help` lists every option"),
+    "run": ("suite.run", "train: `run WORKLOAD --help` lists every option"),
     "batch": (
         "suite.batch.command",
         "train a grid of runs, several at once; `status` says how it stands",
@@ -23,14 +25,11 @@ COMMANDS = {
         "suite.report.command",
         "tables and figures of finished and running runs, as in the paper",
     ),
-    "prepare": ("suite.prepare", "make a corpus ready for `run nlp`: download, tokens, subwords"),
     "plot": (
         "suite.plot",
         "draw learning curves and the inside of the optimizer, several runs in one",
     ),
     "table": ("suite.table", "print score, weight norm, median m/w and drowned fraction of runs"),
-    "translate": ("suite.translate", "translate text with the model of a translation run"),
-    "watch": ("suite.watch", "film a trained agent playing an episode"),
     "doctor": ("suite.doctor", "say what this machine has and what is missing"),
 }
 
@@ -42,8 +41,8 @@ What weight decay does inside an adaptive optimizer: train, look inside, compare
 commands:
 {commands}
 
-`{name} COMMAND --help` says more, `{name} --version` which this is. A first run:
-  {name} run rl --game Pong --scheme separated --weight-decay 1e-4 --seed 0
+`{name} COMMAND --help` says more, `{name} --version` which this is. First runs:
+{examples}
 """
 
 
@@ -54,22 +53,17 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        width = max(map(len, COMMANDS)) + 2
-        lines = (f"  {command:<{width}}{text}" for command, (_, text) in COMMANDS.items())
-        print(HELP.format(name=name, commands="\n".join(lines)), end="")
+        print(_help(name), end="")
         return 0
     if arguments[0] == "--version":
         print(f"wdbench {metadata.version('wdbench')}")
         return 0
     try:
         command, *rest = arguments
-        if command not in COMMANDS:
-            raise UserError(unknown("command", command, COMMANDS))
-        run: Callable[[list[str], str], int] = import_module(COMMANDS[command][0]).main
-        return run(rest, f"{name} {command}")
+        return _run(command, rest, f"{name} {command}")
     except UserError as error:
         print(f"wdbench: error: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -84,20 +78,45 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
         return 1
 
 
+def _help(name: str) -> str:
+    texts = {command: text for command, (_, text) in COMMANDS.items()}
+    texts |= {command.name: command.text for command in _contributed().values()}
+    width = max(map(len, texts)) + 2
+    lines = "\n".join(f"  {command:<{width}}{text}" for command, text in texts.items())
+    examples = "\n".join(f"  {name} run {each} {load(each).EXAMPLE}" for each in names())
+    return HELP.format(name=name, commands=lines, examples=examples)
+
+
+def _run(command: str, arguments: list[str], prog: str) -> int:
+    if command in COMMANDS:
+        run: Callable[[list[str], str], int] = import_module(COMMANDS[command][0]).main
+        return run(arguments, prog)
+    contributed = _contributed()
+    if command not in contributed:
+        raise UserError(unknown("command", command, (*COMMANDS, *contributed)))
+    from suite.arguments import Parser
+
+    own = contributed[command]
+    return own.main(Parser(prog, own.description), arguments)
+
+
+def _contributed() -> dict[str, Command]:
+    """The workloads' own commands by name."""
+    return {command.name: command for name in names() for command in load(name).COMMANDS}
+
+
 def lightning(argv: Sequence[str] | None = None) -> int:
     """The command `lightning`: the suite's workloads here, everything else to its owner.
 
     Lightning 2.5.1 dropped its own script and lightning-sdk installs another of the same name.
-    `run rl` is ours, `run model` is Fabric's launcher, the rest goes to the other `lightning`
-    where one is installed.
+    `run` of a workload is ours, `run model` is Fabric's launcher, the rest goes to the other
+    `lightning` where one is installed.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:2] == ["run", "model"]:
         return _fabric(arguments[2:])
-    from suite.workloads import NAMES
-
     other = other_lightning()
-    ours = len(arguments) > 1 and arguments[0] == "run" and arguments[1] in (*NAMES, "batch")
+    ours = len(arguments) > 1 and arguments[0] == "run" and arguments[1] in (*names(), "batch")
     if ours or other is None:
         return main(arguments, name="lightning")
     sys.argv = ["lightning", *arguments]

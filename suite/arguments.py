@@ -3,7 +3,7 @@
 import argparse
 from typing import NoReturn
 
-from suite.errors import UserError
+from workload.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.errors import UserError
-from suite.progress import Progress
-from suite.run_directory import Run, read_json, write_json
+from suite.run_directory import Run
+from workload.errors import UserError
+from workload.files import read_json, write_json
+from workload.progress import Progress
 
 FILE = "progress.json"
 EVERY = 5.0

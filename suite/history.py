@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from suite.errors import UserError
-from suite.output import warn
 from suite.run_directory import Run
 from suite.run_log import EVALUATIONS, METRICS, read_rows
+from workload.errors import UserError
+from workload.output import warn
 
 Row = dict[str, Any]
 

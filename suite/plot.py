@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite.arguments import Parser
-from suite.errors import UserError
 from suite.history import History, by_workload, last, read_histories
 from suite.panels import Style, alone, bands, curve, frame
 from suite.run_directory import Run
 from suite.shown import find_runs, groups, labels
+from workload.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-    from suite.workloads import Panel
+from workload.contract import Panel
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 SCHEME_COLOURS = {

@@ -3,51 +3,17 @@
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
-from suite.output import say
-from suite.wording import duration
+from workload.output import say
+from workload.progress import MemberProgress, Progress
+from workload.wording import duration
 
 LINE_EVERY = 10.0  # seconds between plain lines
 PICTURE_EVERY = 0.25  # seconds between pictures on a terminal
 NAMED = 2  # members that a plain line shows one by one; of more it shows medians
 NAMED_FIGURES, MEDIAN_FIGURES = 3, 2  # of each, the first ones
-
-
-class MemberProgress(Protocol):
-    """What there is to show of one member.
-
-    `status` is `diverged` or anything else; `figures` go from the most important on, None where
-    there is nothing yet.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def figures(self) -> Mapping[str, float | None]: ...
-
-
-class Progress(Protocol):
-    """Where a training stands: `place` in words, `step` of `steps` within it."""
-
-    @property
-    def place(self) -> str: ...
-    @property
-    def step(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def steps_per_second(self) -> float: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def seconds_left(self) -> float | None: ...
-    @property
-    def members(self) -> Sequence[MemberProgress]: ...
 
 
 Show = Callable[[Progress], None]

@@ -9,17 +9,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from suite.registry import load, names
+
 SOURCE = Path(__file__).resolve().parent.parent
 PACKAGES = (
     "torch",
     "lightning",
     "numpy",
-    "gymnasium",
-    "ale-py",
-    "fairseq-fixed",
-    "sacrebleu",
-    "sacremoses",
-    "subword-nmt",
     "jsonargparse",
     "tensorboard",
     "matplotlib",
@@ -67,7 +63,8 @@ def _git(*arguments: str) -> str | None:
 def versions() -> dict[str, str | None]:
     """Installed versions; None for what is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in ("wdbench", *PACKAGES):
+    of_workloads = (package for name in names() for package in load(name).PACKAGES)
+    for package in dict.fromkeys(("wdbench", *PACKAGES, *of_workloads)):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -4,16 +4,16 @@ import hashlib
 import sys
 from collections.abc import Sequence
 
-from suite import resources
 from suite.config.request import as_yaml, read_request
-from suite.errors import UserError
-from suite.output import say
 from suite.progress import display
+from suite.registry import Workload, load, names
 from suite.run_directory import Run, locked
 from suite.stop import stop_on_signals
 from suite.training import Job, Pair, train
-from suite.wording import duration
-from suite.workloads import NAMES, Workload, load
+from workload import resources
+from workload.errors import UserError
+from workload.output import say
+from workload.wording import duration
 
 USAGE = """\
 usage: {prog} {{{names}}} ...
@@ -21,12 +21,14 @@ usage: {prog} {{{names}}} ...
 {workloads}
   batch  The same as `wdbench batch`: a grid of runs.
 
-`{prog} rl --help` and `{prog} nlp --help` list the options."""
+{lists} list the options."""
 
 
 def main(argv: list[str], prog: str) -> int:
     if not argv or argv[0] in ("-h", "--help"):
-        print(USAGE.format(prog=prog, names=",".join((*NAMES, "batch")), workloads=_titles()))
+        lists = " and ".join(f"`{prog} {name} --help`" for name in names())
+        listed = ",".join((*names(), "batch"))
+        print(USAGE.format(prog=prog, names=listed, workloads=_titles(), lists=lists))
         return 0
     if argv[0] == "batch":
         from suite.batch.command import main as batch
@@ -45,8 +47,9 @@ def main(argv: list[str], prog: str) -> int:
     waiting: list[Pair] = []
     for member, run in pairs:
         if done := run.done():
-            say(f"{run.path} is already {done['status']}")
-            workload.discard(run.path)  # a kill may have come between the two
+            say(f"{run.path} is already {done['status']}{_longer(workload, run)}")
+            finished = done["status"] == "finished"  # a kill may have come between the two
+            workload.clean_up(run.path, request.job.machine, finished=finished)
         else:
             waiting.append((member, run))
     code = _train(request.job, waiting, [*sys.argv[:1], "run", *argv]) if waiting else 0
@@ -55,13 +58,20 @@ def main(argv: list[str], prog: str) -> int:
     return code
 
 
+def _longer(workload: Workload, run: Run) -> str:
+    """How long a finished run is, where that is more than is asked for."""
+    length = run.length_on_disk()
+    asked = run.config["recipe"][workload.LENGTH]
+    return f", with {workload.LENGTH} {length}" if length and length > asked else ""
+
+
 def _titles() -> str:
-    return "\n".join(f"  {name:<7}{load(name).TITLE}" for name in NAMES)
+    return "\n".join(f"  {name:<7}{load(name).TITLE}" for name in names())
 
 
 def described(workload: Workload, job: Job, runs: Sequence[Run]) -> str:
     """The resolved configuration as YAML; what it takes and where it goes as comments."""
-    comments = [workload.needs(job.recipe, len(runs))]
+    comments = [workload.memory_summary(job.recipe, len(runs))]
     if seconds := workload.core_seconds(job.recipe, job.machine):
         comments.append(f"roughly {duration(len(runs) * seconds)} of one processor core")
     comments += [f"run: {run.path}" for run in runs]

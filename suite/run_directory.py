@@ -1,121 +1,75 @@
 """The directory of one run: its identity, its lock and its whole-file records.
 
-runs/rl/Pong/separated-1e-4/seed0-30688e4f/
+RUNS/WORKLOAD/SUBJECT/separated-1e-4/seed0-30688e4f/
     config.json     first file written: everything that decides the result
     meta.json       per session: revision, versions, hardware, command, start, end
     lock            held while a process trains, and says which
     progress.json   how far it is; there only while it trains, see suite/heartbeat.py
     metrics.jsonl eval.jsonl events.out.tfevents.run    append-only, see suite/run_log.py
-    checkpoint/     the workload's
-    replay/         the workload's, deleted once the run is done (RL)
-    weights/ test.*    the workload's: trained weights, translations (translation)
+    checkpoint/     the workload's, as is all else that is not named here
     failed.json     the last error; gone when the next session begins
     done.json       status and final figures; from here on nothing is trained
     plot.png        drawn from the logs, at the end of training or by `wdbench plot`
 """
 
-import fcntl
-import hashlib
-import json
-import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from shared_optim.member import Member
-from suite.errors import UserError
-from suite.workloads import Workload, load
-
-FORMAT = 1
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace a whole file: temporary file, fsync, rename. A crash leaves the old or the new."""
-    text = json.dumps(finite(value), indent=2, allow_nan=False)
-    temporary = path.with_name(f"{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def finite(value: Any) -> Any:
-    """The value with None for every number that JSON does not have: nan and infinities."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: finite(part) for key, part in value.items()}
-        case list() | tuple():
-            return [finite(part) for part in value]
-        case _:
-            return value
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a file; None where there is no file. UserError where it holds no object."""
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} is damaged: it holds no JSON object")
-    return value
+from suite.registry import Workload, load
+from workload.errors import UserError
+from workload.files import LockedError, lock, read_json, write_json
+from workload.identity import Config, completed, config_of, digest, identity, read_config, same_run
+from workload.member import Member
 
 
 class Run:
-    """One member's run directory. Making the object touches nothing on disk."""
+    """One member's run directory. Making the object changes nothing on disk.
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
-        self.path = path
-        self.config = config
+    Attributes:
+        path: the directory.
+        config: what is asked for; on disk the keys that are no part of the identity may differ.
+        shorter: a finished run of the same identity that cannot be made as long as is asked for.
+    """
+
+    def __init__(self, path: Path, config: Config, shorter: Path | None = None) -> None:
+        self.path, self.config, self.shorter = path, config, shorter
 
     @classmethod
     def of(cls, workload: Workload, recipe: Any, member: Member, runs: Path) -> "Run":
-        """The run of a member. The same recipe and member always give the same directory."""
-        own = {"scheme": member.scheme, "weight_decay": member.weight_decay, "seed": member.seed}
-        config = {
-            "format": FORMAT,
-            "workload": workload.NAME,
-            "recipe": workload.identity(recipe),
-            "member": own,
-        }
-        digest = hashlib.sha256(canonical(config).encode()).hexdigest()[:8]
+        """The run of a member: the directory that holds it, or where it will be made.
+
+        A directory is found by its config.json, whatever its name: one that an earlier version
+        made is gone on with. Of several, the one whose whole configuration is what is asked for
+        comes first. A finished run that would have to be longer and has kept nothing to go on
+        from stays as it is; the longer one then gets a directory of its own.
+        """
+        config = config_of(workload, recipe, member)
         folder = runs / workload.NAME / workload.subject(recipe) / member.name
-        return cls(folder / f"seed{member.seed}-{digest}", config)
+        own = identity(workload, config)
+        usual = folder / f"seed{member.seed}-{digest(own)}"
+        on_disk = {usual: _config(usual)}
+        if on_disk[usual] != config:
+            on_disk |= {path: _config(path) for path in sorted(folder.glob(f"seed{member.seed}-*"))}
+        found = [path for path, held in on_disk.items() if same_run(workload, config, held)]
+        shorter = None
+        for path in sorted(found, key=lambda path: on_disk[path] != config):
+            run = cls(path, config)
+            if not run.spent():
+                return run
+            shorter = path
+        if shorter is None:
+            return cls(usual, config)
+        longer = digest({**own, workload.LENGTH: config["recipe"][workload.LENGTH]})
+        return cls(folder / f"seed{member.seed}-{longer}", config, shorter)
 
     @classmethod
     def at(cls, path: Path) -> "Run":
         """A run that is already on disk. UserError where there is none."""
-        config = read_json(path / "config.json")
-        if config is None:
-            raise UserError(f"{path} is no run directory: it has no config.json")
-        if config.get("format") != FORMAT:
-            raise UserError(
-                f"{path} has format {config.get('format')}; this version reads {FORMAT}"
-            )
-        for key in ("recipe", "member"):
-            if not isinstance(config.get(key), dict):
-                raise UserError(f"{path / 'config.json'} is damaged: it has no {key}")
+        config = read_config(path)
+        with suppress(UserError):  # of a workload that is not installed
+            config = completed(load(str(config.get("workload"))), config)
         return cls(path, config)
 
     @property
@@ -132,7 +86,33 @@ class Run:
             )
 
     def done(self) -> dict[str, Any] | None:
-        """The final record, `{"status": ..., "figures": {...}}`; None while unfinished."""
+        """The final record, `{"status": ..., "figures": {...}}`; None while unfinished, and where
+        a run has finished that is shorter than what is asked for."""
+        return None if self.ended_short() else self._final()
+
+    def ended_short(self) -> bool:
+        """Whether the run has finished, and is shorter than what is asked for."""
+        record = self._final()
+        if record is None or record.get("status") != "finished":
+            return False
+        length = self.length_on_disk()
+        return length is not None and length < self.config["recipe"][self.workload.LENGTH]
+
+    def spent(self) -> bool:
+        """Whether the run has ended short and has kept nothing to go on from."""
+        with suppress(UserError):  # a damaged record is told where the run is trained or shown
+            return self.ended_short() and not self.workload.can_go_on(self.path)
+        return False
+
+    def length_on_disk(self) -> int | None:
+        """How long the run was last asked to be; None where nothing tells."""
+        workload, held = self.workload, _config(self.path)
+        if not isinstance(held.get("recipe"), dict):
+            return None
+        length = completed(workload, held)["recipe"].get(workload.LENGTH)
+        return length if isinstance(length, int) else None
+
+    def _final(self) -> dict[str, Any] | None:
         return read_json(self.path / "done.json")
 
     def failure(self) -> str | None:
@@ -153,12 +133,32 @@ class Run:
         if not self.described():
             write_json(self.path / "config.json", self.config)
 
+    def take_up(self) -> None:
+        """Have on disk what is asked for now: the lock is held, and training begins or goes on.
+
+        Of a finished run that is made longer the final record goes first: whatever the moment of
+        a kill, none says finished of the longer one.
+        """
+        if self.ended_short():
+            (self.path / "done.json").unlink()
+        if _config(self.path) != self.config:
+            write_json(self.path / "config.json", self.config)
+
     def described(self) -> bool:
         """Whether the directory has its config.json. UserError where that is another run's."""
         existing = read_json(self.path / "config.json")
-        if existing not in (None, self.config):
+        if existing not in (None, self.config) and not same_run(
+            self.workload, self.config, existing or {}
+        ):
             raise UserError(f"{self.path / 'config.json'} describes another run; move it away")
         return existing is not None
+
+
+def _config(path: Path) -> Config:
+    """What is in a directory's config.json; empty where that is missing or damaged."""
+    with suppress(UserError):
+        return read_json(path / "config.json") or {}
+    return {}
 
 
 class HeldError(UserError):
@@ -197,17 +197,11 @@ def locked_if_free(runs: Sequence[Run]) -> Iterator[list[Run]]:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    with (path / "lock").open("a+") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
+            stack.enter_context(lock(path / "lock"))
+        except LockedError as error:
             raise HeldError(
-                f"{path} is being trained by {holder}; wait for it or stop it first"
+                f"{path} is being trained by {error.holder}; wait for it or stop it first"
             ) from None
-        file.seek(0)
-        file.truncate()
-        file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
-        file.flush()
         yield

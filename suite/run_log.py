@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from suite.errors import UserError
-from suite.run_directory import finite
+from workload.errors import UserError
+from workload.files import finite
 
 METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfevents.run"
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suite.errors import UserError
-from suite.output import warn
 from suite.run_directory import Run
+from workload.errors import UserError
+from workload.output import warn
 
 
 def find_runs(paths: Sequence[Path]) -> list[Run]:

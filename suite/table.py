@@ -9,7 +9,7 @@ from suite.arguments import Parser
 from suite.history import History, by_workload, last, read_histories
 from suite.run_directory import Run
 from suite.shown import differing, find_runs, subject, values
-from suite.workloads import Score
+from workload.contract import Score
 
 SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
 NEARLY_LAMBDA = 0.05  # distance of ln(median |m/w|) from ln(lambda) that counts as equal

@@ -6,18 +6,20 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from shared_optim.member import Member, Outcome
 from suite import heartbeat, provenance
-from suite.errors import UserError, full_disk_explained, out_of_space
-from suite.output import say
 from suite.progress import Show
-from suite.run_directory import Run, read_json, write_json
+from suite.registry import Workload, load
+from suite.run_directory import Run
 from suite.run_log import RunLog
 from suite.stop import StopRequest
-from suite.workloads import Workload, load
+from workload.errors import UserError, full_disk_explained, out_of_space
+from workload.files import read_json, write_json
+from workload.member import Member, Outcome
+from workload.output import say
 
 Pair = tuple[Member, Run]
 Hold = Callable[[Sequence[Run]], AbstractContextManager[Sequence[Run]]]
@@ -44,9 +46,13 @@ class Job:
     from_previous_checkpoint: bool = False
 
     def pairs(self) -> list[Pair]:
-        """Every member with its run directory."""
+        """Every member with its run directory, which is looked for once."""
+        return list(self._pairs)
+
+    @cached_property
+    def _pairs(self) -> tuple[Pair, ...]:
         workload = load(self.workload)
-        return [(m, Run.of(workload, self.recipe, m, self.runs)) for m in self.members]
+        return tuple((m, Run.of(workload, self.recipe, m, self.runs)) for m in self.members)
 
     def of(self, pairs: Sequence[Pair]) -> "Job":
         """The same of these members alone."""
@@ -93,8 +99,8 @@ def train(
         if not (held or new):
             return 0
         workload.check(job.recipe, job.machine, [run.path for run in (*held, *new)])
-        say(workload.needs(job.recipe, len(held) + len(new)))
-        workload.provide(job.recipe, job.machine)
+        say(workload.memory_summary(job.recipe, len(held) + len(new)))
+        workload.prepare_data(job.recipe, job.machine)
         code = _train_groups(job, _among(waiting, held), argv, stop, display)
         if code == 0 and new:
             with hold(new) as held_new:
@@ -128,15 +134,43 @@ def _equal_positions(job: Job, waiting: list[Pair]) -> list[list[Pair]]:
     for member, run in waiting:
         if run.done():  # by another process, before this one had the lock
             continue
-        position = workload.position(run.path, previous=job.from_previous_checkpoint)
+        position = workload.checkpoint_position(run.path, previous=job.from_previous_checkpoint)
+        _check_length(workload, run, position)
         key = position if workload.TOGETHER else run.path
         groups.setdefault(key, []).append((member, run))
         if position is None:
             starts.add(run.path)
     for group in groups.values():
         for _, run in group:
-            say(f"{run.path} {'starts' if run.path in starts else 'resumes'}")
+            say(f"{run.path} {_beginning(workload, run, starts=run.path in starts)}")
     return list(groups.values())
+
+
+def _beginning(workload: Workload, run: Run, *, starts: bool) -> str:
+    if starts and run.shorter:
+        return (
+            f"starts anew: {run.shorter} has fewer {workload.LENGTH} and has kept nothing to go "
+            "on from"
+        )
+    if run.ended_short():
+        return f"goes on from {workload.LENGTH} {run.length_on_disk()}"
+    return "starts" if starts else "resumes"
+
+
+def _check_length(workload: Workload, run: Run, position: tuple[int, ...] | None) -> None:
+    """Raise UserError where a run is past the length that is asked for, or was left by another
+    process with nothing to go on from."""
+    if run.spent():
+        raise UserError(
+            f"{run.path} has ended meanwhile, with {workload.LENGTH} {run.length_on_disk()}; give "
+            "the same command again"
+        )
+    begun = workload.rounds_begun(position) if position else 0
+    if begun > run.config["recipe"][workload.LENGTH]:
+        raise UserError(
+            f"{workload.LENGTH}: {run.path} stands in {workload.ROUND} {begun} already; choose "
+            f"--{workload.LENGTH} {begun} or more"
+        )
 
 
 def _train_group(
@@ -151,7 +185,7 @@ def _train_group(
         try:
             for run, outcome in zip(runs, _outcomes(job, group, stop, display), strict=True):
                 if run.described():
-                    _record_outcome(workload, run, outcome)
+                    _record_outcome(workload, run, outcome, job.machine)
         except (KeyboardInterrupt, SystemExit):
             pass  # a second Ctrl-C; Lightning turns it into SystemExit
         except Exception as error:
@@ -192,7 +226,7 @@ def _outcomes(
         )
 
 
-def _record_outcome(workload: Workload, run: Run, outcome: Outcome) -> None:
+def _record_outcome(workload: Workload, run: Run, outcome: Outcome, machine: Any) -> None:
     if outcome.status == "interrupted":
         return
     record = {
@@ -201,7 +235,7 @@ def _record_outcome(workload: Workload, run: Run, outcome: Outcome) -> None:
         "figures": dict(outcome.figures),
     }
     write_json(run.path / "done.json", record)
-    workload.discard(run.path)
+    workload.clean_up(run.path, machine, finished=outcome.status == "finished")
 
 
 def record_failure(runs: Sequence[Run], error: BaseException) -> None:
@@ -225,6 +259,7 @@ def _session(runs: Sequence[Run], argv: list[str]) -> Iterator[None]:
     """A record in every run's `meta.json` from begin to end, with the error of one that failed."""
     session = provenance.session(argv)
     for run in runs:
+        run.take_up()
         (run.path / "failed.json").unlink(missing_ok=True)
         meta = read_json(run.path / "meta.json") or {"sessions": []}
         write_json(run.path / "meta.json", {"sessions": [*meta["sessions"], session]})

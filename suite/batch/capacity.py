@@ -4,10 +4,10 @@ import math
 import os
 from dataclasses import dataclass
 
-from suite import resources
-from suite.errors import UserError
-from suite.resources import Room
-from suite.wording import amount, counted
+from workload import resources
+from workload.errors import UserError
+from workload.resources import Room
+from workload.wording import amount, counted
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from suite import resources
 from suite.arguments import Parser
 from suite.batch import overview, pool
 from suite.batch.capacity import Capacity, Demand, this_machine
@@ -17,12 +16,13 @@ from suite.batch.grid import Grid, GridRun, read_grid
 from suite.batch.packing import pack, roomy
 from suite.batch.pool import InProcess, Pool, RayPool
 from suite.batch.states import State, state_of
-from suite.errors import UserError, full_disk_explained
-from suite.output import say
+from suite.registry import load
 from suite.stop import stop_on_signals
 from suite.training import Job
-from suite.wording import counted
-from suite.workloads import load
+from workload import resources
+from workload.errors import UserError, full_disk_explained
+from workload.output import say
+from workload.wording import counted
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -124,7 +124,7 @@ def _train(
                 paths = [run.path for _, run in job.pairs()]
                 load(job.workload).check(job.recipe, job.machine, paths)
         for job in jobs:
-            load(job.workload).provide(job.recipe, job.machine)
+            load(job.workload).prepare_data(job.recipe, job.machine)
         tick = stack.enter_context(display(grid, room.jobs))
         workers: Pool
         if cluster is None and room.jobs == 1:
@@ -137,10 +137,10 @@ def _train(
 
 
 def _check_devices(jobs: Sequence[Job], room: Capacity) -> None:
-    """Raise UserError where a translation is to train on more devices than a job is given."""
+    """Raise UserError where a run is to train on more devices than a job is given."""
     flag, kind, given = ("gpus", "GPU", room.gpus) if room.gpus else ("cpus", "core", room.cpus)
     for job in jobs:
-        devices = getattr(job.machine, "devices", 1)
+        devices = job.machine.processes
         if devices > max(given, 1):
             raise UserError(
                 f"devices: {devices} processes of a run need {devices} {kind}s, but a job has "
@@ -153,7 +153,8 @@ def _conclude(grid: Grid, code: int) -> int:
     states = [state_of(run) for run in grid.runs]
     for run, state in zip(grid.runs, states, strict=True):
         if state.status in ("done", "diverged"):
-            run.workload.discard(run.run.path)  # a kill may have come between the two
+            finished = state.status == "done"  # a kill may have come between the two
+            run.workload.clean_up(run.run.path, run.machine, finished=finished)
     say(overview.described(grid, states))
     if code:
         say("Stopped. The same command goes on where the last checkpoints stand.")

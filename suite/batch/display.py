@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from suite.batch import overview
 from suite.batch.grid import Grid
 from suite.batch.states import State, state_of
-from suite.output import say
+from workload.output import say
 
 LINE_EVERY = 10.0  # seconds between plain lines
 PICTURE_EVERY = 2.0  # seconds between pictures on a terminal

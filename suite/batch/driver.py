@@ -10,10 +10,10 @@ from pathlib import Path
 from suite.batch.packing import split
 from suite.batch.pool import Pool
 from suite.batch.work import HOPELESS, Ending
-from suite.errors import UserError
 from suite.run_directory import Run
 from suite.stop import StopRequest
 from suite.training import Job, Pair, record_failure
+from workload.errors import UserError
 
 WAIT = 1.0
 """Seconds to wait for a job's end before the display is renewed."""

@@ -6,9 +6,9 @@ from suite.batch import overview
 from suite.batch.capacity import Capacity
 from suite.batch.grid import Grid, GridRun
 from suite.batch.states import State
+from suite.registry import load
 from suite.training import Job
-from suite.wording import duration
-from suite.workloads import load
+from workload.wording import duration
 
 
 def described(
@@ -27,7 +27,7 @@ def described(
 
 
 def _packing(jobs: Sequence[Job]) -> list[str]:
-    """A line per game or corpus: its runs, and in how many jobs of which sizes."""
+    """A line per subject: its runs, and in how many jobs of which sizes."""
     sizes: dict[str, list[int]] = {}
     for job in jobs:
         sizes.setdefault(load(job.workload).subject(job.recipe), []).append(len(job.members))
@@ -50,14 +50,14 @@ def _needs(jobs: Sequence[Job]) -> list[str]:
     largest = (max(group, key=lambda job: len(job.members)) for group in of_workload.values())
     return [
         f"the largest job of {job.workload}: "
-        + load(job.workload).needs(job.recipe, len(job.members))
+        + load(job.workload).memory_summary(job.recipe, len(job.members))
         for job in largest
     ]
 
 
 def _lacking(jobs: Sequence[Job]) -> list[str]:
     """What has to be there before the batch can begin."""
-    found = (load(job.workload).lacking(job.recipe, job.machine) for job in jobs)
+    found = (load(job.workload).missing_data(job.recipe, job.machine) for job in jobs)
     return list(dict.fromkeys(text for text in found if text))
 
 
@@ -68,9 +68,9 @@ def _time(waiting: Sequence[GridRun], jobs: int, capacity: Capacity) -> list[str
     seconds = [run.workload.core_seconds(run.recipe, run.machine) for run in waiting]
     known = [each for each in seconds if each is not None]
     if not known:
-        return ["time: unknown before the corpus is prepared"]
+        return ["time: unknown before the data are prepared"]
     unknown = len(seconds) - len(known)
-    more = f", and {unknown} runs on corpora that are not prepared" if unknown else ""
+    more = f", and {unknown} runs on data that are not prepared" if unknown else ""
     work = f"roughly {duration(sum(known))} of one core{more}"
     if capacity.gpus:
         return [f"time: {work}; how long on a GPU, the first runs will tell"]

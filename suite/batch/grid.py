@@ -1,17 +1,17 @@
 """A grid file: a base configuration, axes, and what is added to or left out of their product.
 
-    workload: rl
+    workload: NAME
     preset: paper            # as --preset
-    base: {iterations: 50}   # as a file of --config
+    base: {beta2: 0.99}      # as a file of --config
     axes:                    # every combination
-      game: [Breakout, Pong]
+      rounding: [once, torch]
       scheme: [none, l2]
       weight_decay: [1.0e-3, 1.0e-4]
       seed: [0, 1, 2]
     exclude:                 # runs with all of these values are left out
-      - {game: Pong, weight_decay: 1.0e-3}
+      - {rounding: torch, weight_decay: 1.0e-3}
     include:                 # further combinations, as axes of their own
-      - {game: Enduro, scheme: none, seed: [0, 1]}
+      - {scheme: separated, weight_decay: 1.0e-5, seed: [0, 1]}
 
 Documents of a file, one after the other with `---` between them, are grids of their own, so that
 one file may cover several workloads. Imports no torch.
@@ -25,15 +25,15 @@ from typing import Any
 
 import yaml
 
-from shared_optim.member import Member
 from suite.config.flags import LISTS
 from suite.config.lines import compose, mapping_of, read_text
 from suite.config.reader import Reader
 from suite.config.request import build, members
-from suite.errors import UserError
-from suite.output import warn
+from suite.registry import Workload, load, names
 from suite.run_directory import Run
-from suite.workloads import NAMES, Workload, load
+from workload.errors import UserError
+from workload.member import Member
+from workload.output import warn
 
 KEYS = ("workload", "preset", "base", "axes", "exclude", "include")
 
@@ -67,13 +67,15 @@ def read_grid(file: Path, runs: Path, machine: Mapping[str, Any]) -> Grid:
 
     Raises:
         UserError: with file and line: an unknown key or axis, a value of the wrong type, a key
-            given twice, a game or corpus that does not exist, or no run at all.
+            given twice, a subject that does not exist, or no run at all.
     """
     found: dict[Path, GridRun] = {}
     try:
         for node in compose(read_text(file, "grid"), str(file)):
             for run in _Document(node, str(file), machine).runs(runs):
-                found.setdefault(run.run.path, run)
+                first = found.setdefault(run.run.path, run)
+                if first.run.config != run.run.config:
+                    found[run.run.path] = max(first, run, key=_length)
     except (UserError, ValueError) as error:  # a workload's ConfigError is a ValueError
         named = str(file) in str(error)
         raise UserError(str(error) if named else f"{file}: {error}") from error
@@ -89,7 +91,7 @@ class _Document:
         self._name = name
         parts = mapping_of(node, name, KEYS, "key")
         if "workload" not in parts:
-            raise UserError(f"{name}: no workload is given; allowed are {', '.join(NAMES)}")
+            raise UserError(f"{name}: no workload is given; allowed are {', '.join(names())}")
         self._workload = load(_scalar(parts["workload"], f"{name}: workload"))
         self._reader = Reader(self._workload, "wdbench batch")
         recipe = (field.name for field in fields(self._workload.Recipe))
@@ -150,7 +152,7 @@ class _Document:
             return []
         if not isinstance(node, yaml.SequenceNode):
             where = f"{self._name}, line {node.start_mark.line + 1}"
-            raise UserError(f"{where}: {key} takes a list, e.g. `- {{game: Pong, seed: [0, 1]}}`")
+            raise UserError(f"{where}: {key} takes a list, e.g. `- {{scheme: none, seed: [0, 1]}}`")
         entries: list[yaml.Node] = node.value
         return entries
 
@@ -170,6 +172,12 @@ class _Document:
             if len(set(several)) < len(several):
                 raise UserError(f"{name}: {key} names a value twice")
         return values
+
+
+def _length(run: GridRun) -> int:
+    """How long a run shall be: of those that differ in nothing else, the longest holds the rest."""
+    length: int = getattr(run.recipe, run.workload.LENGTH)
+    return length
 
 
 def _matches(run: GridRun, values: Mapping[str, list[Any]]) -> bool:

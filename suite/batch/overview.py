@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from suite.batch.grid import Grid, GridRun
 from suite.batch.states import State, time_left
 from suite.shown import settings
-from suite.wording import duration
+from workload.wording import duration
 
 FAILURES, RUNNING = 5, 8
 """Most failures, and populations in training, that are named."""
@@ -39,7 +39,7 @@ def summary(name: str, states: Sequence[State], jobs: int | None = None) -> str:
 
 
 def matrix(runs: Sequence[GridRun], states: Sequence[State]) -> str:
-    """A table per workload: settings downwards, games or corpora across."""
+    """A table per workload: settings downwards, subjects across."""
     workloads = list(dict.fromkeys(run.workload.NAME for run in runs))
     tables = []
     for name in workloads:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from shared_optim.checkpoint_files import CheckpointError, CheckpointFiles
 from suite.batch.capacity import Capacity, Demand, Node, capacity
 from suite.batch.grid import GridRun
 from suite.training import Job
+from workload.checkpoint_files import CheckpointFiles
+from workload.errors import CheckpointError
 
 
 def roomy(demand: Demand, nodes: list[Node], waiting: Sequence[GridRun]) -> Capacity:
@@ -23,7 +24,7 @@ def roomy(demand: Demand, nodes: list[Node], waiting: Sequence[GridRun]) -> Capa
     found = capacity(demand, nodes)
     per_node = found.jobs
     for run in {(run.workload.NAME, run.recipe): run for run in waiting}.values():
-        while per_node > 1 and not run.workload.together(run.recipe, found.room):
+        while per_node > 1 and not run.workload.max_population(run.recipe, found.room):
             per_node -= 1
             found = capacity(demand, nodes, per_node)
     return found
@@ -49,7 +50,7 @@ def pack(waiting: Sequence[GridRun], capacity: Capacity, folder: Path) -> list[J
     jobs = []
     for group in groups.values():
         first = group[0]
-        fits = first.workload.together(first.recipe, capacity.room)
+        fits = first.workload.max_population(first.recipe, capacity.room)
         populations = math.ceil(len(group) / max(1, min(fits, fair_share)))
         size = math.ceil(len(group) / populations)
         for start in range(0, len(group), size):

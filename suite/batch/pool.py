@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from suite.batch.capacity import Capacity, Node, this_machine
 from suite.batch.work import LOST, Ending, calling, work, work_elsewhere
-from suite.errors import UserError
 from suite.provenance import SOURCE
-from suite.resources import gpu_memories
 from suite.stop import StopRequest
 from suite.training import Job
+from workload.errors import UserError
+from workload.resources import gpu_memories
 
 Ended = list[tuple[Job, Ending]]
 ANSWER = 5.0

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from suite.batch.grid import GridRun
-from suite.errors import UserError
 from suite.heartbeat import beat_of
-from suite.run_directory import read_json
 from suite.run_log import EVALUATIONS
-from suite.workloads import Score
+from workload.contract import Score
+from workload.errors import UserError
+from workload.files import read_json
 
 Status = Literal["done", "diverged", "running", "waiting", "failed"]
 TAIL = 65_536

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.errors import FullDiskError, UserError
-from suite.progress import Progress, Show
+from suite.progress import Show
 from suite.run_directory import locked_if_free
 from suite.stop import StopRequest, stop_on_signals
 from suite.training import Display, Job, train
+from workload.errors import FullDiskError, UserError
+from workload.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
-import docstring_parser
 from jsonargparse import ArgumentParser
 
-from suite.config.presets import presets
-from suite.errors import UserError
-from suite.wording import unknown
-from suite.workloads import Workload
+from suite.registry import Workload
+from workload.errors import UserError
+from workload.recipe import descriptions
+from workload.wording import unknown
 
 LISTS = ("seed", "scheme", "weight_decay")
 """Flags that take any number of values."""
@@ -88,7 +87,7 @@ def make_parser(workload: Workload, prog: str) -> ArgumentParser:
 def _groups(workload: Workload) -> dict[str, Options]:
     """The sections of `--help` with argparse's options of every flag."""
     by_key = f"; --{workload.PRESET_KEY} NAME does the same" if workload.PRESET_KEY else ""
-    preset = f"bottom layer: {' or '.join(presets(workload.NAME))}" + by_key
+    preset = f"bottom layer: {' or '.join(workload.preset_names())}" + by_key
     config = "YAML file of keys named like the flags; may be repeated"
     printed = "print every key as YAML for --config, with the memory needed, and exit"
     scheme = {"type": workload.Scheme, "default": ["none"], "help": "how weights decay"}
@@ -130,6 +129,5 @@ def _typed(kind: type[Any], keys: Iterable[str]) -> Options:
     """Types and defaults of a dataclass's fields, with the help of its docstring."""
     hints = get_type_hints(kind)
     defaults = {field.name: field.default for field in fields(kind)}
-    documented = docstring_parser.parse(kind.__doc__ or "").params
-    texts = {entry.arg_name: entry.description for entry in documented}
+    texts = descriptions(kind)
     return {k: {"type": hints[k], "default": defaults[k], "help": texts[k]} for k in keys}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from suite.errors import UserError
-from suite.wording import unknown
+from workload.errors import UserError
+from workload.wording import unknown
 
 NULL, MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 

@@ -14,9 +14,9 @@ import yaml
 
 from suite.config.flags import LISTS, SWITCHES, key_types, make_parser, split
 from suite.config.lines import compose, line_of, mapping_of, read_text, texts_of
-from suite.config.presets import preset_text, presets
-from suite.errors import UserError
-from suite.workloads import Workload
+from suite.registry import Workload
+from workload.errors import UserError
+from workload.wording import unknown
 
 ALLOWED = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
 
@@ -63,7 +63,7 @@ class Reader:
             self._parser.print_help()
             raise SystemExit(0)
         preset, flags = self._choose_preset(split(argv, self._types))
-        layers = self._file(preset_text(self._workload.NAME, preset), f"preset {preset}")
+        layers = self._file(self._preset(preset), f"preset {preset}")
         layers += [self._layer(base, file)] if base else []
         for key, texts in flags:
             if key == "config":
@@ -96,11 +96,17 @@ class Reader:
         """
         workload, given = self._workload, dict(flags)
         key, name = workload.PRESET_KEY, *given.get("preset", [workload.PRESET])
-        if "preset" in given or key not in given or given[key][0] not in presets(workload.NAME):
+        if "preset" in given or key not in given or given[key][0] not in workload.preset_names():
             return name, flags
         name = given[key][0]
-        value = yaml.safe_load(preset_text(workload.NAME, name)).get(key, name)
+        value = yaml.safe_load(self._preset(name)).get(key, name)
         return name, [(flag, [value] if flag == key else texts) for flag, texts in flags]
+
+    def _preset(self, name: str) -> str:
+        names = self._workload.preset_names()
+        if name not in names:
+            raise UserError(unknown("preset", name, names))
+        return (self._workload.preset_folder() / f"{name}.yaml").read_text(encoding="utf-8")
 
     def _file(self, text: str, file: str) -> list[Layer]:
         """The layer of the first document of a file; none where it is empty."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-from shared_optim.member import Member
 from suite.config.flags import LISTS
 from suite.config.reader import Reader
-from suite.errors import UserError
+from suite.registry import Workload
 from suite.training import Job
-from suite.workloads import Workload
+from workload.errors import UserError
+from workload.member import Member
 
 
 @dataclass(frozen=True)

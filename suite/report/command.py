@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from suite.arguments import Parser
-from suite.errors import UserError
-from suite.output import say, warn
 from suite.report import files
+from workload.errors import UserError
+from workload.output import say, warn
 
 LAST = 5
 

@@ -4,12 +4,12 @@ import os
 import re
 from pathlib import Path
 
-from suite.errors import UserError
 from suite.report.csv_format import csv_text
 from suite.report.document import TITLE, Document
 from suite.report.latex import latex
 from suite.report.markdown import markdown
 from suite.report.page import page
+from workload.errors import UserError
 
 PAGE, TEXT, PROVENANCE = "report.html", "report.md", "provenance.md"
 # As a report writes them; in text from disk the bracket has a backslash before it.

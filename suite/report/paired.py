@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from suite.errors import UserError
 from suite.report.grid import Grid, Row
 from suite.report.records import Record
+from workload.errors import UserError
 
 HYPOTHESES, REFERENCES = "test.hypotheses.txt", "test.references.txt"
 SEED_KEY, SEED = "SACREBLEU_SEED", "12345"

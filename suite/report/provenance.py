@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from suite.errors import UserError
 from suite.provenance import git_state, versions
 from suite.report.markdown import escape, grid
 from suite.report.records import Record
 from suite.report.rows import number
-from suite.run_directory import read_json
+from workload.errors import UserError
+from workload.files import read_json
 
 UNKNOWN = "unknown"
 

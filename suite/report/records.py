@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from shared_optim.member import Member
-from suite.errors import UserError
+from suite.registry import Workload
 from suite.report.rows import Columns, columns, evaluation_rows, number, sampled_columns
-from suite.run_directory import Run, canonical
+from suite.run_directory import Run
 from suite.run_log import EVALUATIONS, METRICS
-from suite.workloads import Workload
+from workload.errors import UserError
+from workload.identity import canonical
+from workload.member import Member
 
 CONFIG = ("format", "workload", "recipe", "member")
 QUANTILES = ("q01", "q05", "q25", "q50", "q75", "q95", "q99")

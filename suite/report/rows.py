@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.errors import UserError
+from workload.errors import UserError
 
 Columns = dict[str, NDArray[np.float64]]
 

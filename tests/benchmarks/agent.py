@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rl.config import Member, Recipe
+from rl.config import Recipe
 from rl.population import Population
 from tests.benchmarks.timing import compare, gpu_seconds, hardware, table
+from workload.member import Member
 
 FILLED = 5_000
 STEPS = 100

@@ -22,10 +22,10 @@ from suite.batch.capacity import Demand, capacity, this_machine
 from suite.batch.driver import Driver, Retries
 from suite.batch.grid import read_grid
 from suite.batch.packing import pack, split
+from suite.registry import load
 from suite.run_log import RunLog
 from suite.stop import StopRequest
 from suite.training import Job
-from suite.workloads import load
 from tests.benchmarks.timing import hardware
 
 GRID = """\

@@ -18,13 +18,14 @@ from pathlib import Path
 import torch
 from lightning.fabric.utilities import move_data_to_device
 
-from nlp.config import Member, Recipe
-from nlp.corpus import Corpus
+from nlp.config import Recipe
+from nlp.data.corpus import Corpus
 from nlp.loss import BITS
 from nlp.module import TranslationModule
 from tests.benchmarks.real_pairs import real_pairs
 from tests.benchmarks.timing import hardware
 from tests.nlp.fairseq_peer import fairseq_peer
+from workload.member import Member
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from nlp.binarise import SPECIAL, write_binary
-from nlp.corpus import FORMAT, Corpus, corpus_folder
-from nlp.sources import IWSLT_TESTS, segments
-from nlp.stages import read_lines, sha256_of_files, write_json, write_lines
+from nlp.data.binarise import SPECIAL, write_binary
+from nlp.data.corpus import FORMAT, Corpus, corpus_folder
+from nlp.data.sources import IWSLT_TESTS, segments
+from nlp.data.stages import read_lines, sha256_of_files, write_json, write_lines
 from tests.nlp.data import real
 
 NAME, BPE, PAIR = "iwslt14-part", 10_000, ("de", "en")

@@ -26,8 +26,8 @@ from rl.config import Recipe
 from rl.network import shapes
 from suite.batch.grid import GridRun, read_grid
 from suite.provenance import session
-from suite.run_directory import write_json
 from tests.benchmarks.timing import hardware
+from workload.files import write_json
 
 QUANTILES = {"q01": -20, "q05": -15, "q25": -11, "q50": -9, "q75": -7, "q95": -5, "q99": -3}
 COUNTS = ("elements", "zero_weights", "untouched")

@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rl.config import Machine, Member, Recipe
+from rl.config import Machine, Recipe
 from rl.population import Population
 from rl.training import train
 from tests.benchmarks.timing import hardware
+from workload.member import Member
 
 CHUNKS = 40
 BAR = 0.01

@@ -19,12 +19,13 @@ from pathlib import Path
 import torch
 
 from nlp.batches import Batch
-from nlp.config import Member, Recipe
-from nlp.corpus import Corpus
+from nlp.config import Recipe
+from nlp.data.corpus import Corpus
 from nlp.module import TranslationModule
 from shared_optim import observe_step
 from tests.benchmarks.timing import Comparison, compare, hardware, table
 from tests.nlp.fairseq_peer import Peer, fairseq_peer
+from workload.member import Member
 
 SMALL = {"width": 192, "feed_forward": 512, "layers": 3, "dropout": 0.1, "max_tokens": 2_048}
 CALLS = {"width": 8, "heads": 1, "feed_forward": 8, "max_tokens": 64}  # calls and little else

@@ -21,13 +21,14 @@ import torch
 from lightning.fabric.utilities import move_data_to_device
 
 from nlp.batches import Batch
-from nlp.config import Member, Recipe
-from nlp.corpus import Corpus
+from nlp.config import Recipe
+from nlp.data.corpus import Corpus
 from nlp.module import TranslationModule
 from shared_optim import observe_step
 from tests.benchmarks.real_pairs import real_pairs
 from tests.benchmarks.timing import gpu_seconds
 from tests.nlp.fairseq_peer import fairseq_peer
+from workload.member import Member
 
 MEMBER = Member("decoupled", 1e-4, 1)
 Update = Callable[[], float]  # returns the target words it has learned from

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 from nlp.batches import TrainingBatches
-from nlp.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.network import build_task, load_split
 from tests.nlp.fairseq_peer import fairseq_peer
 from tests.nlp.runs import SMALL

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from nlp.config import ConfigError, Machine, Recipe, check_devices, learning_rate
+from nlp.config import Machine, Recipe, check_devices, learning_rate
+from workload.errors import ConfigError
 
 
 def test_alpha_is_zero_at_first_peaks_after_the_warm_up_and_falls_as_the_inverse_square_root():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from nlp.config import ConfigError
-from nlp.corpus import Corpus, corpus_folder, corpus_name
+from nlp.data.corpus import Corpus, corpus_folder, corpus_name
+from workload.errors import ConfigError
 
 
 def test_a_folder_has_the_last_name_of_its_path_however_it_is_written(tmp_path, monkeypatch):

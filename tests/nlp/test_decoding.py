@@ -10,7 +10,7 @@ import torch
 
 from nlp.batches import TrainingBatches
 from nlp.beam_search import _StepwiseModel
-from nlp.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.decoding import generate_limits, length_limit, translate
 from nlp.loss import batch_loss
 from nlp.network import build_model, build_task, load_split

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from nlp.config import ConfigError
-from nlp.download import download
+from nlp.data.download import download
+from workload.errors import ConfigError
 
 CONTENT = bytes(range(256)) * 4000
 

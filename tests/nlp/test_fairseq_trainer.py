@@ -9,11 +9,11 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 import torch
 
-from nlp.config import Member
-from nlp.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.module import TranslationModule
 from tests.nlp.fairseq_peer import fairseq_peer
 from tests.nlp.runs import SMALL
+from workload.member import Member
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

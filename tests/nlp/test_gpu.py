@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from nlp.config import Member
 from tests.nlp.runs import SMALL, train_one
+from workload.member import Member
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

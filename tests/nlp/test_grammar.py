@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from nlp.grammar import pairs
-from nlp.grammar.phrases import Chooser
-from nlp.grammar.sentences import KINDS
+from nlp.data.grammar import pairs
+from nlp.data.grammar.phrases import Chooser
+from nlp.data.grammar.sentences import KINDS
 
 NOUNS = {
     "m": "Mann Lehrer Freund Bruder Vater Hund Brief Apfel Käse Kaffee Tee Ball Koffer Mantel Hut "
@@ -123,7 +123,7 @@ def test_a_german_sentence_has_one_translation():
 
 def test_the_same_seed_gives_the_same_pairs_whatever_the_hash_seed():
     code = (
-        "import hashlib, sys\nfrom nlp.grammar import pairs\n"
+        "import hashlib, sys\nfrom nlp.data.grammar import pairs\n"
         "print(hashlib.sha256(repr(pairs(3000, seed=7)).encode()).hexdigest(), "
         "'torch' in sys.modules)"
     )

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from nlp import binarise, sources
-from nlp.cleaning import Dropped, kept
-from nlp.prepare import prepare
-from nlp.sources import IWSLT_TESTS
-from nlp.text import Segmenter, lower_case, tokenise
+from nlp.data import binarise, sources
+from nlp.data.cleaning import Dropped, kept
+from nlp.data.prepare import prepare
+from nlp.data.sources import IWSLT_TESTS
+from nlp.data.text import Segmenter, lower_case, tokenise
 from tests.nlp.data import iwslt_lines, real
 
 LANGUAGES = ("de", "en")
@@ -176,7 +176,7 @@ def test_tokens_of_other_talks_are_plain_mosess_with_the_last_period_split():
 
 
 def test_checksums_of_the_real_data_are_those_that_verification_expects(published):
-    from nlp.verification import IWSLT14_JOINED, IWSLT14_SHA256
+    from nlp.data.verification import IWSLT14_JOINED, IWSLT14_SHA256
 
     def digest(name):
         return hashlib.sha256((published / "meta" / name).read_bytes()).hexdigest()

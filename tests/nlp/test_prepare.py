@@ -14,14 +14,14 @@ import threading
 
 import pytest
 
-import suite.nlp
-from nlp import prepare as preparing
-from nlp import sources
-from nlp.config import ConfigError
-from nlp.corpus import Corpus
-from nlp.prepare import prepare
-from nlp.stages import alone
+import nlp.workload
+from nlp.data import prepare as preparing
+from nlp.data import sources
+from nlp.data.corpus import Corpus
+from nlp.data.prepare import prepare
+from nlp.data.stages import alone
 from suite.__main__ import main
+from workload.errors import ConfigError
 
 pytest.importorskip("fairseq", reason="preparation needs fairseq")
 
@@ -189,7 +189,7 @@ def test_a_folder_of_the_users_own_is_not_replaced(text, tmp_path):
 
 
 def test_without_a_package_the_command_says_what_to_install(text, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(suite.nlp, "PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(nlp.workload, "EXTRA", ("no_such_package",))
     assert main(["prepare", str(text), "--data-dir", str(tmp_path / "data")]) == 2
     error = capsys.readouterr().err
     assert "translation needs no_such_package, not found here; `make nlp`" in error

@@ -10,15 +10,15 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 import torch
 
 from nlp import trained
-from nlp.config import ConfigError, Member
-from nlp.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import batch_loss
 from nlp.module import TranslationModule
 from nlp.transformer import Transformer
-from shared_optim.checkpoint_files import CheckpointError
 from tests.list_log import Killed
 from tests.listening import fit_one_epoch
 from tests.nlp.runs import SMALL, train_one
+from workload.errors import CheckpointError, ConfigError
+from workload.member import Member
 
 MEMBER = Member("separated", 1e-3, 3)
 

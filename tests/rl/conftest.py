@@ -1,8 +1,9 @@
 import pytest
 
-from rl.config import Machine, Member, Recipe
+from rl.config import Machine, Recipe
 from rl.training import train
 from tests.list_log import Killed, ListLog
+from workload.member import Member
 
 SMALL = Recipe(
     game="Pong",
@@ -33,7 +34,7 @@ def run(
 
     def progress(report):
         nonlocal chunks
-        chunks += report.phase != "resuming"
+        chunks += "resuming" not in report.place
         if chunks == kill_after:
             raise Killed
 

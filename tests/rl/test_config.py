@@ -1,6 +1,8 @@
 import pytest
 
-from rl.config import ConfigError, Machine, Member, Recipe
+from rl.config import Machine, Recipe
+from workload.errors import ConfigError
+from workload.member import Member
 
 
 @pytest.mark.parametrize(

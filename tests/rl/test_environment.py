@@ -9,8 +9,9 @@ import pytest
 from ale_py import roms
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
-from rl.config import PAPER_GAMES, ConfigError, Recipe
+from rl.config import PAPER_GAMES, Recipe
 from rl.environment import Environments, game_names, rom_id
+from workload.errors import ConfigError
 
 
 class Reference:

@@ -9,15 +9,16 @@ import pytest
 import torch
 
 from rl import checkpoint
-from rl.checkpoint import CheckpointError, position_of, trained_parameters
-from rl.config import Member
+from rl.checkpoint import position_of, trained_parameters
 from rl.module import DQNModule
 from rl.population import Population
 from rl.progress import Position
-from shared_optim.checkpoint_files import CheckpointFiles
 from tests.list_log import Killed
 from tests.listening import fit_one_epoch
 from tests.rl.conftest import SEEDED, SMALL, run
+from workload.checkpoint_files import CheckpointFiles
+from workload.errors import CheckpointError
+from workload.member import Member
 
 
 def same_run(log, expected):

@@ -1,9 +1,10 @@
 import pytest
 from matplotlib.figure import Figure
 
-import suite.nlp
+import nlp.workload
 import suite.plot
-import suite.rl
+from nlp.workload import WORKLOAD as NLP
+from rl.workload import WORKLOAD as RL
 from tests.suite.fake_training import FakeTraining, FakeTranslation
 
 
@@ -11,8 +12,8 @@ from tests.suite.fake_training import FakeTraining, FakeTranslation
 def training(monkeypatch, tmp_path):
     """Install a FakeTraining in an empty working directory: `training(error=...)`."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(suite.rl, "train", suite.rl.train)
-    monkeypatch.setattr(suite.rl, "position", suite.rl.position)
+    monkeypatch.setattr(RL, "train", RL.train)
+    monkeypatch.setattr(RL, "checkpoint_position", RL.checkpoint_position)
 
     def install(positions=None, **script):
         fake = FakeTraining(**script)
@@ -29,8 +30,8 @@ def translating(monkeypatch, tmp_path):
 
     def install(**script):
         fake = FakeTranslation(**script)
-        monkeypatch.setattr(suite.nlp, "train", fake)
-        monkeypatch.setattr(suite.nlp, "PACKAGES", ())
+        monkeypatch.setattr(NLP, "train", fake)
+        monkeypatch.setattr(nlp.workload, "EXTRA", ())
         return fake
 
     return install

@@ -8,12 +8,11 @@ import json
 import sys
 import time
 
-import nlp.progress
-import suite.nlp
-import suite.rl
-from rl.progress import MemberProgress, Progress
-from shared_optim.member import Outcome
+from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
+from tests.suite.runs import checkpoint
+from workload.member import Outcome
+from workload.progress import MemberProgress, Progress
 
 QUANTILES = {"q01": -16, "q05": -14, "q25": -12, "q50": -11, "q75": -10, "q95": -9, "q99": -8}
 
@@ -71,8 +70,9 @@ class FakeTraining:
         if self.error:
             raise self.error
         for chunk in range(self.chunks):
-            names = [MemberProgress(m.name, 1.0, None, None, None, "running") for m in members]
-            progress(Progress(0, 1, "training", chunk, self.chunks, 100.0, None, tuple(names)))
+            names = tuple(MemberProgress(m.name, "running", {"loss": None}) for m in members)
+            place = "iteration 1/1 training"
+            progress(Progress(place, chunk, self.chunks, 100.0, None, names, "steps"))
             if stop():
                 return [Outcome("interrupted") for _ in members]
             time.sleep(self.pause)
@@ -83,8 +83,8 @@ class FakeTraining:
 
     def install(self, positions=None):
         """Take the place of rl's training; `positions` by run path, None where nothing is said."""
-        suite.rl.train = self
-        suite.rl.position = lambda run, *, previous: (positions or {}).get(run)
+        RL.train = self
+        RL.checkpoint_position = lambda run, *, previous: (positions or {}).get(run)
 
 
 class FakeTranslation:
@@ -102,8 +102,8 @@ class FakeTranslation:
         for member, log in zip(members, logs, strict=True):
             figures = {"loss": 8.5, "valid BLEU": None, "best": None}
             name = f"{member.name}/seed{member.seed}"
-            shown = (nlp.progress.MemberProgress(name, "running", figures),)
-            progress(nlp.progress.Progress("epoch 1/1 training", 25, 170, 4.25, 34.0, shown))
+            shown = (MemberProgress(name, "running", figures),)
+            progress(Progress("epoch 1/1 training", 25, 170, 4.25, 34.0, shown, "updates"))
             log.rewind({})
             log.metrics(translation_row(25))
             log.metrics(translation_row(50, loss=7.5))
@@ -111,7 +111,8 @@ class FakeTranslation:
             log.evaluation(translation_evaluation(1, 60, **figures))
             test = {"test/bleu": 23.125, "test/bleu_13a": 22.75, "test/signature": "nrefs:1"}
             log.evaluation(translation_evaluation(1, 60, **test))
-            (log.path / "checkpoint").mkdir(exist_ok=True)
+            checkpoint(log.path, "a.pt", [0, 30, 30])
+            checkpoint(log.path, "b.pt", [1, 0, 60])
             (log.path / "weights").mkdir(exist_ok=True)
         return [Outcome(self.statuses.get(m.scheme, "finished"), {"loss": 7.25}) for m in members]
 

@@ -3,19 +3,21 @@
 import json
 from pathlib import Path
 
-import suite.nlp
-import suite.rl
-from nlp.corpus import corpus_folder
-from suite.run_directory import Run, locked, write_json
+from nlp.data.corpus import corpus_folder
+from nlp.workload import WORKLOAD as NLP
+from rl.workload import WORKLOAD as RL
+from suite.run_directory import Run, locked
 from suite.run_log import RunLog
+from workload.checkpoint_files import CheckpointFiles
+from workload.files import write_json
 
 SMALL = ["run", "rl", "--replay-capacity", "20000", "--device", "cpu"]
 
 
 def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, rows=(), scores=(), **recipe):
     """A run with these rows of metrics, and one evaluation per score after 1,000 steps each."""
-    member = suite.rl.Member(scheme, weight_decay, seed)
-    run = Run.of(suite.rl, suite.rl.Recipe(**recipe), member, Path(runs))
+    member = RL.Member(scheme, weight_decay, seed)
+    run = Run.of(RL, RL.Recipe(**recipe), member, Path(runs))
     with locked([run]), RunLog(run.path, "agent_steps", "iteration") as log:
         for row in rows:
             log.metrics(row)
@@ -28,14 +30,21 @@ def make_translation(
     runs, scheme="none", weight_decay=0.0, seed=0, *, rows=(), scores=(), **recipe
 ):
     """A translation run with these rows of metrics and of evaluations."""
-    member = suite.nlp.Member(scheme, weight_decay, seed)
-    run = Run.of(suite.nlp, suite.nlp.Recipe(**recipe), member, Path(runs))
+    member = NLP.Member(scheme, weight_decay, seed)
+    run = Run.of(NLP, NLP.Recipe(**recipe), member, Path(runs))
     with locked([run]), RunLog(run.path, "updates", "epoch") as log:
         for row in rows:
             log.metrics(row)
         for score in scores:
             log.evaluation(score)
     return run
+
+
+def checkpoint(run, name, position):
+    """Publish a state that holds its own name."""
+    files = CheckpointFiles(run)
+    digest = files.write(name, lambda stream: stream.write(name.encode()))
+    files.publish({"file": name, "sha256": digest, "position": position, "rows": 0})
 
 
 def make_corpus(data_dir, name, *, bpe, joined, source="de", target="en"):

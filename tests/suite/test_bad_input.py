@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-import suite.rl
-from suite import resources
+from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
-from suite.errors import UserError
+from workload import resources
+from workload.errors import UserError
 
 CASES = {
     "unknown command": (["rnu"], "unknown command 'rnu'; did you mean run?"),
@@ -119,9 +119,9 @@ def test_a_replay_that_fits_on_the_gpu_needs_no_host_memory(training, monkeypatc
     monkeypatch.setattr(resources, "free_memory", lambda: 2 * 10**9)
     monkeypatch.setattr(resources, "cuda_memory", lambda: (20 * 10**9, 20 * 10**9))
     runs = [tmp_path / "a", tmp_path / "b"]  # 14.1 GB of 0.9 * 0.8 * 20 GB
-    suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), runs)
+    RL.check(RL.Recipe(), RL.Machine(), runs)
     with pytest.raises(UserError, match=r"14\.4 GB of memory are free"):
-        suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), [*runs, tmp_path / "c"])
+        RL.check(RL.Recipe(), RL.Machine(), [*runs, tmp_path / "c"])
 
 
 def test_a_replay_that_only_just_fits_on_the_gpu_must_fit_on_the_host_too(monkeypatch, tmp_path):
@@ -129,9 +129,9 @@ def test_a_replay_that_only_just_fits_on_the_gpu_must_fit_on_the_host_too(monkey
     monkeypatch.setattr(resources, "cuda_memory", lambda: (9 * 10**9, 9 * 10**9))  # 7.2 GB
     monkeypatch.setattr(resources, "free_memory", lambda: 8 * 10**9)
     with pytest.raises(UserError, match="7 GB of memory are free"):
-        suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), [tmp_path / "a"])
+        RL.check(RL.Recipe(), RL.Machine(), [tmp_path / "a"])
     monkeypatch.setattr(resources, "free_memory", lambda: 9 * 10**9)
-    suite.rl.check(suite.rl.Recipe(), suite.rl.Machine(), [tmp_path / "a"])
+    RL.check(RL.Recipe(), RL.Machine(), [tmp_path / "a"])
 
 
 def test_memory_for_no_capacity_at_all_advises_fewer_members(training, capsys, monkeypatch):
@@ -175,6 +175,6 @@ def test_check_leaves_rl_untouched_on_a_machine_that_suffices(training, monkeypa
     training()
     monkeypatch.setattr(resources, "free_memory", lambda: 10**12)
     monkeypatch.setattr(resources, "free_disk", lambda path: 10**12)
-    recipe, machine = suite.rl.Recipe(), suite.rl.Machine(device="cpu")
-    suite.rl.check(recipe, machine, [tmp_path / "runs" / "a"])
+    recipe, machine = RL.Recipe(), RL.Machine(device="cpu")
+    RL.check(recipe, machine, [tmp_path / "runs" / "a"])
     assert not list(tmp_path.iterdir())

@@ -71,3 +71,30 @@ def test_a_trained_agent_can_be_watched(trained, capsys, tmp_path):
     with Image.open(out) as film:
         assert (film.format, film.n_frames > 50) == ("GIF", True)
     assert not list(Path(trained[0]).glob("*.tmp"))
+
+
+def files_of(run):
+    """What a run leaves that only depends on what was trained."""
+    names = ("metrics.jsonl", "eval.jsonl", "checkpoint/*.pt", "config.json")
+    files = {path for name in names for path in run.glob(name)}
+    return {path.relative_to(run): path.read_bytes() for path in files}
+
+
+def test_a_run_that_kept_its_replay_is_made_longer_and_equals_one_begun_so(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = ["run", "rl", "--config", str(tmp_path / "tiny.yaml"), "--scheme", "none", "l2"]
+
+    def train(runs, iterations):
+        folder = ["--runs", str(tmp_path / runs)]
+        assert main([*command, *folder, "--iterations", iterations, "--keep-replay"]) == 0
+        return sorted((tmp_path / runs).rglob("seed0-*"))
+
+    short = [json.loads((path / "done.json").read_text()) for path in train("longer", "1")]
+    longer, begun_so = train("longer", "2"), train("begun-so", "2")
+    for one, other, before in zip(longer, begun_so, short, strict=True):
+        assert one.relative_to(tmp_path / "longer") == other.relative_to(tmp_path / "begun-so")
+        ours = files_of(one)
+        assert len(ours) == 5
+        assert ours == files_of(other)
+        ends = [json.loads((path / "done.json").read_text()) for path in (one, other)]
+        assert ends[0]["figures"] == ends[1]["figures"] != before["figures"]

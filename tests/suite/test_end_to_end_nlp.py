@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nlp.grammar import pairs
+from nlp.data.grammar import pairs
 from suite.__main__ import main
 
 pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
@@ -118,3 +118,23 @@ def test_a_run_asked_to_stop_is_finished_by_the_same_command_with_the_same_rows(
 
 def timeless(rows):
     return [{k: v for k, v in row.items() if not k.endswith("per_second")} for row in rows]
+
+
+def files_of(run):
+    """What a run leaves that only depends on what was trained."""
+    names = ("metrics.jsonl", "eval.jsonl", "checkpoint/*.pt", "weights/*.pt", "test.*", "config*")
+    files = {path for name in names for path in run.glob(name)}
+    return {path.relative_to(run): path.read_bytes() for path in files}
+
+
+def test_a_finished_run_is_made_longer_and_equals_one_begun_so(folder, trained, capsys):
+    longer = command(folder, "--runs", str(folder / "longer"), "--epochs")
+    assert main([*longer, "1"]) == 0
+    (path,) = (folder / "longer").rglob("seed1-*")
+    assert [row["epoch"] for row in rows(path, "eval.jsonl")] == [1, 1]
+    assert main([*longer, "2"]) == 0
+    assert f"{path} goes on from epochs 1\n" in capsys.readouterr().out
+    assert path.name == trained[1].name
+    ours = files_of(path)
+    assert len(ours) > 10
+    assert ours == files_of(trained[1])

@@ -1,41 +1,41 @@
 """Translation as a workload: presets by the name of their data, records, what is checked first."""
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-import suite.nlp
-from shared_optim.checkpoint_files import CheckpointFiles
-from suite import resources
+import nlp.workload
+from nlp.workload import WORKLOAD as NLP
 from suite.__main__ import main
-from suite.config.presets import presets
 from suite.config.request import as_yaml, read_request
-from suite.errors import UserError
-from tests.suite.runs import make_corpus, record, run_paths
+from tests.suite.runs import checkpoint, make_corpus, record, run_paths
+from workload import resources
+from workload.errors import UserError
 
 TINY = ["run", "nlp", "--data", "grammar-tiny", "--device", "cpu"]
 
 
 def job(*argv):
-    return read_request(suite.nlp, argv, "wdbench run nlp").job
+    return read_request(NLP, argv, "wdbench run nlp").job
 
 
 def test_without_flags_it_is_the_papers_iwslt14():
     recipe = job().recipe
-    assert recipe == suite.nlp.Recipe()
+    assert recipe == NLP.Recipe()
     assert (recipe.data, recipe.width, recipe.warm_up, recipe.beta2) == ("iwslt14", 512, 4000, 0.98)
 
 
-@pytest.mark.parametrize("name", presets("nlp"))
+@pytest.mark.parametrize("name", NLP.preset_names())
 def test_the_name_of_a_preset_as_data_takes_that_preset(name):
     assert job("--data", name) == job("--preset", name)
     assert job(f"--data={name}") == job("--preset", name)
 
 
 def test_data_that_is_no_presets_name_is_data():
-    assert job("--data", "multi30k").recipe == suite.nlp.Recipe(data="multi30k")
+    assert job("--data", "multi30k").recipe == NLP.Recipe(data="multi30k")
     own = job("--preset", "multi30k-small", "--data", "texts/own").recipe
     assert (own.data, own.width) == ("texts/own", 192)
 
@@ -61,22 +61,22 @@ def test_the_printed_config_given_back_is_the_same_request(tmp_path):
 
 
 def test_help_groups_every_key_of_the_recipe_once():
-    grouped = [key for keys in suite.nlp.SECTIONS.values() for key in keys]
-    assert sorted(grouped) == sorted(suite.nlp.Recipe.__dataclass_fields__)
+    grouped = [key for keys in NLP.SECTIONS.values() for key in keys]
+    assert sorted(grouped) == sorted(NLP.Recipe.__dataclass_fields__)
 
 
 def test_the_subject_of_a_folder_is_its_last_name():
     for data, expected in (("iwslt14", "iwslt14"), ("../texts/own/", "own")):
-        assert suite.nlp.subject(suite.nlp.Recipe(data=data)) == expected
+        assert NLP.subject(NLP.Recipe(data=data)) == expected
 
 
 def test_parameters_are_those_of_fairseqs_models():
     # transformer_iwslt_de_en with the dictionaries of fairseq's own preparation
-    assert suite.nlp.parameters(suite.nlp.Recipe(), types=8_848 + 6_632) == 39_469_056
-    assert suite.nlp.parameters(suite.nlp.Recipe(joined=True), types=10_152) == 36_741_120
+    assert nlp.workload.parameters(NLP.Recipe(), types=8_848 + 6_632) == 39_469_056
+    assert nlp.workload.parameters(NLP.Recipe(joined=True), types=10_152) == 36_741_120
 
 
-def test_a_finished_run_leaves_its_records_and_no_state_of_the_optimizer(translating, capsys):
+def test_a_finished_run_leaves_its_records_and_its_newest_state(translating, capsys):
     translating()
     assert main(TINY) == 0
     (path,) = run_paths()
@@ -84,7 +84,8 @@ def test_a_finished_run_leaves_its_records_and_no_state_of_the_optimizer(transla
     assert record(path, "config.json")["workload"] == "nlp"
     assert record(path, "done.json")["status"] == "finished"
     assert (path / "weights").is_dir()
-    assert not (path / "checkpoint").exists()
+    states = sorted(file.name for file in (path / "checkpoint").iterdir())
+    assert states == ["b.pt", "checkpoint.json"]
     out = capsys.readouterr().out
     assert (
         "grammar epoch 1/1 training 25/170, 4.2 updates/s, 34 s left | none/seed0 loss 8.5" in out
@@ -116,7 +117,7 @@ def fails(argv, capsys):
 
 def test_a_missing_package_says_how_to_install_it(translating, capsys, monkeypatch):
     translating()
-    monkeypatch.setattr(suite.nlp, "PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(nlp.workload, "EXTRA", ("no_such_package",))
     error = fails(TINY, capsys)
     assert "translation needs no_such_package" in error
     assert "`make nlp`" in error
@@ -185,20 +186,14 @@ def test_too_little_memory_and_disk(translating, capsys, monkeypatch):
     assert "1 MB are free; choose another --runs" in fails(TINY, capsys)
 
 
-def checkpoint(run, name, position):
-    files = CheckpointFiles(run)
-    digest = files.write(name, lambda stream: stream.write(name.encode()))
-    files.publish({"file": name, "sha256": digest, "position": position})
-
-
 def test_a_run_stands_where_its_checkpoint_says(tmp_path):
-    assert suite.nlp.position(tmp_path, previous=False) is None
+    assert NLP.checkpoint_position(tmp_path, previous=False) is None
     checkpoint(tmp_path, "a.pt", [0, 5, 5])
     with pytest.raises(UserError, match="no checkpoint before the newest"):
-        suite.nlp.position(tmp_path, previous=True)
+        NLP.checkpoint_position(tmp_path, previous=True)
     checkpoint(tmp_path, "b.pt", [1, 2, 7])
-    assert suite.nlp.position(tmp_path, previous=False) == (1, 2, 7)
-    assert suite.nlp.position(tmp_path, previous=True) == (0, 5, 5)
+    assert NLP.checkpoint_position(tmp_path, previous=False) == (1, 2, 7)
+    assert NLP.checkpoint_position(tmp_path, previous=True) == (0, 5, 5)
 
 
 def test_a_damaged_checkpoint_says_how_to_go_on(tmp_path):
@@ -206,13 +201,20 @@ def test_a_damaged_checkpoint_says_how_to_go_on(tmp_path):
     checkpoint(tmp_path, "b.pt", [1, 2, 7])
     (tmp_path / "checkpoint" / "b.pt").write_bytes(b"other")
     with pytest.raises(UserError, match="--from-previous-checkpoint resumes from the one before"):
-        suite.nlp.position(tmp_path, previous=False)
+        NLP.checkpoint_position(tmp_path, previous=False)
 
 
-def test_the_hash_of_a_run_is_that_of_its_config(translating):
+def test_the_hash_of_a_run_is_that_of_its_config_without_defaults_and_cadence(translating):
     translating()
     main(TINY)
     (path,) = run_paths()
     config = json.loads((path / "config.json").read_text())
+    defaults = dataclasses.asdict(NLP.Recipe())
+    free = ("epochs", "log_every")
+    config["recipe"] = {
+        key: value
+        for key, value in config["recipe"].items()
+        if key not in free and value != defaults[key]
+    }
     text = json.dumps(config, sort_keys=True, separators=(",", ":"))
     assert path.name == f"seed0-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -6,11 +6,11 @@ from PIL import Image
 
 import suite.table
 from suite.__main__ import main
-from suite.errors import UserError
 from suite.history import History
 from suite.plot import STYLES, plot
 from tests.suite.fake_training import metrics_row
 from tests.suite.runs import finish, make_run
+from workload.errors import UserError
 
 
 def make(tmp_path, *member, **options):

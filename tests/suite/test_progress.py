@@ -9,14 +9,26 @@ import time
 
 import pytest
 
-from rl.progress import MemberProgress, Progress
 from suite.progress import display
+from workload.progress import MemberProgress, Progress
+
+
+def agent(name, epsilon, loss, mean_q, score, status):
+    figures = {"loss": loss, "score": score, "epsilon": epsilon, "mean Q": mean_q}
+    return MemberProgress(name, status, figures)
+
+
+def training(iterations, step, steps, per_second, left, members, phase="training"):
+    return Progress(
+        f"iteration 1/{iterations} {phase}", step, steps, per_second, left, members, "steps"
+    )
+
 
 MEMBERS = (
-    MemberProgress("none/seed0", 0.5, 0.0123, 1.5, -20.0, "running"),
-    MemberProgress("l2-1e-3/seed0", 0.5, None, None, None, "diverged"),
+    agent("none/seed0", 0.5, 0.0123, 1.5, -20.0, "running"),
+    agent("l2-1e-3/seed0", 0.5, None, None, None, "diverged"),
 )
-PROGRESS = Progress(0, 200, "training", 1250, 250_000, 1234.5, 3720.0, MEMBERS)
+PROGRESS = training(200, 1250, 250_000, 1234.5, 3720.0, MEMBERS)
 
 
 class Terminal(io.StringIO):
@@ -46,12 +58,12 @@ def test_without_a_terminal_it_is_a_plain_line_every_ten_seconds(capsys, clock):
 
 def test_a_large_population_is_medians_in_a_short_line(capsys, clock):
     members = [
-        *(MemberProgress(f"l2-1e-3/seed{n}", 0.5, n, 1.0, None, "running") for n in range(10)),
-        MemberProgress("none/seed0", 0.5, None, None, -20.0, "running"),
-        MemberProgress("l2-1e-3/seed10", 0.5, math.nan, math.nan, 21.0, "diverged"),
+        *(agent(f"l2-1e-3/seed{n}", 0.5, n, 1.0, None, "running") for n in range(10)),
+        agent("none/seed0", 0.5, None, None, -20.0, "running"),
+        agent("l2-1e-3/seed10", 0.5, math.nan, math.nan, 21.0, "diverged"),
     ]
     with display("Pong") as show:
-        show(Progress(0, 200, "training", 1250, 250_000, 1234.5, 3720.0, tuple(members)))
+        show(training(200, 1250, 250_000, 1234.5, 3720.0, tuple(members)))
     (line,) = capsys.readouterr().out.splitlines()
     assert line.endswith("left | 12 members: median loss 4.5 score -20, 1 diverged")
     assert len(line) < 160
@@ -101,13 +113,13 @@ def test_on_the_screen_the_headers_stand_on_a_line_of_their_own(monkeypatch):
 
 def test_an_episode_finished_after_the_phase_is_not_above_all_steps(capsys, clock):
     with display("Pong") as show:
-        show(Progress(0, 2, "training", 25, 20, 5.0, None, ()))
+        show(training(2, 25, 20, 5.0, None, ()))
     assert capsys.readouterr().out == "Pong iteration 1/2 training 20/20, 5 steps/s\n"
 
 
 def test_the_time_left_is_left_out_while_it_is_unknown(capsys, clock):
     with display("Pong") as show:
-        show(Progress(0, 2, "resuming", 10, 20, 0.0, None, ()))
+        show(training(2, 10, 20, 0.0, None, (), "resuming"))
     assert capsys.readouterr().out == "Pong iteration 1/2 resuming 10/20, 0 steps/s\n"
 
 

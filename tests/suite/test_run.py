@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import suite.rl
+from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
 from tests.suite.runs import SMALL, record, run_paths
 
@@ -83,10 +83,13 @@ def test_a_diverged_member_stops_alone_and_the_table_says_so(training, capsys):
 def test_the_replay_is_deleted_once_the_run_is_done(status, training, monkeypatch):
     training(statuses={"none": status})
     seen = []
-    discard = suite.rl.discard
-    monkeypatch.setattr(
-        suite.rl, "discard", lambda run: (seen.append((run / "done.json").exists()), discard(run))
-    )
+    clean_up = RL.clean_up
+
+    def seeing(run, machine, *, finished):
+        seen.append((run / "done.json").exists())
+        clean_up(run, machine, finished=finished)
+
+    monkeypatch.setattr(RL, "clean_up", seeing)
     training(error=RuntimeError("before the end"))
     main(SMALL)
     (path,) = run_paths()
@@ -135,7 +138,7 @@ def test_the_previous_checkpoint_is_passed_on(training):
 def test_machine_knobs_reach_training(training):
     fake = training()
     assert main([*SMALL, "--threads", "1", "--checkpoint-every", "5000"]) == 0
-    machine = suite.rl.Machine(device="cpu", threads=1, checkpoint_every=5000)
+    machine = RL.Machine(device="cpu", threads=1, checkpoint_every=5000)
     assert fake.calls[0][0][1] == machine
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import suite.rl
+from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
-from suite.errors import UserError
 from tests.suite.runs import SMALL, record, run_paths
+from workload.errors import UserError
 
-REAL_POSITION = suite.rl.position
+REAL_POSITION = RL.checkpoint_position
 pytestmark = pytest.mark.usefixtures("no_drawing")
 
 
@@ -61,14 +61,14 @@ def test_a_run_that_was_deleted_while_it_trained_is_not_finished(error, training
             raise error
         return outcomes
 
-    suite.rl.train = delete
+    RL.train = delete
     assert main([*SMALL, "--seed", "0", "1"]) == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert message.startswith("wdbench: error: runs/rl/Pong/none/seed1-")
     assert "was moved or deleted while it was being trained" in message
     (there,) = run_paths()
     assert (there / ("failed.json" if error else "done.json")).exists()
-    suite.rl.train = fake
+    RL.train = fake
     assert main([*SMALL, "--seed", "0", "1"]) == 0
     assert all((path / "done.json").exists() for path in run_paths())
 
@@ -109,7 +109,7 @@ def cut_off(training):
     (path / "done.json").unlink()
     folder = path / "checkpoint"
     folder.mkdir()
-    suite.rl.position = REAL_POSITION
+    RL.checkpoint_position = REAL_POSITION
     return fake, folder
 
 

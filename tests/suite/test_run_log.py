@@ -6,8 +6,8 @@ import math
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from suite.errors import UserError
 from suite.run_log import RunLog, read_rows
+from workload.errors import UserError
 
 KEYS = ("agent_steps", "iteration")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import suite.rl
-from suite import resources
+from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
-from suite.errors import UserError
 from suite.stop import STOPPING
 from tests.suite.runs import SMALL, record, run_paths
+from workload import resources
+from workload.errors import UserError
 
 
 def start(tmp_path, *argv, **script):
@@ -71,7 +71,7 @@ def test_a_second_interrupt_is_no_failure_whatever_surfaces(
         except KeyboardInterrupt:
             raise surfaces from None
 
-    monkeypatch.setattr(suite.rl, "train", interrupted_while_saving)
+    monkeypatch.setattr(RL, "train", interrupted_while_saving)
     assert main([*SMALL, "--seed", "0", "1"]) == 130
     assert capsys.readouterr().err == f"{STOPPING}\n"
     assert not list(Path().rglob("failed.json"))

@@ -13,13 +13,13 @@ pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
 
 import torch
 
-import suite.nlp
 from nlp import trained
-from nlp.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus, corpus_folder
+from nlp.data.grammar import pairs
 from nlp.decoding import translate
-from nlp.grammar import pairs
 from nlp.network import build_model, build_task
 from nlp.plain_text import source_tokens
+from nlp.workload import WORKLOAD as NLP
 from suite.__main__ import main
 from suite.run_directory import Run, locked
 from tests.suite.runs import make_run, make_translation
@@ -40,8 +40,8 @@ def made(tmp_path_factory):
             (folder / "text" / f"{name}.{language}").write_text(text, encoding="utf-8")
     prepare = ["prepare", str(folder / "text"), "--bpe", "60", "--joined", "--jobs", "1"]
     assert main([*prepare, "--data-dir", str(folder / "data")]) == 0
-    recipe = suite.nlp.Recipe(data="text", **SIZES)
-    run = Run.of(suite.nlp, recipe, suite.nlp.Member("none", 0.0, 0), folder / "runs")
+    recipe = NLP.Recipe(data="text", **SIZES)
+    run = Run.of(NLP, recipe, NLP.Member("none", 0.0, 0), folder / "runs")
     with locked([run]):
         corpus = Corpus.open(corpus_folder(folder / "data", "text", 60, True))
         for epoch in (1, 2):

@@ -4,13 +4,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from suite.__main__ import main
-from suite.errors import UserError
 from suite.history import History
 from suite.plot import _draw_curves, _styles, plot
 from suite.shown import labels, subject
 from suite.table import table
 from tests.suite.fake_training import metrics_row, translation_evaluation, translation_row
 from tests.suite.runs import make_run, make_translation
+from workload.errors import UserError
 
 ROWS = [translation_row(25, loss=8.5), translation_row(50, loss=7.5)]
 SCORES = [

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-import suite.rl
+from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
 from suite.batch import command, pool
 from suite.batch.capacity import Node
@@ -24,7 +24,7 @@ EMBEDDED = pool.embedded
 def without_ray(monkeypatch):
     """This machine has room, and nothing here may start Ray."""
     monkeypatch.setattr(command, "this_machine", lambda: Node(10**12, 2, ()))
-    monkeypatch.setattr(suite.rl, "check", lambda recipe, machine, runs: None)
+    monkeypatch.setattr(RL, "check", lambda recipe, machine, runs: None)
     monkeypatch.setattr(pool, "embedded", lambda capacity: pytest.fail("Ray was started"))
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from suite import resources
 from suite.batch.capacity import Capacity, Demand, Node, capacity, this_machine
-from suite.errors import UserError
-from suite.resources import Room
+from workload import resources
+from workload.errors import UserError
+from workload.resources import Room
 
 LAPTOP = Node(memory=24_000, cores=2, gpus=())
 BOX = Node(memory=64_000, cores=16, gpus=(80_000, 80_000))

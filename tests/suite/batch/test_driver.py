@@ -10,12 +10,12 @@ from suite.batch.capacity import Capacity
 from suite.batch.driver import Driver, Retries
 from suite.batch.packing import pack
 from suite.batch.work import HOPELESS, LOST, Ending, calling, work
-from suite.errors import UserError
-from suite.resources import Room
 from suite.stop import StopRequest
 from suite.training import record_failure
 from tests.suite.batch.grids import SMALL, grid_of
 from tests.suite.runs import finish
+from workload.errors import UserError
+from workload.resources import Room
 
 ONE = Capacity(jobs=1, cpus=1, gpus=0.0, room=Room(10**12, 0))
 

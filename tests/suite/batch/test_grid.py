@@ -6,11 +6,11 @@ from importlib import resources
 
 import pytest
 
-import suite.rl
+from rl.workload import WORKLOAD as RL
 from suite.batch.grid import read_grid
 from suite.config.request import read_request
-from suite.errors import UserError
 from tests.suite.batch.grids import SMALL, cells, grid_of
+from workload.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_a_run_of_a_grid_is_the_run_of_the_same_command():
         "--replay-capacity",
         "20000",
     ]
-    ((_, expected),) = read_request(suite.rl, argv, "wdbench run rl").job.pairs()
+    ((_, expected),) = read_request(RL, argv, "wdbench run rl").job.pairs()
     assert run.run.path == expected.path
     assert run.run.config == expected.config
 
@@ -105,7 +105,7 @@ def test_table1_has_the_rows_and_games_of_the_published_table(tmp_path):
     grid = shipped("table1.yaml", tmp_path)
     assert len(grid.runs) == len(expected) == 312
     assert set(cells(grid)) == expected
-    assert {run.recipe for run in grid.runs} == {suite.rl.Recipe(game=game) for game in games}
+    assert {run.recipe for run in grid.runs} == {RL.Recipe(game=game) for game in games}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_shipped_grid_has_as_many_runs_as_its_comment_says(tmp_path, name, run
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("axes: {seed: [0]}\n", "no workload is given; allowed are rl, nlp"),
+        ("axes: {seed: [0]}\n", "no workload is given; allowed are nlp, rl"),
         ("workload: rx\n", "unknown workload 'rx'"),
         ("workload: rl\naxis: {seed: [0]}\n", "line 2: unknown key 'axis'; did you mean axes?"),
         ("workload: rl\naxes: {gamme: [0.9]}\n", "line 2: unknown axis 'gamme'; did you mean"),

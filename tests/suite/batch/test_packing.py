@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from rl.memory import batch_bytes, replay_bytes
-from shared_optim.checkpoint_files import CheckpointFiles
+from rl.workload import PROCESS_MEMORY
 from suite.batch.capacity import Capacity, Demand, Node
 from suite.batch.packing import pack, roomy, split
-from suite.resources import Room
-from suite.rl import PROCESS_MEMORY
 from tests.suite.batch.grids import SMALL, grid_of
+from workload.checkpoint_files import CheckpointFiles
+from workload.resources import Room
 
 PLENTY = Capacity(jobs=1, cpus=1, gpus=0.0, room=Room(10**12, 0))
 RUNS = Path("runs")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from suite.heartbeat import FILE
-from suite.run_directory import read_json
 from tests.suite.batch.grids import grid_of, write_grid
+from workload.files import read_json
 
 pytest.importorskip("ray", reason="the extra `batch` is not installed")
 

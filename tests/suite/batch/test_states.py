@@ -10,9 +10,9 @@ from suite import heartbeat
 from suite.batch.overview import described
 from suite.batch.states import State, last_row, state_of, time_left
 from suite.heartbeat import beating
-from suite.run_directory import write_json
 from tests.suite.batch.grids import SMALL, grid_of
 from tests.suite.runs import finish, make_run
+from workload.files import write_json
 
 
 @pytest.fixture(autouse=True)

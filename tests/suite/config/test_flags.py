@@ -2,10 +2,10 @@
 
 import pytest
 
-import suite.nlp
-import suite.rl
+from nlp.workload import WORKLOAD as NLP
+from rl.workload import WORKLOAD as RL
 from suite.config.flags import LISTS, key_types, split
-from suite.errors import UserError
+from workload.errors import UserError
 
 KEYS = ("gamma", "data", *LISTS)
 
@@ -40,7 +40,7 @@ def test_a_mistake_names_the_flag(argv, message):
     assert str(error.value) == message
 
 
-@pytest.mark.parametrize("workload", [suite.rl, suite.nlp])
+@pytest.mark.parametrize("workload", [RL, NLP])
 def test_every_field_of_recipe_and_machine_is_a_flag_with_its_type(workload):
     types = key_types(workload)
     fields = workload.Recipe.__dataclass_fields__ | workload.Machine.__dataclass_fields__

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from suite.config.lines import compose, line_of, mapping_of, texts_of
-from suite.errors import UserError
+from workload.errors import UserError
 
 KEYS = ("gamma", "n_step", "seed", "loss")
 

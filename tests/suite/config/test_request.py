@@ -3,14 +3,14 @@
 import pytest
 import yaml
 
-import suite.rl
-from suite.config.presets import presets
+from nlp.workload import WORKLOAD as NLP
+from rl.workload import WORKLOAD as RL
 from suite.config.request import as_yaml, read_request
-from suite.errors import UserError
+from workload.errors import UserError
 
 
 def job(*argv):
-    return read_request(suite.rl, argv, "wdbench run rl").job
+    return read_request(RL, argv, "wdbench run rl").job
 
 
 def write(tmp_path, name, text):
@@ -21,12 +21,12 @@ def write(tmp_path, name, text):
 
 def test_without_flags_it_is_the_papers_pong_without_decay():
     resolved = job()
-    assert resolved.recipe == suite.rl.Recipe()
+    assert resolved.recipe == RL.Recipe()
     assert [(m.scheme, m.weight_decay, m.seed) for m in resolved.members] == [("none", 0.0, 0)]
 
 
 def test_presets_are_the_files_of_the_folder():
-    assert {"paper", "dopamine"} <= set(presets("rl"))
+    assert {"paper", "dopamine"} <= set(RL.preset_names())
 
 
 def test_preset_dopamine_is_its_dqn_gin():
@@ -114,12 +114,12 @@ def test_the_printed_config_given_back_is_the_same_request(tmp_path, argv):
 
 def test_the_printed_config_names_every_key_of_the_recipe():
     keys = yaml.safe_load(as_yaml(job()))
-    assert set(suite.rl.Recipe.__dataclass_fields__) <= set(keys)
+    assert set(RL.Recipe.__dataclass_fields__) <= set(keys)
 
 
 def test_help_groups_every_key_of_the_recipe_once():
-    grouped = [key for keys in suite.rl.SECTIONS.values() for key in keys]
-    assert sorted(grouped) == sorted(suite.rl.Recipe.__dataclass_fields__)
+    grouped = [key for keys in RL.SECTIONS.values() for key in keys]
+    assert sorted(grouped) == sorted(RL.Recipe.__dataclass_fields__)
 
 
 def test_a_mistake_in_a_file_names_file_line_key_value_and_what_is_allowed(tmp_path):
@@ -145,8 +145,8 @@ def test_a_value_means_the_same_in_a_file_as_in_a_flag(tmp_path, key, text):
 
 
 def test_every_preset_is_a_valid_request():
-    for workload in (suite.rl, suite.nlp):
-        for preset in presets(workload.NAME):
+    for workload in (RL, NLP):
+        for preset in workload.preset_names():
             assert read_request(workload, ["--preset", preset], "wdbench run").job.members
 
 

@@ -4,8 +4,8 @@ import json
 
 from suite.report.grid import Grid
 from suite.report.records import read
-from suite.run_directory import write_json
 from tests.suite.runs import finish, make_run, make_translation
+from workload.files import write_json
 
 SHORT = {"iterations": 3, "training_steps": 1000, "evaluation_steps": 500}
 QUANTILES = {"q01": -20.0, "q05": -15.0, "q25": -11.0, "q50": -9.0, "q75": -7.0, "q95": -5.0}

@@ -5,11 +5,11 @@ import dataclasses
 
 import pytest
 
-from suite.errors import UserError
 from suite.report import files
 from suite.report.document import TITLE, Document, Picture, Section
 from tests.suite.report.hostile import NAMES, PNG, document, table
 from tests.suite.report.runs import contents
+from workload.errors import UserError
 
 
 def named(*tables, pictures=(), texts=NAMES):

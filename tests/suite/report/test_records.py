@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-from suite.errors import UserError
 from suite.report.records import find, read
 from suite.run_directory import Run
 from tests.suite.report.runs import (
@@ -17,6 +16,7 @@ from tests.suite.report.runs import (
     translation_run,
 )
 from tests.suite.runs import finish, make_run, make_translation
+from workload.errors import UserError
 
 
 def record(run, last=5):

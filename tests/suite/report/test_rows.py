@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from suite.errors import UserError
 from suite.report.rows import evaluation_rows, number, sampled_columns
+from workload.errors import UserError
 
 
 def write(path, rows, rest=b""):

@@ -1,0 +1,1 @@
+"""Parallel text, from a publisher's files or anyone's folder to what training opens."""

@@ -1,0 +1,148 @@
+"""Tokenised splits and merge operations to what training opens."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlp.data import binarise
+from nlp.data.corpus import FORMAT
+from nlp.data.order import SPLITS, Order
+from nlp.data.parallel import Lines
+from nlp.data.stages import (
+    finished,
+    making,
+    read_lines,
+    sha256,
+    sha256_of_files,
+    write_json,
+    write_lines,
+)
+from nlp.data.text import Segmenter
+from nlp.data.verification import differences
+from workload.errors import ConfigError
+
+Progress = Callable[[str, int, int], None]
+
+LONGEST = 1022  # subwords: the model has 1,024 positions
+
+
+def make_corpus(
+    order: Order, folder: Path, text: Path, codes: Path, lines: Lines, progress: Progress
+) -> None:
+    """Make the stage that is the corpus itself, from the stages `text` and `codes-N`."""
+    before = finished(text)
+    assert before is not None
+    inputs = {
+        "text": before["outputs"],
+        "codes": sha256(codes / "codes"),
+        "joined": order.joined,
+    }
+    if finished(folder, inputs) is not None:
+        return
+    with making(folder, inputs) as (new, report):
+        report |= before["report"]
+        shutil.copyfile(codes / "codes", new / "codes")
+        report["merge operations"] = len(read_lines(codes / "codes")) - 1
+        for path in (p for p in text.iterdir() if p.name.split(".")[0] in ("valid", "test")):
+            shutil.copyfile(path, new / path.name)
+        subwords = _segmented(order, text, new, lines, progress)
+        _drop_long(order, subwords, report)
+        for split, sides in subwords.items():
+            for language, side in zip(order.pair, sides, strict=True):
+                write_lines(new / f"{split}.bpe.{language}", side)
+        content = _binarised(order, new, subwords, report, progress)
+        content["sha256"] = sha256_of_files(
+            new / file for file in ("codes", *(f"dict.{language}.txt" for language in order.pair))
+        )
+        different = differences(content)
+        if different is not None:
+            report["differs from the published preparation"] = different
+        write_json(new / "report.json", report)
+        write_json(new / "corpus.json", content)
+
+
+def _segmented(
+    order: Order, text: Path, new: Path, lines: Lines, progress: Progress
+) -> dict[str, list[list[str]]]:
+    tokenised = {
+        split: [read_lines(text / f"{split}.tok.{language}") for language in order.pair]
+        for split in SPLITS
+    }
+    total, done = sum(len(side) for sides in tokenised.values() for side in sides), 0
+
+    def step(more: int) -> None:
+        nonlocal done
+        done += more
+        progress("split into subwords", done, total)
+
+    return {
+        split: [lines.apply(segment, side, str(new / "codes"), step) for side in sides]
+        for split, sides in tokenised.items()
+    }
+
+
+def _drop_long(order: Order, subwords: dict[str, list[list[str]]], report: dict[str, Any]) -> None:
+    """Leave training pairs out that have more subwords than the model has positions."""
+    for split, sides in subwords.items():
+        long = {p for side in sides for p, line in enumerate(side) if line.count(" ") >= LONGEST}
+        if long and split != "train":
+            raise ConfigError(
+                f"{order.name}: line {min(long) + 1} of the {split} set has over {LONGEST:,} "
+                "subwords, more than the model has positions; shorten or remove the pair"
+            )
+        if long:
+            report["dropped"][f"over {LONGEST} subwords"] = len(long)
+            for side in sides:
+                side[:] = [line for place, line in enumerate(side) if place not in long]
+
+
+def _binarised(
+    order: Order,
+    new: Path,
+    subwords: dict[str, list[list[str]]],
+    report: dict[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Dictionaries and binary files; returns corpus.json but for its checksums."""
+    train = subwords["train"]
+    if order.joined:
+        types = [binarise.dictionary(train[0] + train[1])] * 2
+    else:
+        types = [binarise.dictionary(side) for side in train]
+    for language, each in zip(order.pair, types, strict=True):
+        binarise.write_dictionary(new / f"dict.{language}.txt", each)
+    splits: dict[str, dict[str, int]] = {}
+    for place, (split, sides) in enumerate(subwords.items(), start=1):
+        splits[split] = {"pairs": len(sides[0])}
+        for side, language, each, text in zip(
+            ("source", "target"), order.pair, types, sides, strict=True
+        ):
+            prefix = new / f"{split}.{order.source}-{order.target}.{language}"
+            tokens, unknown = binarise.write_binary(prefix, text, each)
+            splits[split] |= {f"{side}_tokens": tokens, f"{side}_unknown": unknown}
+        progress("binarise", place, len(subwords))
+    report["splits"] = splits
+    return {
+        "format": FORMAT,
+        "name": order.name,
+        "source": order.source,
+        "target": order.target,
+        "bpe": order.bpe,
+        "joined": order.joined,
+        "splits": splits,
+        "dictionaries": {
+            language: len(each) + len(binarise.SPECIAL)
+            for language, each in zip(order.pair, types, strict=True)
+        },
+    }
+
+
+_segmenters: dict[str, Segmenter] = {}  # per process: codes take .1 s to read
+
+
+def segment(lines: Sequence[str], codes: str) -> list[str]:
+    """Work of one process: tokens to subwords."""
+    if codes not in _segmenters:
+        _segmenters[codes] = Segmenter(Path(codes))
+    return [_segmenters[codes].segment(line) for line in lines]

@@ -1,0 +1,149 @@
+"""A prepared corpus on disk: what `wdbench prepare` leaves and training opens. Imports no torch."""
+
+import hashlib
+import json
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlp.data.order import SPLITS
+from nlp.data.stages import finished, sha256
+from workload.errors import ConfigError
+
+FORMAT = 1
+KNOWN = ("iwslt14", "multi30k", "grammar")
+
+
+def corpus_name(data: str) -> str:
+    """The corpus's own name; of a user's folder the last one of its path, also for `.`."""
+    return Path(os.path.abspath(data)).name
+
+
+def corpus_folder(data_dir: Path, data: str, bpe: int, joined: bool) -> Path:
+    """`data/multi30k/bpe-5000-joined`; of a user's folder, its last name stands for it."""
+    return data_dir / corpus_name(data) / f"bpe-{bpe}{'-joined' if joined else ''}"
+
+
+def prepare_command(data: str, folder: Path, languages: tuple[str, str] | None = None) -> str:
+    """What makes the corpus `folder`; where a user's text is no folder, its place is left open."""
+    if data not in KNOWN and not Path(data).is_dir():
+        data = f"FOLDER/{corpus_name(data)}"
+    _, bpe, *joined = folder.name.split("-")
+    command = ["wdbench", "prepare", data, "--bpe", bpe, *(["--joined"] if joined else [])]
+    if data not in KNOWN and languages:
+        command += ["--source", languages[0], "--target", languages[1]]
+    data_dir = folder.parent.parent
+    if data_dir != Path("data"):
+        command += ["--data-dir", str(data_dir)]
+    return shlex.join(command)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Binarised splits, dictionaries, codes and reference texts of one language pair.
+
+    Attributes:
+        folder: where its files are; fairseq reads them there.
+        name: the corpus, e.g. `iwslt14`.
+        source, target: languages.
+        bpe: merge operations.
+        joined: whether both languages share one dictionary.
+        splits: per split, its `pairs`, `source_tokens` and `target_tokens` with end marks.
+    """
+
+    folder: Path
+    name: str
+    source: str
+    target: str
+    bpe: int
+    joined: bool
+    splits: dict[str, dict[str, int]]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Corpus":
+        """Read what is in a folder.
+
+        Raises:
+            ConfigError: nothing is prepared there, or dictionaries or codes are not those written.
+        """
+        record = folder / "corpus.json"
+        if not record.exists():
+            name = folder.parent.name
+            raise ConfigError(
+                f"data: {name} is not prepared in {folder}; "
+                f"run `{prepare_command(name, folder)}` first"
+            )
+        try:
+            content: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ConfigError(
+                    f"{record} has format {content['format']}; this version reads {FORMAT}"
+                )
+            corpus = cls(
+                folder=folder,
+                name=content["name"],
+                source=content["source"],
+                target=content["target"],
+                bpe=content["bpe"],
+                joined=content["joined"],
+                splits=content["splits"],
+            )
+            wanted = dict(content["sha256"])
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"{record} is damaged; move {folder} away, prepare again") from error
+        for name, digest in wanted.items():
+            file = folder / name
+            if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+                raise ConfigError(
+                    f"{file} is not what was prepared; move {folder} away and prepare it again"
+                )
+        return corpus
+
+    def check_text(self, own: Path) -> None:
+        """Raise ConfigError where the corpus was prepared from other text than a user's folder."""
+        files = [own / f"{s}.{lang}" for s in SPLITS for lang in (self.source, self.target)]
+        text, corpus = finished(self.folder.parent / "text"), finished(self.folder)
+        if text is None or corpus is None or not all(file.is_file() for file in files):
+            return
+        if corpus["inputs"]["text"] != text["outputs"] or any(
+            text["inputs"].get(file.name) != sha256(file) for file in files
+        ):
+            raise ConfigError(
+                f"data: {self.folder} was prepared from other text than is in {own}; "
+                f"run `{prepare_command(str(own), self.folder, (self.source, self.target))}`"
+            )
+
+    @property
+    def codes(self) -> Path:
+        """subword-nmt's merge operations."""
+        return self.folder / "codes"
+
+    def dictionary(self, language: str) -> Path:
+        """fairseq's dictionary of a language."""
+        return self.folder / f"dict.{language}.txt"
+
+    def check_batches(self, max_tokens: int) -> None:
+        """Raise ConfigError where train or valid has a pair that fits no batch of `max_tokens`, or
+        fewer than 8 pairs: of those fairseq may make no batch at all."""
+        for split in ("train", "valid"):
+            pairs = self.splits[split]["pairs"]
+            if pairs < 8:
+                raise ConfigError(f"data: {self.name} has {pairs} {split} pairs; 8 are needed")
+            sides = (self.text(split, "bpe", language) for language in (self.source, self.target))
+            # subwords are one more than the spaces between them, and an end mark follows
+            lengths = [max(s.count(" "), t.count(" ")) + 2 for s, t in zip(*sides, strict=True)]
+            tokens = max(lengths)
+            if tokens > max_tokens:
+                raise ConfigError(
+                    f"max_tokens: {max_tokens:,} is smaller than pair {lengths.index(tokens) + 1} "
+                    f"of {split}, which has {tokens:,} tokens; choose --max-tokens {tokens} or more"
+                )
+
+    def text(self, split: str, kind: str, language: str) -> list[str]:
+        """Lines of a split as text: `raw`, `tok` (tokenised, lower-cased) or `bpe`."""
+        path = self.folder / f"{split}.{kind}.{language}"
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")

@@ -1,0 +1,141 @@
+"""From a publisher's files, or anyone's parallel text, to what training opens.
+
+    files -> raw pairs -> tokens, lower-cased and cleaned -> BPE codes -> subwords -> fairseq's bin
+
+Each arrow ends in a stage (`nlp/data/stages.py`): finished ones are not done again.
+
+    data/NAME/original/        the publisher's files, plain
+    data/NAME/text/            {train,valid,test}.{raw,tok}.LANG
+    data/NAME/codes-N/codes    N merge operations, learned on both languages of the training text
+    data/NAME/bpe-N[-joined]/  the corpus (`nlp/data/corpus.py`)
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from nlp.data import sources
+from nlp.data.assembly import make_corpus
+from nlp.data.bpe import learn
+from nlp.data.corpus import KNOWN, Corpus, corpus_folder, corpus_name
+from nlp.data.order import Order
+from nlp.data.original import original
+from nlp.data.parallel import Lines, cores, workers
+from nlp.data.sources import PUBLISHED
+from nlp.data.stages import alone, finished, making, sha256_of_files
+from nlp.data.text import check_language
+from nlp.data.tokenised import make_text
+from workload.errors import ConfigError
+
+Progress = Callable[[str, int, int], None]
+
+
+def prepare(
+    name_or_path: str,
+    data_dir: Path,
+    *,
+    bpe: int,
+    joined: bool,
+    archive: Path | None = None,
+    source: str = "de",
+    target: str = "en",
+    jobs: int | None = None,
+    progress: Progress = lambda _stage, _done, _total: None,
+) -> Corpus:
+    """Prepare a corpus and return it; at once where it is prepared already.
+
+    Args:
+        name_or_path: `iwslt14`, `multi30k`, `grammar`, or a folder with train, valid and test, each
+            in two languages (`train.de`).
+        data_dir: where corpora are kept.
+        bpe: merge operations.
+        joined: whether both languages share one dictionary.
+        archive: a published corpus's archive, or a folder with its files, instead of a download.
+        source, target: languages.
+        jobs: processes; None takes one per core.
+        progress: told the stage, how much is done, and of how much.
+
+    Raises:
+        ConfigError: one sentence on what is wrong with the input. Nothing half-made stays.
+    """
+    order = _order(name_or_path, archive, source, target, bpe, joined)
+    folder = corpus_folder(data_dir, order.name, bpe, joined)
+    with alone(folder.parent), workers(jobs or cores()) as lines:
+        text = _text(order, folder.parent, archive, lines, progress)
+        codes = _codes(order, folder.parent, text, progress)
+        make_corpus(order, folder, text, codes, lines, progress)
+    return Corpus.open(folder)
+
+
+def _order(
+    name: str, archive: Path | None, source: str, target: str, bpe: int, joined: bool
+) -> Order:
+    if bpe < 1:
+        raise ConfigError(f"bpe: {bpe} is not a number of merge operations, 1 or more")
+    if name in KNOWN:
+        if (source, target) != ("de", "en"):
+            raise ConfigError(f"{name} translates from de into en, not {source} into {target}")
+        if archive is not None and name not in PUBLISHED:
+            raise ConfigError(f"archive: {name} is made here and takes none")
+        return Order(name, None, source, target, bpe, joined)
+    folder = Path(name)
+    if not folder.is_dir():
+        raise ConfigError(f"{name!r} is none of {', '.join(KNOWN)} and no folder of parallel text")
+    if archive is not None:
+        raise ConfigError(f"archive: goes with {' or '.join(PUBLISHED)}, not with a folder")
+    own = corpus_name(name)
+    if own in KNOWN or not own:
+        raise ConfigError(f"{name}: {own!r} cannot name your own text; rename the folder")
+    for language in (source, target):
+        check_language(language)
+    if source == target:
+        raise ConfigError(f"source and target are both {source!r}; they must differ")
+    return Order(own, folder, source, target, bpe, joined)
+
+
+def _text(order: Order, root: Path, archive: Path | None, lines: Lines, progress: Progress) -> Path:
+    """Tokenised, lower-cased, cleaned splits, and the raw lines of valid and test beside them."""
+    folder = root / "text"
+    languages = {"languages": [order.source, order.target]}
+    if order.name in PUBLISHED:
+        if archive is None and finished(folder) is not None:
+            return folder
+        files = original(order.name, root, archive, progress)
+        published = PUBLISHED[order.name]
+        inputs = languages | sha256_of_files(files / file for file in published.files)
+        if finished(folder, inputs) is None:
+            make_text(order, folder, inputs, published.read(files), lines, progress)
+        return folder
+    if order.folder is None:
+        raw = sources.grammar()
+        content = "\n".join(line for split in raw.splits.values() for line in split[0] + split[1])
+        inputs = languages | {"grammar": hashlib.sha256(content.encode()).hexdigest()}
+    else:
+        inputs = languages | sha256_of_files(sources.own_files(order.folder, *order.pair))
+    if finished(folder, inputs) is None:
+        if order.folder is not None:
+            _check_folder(order.folder, folder)
+            raw = sources.read_own(order.folder, *order.pair)
+        make_text(order, folder, inputs, raw, lines, progress)
+    return folder
+
+
+def _check_folder(own: Path, text: Path) -> None:
+    """Raise ConfigError where another folder of the same last name was prepared here before."""
+    before = finished(text)
+    known = before and before["report"].get("folder")
+    if known and Path(known).is_dir() and not own.samefile(known):
+        raise ConfigError(
+            f"{text.parent} was prepared from {known}, which is other text; rename {own}, or "
+            "choose another --data-dir"
+        )
+
+
+def _codes(order: Order, root: Path, text: Path, progress: Progress) -> Path:
+    folder = root / f"codes-{order.bpe}"
+    files = [text / f"train.tok.{language}" for language in order.pair]
+    inputs = sha256_of_files(files) | {"bpe": order.bpe}
+    if finished(folder, inputs) is None:
+        with making(folder, inputs) as (new, report):
+            report["learned"] = learn(files, order.bpe, new / "codes", progress)
+    return folder

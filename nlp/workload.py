@@ -1,0 +1,330 @@
+"""Translation as a workload. Importing it imports neither torch nor fairseq."""
+
+import shutil
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlp import config
+from workload import resources
+from workload.contract import Command, Panel, Score, Workload
+from workload.errors import ConfigError, FullDiskError, UserError
+from workload.findings import Finding
+from workload.member import Member, Outcome, RunLog
+from workload.output import say
+from workload.progress import Progress
+from workload.resources import Room
+from workload.wording import amount, unknown
+
+# The rest of a training process: torch, fairseq, the activations of a batch.
+PROCESS_MEMORY = 1_500_000_000
+FLOAT = 4
+IN_MEMORY = 6  # weights, gradient and at most four moments
+IN_CHECKPOINT = 5  # weights and at most four moments, in two generations
+TARGET_TOKENS = {"iwslt14": 3_949_114, "multi30k": 453_447}  # of the training pairs, for a guess
+# On one shared core: results/evidence, multi30k (330 microseconds per target token with its
+# validations and 3.5M weights) and iwslt14 (1.94 ms with 39.5M).
+TOKEN_SECONDS, WEIGHT_SECONDS = 1.7e-4, 4.5e-11  # per target token, and per weight beside
+EXTRA = ("fairseq", "sacrebleu", "sacremoses", "subword_nmt")
+HOW_TO_INSTALL = (
+    "`make nlp` in the source's folder installs it, "
+    "or `pip install 'wdbench[nlp]'` and scripts/install_fairseq.sh"
+)
+
+
+def require_packages() -> None:
+    """Raise UserError, saying how to install it, where a package for translation is missing."""
+    import importlib.util
+
+    for package in EXTRA:
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"translation needs {package}, not found here; {HOW_TO_INSTALL}")
+
+
+def parameters(recipe: config.Recipe, types: int) -> int:
+    """Weights of the model whose dictionaries hold `types` words together.
+
+    Attention has four matrices with biases, a feed-forward block two; each block ends in a norm.
+    """
+    width, hidden = recipe.width, recipe.feed_forward
+    attention = 4 * width * (width + 1)
+    feed_forward = 2 * width * hidden + hidden + width
+    encoder = attention + feed_forward + 2 * 2 * width
+    decoder = 2 * attention + feed_forward + 3 * 2 * width
+    return recipe.layers * (encoder + decoder) + types * width
+
+
+def _about(recipe: config.Recipe) -> int:
+    """Parameters before the corpus is known: a dictionary has about as many types as merges."""
+    return parameters(recipe, recipe.bpe if recipe.joined else 2 * recipe.bpe)
+
+
+def _disk(recipe: config.Recipe) -> int:
+    """Bytes of a run: two generations of state, the last epochs' weights and the best one's."""
+    return _about(recipe) * FLOAT * (2 * IN_CHECKPOINT + recipe.average_last + 1)
+
+
+def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from nlp.data.command import main
+
+    return main(parser, arguments)
+
+
+def _translate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from nlp.translate import main
+
+    return main(parser, arguments)
+
+
+class TranslationWorkload(Workload[config.Recipe, config.Machine]):
+    NAME = "nlp"
+    TITLE = "Translation with a transformer, under four kinds of weight decay in Adam."
+    EXAMPLE = "--data grammar-tiny --scheme separated --weight-decay 1e-4 --seed 0"
+    PRESET = "iwslt14"
+    PRESET_KEY = "data"
+    SUBJECT = "data"
+    STEP = "updates"
+    ROUND = "epoch"
+    LENGTH = "epochs"
+    PANELS = (
+        Panel("training", "label-smoothed loss, bits per token", "train/loss", "train/loss"),
+        Panel("validation", "BLEU, tokenised", None, "valid/bleu"),
+    )
+    SCORES = (
+        Score("BLEU", "test/bleu", decimals=2),
+        Score("13a", "test/bleu_13a", decimals=2),
+        Score("valid", "valid/bleu", decimals=2),
+    )
+    SECTIONS = {  # noqa: RUF012
+        "What is trained, and how long": (
+            "data",
+            "source",
+            "target",
+            "bpe",
+            "joined",
+            "epochs",
+            "log_every",
+        ),
+        "Optimizer": (
+            "learning_rate",
+            "warm_up",
+            "beta1",
+            "beta2",
+            "adam_eps",
+            "eps_placement",
+            "rounding",
+            "decay_schedule",
+            "decay_biases",
+            "clip_norm",
+            "precision",
+        ),
+        "Model": ("width", "feed_forward", "heads", "layers", "dropout"),
+        "Batches and loss": ("max_tokens", "accumulate", "label_smoothing"),
+        "Decoding": ("beam", "validation_sentences", "average_last"),
+    }
+    COMMANDS = (
+        Command(
+            name="prepare",
+            text="make a corpus ready for `run nlp`: download, tokens, subwords",
+            description="Prepare parallel text for `run nlp`. What is finished is not redone.",
+            main=_prepare,
+        ),
+        Command(
+            name="translate",
+            text="translate text with the model of a translation run",
+            description="Translate text, a sentence per line, with the model of a run.",
+            main=_translate,
+        ),
+    )
+    PACKAGES = ("fairseq-fixed", "sacrebleu", "sacremoses", "subword-nmt")
+    Recipe = config.Recipe
+    Machine = config.Machine
+
+    def subject(self, recipe: config.Recipe) -> str:
+        """The corpus; of a folder its last name, as under data/."""
+        from nlp.data.corpus import corpus_name
+
+        return corpus_name(recipe.data)
+
+    def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
+        """A corpus is the same however its folder was written."""
+        return super().resolved(recipe) | {"data": self.subject(recipe)}
+
+    def memory_summary(self, recipe: config.Recipe, members: int) -> str:
+        model = _about(recipe)
+        runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
+        return (
+            f"{runs} of about {model / 1e6:.1f} million parameters: "
+            f"{amount(IN_MEMORY * FLOAT * model)} with gradients and Adam's buffers, up to "
+            f"{amount(members * _disk(recipe))} on disk"
+        )
+
+    def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
+        """Raise UserError for a corpus that is neither known nor prepared nor a folder of text."""
+        from nlp.data.corpus import KNOWN
+
+        prepared = _folder(recipe, machine)
+        if recipe.data in KNOWN or prepared.parent.is_dir() or Path(recipe.data).is_dir():
+            return
+        if recipe.data in self.preset_names():
+            raise UserError(f"data: {recipe.data!r} is a preset; write --preset {recipe.data}")
+        known = dict.fromkeys((*KNOWN, *self.preset_names()))
+        if machine.data_folder.is_dir():
+            known |= dict.fromkeys(sorted(folder.name for folder in machine.data_folder.iterdir()))
+        mistake = unknown("corpus", recipe.data, known)
+        raise UserError(f"data: no folder of parallel text, and {mistake}")
+
+    def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
+        """Raise UserError where packages, corpus, device, memory or disk do not suffice."""
+        require_packages()
+        config.check_devices(recipe, machine)
+        if recipe.data != "grammar" or _prepared(recipe, machine):
+            self._check_corpus(recipe, machine)
+        resources.check_device(machine.device)
+        need, room = IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY, resources.free_memory()
+        if need > room:
+            raise UserError(
+                f"width: {self.memory_summary(recipe, 1)}; a training process takes "
+                f"{amount(need)} of memory, {amount(room)} are free; choose a smaller --width or "
+                "--layers"
+            )
+        disk, free = len(runs) * _disk(recipe), resources.disk_for(runs)
+        if disk > free:
+            raise FullDiskError(
+                f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "
+                f"{amount(free)} are free; choose another --runs"
+            )
+
+    def _check_corpus(self, recipe: config.Recipe, machine: config.Machine) -> None:
+        from nlp.data.corpus import KNOWN, Corpus
+
+        folder = _folder(recipe, machine)
+        if problem := self.missing_data(recipe, machine):
+            raise UserError(problem)
+        corpus = Corpus.open(folder)
+        for key in ("source", "target"):
+            ours, its = getattr(recipe, key), getattr(corpus, key)
+            if ours != its:
+                raise UserError(
+                    f"{key}: {ours!r} is not the language that {folder} was prepared for, {its!r}"
+                )
+        if recipe.data not in KNOWN:
+            corpus.check_text(Path(recipe.data))
+        corpus.check_batches(recipe.max_tokens)
+
+    def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
+        """How to prepare the corpus, where that has not been done; `grammar` makes itself."""
+        from nlp.data.corpus import prepare_command
+
+        if recipe.data == "grammar" or _prepared(recipe, machine):
+            return None
+        folder = _folder(recipe, machine)
+        command = prepare_command(recipe.data, folder, (recipe.source, recipe.target))
+        return f"data: {recipe.data} is not prepared in {folder}; run `{command}` first"
+
+    def prepare_data(self, recipe: config.Recipe, machine: config.Machine) -> None:
+        """Make the corpus that needs no download, where it is not there yet."""
+        if recipe.data != "grammar" or _prepared(recipe, machine):
+            return
+        require_packages()
+        folder = _folder(recipe, machine)
+        from nlp.data.prepare import prepare
+
+        shown = ""
+
+        def show(stage: str, done: int, total: int) -> None:
+            nonlocal shown
+            if stage != shown:
+                shown = stage
+                say(f"preparing {folder}: {stage}")
+
+        corpus = prepare(
+            recipe.data,
+            machine.data_folder,
+            bpe=recipe.bpe,
+            joined=recipe.joined,
+            source=recipe.source,
+            target=recipe.target,
+            progress=show,
+        )
+        corpus.check_batches(recipe.max_tokens)
+
+    def max_population(self, recipe: config.Recipe, room: Room) -> int:
+        return int(room.host > IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY)
+
+    def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
+        """Forward, backward and step per target token; None before the corpus is prepared."""
+        from nlp.data.corpus import Corpus
+
+        tokens = TARGET_TOKENS.get(recipe.data)
+        if tokens is None:
+            try:
+                tokens = Corpus.open(_folder(recipe, machine)).splits["train"]["target_tokens"]
+            except ConfigError:
+                return None
+        per_token = TOKEN_SECONDS + WEIGHT_SECONDS * _about(recipe)
+        return recipe.epochs * tokens * per_token
+
+    def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
+        from workload.checkpoint_files import CheckpointFiles
+
+        files = CheckpointFiles(run)
+        entry = files.entry(previous=previous)
+        if entry is None:
+            if previous and files.entry() is not None:
+                raise UserError(f"{run} has no checkpoint before the newest one")
+            return None
+        files.checked_file(previous=previous)
+        return tuple(entry["position"])
+
+    def rounds_begun(self, position: tuple[int, ...]) -> int:
+        epoch, batches, _ = position
+        return epoch + (batches > 0)
+
+    def train(
+        self,
+        recipe: config.Recipe,
+        members: Sequence[Member],
+        logs: Sequence[RunLog],
+        machine: config.Machine,
+        *,
+        progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+        previous: bool,
+    ) -> Sequence[Outcome]:
+        from nlp.training import train
+
+        return train(
+            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
+        )
+
+    def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
+        return "epochs", "log_every"
+
+    def clean_up(self, run: Path, machine: config.Machine, *, finished: bool) -> None:
+        """Keep the newest state, for a longer run; the weights that translate are in weights/."""
+        from workload.checkpoint_files import CheckpointFiles
+
+        if finished:
+            CheckpointFiles(run).forget_previous()
+        else:
+            shutil.rmtree(run / "checkpoint", ignore_errors=True)
+
+    def doctor(self) -> Iterator[Finding]:
+        from nlp.doctor import findings
+
+        return findings()
+
+
+def _folder(recipe: config.Recipe, machine: config.Machine) -> Path:
+    from nlp.data.corpus import corpus_folder
+
+    return corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+
+
+def _prepared(recipe: config.Recipe, machine: config.Machine) -> bool:
+    return (_folder(recipe, machine) / "corpus.json").exists()
+
+
+WORKLOAD = TranslationWorkload()

@@ -1,0 +1,55 @@
+"""What this machine has for playing and learning games."""
+
+import contextlib
+from collections.abc import Iterator
+
+from rl.config import PAPER_GAMES
+from rl.memory import replay_bytes
+from workload import resources
+from workload.findings import Finding, importable
+from workload.wording import amount
+
+
+def findings() -> Iterator[Finding]:
+    packages = list(importable(("gymnasium", "ale_py")))
+    yield from packages
+    yield replay()
+    if not any(finding.mark == "missing" for finding in packages):
+        yield from games()
+
+
+def replay() -> Finding:
+    """How many members' replays of the paper's size fit the memory that is free."""
+    million = replay_bytes(1, 1_000_000)
+    gpu = resources.cuda_memory()
+    fits = max(resources.free_memory(), gpu[0] if gpu else 0) // million
+    text = f"1,000,000 transitions take {amount(million)} per member; {fits} members fit"
+    return Finding("ok" if fits else "note", "replay", text)
+
+
+def games() -> Iterator[Finding]:
+    from rl.environment import game_names
+
+    names = [game for game in game_names() if _has_rom(game)]
+    text = f"{len(names)} of {len(game_names())} have ROMs: {' '.join(names)}"
+    yield Finding("ok" if names else "missing", "games", text)
+    absent = [game for game in PAPER_GAMES if game not in names]
+    text = (
+        f"ROM missing or damaged: {' '.join(absent)}; reinstall with `pip install ale-py`"
+        if absent
+        else f"all have ROMs: {' '.join(PAPER_GAMES)}"
+    )
+    yield Finding("note" if absent else "ok", "the paper's 8", text)
+
+
+def _has_rom(game: str) -> bool:
+    """Whether the ROM's file is there and has the checksum that ale-py expects."""
+    from ale_py.roms import get_rom_path
+
+    from rl.environment import rom_id
+
+    try:
+        with contextlib.redirect_stdout(None):  # it names the folder when that is not the usual
+            return get_rom_path(rom_id(game)) is not None
+    except OSError:
+        return False

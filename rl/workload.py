@@ -1,0 +1,242 @@
+"""DQN on Atari as a workload. Importing it imports no torch."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rl import config
+from workload import resources
+from workload.contract import Command, Panel, Score, Workload
+from workload.errors import FullDiskError, UserError
+from workload.findings import Finding
+from workload.member import Member, Outcome, RunLog
+from workload.progress import Progress
+from workload.resources import Room
+from workload.wording import amount
+
+# The rest of a training process: torch, the network with its optimizer.
+PROCESS_MEMORY = 1_000_000_000
+# Frames that fit the GPU by less than this may find it too full a moment later: then the host
+# must have room for them.
+GPU_MARGIN = 0.9
+# On one shared core. VALID: tests/benchmarks/agent.py, see results/benchmarks; SAME in bf16: the
+# run of results/evidence/breakout-dopamine, and in float32 as much more as VALID takes.
+STEP_SECONDS = 0.0015  # an agent step with its choice of action
+UPDATE_SECONDS = {  # an update of 32 transitions
+    ("same", "float32"): 0.065,
+    ("same", "bf16"): 0.04,
+    ("valid", "float32"): 0.035,
+    ("valid", "bf16"): 0.023,
+}
+# Weights, target network and up to four moments in float32, in two generations of checkpoints.
+MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
+
+
+def _watch(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from rl.watch import main
+
+    return main(parser, arguments)
+
+
+KEPT = "kept"
+"""A file beside a finished run's replay that says not to delete it."""
+
+
+class DQNWorkload(Workload[config.Recipe, config.Machine]):
+    NAME = "rl"
+    TITLE = "DQN on Atari with four kinds of weight decay in Adam."
+    EXAMPLE = "--game Pong --scheme separated --weight-decay 1e-4 --seed 0"
+    PRESET = "paper"
+    TOGETHER = True
+    SUBJECT = "game"
+    STEP = "agent_steps"
+    ROUND = "iteration"
+    LENGTH = "iterations"
+    PANELS = (
+        Panel("training", "return per episode", "train/return", "train/return"),
+        Panel("evaluation", "return per episode", None, "eval/return"),
+    )
+    SCORES = (Score("score", "eval/return", otherwise="train/return"),)
+    SECTIONS = {  # noqa: RUF012
+        "What is trained, and how long": (
+            "game",
+            "iterations",
+            "training_steps",
+            "evaluation_steps",
+            "log_every",
+        ),
+        "Optimizer": (
+            "learning_rate",
+            "beta1",
+            "beta2",
+            "adam_eps",
+            "eps_placement",
+            "rounding",
+            "decay_schedule",
+            "decay_biases",
+            "precision",
+        ),
+        "Learning": (
+            "loss",
+            "gamma",
+            "n_step",
+            "batch_size",
+            "warm_up",
+            "update_every",
+            "target_every",
+            "replay_capacity",
+            "padding",
+        ),
+        "Exploration": ("epsilon_final", "epsilon_steps", "evaluation_epsilon"),
+        "Environment": ("reward_clip", "sticky_actions", "frame_skip", "max_episode_steps"),
+    }
+    COMMANDS = (
+        Command(
+            name="watch",
+            text="film a trained agent playing an episode",
+            description="Film the trained agent of a run playing one episode.",
+            main=_watch,
+        ),
+    )
+    PACKAGES = ("gymnasium", "ale-py")
+    Recipe = config.Recipe
+    Machine = config.Machine
+
+    def subject(self, recipe: config.Recipe) -> str:
+        return recipe.game
+
+    def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
+        return "iterations", "log_every"
+
+    def memory_summary(self, recipe: config.Recipe, members: int) -> str:
+        from rl.memory import batch_bytes, replay_bytes
+
+        one = replay_bytes(1, recipe.replay_capacity)
+        batch = batch_bytes(members, recipe.batch_size, recipe.n_step)
+        return (
+            f"the replay takes {members} x {recipe.replay_capacity:,} transitions "
+            f"= {members} x {amount(one)} = {amount(members * one)}, a batch {amount(batch)}"
+        )
+
+    def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
+        from rl.environment import rom_id
+
+        rom_id(recipe.game)
+        steps = recipe.iterations * recipe.training_steps
+        if steps <= recipe.warm_up:
+            raise UserError(
+                f"warm_up: {recipe.warm_up:,} steps pass before learning starts, and training "
+                f"ends after {steps:,}; lower --warm-up or train longer"
+            )
+
+    def max_population(self, recipe: config.Recipe, room: Room) -> int:
+        """As many members as have room for replay and batch, on the GPU or on the host."""
+        from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
+
+        memory = max(room.host - PROCESS_MEMORY, int(GPU_MARGIN * GPU_SHARE * room.gpu))
+        fixed = replay_bytes(0, recipe.replay_capacity)
+        batch = batch_bytes(1, recipe.batch_size, recipe.n_step)
+        member = replay_bytes(1, recipe.replay_capacity) - fixed + batch
+        return max(memory - fixed, 0) // member
+
+    def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
+        updates = max(recipe.iterations * recipe.training_steps - recipe.warm_up, 0)
+        steps = recipe.iterations * (recipe.training_steps + recipe.evaluation_steps)
+        update = UPDATE_SECONDS[recipe.padding, recipe.precision] * recipe.batch_size / 32
+        return STEP_SECONDS * steps + update * updates / recipe.update_every
+
+    def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
+        """Raise UserError where memory, disk or device do not suffice."""
+        from rl.memory import GPU_SHARE
+
+        resources.check_device(machine.device)
+        cuda = None if machine.device == "cpu" else resources.cuda_memory()
+        on_host = max(resources.free_memory() - PROCESS_MEMORY, 0)
+        on_gpu = int(GPU_MARGIN * GPU_SHARE * cuda[0]) if cuda else 0
+        self._check_memory(recipe, len(runs), max(on_host, on_gpu))
+        self._check_disk(recipe, runs)
+
+    def _check_memory(self, recipe: config.Recipe, members: int, room: int) -> None:
+        from rl.memory import batch_bytes, replay_bytes
+
+        batch = batch_bytes(members, recipe.batch_size, recipe.n_step)
+        if replay_bytes(members, recipe.replay_capacity) + batch <= room:
+            return
+        fixed = replay_bytes(members, 0) + batch
+        per_transition = replay_bytes(members, 1) - replay_bytes(members, 0)
+        fits = max(room - fixed, 0) // per_transition // 1000 * 1000
+        fewer = ", or train fewer members together, as `wdbench batch` does" if members > 1 else ""
+        advice = (
+            f"--replay-capacity {fits} fits{fewer}"
+            if fits >= max(recipe.warm_up, 1000)
+            else f"no capacity from warm_up, {recipe.warm_up:,}, on fits: train fewer members "
+            "together or choose a smaller --batch-size"
+        )
+        raise UserError(
+            f"replay_capacity: {self.memory_summary(recipe, members)}, but {amount(room)} of "
+            f"memory are free for that; {advice}"
+        )
+
+    def _check_disk(self, recipe: config.Recipe, runs: Sequence[Path]) -> None:
+        from rl.memory import replay_bytes
+
+        kept = min(recipe.replay_capacity, recipe.iterations * recipe.training_steps)
+        need = replay_bytes(len(runs), kept) + len(runs) * MEMBER_CHECKPOINT
+        free = resources.disk_for(runs)
+        if need > free:
+            raise FullDiskError(
+                f"runs: checkpoints below {runs[0]} and its like take up to {amount(need)} on "
+                f"disk, {amount(free)} are free; choose another --runs or a smaller "
+                "--replay-capacity"
+            )
+
+    def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
+        from rl.checkpoint import position_of, verify
+
+        found = position_of(run, previous=previous)
+        if previous and found is None and position_of(run) is not None:
+            raise UserError(f"{run} has no checkpoint before the newest one")
+        verify(run, previous=previous)
+        return found
+
+    def train(
+        self,
+        recipe: config.Recipe,
+        members: Sequence[Member],
+        logs: Sequence[RunLog],
+        machine: config.Machine,
+        *,
+        progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+        previous: bool,
+    ) -> Sequence[Outcome]:
+        from rl.training import train
+
+        return train(
+            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
+        )
+
+    def can_go_on(self, run: Path) -> bool:
+        return super().can_go_on(run) and (run / "replay").is_dir()
+
+    def clean_up(self, run: Path, machine: config.Machine, *, finished: bool) -> None:
+        """Delete the replay, unless it shall be kept, or was to be when the run ended."""
+        replay = run / "replay"
+        if not replay.exists():  # the usual case, without torch
+            return
+        if finished and machine.keep_replay:
+            (replay / KEPT).touch()
+        if finished and (replay / KEPT).exists():
+            return
+        from rl.checkpoint import discard_replay
+
+        discard_replay(run)
+
+    def doctor(self) -> Iterator[Finding]:
+        from rl.doctor import findings
+
+        return findings()
+
+
+WORKLOAD = DQNWorkload()

@@ -1,0 +1,1 @@
+"""What every workload is made of: the contract, its values, its records. Knows no workload."""

@@ -1,0 +1,228 @@
+"""What a workload offers to whoever runs it: one object, registered under `wdbench.workloads`."""
+
+from abc import ABC, abstractmethod
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from shared_optim.schemes import Scheme
+from workload.findings import Finding
+from workload.member import Member, Outcome, RunLog
+from workload.progress import Progress
+from workload.recipe import MachineBase, OptimizerRecipe
+from workload.resources import Room
+
+RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
+MachineT = TypeVar("MachineT", bound=MachineBase)
+Members = Sequence[Member]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A learning curve of the figure.
+
+    Attributes:
+        title: what stands above it.
+        y_label: what is drawn, with its unit.
+        metrics: key of metrics rows, drawn as a rough line; None draws none.
+        evaluation: key of evaluation rows, drawn as the curve.
+    """
+
+    title: str
+    y_label: str
+    metrics: str | None
+    evaluation: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """A column of the table.
+
+    Attributes:
+        head: its heading.
+        key: key of evaluation rows; the newest value is shown.
+        otherwise: key shown instead where there is no value, marked with its part before `/`.
+        decimals: digits after the point.
+    """
+
+    head: str
+    key: str
+    otherwise: str | None = None
+    decimals: int = 1
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of its own that a workload adds to the command line.
+
+    Attributes:
+        name: what is typed.
+        text: what it does, for the list of commands.
+        description: the same at the head of its own help.
+        main: gives the parser its arguments, parses those of the command line, and does it;
+            returns the exit code, or raises UserError. What it needs it imports when it is called.
+    """
+
+    name: str
+    text: str
+    description: str
+    main: Callable[[ArgumentParser, Sequence[str]], int]
+
+
+class Workload(ABC, Generic[RecipeT, MachineT]):
+    """A kind of training. Importing the module of one imports no torch.
+
+    Attributes:
+        NAME: what it is called on the command line and in paths.
+        TITLE: a sentence on it.
+        EXAMPLE: flags of a first run, for the list of commands.
+        PRESET: the preset taken where none is named.
+        PRESET_KEY: the recipe's key whose value may be a preset's name and then means it.
+        TOGETHER: whether members train as one population, or one after the other.
+        SUBJECT: the recipe's key for what is trained on, and the table's first heading.
+        STEP: key of every row: the figures' x axis.
+        ROUND: key of evaluation rows: how many came before.
+        LENGTH: the recipe's key for how many rounds are trained.
+        PANELS: the figure's learning curves.
+        SCORES: the table's columns of results, the most important first.
+        SECTIONS: groups of the recipe's keys in --help.
+        COMMANDS: commands of its own.
+        PACKAGES: distributions whose versions the record of a run names.
+        Recipe, Machine: its typed configuration.
+    """
+
+    NAME: str
+    TITLE: str
+    EXAMPLE: str = ""
+    PRESET: str
+    PRESET_KEY: str | None = None
+    TOGETHER: bool = False
+    SUBJECT: str
+    STEP: str
+    ROUND: str
+    LENGTH: str
+    PANELS: tuple[Panel, Panel]
+    SCORES: tuple[Score, ...]
+    SECTIONS: dict[str, tuple[str, ...]]
+    COMMANDS: tuple[Command, ...] = ()
+    PACKAGES: tuple[str, ...] = ()
+    Recipe: type[RecipeT]
+    Machine: type[MachineT]
+    Member = Member
+    Scheme = Scheme
+
+    def preset_folder(self) -> Traversable:
+        """The folder of its presets, YAML files.
+
+        It lies beside the packages, in the source as in an installation. It is not found as a
+        package: `configs` in the folder where a command is called would be one too.
+        """
+        return Path(__file__).resolve().parent.parent / "configs" / self.NAME
+
+    def preset_names(self) -> list[str]:
+        """What --preset takes."""
+        folder = self.preset_folder()
+        names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+        return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+    @abstractmethod
+    def subject(self, recipe: RecipeT) -> str:
+        """What is trained on, as paths and titles show it."""
+
+    def resolved(self, recipe: RecipeT) -> dict[str, Any]:
+        """The recipe as config.json keeps it: all its keys, equal for equal runs, as --help groups
+        them."""
+        values = asdict(recipe)
+        grouped = (key for keys in self.SECTIONS.values() for key in keys)
+        return {key: values[key] for key in dict.fromkeys((*grouped, *values))}
+
+    def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
+        """Keys of this resolved recipe that only say how long a run is, or how often it is looked
+        at: what a run computes up to a step does not depend on them, nor does its name.
+
+        LENGTH is one where no schedule of the recipe reads it: then a run can be made longer.
+        """
+        return ()
+
+    def validate(self, recipe: RecipeT, machine: MachineT) -> None:
+        """Raise UserError where the recipe names what does not exist."""
+
+    @abstractmethod
+    def check(self, recipe: RecipeT, machine: MachineT, runs: Sequence[Path]) -> None:
+        """Raise UserError where this machine cannot train these runs together. Makes nothing."""
+
+    def missing_data(self, recipe: RecipeT, machine: MachineT) -> str | None:
+        """What a user has to prepare before training, and how; None where nothing is missing."""
+        return None
+
+    def prepare_data(self, recipe: RecipeT, machine: MachineT) -> None:
+        """Make what training reads and nobody has to fetch, where it is missing."""
+
+    @abstractmethod
+    def max_population(self, recipe: RecipeT, room: Room) -> int:
+        """How many members one process with so much memory trains at once; 0: none fits."""
+
+    def core_seconds(self, recipe: RecipeT, machine: MachineT) -> float | None:
+        """About how long one member trains on a core of the CPU that results/benchmarks names;
+        None where the recipe does not tell."""
+        return None
+
+    @abstractmethod
+    def memory_summary(self, recipe: RecipeT, members: int) -> str:
+        """One line on the memory that is taken before training starts."""
+
+    @abstractmethod
+    def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
+        """Where an unfinished run stands; runs are trained together when this is equal.
+
+        `previous` asks for the checkpoint before the newest. UserError where there is none, or
+        where the checkpoint is damaged.
+        """
+
+    def rounds_begun(self, position: tuple[int, ...]) -> int:
+        """In which round of LENGTH a checkpoint stands, from 1; 0 before the first step."""
+        return position[0] + any(position[1:])
+
+    @abstractmethod
+    def train(
+        self,
+        recipe: RecipeT,
+        members: Members,
+        logs: Sequence[RunLog],
+        machine: MachineT,
+        *,
+        progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+        previous: bool,
+    ) -> Sequence[Outcome]:
+        """Train; UserError for a checkpoint that cannot be used.
+
+        Args:
+            recipe: what the members share.
+            members: schemes, lambdas and seeds.
+            logs: their run directories, in the same order; a checkpoint found there is resumed.
+            machine: where and how.
+            progress: may be called as often as training likes.
+            stop: asked often; on True the state is saved and training ends.
+            previous: resume from the checkpoint before the newest.
+        """
+
+    def clean_up(self, run: Path, machine: MachineT, *, finished: bool) -> None:
+        """Delete what a run that has ended needs no more.
+
+        Args:
+            run: its directory.
+            machine: as it was trained, or is asked for now.
+            finished: whether it can be made longer; one that has diverged can not.
+        """
+
+    def can_go_on(self, run: Path) -> bool:
+        """Whether a finished run has kept what longer training goes on from."""
+        return (run / "checkpoint" / "checkpoint.json").exists()
+
+    def doctor(self) -> Iterable[Finding]:
+        """What of this workload a machine has, and what is missing."""
+        return ()

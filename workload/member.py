@@ -1,0 +1,82 @@
+"""One trained member of a study: its weight decay and seed, its log, its end. Imports no torch."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from shared_optim.schedules import parse_schedule
+from shared_optim.schemes import Scheme
+from workload.errors import ConfigError
+
+
+def check_schedule(text: str) -> None:
+    """Raise ConfigError unless `text` is a value of the key `decay_schedule`."""
+    try:
+        parse_schedule(text)
+    except ValueError:
+        raise ConfigError(
+            f"decay_schedule: {text!r} is none of always, early:T, late:T, "
+            "stuttered:K with T and K whole numbers of updates, e.g. early:100000"
+        ) from None
+
+
+@dataclass(frozen=True, order=True)
+class Member:
+    """What is one member's own. `weight_decay` is lambda; 0 only with `none`."""
+
+    scheme: Scheme
+    weight_decay: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ConfigError(
+                f"weight_decay: {self.weight_decay} is not a finite number >= 0, e.g. 1e-4"
+            )
+        if self.scheme == "none" and self.weight_decay:
+            raise ConfigError(
+                f"weight_decay: {self.weight_decay:g} has no meaning for scheme none; "
+                "leave it out or choose l2, decoupled or separated"
+            )
+        if self.scheme != "none" and not self.weight_decay:
+            raise ConfigError(
+                f"weight_decay: scheme {self.scheme} needs a value above 0, e.g. 1e-4; "
+                "without decay the scheme is none"
+            )
+        if self.seed < 0:
+            raise ConfigError(f"seed: {self.seed} is negative")
+
+    @property
+    def name(self) -> str:
+        """`none` or e.g. `separated-1e-4`: the scheme and lambda as paths and legends show them."""
+        if self.scheme == "none":
+            return "none"
+        mantissa, exponent = f"{self.weight_decay:e}".split("e")
+        return f"{self.scheme}-{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+class RunLog(Protocol):
+    """Where a member's rows go; the suite provides it."""
+
+    path: Path
+
+    def metrics(self, row: dict[str, Any]) -> None:
+        """Append a row of metrics."""
+
+    def evaluation(self, row: dict[str, Any]) -> None:
+        """Append a row at the end of an iteration or epoch."""
+
+    def position(self) -> dict[str, int]:
+        """How much is written, for a checkpoint."""
+
+    def rewind(self, position: dict[str, int]) -> None:
+        """Cut back to a position; `{}` empties."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a member ended, with the last value of each of its figures."""
+
+    status: Literal["finished", "interrupted", "diverged"]
+    figures: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,102 @@
+"""The keys that every workload's recipe and machine have, once. Imports no torch."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from workload.errors import ConfigError
+from workload.member import check_schedule
+
+
+@dataclass(frozen=True)
+class OptimizerRecipe:
+    """The optimizer's part of a training recipe. A workload's Recipe adds what else it needs, and
+    may change defaults and describe a key again.
+
+    Args:
+        learning_rate: alpha of Adam.
+        beta1: decay rate of the first moment.
+        beta2: decay rate of the second moment.
+        adam_eps: epsilon of Adam.
+        eps_placement: `outside` adds eps to the bias-corrected denominator (torch, optax), `hat`
+            to the uncorrected one (TF1, fairseq).
+        rounding: `once` rounds theta one time per step, `torch` rounds after the decay as well.
+        decay_schedule: `always`, `early:T`, `late:T` or `stuttered:K`; T and K count updates.
+        decay_biases: whether biases decay too; False decays kernels only.
+        precision: `float32`, or `bf16`: arithmetic in bfloat16 with float32 weights.
+    """
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    adam_eps: float = 1e-8
+    eps_placement: Literal["outside", "hat"] = "outside"
+    rounding: Literal["once", "torch"] = "once"
+    decay_schedule: str = "always"
+    decay_biases: bool = True
+    precision: Literal["float32", "bf16"] = "float32"
+
+    def __post_init__(self) -> None:
+        require_positive(self, "learning_rate")
+        require_below_one(self, "beta1", "beta2")
+        require_finite(self, "adam_eps")
+        check_schedule(self.decay_schedule)
+
+
+@dataclass(frozen=True)
+class MachineBase:
+    """Where and how a run is trained; no part of its identity. A workload's Machine adds its own.
+
+    Args:
+        device: `auto` (cuda when there is one), `cpu` or `cuda`.
+        threads: CPU threads for arithmetic; 0 leaves torch's choice.
+        checkpoint_every: steps between checkpoints.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = 0
+    checkpoint_every: int = 1_000
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ConfigError(f"threads: {self.threads} is negative; 0 leaves torch's choice")
+        require_positive(self, "checkpoint_every")
+
+    @property
+    def processes(self) -> int:
+        """How many processes train one run, each with a GPU or core of its own."""
+        return 1
+
+
+def require_positive(values: Any, *keys: str) -> None:
+    """Raise ConfigError unless the values of these keys are above 0."""
+    for key in keys:
+        if not getattr(values, key) > 0:
+            raise ConfigError(f"{key}: {getattr(values, key)} is not above 0")
+
+
+def require_below_one(values: Any, *keys: str) -> None:
+    """Raise ConfigError unless the values of these keys are from 0 to below 1."""
+    for key in keys:
+        if not 0 <= getattr(values, key) < 1:
+            raise ConfigError(f"{key}: {getattr(values, key)} is not from 0 to below 1")
+
+
+def require_finite(values: Any, *keys: str) -> None:
+    """Raise ConfigError unless the values of these keys are finite and at least 0."""
+    for key in keys:
+        value = getattr(values, key)
+        if not (math.isfinite(value) and value >= 0):
+            raise ConfigError(f"{key}: {value} is not a finite number >= 0")
+
+
+def descriptions(kind: type[Any]) -> dict[str, str]:
+    """A sentence per key of a recipe or machine, from its docstring and those that it inherits."""
+    import docstring_parser
+
+    texts: dict[str, str] = {}
+    for ancestor in reversed(kind.__mro__):
+        entries: Iterable[Any] = docstring_parser.parse(ancestor.__doc__ or "").params
+        texts |= {entry.arg_name: entry.description or "" for entry in entries}
+    return texts

@@ -1,0 +1,72 @@
+"""Lightning's Trainer as every workload uses it: quiet, with a callback that records and saves."""
+
+import contextlib
+import logging
+import warnings
+from datetime import timedelta
+
+import lightning
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from workload.recipe import MachineBase
+
+
+def prepare_torch(machine: MachineBase) -> torch.device:
+    """Take the threads that a machine names, and return its device: what `auto` means here."""
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
+    return chosen_device(machine)
+
+
+def chosen_device(machine: MachineBase) -> torch.device:
+    """`cpu` or `cuda`: what `auto` means on this machine."""
+    if machine.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(machine.device)
+
+
+def fit(
+    module: lightning.LightningModule,
+    recorder: lightning.Callback,
+    *,
+    device: torch.device,
+    epochs: int,
+    processes: int = 1,
+) -> None:
+    """Train a module with manual optimization until `epochs` are through or the recorder stops it.
+
+    Rows, checkpoints and the display are the recorder's: the Trainer's own are off, because they
+    know neither members nor a place inside an epoch to go on from.
+
+    Args:
+        module: its precision, loader and optimizer are its own.
+        recorder: called after each batch; it saves, and sets `trainer.should_stop`.
+        device: where the module is.
+        epochs: at most.
+        processes: that share each update, each with a device of its own, over DDP.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Advice about loaders and workers: these loaders give no plain data.
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer = lightning.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=processes,
+            # rank 0 validates alone while the others wait for its next update
+            strategy=DDPStrategy(timeout=timedelta(hours=6)) if processes > 1 else "auto",
+            # the processes are ours, also inside a SLURM job
+            plugins=[LightningEnvironment()],
+            max_epochs=epochs,
+            callbacks=[recorder],
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        # Raised after the batch in which a SIGTERM came: the recorder has saved and stopped.
+        with contextlib.suppress(SIGTERMException):
+            trainer.fit(module)
