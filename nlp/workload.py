@@ -266,18 +266,6 @@ class TranslationWorkload(Workload[config.Recipe, config.Machine]):
         per_token = TOKEN_SECONDS + WEIGHT_SECONDS * _about(recipe)
         return recipe.epochs * tokens * per_token
 
-    def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
-        from workload.checkpoint_files import CheckpointFiles
-
-        files = CheckpointFiles(run)
-        entry = files.entry(previous=previous)
-        if entry is None:
-            if previous and files.entry() is not None:
-                raise UserError(f"{run} has no checkpoint before the newest one")
-            return None
-        files.checked_file(previous=previous)
-        return tuple(entry["position"])
-
     def rounds_begun(self, position: tuple[int, ...]) -> int:
         epoch, batches, _ = position
         return epoch + (batches > 0)

@@ -1,6 +1,6 @@
 """The directory of one run: its identity, its lock and its whole-file records.
 
-RUNS/WORKLOAD/SUBJECT/separated-1e-4/seed0-30688e4f/
+RUNS/WORKLOAD/SUBJECT/separated-1e-4/seed0-0a29189c/
     config.json     first file written: everything that decides the result
     meta.json       per session: revision, versions, hardware, command, start, end
     lock            held while a process trains, and says which

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from shared_optim.schemes import Scheme
+from workload.errors import UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
@@ -114,19 +114,14 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     Member = Member
     Scheme = Scheme
 
-    def preset_folder(self) -> Traversable:
-        """The folder of its presets, YAML files.
-
-        It lies beside the packages, in the source as in an installation. It is not found as a
-        package: `configs` in the folder where a command is called would be one too.
-        """
-        return Path(__file__).resolve().parent.parent / "configs" / self.NAME
+    def preset_folder(self) -> Path:
+        """The folder of its presets, YAML files: `configs/NAME` beside the packages of the suite,
+        a folder of its own for a workload from elsewhere."""
+        return Path(__file__).parent.parent / "configs" / self.NAME
 
     def preset_names(self) -> list[str]:
         """What --preset takes."""
-        folder = self.preset_folder()
-        names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
-        return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+        return sorted(file.stem for file in self.preset_folder().glob("*.yaml"))
 
     @abstractmethod
     def subject(self, recipe: RecipeT) -> str:
@@ -150,7 +145,6 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     def validate(self, recipe: RecipeT, machine: MachineT) -> None:
         """Raise UserError where the recipe names what does not exist."""
 
-    @abstractmethod
     def check(self, recipe: RecipeT, machine: MachineT, runs: Sequence[Path]) -> None:
         """Raise UserError where this machine cannot train these runs together. Makes nothing."""
 
@@ -161,9 +155,9 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     def prepare_data(self, recipe: RecipeT, machine: MachineT) -> None:
         """Make what training reads and nobody has to fetch, where it is missing."""
 
-    @abstractmethod
     def max_population(self, recipe: RecipeT, room: Room) -> int:
         """How many members one process with so much memory trains at once; 0: none fits."""
+        return 1
 
     def core_seconds(self, recipe: RecipeT, machine: MachineT) -> float | None:
         """About how long one member trains on a core of the CPU that results/benchmarks names;
@@ -174,13 +168,22 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     def memory_summary(self, recipe: RecipeT, members: int) -> str:
         """One line on the memory that is taken before training starts."""
 
-    @abstractmethod
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
         """Where an unfinished run stands; runs are trained together when this is equal.
 
         `previous` asks for the checkpoint before the newest. UserError where there is none, or
         where the checkpoint is damaged.
         """
+        from workload.checkpoint_files import CheckpointFiles
+
+        files = CheckpointFiles(run)
+        entry = files.entry(previous=previous)
+        if entry is None:
+            if previous and files.entry() is not None:
+                raise UserError(f"{run} has no checkpoint before the newest one")
+            return None
+        files.checked_file(previous=previous)
+        return tuple(entry["position"])
 
     def rounds_begun(self, position: tuple[int, ...]) -> int:
         """In which round of LENGTH a checkpoint stands, from 1; 0 before the first step."""

@@ -4,16 +4,15 @@ import contextlib
 import io
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nlp.data.stages import read_lines
 from workload.errors import ConfigError
+from workload.progress import StageProgress
 
 
-def learn(
-    files: Sequence[Path], operations: int, codes: Path, progress: Callable[[str, int, int], None]
-) -> int:
+def learn(files: Sequence[Path], operations: int, codes: Path, progress: StageProgress) -> int:
     """Learn merge operations on tokenised texts together, write them, return how many there are.
 
     They are fewer than asked for where no pair of symbols is left that occurs twice.

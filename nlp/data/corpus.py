@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp.data.order import SPLITS
-from nlp.data.stages import finished, sha256
+from nlp.data.spec import SPLITS
+from nlp.data.stages import load_stage, sha256
 from workload.errors import ConfigError
 
 FORMAT = 1
@@ -106,7 +106,7 @@ class Corpus:
     def check_text(self, own: Path) -> None:
         """Raise ConfigError where the corpus was prepared from other text than a user's folder."""
         files = [own / f"{s}.{lang}" for s in SPLITS for lang in (self.source, self.target)]
-        text, corpus = finished(self.folder.parent / "text"), finished(self.folder)
+        text, corpus = load_stage(self.folder.parent / "text"), load_stage(self.folder)
         if text is None or corpus is None or not all(file.is_file() for file in files):
             return
         if corpus["inputs"]["text"] != text["outputs"] or any(

@@ -3,19 +3,17 @@
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workload.errors import ConfigError
+from workload.progress import StageProgress
 
 BLOCK = 1 << 18  # bytes
 PATIENCE = 30  # seconds without an answer
 
-Progress = Callable[[str, int, int], None]
 
-
-def download(url: str, path: Path, progress: Progress) -> None:
+def download(url: str, path: Path, progress: StageProgress) -> None:
     """Fetch a file. What has come already lies in `path` + `.partial` and is kept on failure.
 
     Raises:
@@ -37,7 +35,7 @@ def refuse(url: str, path: Path, found: str) -> ConfigError:
     return ConfigError(_sentence(url, partial, found))
 
 
-def _fetch(url: str, partial: Path, progress: Progress) -> None:
+def _fetch(url: str, partial: Path, progress: StageProgress) -> None:
     done = partial.stat().st_size if partial.exists() else 0
     try:
         answer = _open(url, done)

@@ -15,7 +15,7 @@ LinesFunction = Callable[[Sequence[str], str], list[str]]
 
 
 class Lines:
-    """Applies functions `(lines, argument) -> lines` to long texts, in order."""
+    """Applies functions `(lines, argument) -> lines` to long texts, in spec."""
 
     def __init__(self, executor: Executor | None) -> None:
         self._executor = executor

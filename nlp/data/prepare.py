@@ -11,23 +11,21 @@ Each arrow ends in a stage (`nlp/data/stages.py`): finished ones are not done ag
 """
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from nlp.data import sources
-from nlp.data.assembly import make_corpus
 from nlp.data.bpe import learn
+from nlp.data.build import make_corpus
 from nlp.data.corpus import KNOWN, Corpus, corpus_folder, corpus_name
-from nlp.data.order import Order
-from nlp.data.original import original
+from nlp.data.fetch import fetch
 from nlp.data.parallel import Lines, cores, workers
 from nlp.data.sources import PUBLISHED
-from nlp.data.stages import alone, finished, making, sha256_of_files
+from nlp.data.spec import CorpusSpec
+from nlp.data.stages import create_stage, load_stage, lock_folder, sha256_of_files
 from nlp.data.text import check_language
-from nlp.data.tokenised import make_text
+from nlp.data.tokenise import make_text
 from workload.errors import ConfigError
-
-Progress = Callable[[str, int, int], None]
+from workload.progress import StageProgress
 
 
 def prepare(
@@ -40,7 +38,7 @@ def prepare(
     source: str = "de",
     target: str = "en",
     jobs: int | None = None,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: StageProgress = lambda _stage, _done, _total: None,
 ) -> Corpus:
     """Prepare a corpus and return it; at once where it is prepared already.
 
@@ -58,18 +56,18 @@ def prepare(
     Raises:
         ConfigError: one sentence on what is wrong with the input. Nothing half-made stays.
     """
-    order = _order(name_or_path, archive, source, target, bpe, joined)
-    folder = corpus_folder(data_dir, order.name, bpe, joined)
-    with alone(folder.parent), workers(jobs or cores()) as lines:
-        text = _text(order, folder.parent, archive, lines, progress)
-        codes = _codes(order, folder.parent, text, progress)
-        make_corpus(order, folder, text, codes, lines, progress)
+    spec = _spec(name_or_path, archive, source, target, bpe, joined)
+    folder = corpus_folder(data_dir, spec.name, bpe, joined)
+    with lock_folder(folder.parent), workers(jobs or cores()) as lines:
+        text = _text(spec, folder.parent, archive, lines, progress)
+        codes = _codes(spec, folder.parent, text, progress)
+        make_corpus(spec, folder, text, codes, lines, progress)
     return Corpus.open(folder)
 
 
-def _order(
+def _spec(
     name: str, archive: Path | None, source: str, target: str, bpe: int, joined: bool
-) -> Order:
+) -> CorpusSpec:
     if bpe < 1:
         raise ConfigError(f"bpe: {bpe} is not a number of merge operations, 1 or more")
     if name in KNOWN:
@@ -77,7 +75,7 @@ def _order(
             raise ConfigError(f"{name} translates from de into en, not {source} into {target}")
         if archive is not None and name not in PUBLISHED:
             raise ConfigError(f"archive: {name} is made here and takes none")
-        return Order(name, None, source, target, bpe, joined)
+        return CorpusSpec(name, None, source, target, bpe, joined)
     folder = Path(name)
     if not folder.is_dir():
         raise ConfigError(f"{name!r} is none of {', '.join(KNOWN)} and no folder of parallel text")
@@ -90,39 +88,41 @@ def _order(
         check_language(language)
     if source == target:
         raise ConfigError(f"source and target are both {source!r}; they must differ")
-    return Order(own, folder, source, target, bpe, joined)
+    return CorpusSpec(own, folder, source, target, bpe, joined)
 
 
-def _text(order: Order, root: Path, archive: Path | None, lines: Lines, progress: Progress) -> Path:
+def _text(
+    spec: CorpusSpec, root: Path, archive: Path | None, lines: Lines, progress: StageProgress
+) -> Path:
     """Tokenised, lower-cased, cleaned splits, and the raw lines of valid and test beside them."""
     folder = root / "text"
-    languages = {"languages": [order.source, order.target]}
-    if order.name in PUBLISHED:
-        if archive is None and finished(folder) is not None:
+    languages = {"languages": [spec.source, spec.target]}
+    if spec.name in PUBLISHED:
+        if archive is None and load_stage(folder) is not None:
             return folder
-        files = original(order.name, root, archive, progress)
-        published = PUBLISHED[order.name]
+        files = fetch(spec.name, root, archive, progress)
+        published = PUBLISHED[spec.name]
         inputs = languages | sha256_of_files(files / file for file in published.files)
-        if finished(folder, inputs) is None:
-            make_text(order, folder, inputs, published.read(files), lines, progress)
+        if load_stage(folder, inputs) is None:
+            make_text(spec, folder, inputs, published.read(files), lines, progress)
         return folder
-    if order.folder is None:
+    if spec.folder is None:
         raw = sources.grammar()
         content = "\n".join(line for split in raw.splits.values() for line in split[0] + split[1])
         inputs = languages | {"grammar": hashlib.sha256(content.encode()).hexdigest()}
     else:
-        inputs = languages | sha256_of_files(sources.own_files(order.folder, *order.pair))
-    if finished(folder, inputs) is None:
-        if order.folder is not None:
-            _check_folder(order.folder, folder)
-            raw = sources.read_own(order.folder, *order.pair)
-        make_text(order, folder, inputs, raw, lines, progress)
+        inputs = languages | sha256_of_files(sources.own_files(spec.folder, *spec.pair))
+    if load_stage(folder, inputs) is None:
+        if spec.folder is not None:
+            _check_folder(spec.folder, folder)
+            raw = sources.read_own(spec.folder, *spec.pair)
+        make_text(spec, folder, inputs, raw, lines, progress)
     return folder
 
 
 def _check_folder(own: Path, text: Path) -> None:
     """Raise ConfigError where another folder of the same last name was prepared here before."""
-    before = finished(text)
+    before = load_stage(text)
     known = before and before["report"].get("folder")
     if known and Path(known).is_dir() and not own.samefile(known):
         raise ConfigError(
@@ -131,11 +131,11 @@ def _check_folder(own: Path, text: Path) -> None:
         )
 
 
-def _codes(order: Order, root: Path, text: Path, progress: Progress) -> Path:
-    folder = root / f"codes-{order.bpe}"
-    files = [text / f"train.tok.{language}" for language in order.pair]
-    inputs = sha256_of_files(files) | {"bpe": order.bpe}
-    if finished(folder, inputs) is None:
-        with making(folder, inputs) as (new, report):
-            report["learned"] = learn(files, order.bpe, new / "codes", progress)
+def _codes(spec: CorpusSpec, root: Path, text: Path, progress: StageProgress) -> Path:
+    folder = root / f"codes-{spec.bpe}"
+    files = [text / f"train.tok.{language}" for language in spec.pair]
+    inputs = sha256_of_files(files) | {"bpe": spec.bpe}
+    if load_stage(folder, inputs) is None:
+        with create_stage(folder, inputs) as (new, report):
+            report["learned"] = learn(files, spec.bpe, new / "codes", progress)
     return folder

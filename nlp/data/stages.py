@@ -29,7 +29,7 @@ def sha256_of_files(paths: Iterable[Path]) -> dict[str, str]:
     return {path.name: sha256(path) for path in paths}
 
 
-def finished(folder: Path, inputs: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+def load_stage(folder: Path, inputs: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """The record of a stage that is whole, and made from these inputs where they are given."""
     try:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ def finished(folder: Path, inputs: Mapping[str, Any] | None = None) -> dict[str,
 
 
 @contextmanager
-def making(folder: Path, inputs: Mapping[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def create_stage(folder: Path, inputs: Mapping[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Give a new folder to fill, and a report; after the block they become the stage.
 
     When the block fails, nothing stays, and a stage that was there before stays as it was.
@@ -80,7 +80,7 @@ def making(folder: Path, inputs: Mapping[str, Any]) -> Iterator[tuple[Path, dict
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Work in a folder that no second process works in; when it stays empty it goes again.
 
     Raises:

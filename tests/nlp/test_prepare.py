@@ -19,7 +19,7 @@ from nlp.data import prepare as preparing
 from nlp.data import sources
 from nlp.data.corpus import Corpus
 from nlp.data.prepare import prepare
-from nlp.data.stages import alone
+from nlp.data.stages import lock_folder
 from suite.__main__ import main
 from workload.errors import ConfigError
 
@@ -396,7 +396,7 @@ def test_refused_download_leaves_nothing(publisher, tmp_path):
 
 
 def test_two_at_once(text, tmp_path):
-    busy = alone(tmp_path / "data" / "mine")
+    busy = lock_folder(tmp_path / "data" / "mine")
     with busy, pytest.raises(ConfigError, match="another process prepares"):
         make(text, tmp_path)
     assert make(text, tmp_path).bpe == 10

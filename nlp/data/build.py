@@ -1,17 +1,17 @@
 """Tokenised splits and merge operations to what training opens."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nlp.data import binarise
 from nlp.data.corpus import FORMAT
-from nlp.data.order import SPLITS, Order
 from nlp.data.parallel import Lines
+from nlp.data.spec import SPLITS, CorpusSpec
 from nlp.data.stages import (
-    finished,
-    making,
+    create_stage,
+    load_stage,
     read_lines,
     sha256,
     sha256_of_files,
@@ -21,39 +21,38 @@ from nlp.data.stages import (
 from nlp.data.text import Segmenter
 from nlp.data.verification import differences
 from workload.errors import ConfigError
-
-Progress = Callable[[str, int, int], None]
+from workload.progress import StageProgress
 
 LONGEST = 1022  # subwords: the model has 1,024 positions
 
 
 def make_corpus(
-    order: Order, folder: Path, text: Path, codes: Path, lines: Lines, progress: Progress
+    spec: CorpusSpec, folder: Path, text: Path, codes: Path, lines: Lines, progress: StageProgress
 ) -> None:
     """Make the stage that is the corpus itself, from the stages `text` and `codes-N`."""
-    before = finished(text)
+    before = load_stage(text)
     assert before is not None
     inputs = {
         "text": before["outputs"],
         "codes": sha256(codes / "codes"),
-        "joined": order.joined,
+        "joined": spec.joined,
     }
-    if finished(folder, inputs) is not None:
+    if load_stage(folder, inputs) is not None:
         return
-    with making(folder, inputs) as (new, report):
+    with create_stage(folder, inputs) as (new, report):
         report |= before["report"]
         shutil.copyfile(codes / "codes", new / "codes")
         report["merge operations"] = len(read_lines(codes / "codes")) - 1
         for path in (p for p in text.iterdir() if p.name.split(".")[0] in ("valid", "test")):
             shutil.copyfile(path, new / path.name)
-        subwords = _segmented(order, text, new, lines, progress)
-        _drop_long(order, subwords, report)
+        subwords = _segmented(spec, text, new, lines, progress)
+        _drop_long(spec, subwords, report)
         for split, sides in subwords.items():
-            for language, side in zip(order.pair, sides, strict=True):
+            for language, side in zip(spec.pair, sides, strict=True):
                 write_lines(new / f"{split}.bpe.{language}", side)
-        content = _binarised(order, new, subwords, report, progress)
+        content = _binarised(spec, new, subwords, report, progress)
         content["sha256"] = sha256_of_files(
-            new / file for file in ("codes", *(f"dict.{language}.txt" for language in order.pair))
+            new / file for file in ("codes", *(f"dict.{language}.txt" for language in spec.pair))
         )
         different = differences(content)
         if different is not None:
@@ -63,10 +62,10 @@ def make_corpus(
 
 
 def _segmented(
-    order: Order, text: Path, new: Path, lines: Lines, progress: Progress
+    spec: CorpusSpec, text: Path, new: Path, lines: Lines, progress: StageProgress
 ) -> dict[str, list[list[str]]]:
     tokenised = {
-        split: [read_lines(text / f"{split}.tok.{language}") for language in order.pair]
+        split: [read_lines(text / f"{split}.tok.{language}") for language in spec.pair]
         for split in SPLITS
     }
     total, done = sum(len(side) for sides in tokenised.values() for side in sides), 0
@@ -82,13 +81,15 @@ def _segmented(
     }
 
 
-def _drop_long(order: Order, subwords: dict[str, list[list[str]]], report: dict[str, Any]) -> None:
+def _drop_long(
+    spec: CorpusSpec, subwords: dict[str, list[list[str]]], report: dict[str, Any]
+) -> None:
     """Leave training pairs out that have more subwords than the model has positions."""
     for split, sides in subwords.items():
         long = {p for side in sides for p, line in enumerate(side) if line.count(" ") >= LONGEST}
         if long and split != "train":
             raise ConfigError(
-                f"{order.name}: line {min(long) + 1} of the {split} set has over {LONGEST:,} "
+                f"{spec.name}: line {min(long) + 1} of the {split} set has over {LONGEST:,} "
                 "subwords, more than the model has positions; shorten or remove the pair"
             )
         if long:
@@ -98,42 +99,42 @@ def _drop_long(order: Order, subwords: dict[str, list[list[str]]], report: dict[
 
 
 def _binarised(
-    order: Order,
+    spec: CorpusSpec,
     new: Path,
     subwords: dict[str, list[list[str]]],
     report: dict[str, Any],
-    progress: Progress,
+    progress: StageProgress,
 ) -> dict[str, Any]:
     """Dictionaries and binary files; returns corpus.json but for its checksums."""
     train = subwords["train"]
-    if order.joined:
+    if spec.joined:
         types = [binarise.dictionary(train[0] + train[1])] * 2
     else:
         types = [binarise.dictionary(side) for side in train]
-    for language, each in zip(order.pair, types, strict=True):
+    for language, each in zip(spec.pair, types, strict=True):
         binarise.write_dictionary(new / f"dict.{language}.txt", each)
     splits: dict[str, dict[str, int]] = {}
     for place, (split, sides) in enumerate(subwords.items(), start=1):
         splits[split] = {"pairs": len(sides[0])}
         for side, language, each, text in zip(
-            ("source", "target"), order.pair, types, sides, strict=True
+            ("source", "target"), spec.pair, types, sides, strict=True
         ):
-            prefix = new / f"{split}.{order.source}-{order.target}.{language}"
+            prefix = new / f"{split}.{spec.source}-{spec.target}.{language}"
             tokens, unknown = binarise.write_binary(prefix, text, each)
             splits[split] |= {f"{side}_tokens": tokens, f"{side}_unknown": unknown}
         progress("binarise", place, len(subwords))
     report["splits"] = splits
     return {
         "format": FORMAT,
-        "name": order.name,
-        "source": order.source,
-        "target": order.target,
-        "bpe": order.bpe,
-        "joined": order.joined,
+        "name": spec.name,
+        "source": spec.source,
+        "target": spec.target,
+        "bpe": spec.bpe,
+        "joined": spec.joined,
         "splits": splits,
         "dictionaries": {
             language: len(each) + len(binarise.SPECIAL)
-            for language, each in zip(order.pair, types, strict=True)
+            for language, each in zip(spec.pair, types, strict=True)
         },
     }
 

@@ -7,7 +7,7 @@ SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
-class Order:
+class CorpusSpec:
     """A corpus and its settings, checked. `folder` is where text of the user's own is."""
 
     name: str

@@ -1,6 +1,5 @@
 """A published corpus's files in `data/NAME/original/`, from the publisher or from the user."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,12 @@ from typing import Any
 from nlp.data.archive import collect, extract, unpack
 from nlp.data.download import download, refuse
 from nlp.data.sources import PUBLISHED, Published
-from nlp.data.stages import finished, making, sha256, sha256_of_files
+from nlp.data.stages import create_stage, load_stage, sha256, sha256_of_files
 from workload.errors import ConfigError
+from workload.progress import StageProgress
 
-Progress = Callable[[str, int, int], None]
 
-
-def original(name: str, root: Path, archive: Path | None, progress: Progress) -> Path:
+def fetch(name: str, root: Path, archive: Path | None, progress: StageProgress) -> Path:
     """The folder with a published corpus's files, all plain.
 
     Args:
@@ -31,7 +29,7 @@ def original(name: str, root: Path, archive: Path | None, progress: Progress) ->
         if not archive.exists():
             raise ConfigError(f"archive: {archive} does not exist")
         return _from_archive(published, archive, folder)
-    if finished(folder) is None:
+    if load_stage(folder) is None:
         _from_publisher(published, root / "download", folder, progress)
     return folder
 
@@ -44,8 +42,8 @@ def _from_archive(published: Published, archive: Path, folder: Path) -> Path:
         )  # fmt: skip
     else:
         inputs = {"archive": sha256(archive)}
-    if finished(folder, inputs) is None:
-        with making(folder, inputs) as (new, _):
+    if load_stage(folder, inputs) is None:
+        with create_stage(folder, inputs) as (new, _):
             (collect if archive.is_dir() else extract)(archive, published.files, new)
             for file, digest in published.sha256.items():
                 if sha256(new / file) != digest:
@@ -54,7 +52,7 @@ def _from_archive(published: Published, archive: Path, folder: Path) -> Path:
 
 
 def _from_publisher(
-    published: Published, downloads: Path, folder: Path, progress: Progress
+    published: Published, downloads: Path, folder: Path, progress: StageProgress
 ) -> None:
     paths = {url: downloads / url.rpartition("/")[2] for url in published.urls}
     try:
@@ -64,7 +62,7 @@ def _from_publisher(
     finally:
         with suppress(OSError):  # not empty
             downloads.rmdir()
-    with making(folder, {"urls": list(published.urls)}) as (new, _):
+    with create_stage(folder, {"urls": list(published.urls)}) as (new, _):
         for url, path in paths.items():
             try:
                 if path.suffix == ".gz":

@@ -1,23 +1,27 @@
 """Raw pairs to tokenised, lower-cased, cleaned splits."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nlp.data.cleaning import Dropped, kept
-from nlp.data.order import SPLITS, Order
 from nlp.data.parallel import Lines
 from nlp.data.sources import Pairs, Raw
-from nlp.data.stages import making, write_lines
+from nlp.data.spec import SPLITS, CorpusSpec
+from nlp.data.stages import create_stage, write_lines
 from nlp.data.text import lower_case, tokenise
 from workload.errors import ConfigError
-
-Progress = Callable[[str, int, int], None]
+from workload.progress import StageProgress
 
 
 def make_text(
-    order: Order, folder: Path, inputs: dict[str, Any], raw: Raw, lines: Lines, progress: Progress
+    spec: CorpusSpec,
+    folder: Path,
+    inputs: dict[str, Any],
+    raw: Raw,
+    lines: Lines,
+    progress: StageProgress,
 ) -> None:
     """Make the stage `text`: `{train,valid,test}.tok.LANG`, and `.raw.LANG` of valid and test."""
     splits = dict(raw.splits)
@@ -31,8 +35,8 @@ def make_text(
     tokenised: dict[str, Pairs] = {}
     for split, (source, target) in splits.items():
         tokenised[split] = (
-            lines.apply(tokenise_lower, source, order.source, step),
-            lines.apply(tokenise_lower, target, order.target, step),
+            lines.apply(tokenise_lower, source, spec.source, step),
+            lines.apply(tokenise_lower, target, spec.target, step),
         )
     dropped = Dropped()
     training = kept(*tokenised["train"], dropped, raw.ratio)
@@ -43,23 +47,23 @@ def make_text(
         chosen["valid"] = training[every - 1 :: every]
         chosen["train"] = [p for n, p in enumerate(training, start=1) if n % every]
         splits["valid"], tokenised["valid"] = splits["train"], tokenised["train"]
-    _check_splits(order, splits, tokenised, chosen)
-    with making(folder, inputs) as (new, report):
+    _check_splits(spec, splits, tokenised, chosen)
+    with create_stage(folder, inputs) as (new, report):
         for split in SPLITS:
             kinds = {"tok": tokenised[split]} | ({} if split == "train" else {"raw": splits[split]})
             for kind, sides in kinds.items():
-                for language, side in zip(order.pair, sides, strict=True):
+                for language, side in zip(spec.pair, sides, strict=True):
                     path = new / f"{split}.{kind}.{language}"
                     write_lines(path, (side[place] for place in chosen[split]))
         report["read"] = {split: len(sides[0]) for split, sides in raw.splits.items()} | raw.report
         report["dropped"] = dropped.counts
-        if order.folder is not None:
-            report["folder"] = os.path.abspath(order.folder)
+        if spec.folder is not None:
+            report["folder"] = os.path.abspath(spec.folder)
         report["first dropped lines"] = dropped.lines
 
 
 def _check_splits(
-    order: Order,
+    spec: CorpusSpec,
     splits: dict[str, Pairs],
     tokenised: dict[str, Pairs],
     chosen: dict[str, Sequence[int]],
@@ -68,12 +72,12 @@ def _check_splits(
     for split in SPLITS:
         if not chosen[split]:
             why = "every pair was dropped" if len(splits[split][0]) else "it has no lines"
-            raise ConfigError(f"{order.name}: the {split} set is empty: {why}")
+            raise ConfigError(f"{spec.name}: the {split} set is empty: {why}")
     for split in ("valid", "test"):
-        for language, side in zip(order.pair, tokenised[split], strict=True):
+        for language, side in zip(spec.pair, tokenised[split], strict=True):
             for place in chosen[split]:
                 if not side[place]:
-                    file = f"{order.folder / split}.{language}" if order.folder else split
+                    file = f"{spec.folder / split}.{language}" if spec.folder else split
                     raise ConfigError(
                         f"{file} line {place + 1} ({language}) is empty; remove the pair in both "
                         "languages, or fill it"
