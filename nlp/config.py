@@ -9,12 +9,19 @@ from workload.errors import ConfigError
 from workload.recipe import (
     MachineBase,
     OptimizerRecipe,
+    inherited_keys_after,
     require_below_one,
     require_finite,
     require_positive,
 )
 
 
+@inherited_keys_after(
+    warm_up=("beta1",),
+    beta2=("adam_eps",),
+    eps_placement=("rounding", "decay_schedule", "decay_biases"),
+    accumulate=("precision",),
+)
 @dataclass(frozen=True)
 class Recipe(OptimizerRecipe):
     """The training recipe of one model. An update is one step of the optimizer.

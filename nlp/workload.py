@@ -1,12 +1,12 @@
 """Translation as a workload. Importing it imports neither torch nor fairseq."""
 
+from __future__ import annotations
+
 import shutil
-from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nlp import config
 from workload import resources
 from workload.contract import Command, Panel, Score, Workload
 from workload.errors import ConfigError, FullDiskError, UserError
@@ -16,6 +16,11 @@ from workload.output import say
 from workload.progress import Progress
 from workload.resources import Room
 from workload.wording import amount, unknown
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from nlp import config
 
 # The rest of a training process: torch, fairseq, the activations of a batch.
 PROCESS_MEMORY = 1_500_000_000
@@ -77,7 +82,7 @@ def _translate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return main(parser, arguments)
 
 
-class TranslationWorkload(Workload[config.Recipe, config.Machine]):
+class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "nlp"
     TITLE = "Translation with a transformer, under four kinds of weight decay in Adam."
     EXAMPLE = "--data grammar-tiny --scheme separated --weight-decay 1e-4 --seed 0"
@@ -138,8 +143,18 @@ class TranslationWorkload(Workload[config.Recipe, config.Machine]):
         ),
     )
     PACKAGES = ("fairseq-fixed", "sacrebleu", "sacremoses", "subword-nmt")
-    Recipe = config.Recipe
-    Machine = config.Machine
+
+    @property
+    def Recipe(self) -> type[config.Recipe]:
+        from nlp.config import Recipe
+
+        return Recipe
+
+    @property
+    def Machine(self) -> type[config.Machine]:
+        from nlp.config import Machine
+
+        return Machine
 
     def subject(self, recipe: config.Recipe) -> str:
         """The corpus; of a folder its last name, as under data/."""
@@ -178,7 +193,9 @@ class TranslationWorkload(Workload[config.Recipe, config.Machine]):
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where packages, corpus, device, memory or disk do not suffice."""
         require_packages()
-        config.check_devices(recipe, machine)
+        from nlp.config import check_devices
+
+        check_devices(recipe, machine)
         if recipe.data != "grammar" or _prepared(recipe, machine):
             self._check_corpus(recipe, machine)
         resources.check_device(machine.device)

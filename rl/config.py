@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workload.errors import ConfigError
-from workload.recipe import MachineBase, OptimizerRecipe, require_finite, require_positive
+from workload.recipe import (
+    MachineBase,
+    OptimizerRecipe,
+    inherited_keys_after,
+    require_finite,
+    require_positive,
+)
 
 PAPER_GAMES = (
     "BeamRider",
@@ -24,6 +30,18 @@ PAPER_GAMES = (
 """The eight games of Table 1."""
 
 
+@inherited_keys_after(
+    learning_rate=(
+        "beta1",
+        "beta2",
+        "adam_eps",
+        "eps_placement",
+        "rounding",
+        "decay_schedule",
+        "decay_biases",
+    ),
+    padding=("precision",),
+)
 @dataclass(frozen=True)
 class Recipe(OptimizerRecipe):
     """The training recipe of one population. Steps are agent steps: one per chosen action.

@@ -1,11 +1,11 @@
 """DQN on Atari as a workload. Importing it imports no torch."""
 
-from argparse import ArgumentParser
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rl import config
 from workload import resources
 from workload.contract import Command, Panel, Score, Workload
 from workload.errors import FullDiskError, UserError
@@ -14,6 +14,11 @@ from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.resources import Room
 from workload.wording import amount
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from rl import config
 
 # The rest of a training process: torch, the network with its optimizer.
 PROCESS_MEMORY = 1_000_000_000
@@ -43,7 +48,7 @@ KEPT = "kept"
 """A file beside a finished run's replay that says not to delete it."""
 
 
-class DQNWorkload(Workload[config.Recipe, config.Machine]):
+class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "rl"
     TITLE = "DQN on Atari with four kinds of weight decay in Adam."
     EXAMPLE = "--game Pong --scheme separated --weight-decay 1e-4 --seed 0"
@@ -100,8 +105,18 @@ class DQNWorkload(Workload[config.Recipe, config.Machine]):
         ),
     )
     PACKAGES = ("gymnasium", "ale-py")
-    Recipe = config.Recipe
-    Machine = config.Machine
+
+    @property
+    def Recipe(self) -> type[config.Recipe]:
+        from rl.config import Recipe
+
+        return Recipe
+
+    @property
+    def Machine(self) -> type[config.Machine]:
+        from rl.config import Machine
+
+        return Machine
 
     def subject(self, recipe: config.Recipe) -> str:
         return recipe.game

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from suite import heartbeat, provenance
 from suite.progress import Show
@@ -20,6 +19,8 @@ from workload.errors import UserError, full_disk_explained, out_of_space
 from workload.files import read_json, write_json
 from workload.member import Member, Outcome
 from workload.output import say
+from workload.progress import Progress
+from workload.recipe import MachineBase, OptimizerRecipe
 
 Pair = tuple[Member, Run]
 Hold = Callable[[Sequence[Run]], AbstractContextManager[Sequence[Run]]]
@@ -39,8 +40,8 @@ class Job:
     """
 
     workload: str
-    recipe: Any
-    machine: Any
+    recipe: OptimizerRecipe
+    machine: MachineBase
     members: tuple[Member, ...]
     runs: Path
     from_previous_checkpoint: bool = False
@@ -211,7 +212,7 @@ def _outcomes(
         beat = stack.enter_context(heartbeat.beating(runs))
         show = stack.enter_context(display(workload.subject(job.recipe)))
 
-        def progress(state: Any) -> None:
+        def progress(state: Progress) -> None:
             beat(state)
             show(state)
 
@@ -226,7 +227,7 @@ def _outcomes(
         )
 
 
-def _record_outcome(workload: Workload, run: Run, outcome: Outcome, machine: Any) -> None:
+def _record_outcome(workload: Workload, run: Run, outcome: Outcome, machine: MachineBase) -> None:
     if outcome.status == "interrupted":
         return
     record = {

@@ -1,11 +1,12 @@
 """What a workload offers to whoever runs it: one object, registered under `wdbench.workloads`."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared_optim.schemes import Scheme
 from workload.errors import UserError
@@ -14,6 +15,9 @@ from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.recipe import MachineBase, OptimizerRecipe
 from workload.resources import Room
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
 
 RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
 MachineT = TypeVar("MachineT", bound=MachineBase)
@@ -91,7 +95,6 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         SECTIONS: groups of the recipe's keys in --help.
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
-        Recipe, Machine: its typed configuration.
     """
 
     NAME: str
@@ -109,10 +112,19 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     SECTIONS: dict[str, tuple[str, ...]]
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
-    Recipe: type[RecipeT]
-    Machine: type[MachineT]
     Member = Member
     Scheme = Scheme
+
+    @property
+    @abstractmethod
+    def Recipe(self) -> type[RecipeT]:
+        """Its recipe, a frozen dataclass. A property where importing it takes long: `--help` of
+        all commands makes every workload's object."""
+
+    @property
+    @abstractmethod
+    def Machine(self) -> type[MachineT]:
+        """Its machine, likewise."""
 
     def preset_folder(self) -> Path:
         """The folder of its presets, YAML files: `configs/NAME` beside the packages of the suite,
@@ -128,11 +140,8 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         """What is trained on, as paths and titles show it."""
 
     def resolved(self, recipe: RecipeT) -> dict[str, Any]:
-        """The recipe as config.json keeps it: all its keys, equal for equal runs, as --help groups
-        them."""
-        values = asdict(recipe)
-        grouped = (key for keys in self.SECTIONS.values() for key in keys)
-        return {key: values[key] for key in dict.fromkeys((*grouped, *values))}
+        """The recipe as config.json keeps it: all its keys, equal for equal runs."""
+        return asdict(recipe)
 
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         """Keys of this resolved recipe that only say how long a run is, or how often it is looked

@@ -1,12 +1,14 @@
 """The keys that every workload's recipe and machine have, once. Imports no torch."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar
 
 from workload.errors import ConfigError
 from workload.member import check_schedule
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,20 @@ class MachineBase:
     def processes(self) -> int:
         """How many processes train one run, each with a GPU or core of its own."""
         return 1
+
+
+def inherited_keys_after(**places: tuple[str, ...]) -> Callable[[type[T]], type[T]]:
+    """A decorator of a recipe or machine: its own keys in their order, each followed by the
+    inherited ones that are named for it. A dataclass alone puts those that it inherits first."""
+
+    def decorate(kind: type[T]) -> type[T]:
+        order = [key for own in kind.__annotations__ for key in (own, *places.get(own, ()))]
+        by_name = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+        assert sorted(order) == sorted(by_name), f"{kind}: {set(order) ^ set(by_name)}"
+        setattr(kind, "__dataclass_fields__", {key: by_name[key] for key in order})  # noqa: B010
+        return kind
+
+    return decorate
 
 
 def require_positive(values: Any, *keys: str) -> None:

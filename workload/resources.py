@@ -1,8 +1,6 @@
 """What this machine has free. Imports torch only when asked about CUDA."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,6 +53,8 @@ def _cgroup_room() -> list[int]:
 
 def free_disk(path: Path) -> int:
     """Free bytes of the file system that holds `path`, or would once it is made."""
+    import shutil
+
     path = path.absolute()
     while not path.exists():
         path = path.parent
@@ -102,6 +102,8 @@ def cuda_memory() -> tuple[int, int] | None:
 
 def gpu_memories() -> list[int]:
     """Total bytes of every GPU of this machine, asked of the driver's own tool: without torch."""
+    import subprocess
+
     query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True)

@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 from workload import resources
 from workload.errors import UserError
@@ -35,7 +36,7 @@ class Capacity:
     room: Room
 
     @property
-    def device(self) -> str:
+    def device(self) -> Literal["cpu", "cuda"]:
         return "cuda" if self.gpus else "cpu"
 
     def __str__(self) -> str:

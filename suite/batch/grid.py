@@ -34,6 +34,7 @@ from suite.run_directory import Run
 from workload.errors import UserError
 from workload.member import Member
 from workload.output import warn
+from workload.recipe import MachineBase, OptimizerRecipe
 
 KEYS = ("workload", "preset", "base", "axes", "exclude", "include")
 
@@ -43,8 +44,8 @@ class GridRun:
     """One run of a grid: what is trained, how, and where it is kept."""
 
     workload: Workload
-    recipe: Any
-    machine: Any
+    recipe: OptimizerRecipe
+    machine: MachineBase
     member: Member
     run: Run
 

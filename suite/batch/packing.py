@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from suite.batch.capacity import Capacity, Demand, Node, capacity
 from suite.batch.grid import GridRun
 from suite.training import Job
 from workload.checkpoint_files import CheckpointFiles
 from workload.errors import CheckpointError
+from workload.recipe import MachineBase
 
 
 def roomy(demand: Demand, nodes: list[Node], waiting: Sequence[GridRun]) -> Capacity:
@@ -61,7 +61,7 @@ def pack(waiting: Sequence[GridRun], capacity: Capacity, folder: Path) -> list[J
     return jobs
 
 
-def _machine(machine: Any, capacity: Capacity) -> Any:
+def _machine(machine: MachineBase, capacity: Capacity) -> MachineBase:
     """The grid's machine with what it leaves open as the jobs of this batch have it."""
     device = capacity.device if machine.device == "auto" else machine.device
     return replace(machine, device=device, threads=machine.threads or capacity.cpus)

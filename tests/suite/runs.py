@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import torch
+
 from nlp.data.corpus import corpus_folder
 from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
@@ -45,6 +47,31 @@ def checkpoint(run, name, position):
     files = CheckpointFiles(run)
     digest = files.write(name, lambda stream: stream.write(name.encode()))
     files.publish({"file": name, "sha256": digest, "position": position, "rows": 0})
+
+
+def contents(run):
+    """What a run leaves that depends on what was trained alone, by file: of states their values,
+    whose bytes on disk also depend on which objects were one."""
+    names = ("metrics.jsonl", "eval.jsonl", "config.json", "test.*", "*/*.pt")
+    files = sorted(path for name in names for path in run.glob(name))
+    return {
+        str(path.relative_to(run)): _values(torch.load(path, weights_only=True))
+        if path.suffix == ".pt"
+        else path.read_bytes()
+        for path in files
+    }
+
+
+def _values(state):
+    match state:
+        case torch.Tensor():
+            return str(state.dtype), tuple(state.shape), state.numpy().tobytes()
+        case dict():
+            return {key: _values(value) for key, value in state.items()}
+        case list() | tuple():
+            return [_values(value) for value in state]
+        case _:
+            return repr(state)
 
 
 def make_corpus(data_dir, name, *, bpe, joined, source="de", target="en"):

@@ -50,13 +50,6 @@ def test_every_workload_is_one_object_with_a_name():
         assert name == workload.NAME
 
 
-def test_every_key_of_a_recipe_is_in_config_json_in_the_order_of_the_help():
-    for name in names():
-        workload = load(name)
-        grouped = [key for keys in workload.SECTIONS.values() for key in keys]
-        assert list(workload.resolved(workload.Recipe())) == grouped
-
-
 def test_a_workload_that_is_not_installed_is_refused_by_name():
     with pytest.raises(UserError, match="unknown workload 'nlpp'; did you mean nlp"):
         load("nlpp")

@@ -44,7 +44,7 @@ def grown(workload, monkeypatch):
     """Give a workload's recipe one more key, as a later version would."""
     added = [("added_later", float, dataclasses.field(default=0.25))]
     kind = dataclasses.make_dataclass("Recipe", added, bases=(workload.Recipe,), frozen=True)
-    monkeypatch.setattr(workload, "Recipe", kind)
+    monkeypatch.setattr(type(workload), "Recipe", kind)
     return kind
 
 

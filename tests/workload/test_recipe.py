@@ -7,7 +7,14 @@ import pytest
 
 from suite.registry import load, names
 from workload.errors import ConfigError
-from workload.recipe import MachineBase, OptimizerRecipe, descriptions
+from workload.recipe import MachineBase, OptimizerRecipe, descriptions, inherited_keys_after
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    learning_rate: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.99
 
 
 @pytest.mark.parametrize(
@@ -43,3 +50,17 @@ def test_every_key_has_a_sentence_its_own_where_a_workload_says_more():
             assert all(texts[field.name] for field in dataclasses.fields(kind))
     assert descriptions(load("nlp").Recipe)["learning_rate"].endswith("the end of the warm-up.")
     assert descriptions(load("rl").Recipe)["learning_rate"] == "alpha of Adam."
+
+
+def test_inherited_keys_stand_where_a_recipe_wants_them():
+    @inherited_keys_after(learning_rate=("beta1",), last=("beta2",))
+    @dataclasses.dataclass(frozen=True)
+    class Recipe(Base):
+        first: int = 1
+        learning_rate: float = 0.5
+        last: int = 2
+
+    recipe = Recipe(last=7, beta1=0.25)
+    wanted = {"first": 1, "learning_rate": 0.5, "beta1": 0.25, "last": 7, "beta2": 0.99}
+    assert list(dataclasses.asdict(recipe).items()) == list(wanted.items())
+    assert dataclasses.replace(recipe, beta2=0.5) == Recipe(last=7, beta1=0.25, beta2=0.5)
