@@ -19,7 +19,8 @@ test: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest
+	.venv/bin/lint-imports
+	.venv/bin/python -m pytest --cov
 
 benchmarks: .venv/installed
 	for name in optimizer quantiles replay environment agent trainer preparation batch report; do \

@@ -1,14 +1,16 @@
 """What a user sees while a population trains: a live table, or plain lines without a terminal."""
 
 import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from workload.output import say
+from workload.output import at_most, picture, say
 from workload.progress import MemberProgress, Progress
 from workload.wording import duration
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 LINE_EVERY = 10.0  # seconds between plain lines
 PICTURE_EVERY = 0.25  # seconds between pictures on a terminal
@@ -19,28 +21,10 @@ NAMED_FIGURES, MEDIAN_FIGURES = 3, 2  # of each, the first ones
 Show = Callable[[Progress], None]
 
 
-@contextmanager
-def display(title: str) -> Iterator[Show]:
+def display(title: str) -> AbstractContextManager[Show]:
     """Give the callback for training; it may be called as often as training likes."""
-    if sys.stdout and sys.stdout.isatty():  # None when closed from the start
-        with _live(title) as show:
-            yield _at_most(PICTURE_EVERY, show)
-    else:
-        yield _at_most(LINE_EVERY, lambda progress: say(_line(title, progress)))
-
-
-def _at_most(seconds: float, show: Show) -> Show:
-    """Drop what comes within `seconds` of the last one shown."""
-    due = 0.0
-
-    def sometimes(progress: Progress) -> None:
-        nonlocal due
-        now = time.monotonic()
-        if now >= due:
-            due = now + seconds
-            show(progress)
-
-    return sometimes
+    plain = at_most(LINE_EVERY, lambda progress: say(_line(title, progress)))
+    return picture(lambda progress: _table(title, progress), PICTURE_EVERY, plain)
 
 
 def _line(title: str, progress: Progress) -> str:
@@ -90,30 +74,24 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-@contextmanager
-def _live(title: str) -> Iterator[Show]:
+def _table(title: str, progress: Progress) -> "Group":
     from rich.console import Group
-    from rich.live import Live
     from rich.padding import Padding
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
-    def picture(progress: Progress) -> Group:
-        table = Table(box=None, pad_edge=False)
-        table.add_column("member")
-        for name in progress.members[0].figures if progress.members else ():
-            table.add_column(name, justify="right")
-        table.add_column("status")
-        for member in progress.members:
-            table.add_row(
-                member.name,
-                *map(_number, member.figures.values()),
-                Text(member.status, style="red" if member.status == "diverged" else ""),
-            )
-        bar = ProgressBar(total=progress.steps, completed=progress.step)
-        # A bar has no line feed, a padding has. As the last line, full, it would wrap an echoed ^C.
-        return Group(Text(f"{title} {_place(progress)}", style="bold"), Padding(bar, 0), table)
-
-    with Live(auto_refresh=False, transient=True) as live:
-        yield lambda progress: live.update(picture(progress), refresh=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("member")
+    for name in progress.members[0].figures if progress.members else ():
+        table.add_column(name, justify="right")
+    table.add_column("status")
+    for member in progress.members:
+        table.add_row(
+            member.name,
+            *map(_number, member.figures.values()),
+            Text(member.status, style="red" if member.status == "diverged" else ""),
+        )
+    bar = ProgressBar(total=progress.steps, completed=progress.step)
+    # A bar has no line feed, a padding has. As the last line, full, it would wrap an echoed ^C.
+    return Group(Text(f"{title} {_place(progress)}", style="bold"), Padding(bar, 0), table)

@@ -4,7 +4,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 
-from suite.configure import as_yaml, read_request
+from suite.config.request import as_yaml, read_request
 from suite.progress import display
 from suite.registry import Workload, load, names
 from suite.run_directory import Run, locked

@@ -10,6 +10,7 @@ from suite.history import History, by_workload, last, read_histories
 from suite.run_directory import Run
 from suite.shown import differing, find_runs, subject, values
 from workload.contract import Score
+from workload.output import aligned
 
 SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
 NEARLY_LAMBDA = 0.05  # distance of ln(median |m/w|) from ln(lambda) that counts as equal
@@ -43,13 +44,12 @@ def _table(histories: Sequence[History]) -> str:
     head = [workload.SUBJECT, "scheme", "lambda", *keys, "seed", "status"]
     head += [*(score.head for score in workload.SCORES), "weight norm", "median |m/w|", "drowned"]
     lines = [head, *(_cells(history, keys) for history in histories)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    rows = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
-    rows.insert(1, "  ".join("-" * width for width in widths))
     notes = [look_at(histories)]
     if {"separated", "decoupled"} <= {history.member["scheme"] for history in histories}:
         notes.append(LAMBDA_UNITS)
-    return "\n".join([*rows, "", *(textwrap.fill(note, 100) for note in notes)])
+    return "\n".join(
+        [*aligned(lines, rule=True), "", *(textwrap.fill(note, 100) for note in notes)]
+    )
 
 
 def look_at(histories: Sequence[History]) -> str:

@@ -1,15 +1,22 @@
-"""Printing that outlives its reader."""
+"""What is printed: lines that outlive their reader, tables, and a picture that is drawn over."""
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, ParamSpec
 
 from workload.progress import StageProgress
 
-EVERY = 0.2
-"""Seconds between two pictures of a line that is drawn over."""
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+News = ParamSpec("News")
+STAGE_EVERY = 0.2
+"""Seconds between two pictures of a stage of longer work."""
+SHARE = 0.02
+"""Most of all time that showing may take."""
 
 
 def say(text: str) -> None:
@@ -31,25 +38,86 @@ def silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def aligned(rows: Sequence[Sequence[str]], *, left: int = 0, rule: bool = False) -> list[str]:
+    """The lines of a table, two spaces between columns: the first `left` columns flush left, the
+    others flush right, and a `rule` of dashes below the heading.
+
+    rich's tables are made for terminals: where there is none they wrap and pad at 80 columns, and
+    these lines are compared, mailed and read by programs.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [rows[0], ["-" * width for width in widths], *rows[1:]] if rule else rows
+    return [
+        "  ".join(
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+
+
+def at_most(seconds: float, show: Callable[News, None]) -> Callable[News, None]:
+    """Drop what comes within `seconds` of the last one shown, or would take too much time."""
+    due = 0.0
+
+    def sometimes(*news: News.args, **named: News.kwargs) -> None:
+        nonlocal due
+        start = time.monotonic()
+        if start >= due:
+            show(*news, **named)
+            end = time.monotonic()
+            due = end + max(seconds, (end - start) / SHARE)
+
+    return sometimes
+
+
+@contextmanager
+def picture(
+    draw: Callable[News, "RenderableType"],
+    every: float,
+    plain: Callable[News, None],
+    *,
+    stderr: bool = False,
+) -> Iterator[Callable[News, None]]:
+    """Give the callback that shows how something stands; it may be called as often as one likes.
+
+    Args:
+        draw: on a terminal, what is drawn over at most once in `every` seconds, and gone at the
+            end: text, or what rich can draw.
+        plain: called in its place where there is no terminal.
+        stderr: whether it goes there.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    if not stream or not stream.isatty():  # None when closed from the start
+        yield plain
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(stderr=stderr), auto_refresh=False, transient=True) as live:
+
+        def show(*news: News.args, **named: News.kwargs) -> None:
+            drawn = draw(*news, **named)
+            live.update(Text(drawn) if isinstance(drawn, str) else drawn, refresh=True)
+
+        yield at_most(every, show)
+
+
 @contextmanager
 def stage_line(*, plain: bool) -> Iterator[StageProgress]:
     """How far a longer work is, on stderr: on a terminal a line that is drawn over; elsewhere a
     line per stage where `plain` asks for it."""
-    terminal = sys.stderr.isatty()
-    shown, due = "", 0.0
+    last = ""
 
-    def show(stage: str, done: int, total: int) -> None:
-        nonlocal shown, due
-        now = time.monotonic()
-        if terminal and (now >= due or done >= total):
-            print(f"\r\x1b[K{stage} {done:,} of {total:,}", end="", file=sys.stderr, flush=True)
-            due = now + EVERY
-        elif plain and not terminal and stage != shown:
+    def line(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        if plain and stage != last:
+            last = stage
             print(f"{stage} ...", file=sys.stderr, flush=True)
-        shown = stage
 
-    try:
+    def draw(stage: str, done: int, total: int) -> str:
+        return f"{stage} {done:,} of {total:,}"
+
+    with picture(draw, STAGE_EVERY, line, stderr=True) as show:
         yield show
-    finally:
-        if terminal and shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -11,7 +11,7 @@ from typing import Any
 from nlp.data.corpus import Corpus
 from nlp.workload import require_packages
 from workload.errors import UserError
-from workload.output import say, stage_line
+from workload.output import aligned, say, stage_line
 
 DEFAULTS = {"iwslt14": (10_000, False), "multi30k": (5_000, True), "grammar": (1_000, True)}
 OWN = (10_000, False)  # merge operations and joined, of anyone's text
@@ -61,20 +61,15 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 def summary(corpus: Corpus) -> str:
     """Counts per split, what was dropped and why, and whether it is the published preparation."""
     report: dict[str, Any] = json.loads((corpus.folder / "report.json").read_text("utf-8"))
-    heads = ["pairs"]
-    heads += [
-        f"{lang} {what}"
-        for what in ("tokens", "unknown")
-        for lang in (corpus.source, corpus.target)
-    ]
-    lines = [f"{'':<6}{heads[0]:>9}" + "".join(f"{head:>13}" for head in heads[1:])]
+    pair, sides = (corpus.source, corpus.target), ("source", "target")
+    heads = [f"{language} {what}" for what in ("tokens", "unknown") for language in pair]
+    rows = [["", "pairs", *heads]]
     for split, counts in corpus.splits.items():
-        cells = [f"{split:<6}{counts['pairs']:>9,}"]
-        cells += [f"{counts[f'{side}_tokens']:>13,}" for side in ("source", "target")]
-        for side in ("source", "target"):
-            share = counts[f"{side}_unknown"] / counts[f"{side}_tokens"]
-            cells.append(f"{share:>13.5%}")
-        lines.append("".join(cells))
+        tokens = [counts[f"{side}_tokens"] for side in sides]
+        unknown = [counts[f"{side}_unknown"] for side in sides]
+        shares = [f"{part / whole:.5%}" for part, whole in zip(unknown, tokens, strict=True)]
+        rows.append([split, f"{counts['pairs']:,}", *(f"{count:,}" for count in tokens), *shares])
+    lines = aligned(rows, left=1)
     dropped = report["dropped"]
     for reason, count in dropped.items():
         first = report["first dropped lines"].get(reason, [])

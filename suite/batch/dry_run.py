@@ -8,6 +8,7 @@ from suite.batch.grid import Grid, GridRun
 from suite.batch.states import State
 from suite.registry import load
 from suite.training import Job
+from workload.output import aligned
 from workload.wording import duration
 
 
@@ -36,10 +37,7 @@ def _packing(jobs: Sequence[Job]) -> list[str]:
         least, most = min(members), max(members)
         span = str(most) if least == most else f"{least} to {most}"
         rows.append([name, str(sum(members)), str(len(members)), span])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
+    return aligned(rows, left=1)
 
 
 def _needs(jobs: Sequence[Job]) -> list[str]:

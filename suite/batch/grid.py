@@ -25,9 +25,10 @@ from typing import Any
 
 import yaml
 
-from suite.configure import build, members
-from suite.flags import make_parser, make_values_parser, parse, parse_values
-from suite.layers import LISTS, compose, mapping_of, read_text
+from suite.config.flags import LISTS
+from suite.config.lines import compose, mapping_of, read_text
+from suite.config.reader import Reader
+from suite.config.request import build, members
 from suite.registry import Workload, load, names
 from suite.run_directory import Run
 from workload.errors import UserError
@@ -93,10 +94,10 @@ class _Document:
         if "workload" not in parts:
             raise UserError(f"{name}: no workload is given; allowed are {', '.join(names())}")
         self._workload = load(_scalar(parts["workload"], f"{name}: workload"))
+        self._reader = Reader(self._workload, "wdbench batch")
         recipe = (field.name for field in fields(self._workload.Recipe))
         self._keys = (*recipe, *LISTS)
         self._machine_keys = {field.name for field in fields(self._workload.Machine)}
-        self._parser = make_values_parser(self._workload, self._keys)
         self._base, given = self._read_base(parts, machine)
         self._axes = self._values(parts["axes"], "axes") if "axes" in parts else {}
         if both := sorted(given & set(self._axes)):
@@ -144,8 +145,7 @@ class _Document:
         allowed = (*self._keys, *self._machine_keys)
         base = parts.get("base")
         given = set(mapping_of(base, f"{self._name}: base", allowed, "key")) if base else set()
-        parser = make_parser(self._workload, "wdbench batch")
-        return vars(parse(parser, argv, self._workload, base, self._name)), given
+        return self._reader.values(argv, base, self._name), given
 
     def _entries(self, parts: Mapping[str, yaml.Node], key: str) -> list[yaml.Node]:
         node = parts.get(key)
@@ -168,7 +168,7 @@ class _Document:
                 raise UserError(f"{where} is no part of what a run computes; put it into base")
             if isinstance(value, yaml.SequenceNode) and not value.value:
                 raise UserError(f"{where} has no values")
-        values = parse_values(self._parser, node, self._name)
+        values = self._reader.axes(node, self._name, self._keys)
         for key, several in values.items():
             if len(set(several)) < len(several):
                 raise UserError(f"{name}: {key} names a value twice")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from suite.batch.grid import Grid, GridRun
 from suite.batch.states import State, time_left
 from suite.shown import settings
+from workload.output import aligned
 from workload.wording import duration
 
 FAILURES, RUNNING = 5, 8
@@ -93,11 +94,7 @@ def _table(own: Sequence[tuple[GridRun, State]]) -> str:
     for row in rows:
         of_row = [cells.get((row, column), []) for column in columns]
         table.append([row, *(_cell(states, decimals) for states in of_row)])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-        for line in table
-    )
+    return "\n".join(aligned(table, left=1))
 
 
 def _cell(states: Sequence[State], decimals: int) -> str:

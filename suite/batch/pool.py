@@ -4,13 +4,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from suite.batch.capacity import Capacity, Node, this_machine
 from suite.batch.work import LOST, Ending, calling, work, work_elsewhere
+from suite.provenance import SOURCE
 from suite.stop import StopRequest
 from suite.training import Job
 from workload.errors import UserError
@@ -91,7 +92,7 @@ class Cluster:
 def embedded(capacity: Capacity) -> Cluster:
     """Start Ray for this process alone; it ends with it, however that ends."""
     ray = _import_ray()
-    with _sigterm_kept():
+    with _around_init():
         ray.init(
             address="local",  # also where a cluster runs on this machine
             num_cpus=capacity.jobs * capacity.cpus,
@@ -112,7 +113,7 @@ def connect(address: str) -> Cluster:
     if address != "auto":
         _check_answer(address)
     try:
-        with _sigterm_kept():
+        with _around_init():
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         problem = str(error).splitlines()[0]
@@ -195,11 +196,16 @@ def _import_ray() -> Any:
 
 
 @contextmanager
-def _sigterm_kept() -> Iterator[None]:
-    """Ray's own handler would end the process without a word to its jobs."""
+def _around_init() -> Iterator[None]:
+    """What Ray's beginning would change for all that follows.
+
+    Its handler of SIGTERM would end the process without a word to its jobs. And workers look for
+    modules in what is the current folder now: a user's own `rl` or `results` there is not meant.
+    """
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        yield
+        with chdir(SOURCE):
+            yield
     finally:
         signal.signal(signal.SIGTERM, handler)
 

@@ -10,8 +10,7 @@ import pytest
 import nlp.workload
 from nlp.workload import WORKLOAD as NLP
 from suite.__main__ import main
-from suite.configure import as_yaml, read_request
-from suite.layers import presets
+from suite.config.request import as_yaml, read_request
 from tests.suite.runs import checkpoint, make_corpus, record, run_paths
 from workload import resources
 from workload.errors import UserError
@@ -29,7 +28,7 @@ def test_without_flags_it_is_the_papers_iwslt14():
     assert (recipe.data, recipe.width, recipe.warm_up, recipe.beta2) == ("iwslt14", 512, 4000, 0.98)
 
 
-@pytest.mark.parametrize("name", presets("nlp"))
+@pytest.mark.parametrize("name", NLP.preset_names())
 def test_the_name_of_a_preset_as_data_takes_that_preset(name):
     assert job("--data", name) == job("--preset", name)
     assert job(f"--data={name}") == job("--preset", name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.configure import build, read_request
+from suite.config.request import build, read_request
 from suite.registry import load, names
 from suite.run_directory import Run
 from workload.identity import completed, config_of, digest, identity

@@ -8,7 +8,7 @@ import pytest
 
 from rl.workload import WORKLOAD as RL
 from suite.batch.grid import read_grid
-from suite.configure import read_request
+from suite.config.request import read_request
 from tests.suite.batch.grids import SMALL, cells, grid_of
 from workload.errors import UserError
 
@@ -49,6 +49,15 @@ def test_a_run_of_a_grid_is_the_run_of_the_same_command():
     ((_, expected),) = read_request(RL, argv, "wdbench run rl").job.pairs()
     assert run.run.path == expected.path
     assert run.run.config == expected.config
+
+
+def test_anchors_and_merges_say_a_thing_once():
+    text = SMALL.replace("axes:", "axes: &all")
+    included = "include: [{<<: *all, game: Enduro, seed: [7]}]\n"
+    grid = grid_of(text + included)
+    before = cells(grid_of(SMALL))
+    expected = [("Enduro", *row, 7) for row in dict.fromkeys(cell[1:3] for cell in before)]
+    assert cells(grid) == before + expected
 
 
 def test_exclude_leaves_out_what_matches_all_of_its_values():
@@ -116,7 +125,7 @@ def test_a_shipped_grid_has_as_many_runs_as_its_comment_says(tmp_path, name, run
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("axes: {seed: [0]}\n", "no workload is given; allowed are rl, nlp"),
+        ("axes: {seed: [0]}\n", "no workload is given; allowed are nlp, rl"),
         ("workload: rx\n", "unknown workload 'rx'"),
         ("workload: rl\naxis: {seed: [0]}\n", "line 2: unknown key 'axis'; did you mean axes?"),
         ("workload: rl\naxes: {gamme: [0.9]}\n", "line 2: unknown axis 'gamme'; did you mean"),

@@ -38,8 +38,11 @@ ROWS = ("metrics.jsonl", "eval.jsonl")
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     root = Path(__file__).parents[3]
-    monkeypatch.setenv("PYTHONPATH", f"{root}:{os.environ.get('PYTHONPATH', '')}")
+    paths = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     write_grid(TINY)
+    Path("rl").mkdir()  # a user's own package: workers must not take it for ours
+    Path("rl", "__init__.py").write_text("raise SystemExit('a module of the user was imported')")
 
 
 def batch(*flags):

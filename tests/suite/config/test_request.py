@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
+from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
-from suite.configure import as_yaml, read_request
-from suite.layers import presets
+from suite.config.request import as_yaml, read_request
 from workload.errors import UserError
 
 
@@ -26,7 +26,7 @@ def test_without_flags_it_is_the_papers_pong_without_decay():
 
 
 def test_presets_are_the_files_of_the_folder():
-    assert {"paper", "dopamine"} <= set(presets("rl"))
+    assert {"paper", "dopamine"} <= set(RL.preset_names())
 
 
 def test_preset_dopamine_is_its_dqn_gin():
@@ -133,3 +133,30 @@ def test_a_flag_after_the_file_is_blamed_for_its_own_mistake(tmp_path):
     path = write(tmp_path, "a.yaml", "padding: same\n")
     with pytest.raises(UserError, match=r"^padding: 'x' is not"):
         job("--config", path, "--padding", "x")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [("learning_rate", "1e-2"), ("training_steps", "6_000"), ("n_step", "0x10")]
+)
+def test_a_value_means_the_same_in_a_file_as_in_a_flag(tmp_path, key, text):
+    flag = job(f"--{key}", text)
+    assert job("--config", write(tmp_path, "a.yaml", f"{key}: {text}\n")) == flag
+    assert getattr(flag.recipe, key) == {"1e-2": 0.01, "6_000": 6000, "0x10": 16}[text]
+
+
+def test_every_preset_is_a_valid_request():
+    for workload in (RL, NLP):
+        for preset in workload.preset_names():
+            assert read_request(workload, ["--preset", preset], "wdbench run").job.members
+
+
+def test_a_file_between_two_flags_lies_between_them(tmp_path):
+    a = write(tmp_path, "a.yaml", "gamma: 0.5\nn_step: 3\n")
+    recipe = job("--n-step", "2", "--gamma", "0.25", "--config", a, "--gamma", "0.75").recipe
+    assert (recipe.gamma, recipe.n_step) == (0.75, 3)
+
+
+def test_a_mistake_in_a_file_counts_even_where_a_flag_stands_above_it(tmp_path):
+    path = write(tmp_path, "a.yaml", "padding: round\n")
+    with pytest.raises(UserError, match=r"a\.yaml, line 1: padding: 'round' is not one of"):
+        job("--config", path, "--padding", "same")

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from suite.flags import make_parser, parse
-from suite.layers import LISTS
+from suite.config.flags import LISTS
+from suite.config.reader import Reader
 from suite.registry import Workload
 from suite.training import Job
 from workload.errors import UserError
@@ -30,19 +30,19 @@ def read_request(workload: Workload, argv: Sequence[str], prog: str) -> Request:
         UserError: an unknown option, key, preset or value, or a file that cannot be read.
         SystemExit: after printing `--help`.
     """
-    values = parse(make_parser(workload, prog), argv, workload)
+    values = Reader(workload, prog).values(argv)
     try:
         job = Job(
             workload=workload.NAME,
-            recipe=build(workload.Recipe, vars(values)),
-            machine=build(workload.Machine, vars(values)),
-            members=members(workload, vars(values)),
-            runs=Path(values.runs),
-            from_previous_checkpoint=values.from_previous_checkpoint,
+            recipe=build(workload.Recipe, values),
+            machine=build(workload.Machine, values),
+            members=members(workload, values),
+            runs=Path(values["runs"]),
+            from_previous_checkpoint=values["from_previous_checkpoint"],
         )
     except ValueError as error:  # a workload's ConfigError
         raise UserError(str(error)) from error
-    return Request(job, values.print_config)
+    return Request(job, values["print_config"])
 
 
 def as_yaml(job: Job) -> str:

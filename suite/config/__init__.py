@@ -1,0 +1,1 @@
+"""Presets, files and flags: from what a user writes to typed values, or to one clear mistake."""

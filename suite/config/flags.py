@@ -1,0 +1,133 @@
+"""The flags of `run <workload>`: names, types, defaults and help from its typed dataclasses."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+from jsonargparse import ArgumentParser
+
+from suite.registry import Workload
+from workload.errors import UserError
+from workload.recipe import descriptions
+from workload.wording import unknown
+
+LISTS = ("seed", "scheme", "weight_decay")
+"""Flags that take any number of values."""
+SWITCHES = ("help", "print_config", "from_previous_checkpoint")
+"""Flags that take none."""
+ABOUT = """\
+{title} Several seeds, schemes or values of lambda train {how}, each
+combination in a run directory of its own. Presets, files and flags layer left to right. Dashes and
+underscores in flags are the same; files use underscores."""
+
+Options = dict[str, dict[str, Any]]
+
+
+def split(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[str]]]:
+    """The flags of a command line with their values, as they are written.
+
+    Whatever does not begin with two dashes is a value of the flag before it: -1e-3 too.
+
+    Args:
+        argv: the command line.
+        keys: the flags beside `--preset`, `--config` and the SWITCHES.
+
+    Raises:
+        UserError: an unknown flag, or one with too few or too many values.
+    """
+    known = [*SWITCHES, "preset", "config", *keys]
+    flags: list[tuple[str, list[str]]] = []
+    for token in argv:
+        name, equals, value = token.removeprefix("--").partition("=")
+        name = name.replace("-", "_")
+        if not token.startswith("--"):
+            if not flags:
+                raise UserError(f"{token!r} is no option; values follow an option, --NAME VALUE")
+            flags[-1][1].append(token)
+        elif name not in known:
+            raise UserError(unknown("option", f"--{name}", (f"--{flag}" for flag in known)))
+        else:
+            flags.append((name, [value] if equals else []))
+    for name, values in flags:
+        if name in SWITCHES and values:
+            raise UserError(f"--{name} takes no value; {values[0]!r} is one")
+        if name not in (*SWITCHES, *LISTS):
+            if not any(values):
+                raise UserError(f"--{name}: expected one argument")
+            if len(values) > 1:
+                raise UserError(f"--{name} takes one value; {values[1]!r} is a second")
+    return flags
+
+
+def key_types(workload: Workload) -> dict[str, Any]:
+    """The type of every key that a file may set, in the order of `--help`."""
+    groups = _groups(workload).values()
+    options = {key: one for group in groups for key, one in group.items()}
+    return {key: one["type"] for key, one in options.items() if "type" in one}
+
+
+def make_parser(workload: Workload, prog: str) -> ArgumentParser:
+    """jsonargparse's parser of all flags, for `--help`, defaults and types."""
+    how = "together as one population" if workload.TOGETHER else "one after the other"
+    parser = ArgumentParser(
+        prog=prog,
+        usage="%(prog)s [--preset NAME] [--config FILE] [--FLAG VALUE ...]",
+        description=ABOUT.format(title=workload.TITLE, how=how),
+        exit_on_error=False,
+        default_env=False,
+        print_config=None,  # ours also says what memory is needed
+    )
+    for title, flags in _groups(workload).items():
+        group = parser.add_argument_group(title)
+        for key, options in flags.items():
+            group.add_argument(f"--{key}", **options)
+    return parser
+
+
+def _groups(workload: Workload) -> dict[str, Options]:
+    """The sections of `--help` with argparse's options of every flag."""
+    by_key = f"; --{workload.PRESET_KEY} NAME does the same" if workload.PRESET_KEY else ""
+    preset = f"bottom layer: {' or '.join(workload.preset_names())}" + by_key
+    config = "YAML file of keys named like the flags; may be repeated"
+    printed = "print every key as YAML for --config, with the memory needed, and exit"
+    scheme = {"type": workload.Scheme, "default": ["none"], "help": "how weights decay"}
+    decay = "lambda of every scheme but none, which has none"
+    previous = "resume from the checkpoint before the newest, when the newest is damaged"
+    machine = [field.name for field in fields(workload.Machine)]
+    return {
+        "Where values come from": {
+            "preset": {"default": workload.PRESET, "metavar": "NAME", "help": preset},
+            "config": {"metavar": "FILE", "help": config},
+            "print_config": {"action": "store_true", "help": printed},
+        },
+        "Members: every combination is trained": {
+            "scheme": scheme | {"nargs": "*"},
+            "weight_decay": {
+                "type": float,
+                "nargs": "*",
+                "default": [],
+                "metavar": "LAMBDA",
+                "help": decay,
+            },
+            "seed": {"type": int, "nargs": "*", "default": [0], "help": "of everything random"},
+        },
+        **{title: _typed(workload.Recipe, keys) for title, keys in workload.SECTIONS.items()},
+        "Machine: no part of what a run computes": _typed(workload.Machine, machine),
+        "Runs": {
+            "runs": {
+                "type": str,
+                "default": "runs",
+                "metavar": "DIR",
+                "help": "where runs are kept",
+            },
+            "from_previous_checkpoint": {"action": "store_true", "help": previous},
+        },
+    }
+
+
+def _typed(kind: type[Any], keys: Iterable[str]) -> Options:
+    """Types and defaults of a dataclass's fields, with the help of its docstring."""
+    hints = get_type_hints(kind)
+    defaults = {field.name: field.default for field in fields(kind)}
+    texts = descriptions(kind)
+    return {k: {"type": hints[k], "default": defaults[k], "help": texts[k]} for k in keys}

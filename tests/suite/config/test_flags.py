@@ -1,0 +1,48 @@
+"""The words of a command line as flags with their values."""
+
+import pytest
+
+from nlp.workload import WORKLOAD as NLP
+from rl.workload import WORKLOAD as RL
+from suite.config.flags import LISTS, key_types, split
+from workload.errors import UserError
+
+KEYS = ("gamma", "data", *LISTS)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--gamma", "-1e-3"], [("gamma", ["-1e-3"])]),
+        (["--gamma=-inf"], [("gamma", ["-inf"])]),
+        (["--weight-decay", "-.5", "-2E-3"], [("weight_decay", ["-.5", "-2E-3"])]),
+        (["--seed=0", "1"], [("seed", ["0", "1"])]),
+        (["--data", "a=b", "--print-config"], [("data", ["a=b"]), ("print_config", [])]),
+        (["--data=a=b"], [("data", ["a=b"])]),
+    ],
+)
+def test_what_does_not_begin_with_two_dashes_is_a_value(argv, expected):
+    assert split(argv, KEYS) == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--print_config", "x"], "--print_config takes no value; 'x' is one"),
+        (["--gamma="], "--gamma: expected one argument"),
+        (["-x"], "'-x' is no option; values follow an option, --NAME VALUE"),
+        (["--gam", "1"], "unknown option '--gam'; did you mean --gamma?"),
+    ],
+)
+def test_a_mistake_names_the_flag(argv, message):
+    with pytest.raises(UserError) as error:
+        split(argv, KEYS)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("workload", [RL, NLP])
+def test_every_field_of_recipe_and_machine_is_a_flag_with_its_type(workload):
+    types = key_types(workload)
+    fields = workload.Recipe.__dataclass_fields__ | workload.Machine.__dataclass_fields__
+    assert set(types) == {*fields, *LISTS, "runs"}
+    assert {key: types[key] for key in fields} == {k: f.type for k, f in fields.items()}
