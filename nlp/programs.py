@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nlp.batches import Batch
 from nlp.graphs import Graphs
 from nlp.loss import padded_cross_entropy
-from nlp.plan import plan_of
 from nlp.shapes import Shape, Shapes
 from nlp.transformer import Transformer
 from shared_optim import WeightDecayAdam
@@ -59,9 +58,9 @@ class Programs:
     ) -> None:
         self.shapes, self.whole = shapes, whole
         self._transformer, self._smoothing, self._graphs = transformer, smoothing, graphs
-        self._optimizer, self._plan = optimizer, plan_of(optimizer)
+        self._optimizer, self._plan = optimizer, optimizer.plan()
         self._names = {parameter: name for name, parameter in transformer.model.named_parameters()}
-        self._parameters: list[nn.Parameter] = list(self._plan.parameters)
+        self._parameters: list[Tensor] = list(self._plan.parameters)
         device = self._parameters[0].device
         self._padding = task.target_dictionary.pad()
         self._source_padding = task.source_dictionary.pad()

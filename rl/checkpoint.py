@@ -66,7 +66,8 @@ class Checkpoint:
 
         Returns the pointer's entry for `publish`; until then the run resumes from the one before.
         """
-        self._rows.write(population.replay, k)
+        block, place = population.block_of(k)
+        self._rows.write(block.replay, place)
         iteration, phase, tick = population.position
         name = f"{iteration:04d}-{PHASES[phase]}-{tick:06d}.pt"
         state = _capture(population, k) | beside
@@ -97,7 +98,8 @@ class Checkpoint:
             CheckpointError: rows are missing or damaged.
         """
         try:
-            self._rows.read(population.replay, k, state["rows"])
+            block, place = population.block_of(k)
+            self._rows.read(block.replay, place, state["rows"])
         except (OSError, ValueError) as error:
             fallback = _entry(self._run, previous=True) is not None
             raise CheckpointError(self._run / "replay", str(error), previous=fallback) from error
@@ -123,30 +125,33 @@ def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndar
     Returns the actions since the phase began, [T, K], that `Population.resume` replays.
     """
     for k, state in enumerate(states):
+        block, place = population.block_of(k)
         for name, value in state["parameters"].items():
-            population.parameters[name].detach()[k].copy_(value)
-        population.target.load(state["target"], k)
+            block.parameters[name].detach()[place].copy_(value)
+        block.target.load(state["target"], place)
         population.set_counters(k, state["counters"])
-    population.online.refresh(population.parameters, range(population.size))
-    for name, parameter in population.parameters.items():
-        saved = [state["optimizer"].get(name, {}) for state in states]
-        if any(saved):
-            population.optimizer.state[parameter] = _stacked(saved, population.device)
+    for block, part in zip(population.blocks, population.slices, strict=True):
+        block.online.refresh(block.parameters)
+        for name, parameter in block.parameters.items():
+            saved = [state["optimizer"].get(name, {}) for state in states[part]]
+            if any(saved):
+                block.optimizer.state[parameter] = _stacked(saved, population.device)
     return torch.stack([state["actions"] for state in states], dim=1).numpy()
 
 
 def _capture(population: Population, k: int) -> dict[str, Any]:
+    block, place = population.block_of(k)
     return {
-        "parameters": {n: p.detach()[k].cpu().clone() for n, p in population.parameters.items()},
-        "target": {n: w.cpu().clone() for n, w in population.target.member(k).items()},
+        "parameters": {n: p.detach()[place].cpu().clone() for n, p in block.parameters.items()},
+        "target": {n: w.cpu().clone() for n, w in block.target.member(place).items()},
         "optimizer": {
-            name: {key: _of_member(value, k) for key, value in state.items()}
-            for name, parameter in population.parameters.items()
-            if (state := population.optimizer.state.get(parameter))
+            name: {key: _of_member(value, place) for key, value in state.items()}
+            for name, parameter in block.parameters.items()
+            if (state := block.optimizer.state.get(parameter))
         },
         "counters": population.counters(k),
         "position": list(population.position),
-        "rows": int(population.replay.appended[k]),
+        "rows": int(block.replay.appended[place]),
         "actions": torch.from_numpy(population.phase_actions[:, k].copy()),
     }
 

@@ -14,6 +14,8 @@ from shared_optim.member import Member as Member
 from shared_optim.member import Scheme as Scheme
 from shared_optim.member import check_schedule
 
+Graphs = Literal["auto", "on", "off"]
+
 PAPER_GAMES = (
     "BeamRider",
     "Breakout",
@@ -167,11 +169,15 @@ class Machine:
         device: `auto` (cuda when there is one), `cpu` or `cuda`.
         threads: CPU threads for arithmetic; 0 leaves torch's choice.
         checkpoint_every: training steps between checkpoints within a phase.
+        graphs: whether a GPU replays what it does in every step as CUDA graphs. `auto` tries them
+            against the plain path at the start of a run and keeps them where all numbers agree,
+            `on` insists, `off` never does.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
     checkpoint_every: int = 25_000
+    graphs: Graphs = "auto"
 
     def __post_init__(self) -> None:
         if self.threads < 0:

@@ -93,13 +93,22 @@ class Environments:
         Args:
             actions: [K] int64, each from 0 to `self.actions` - 1.
         """
+        self.send(actions)
+        return self.receive()
+
+    def send(self, actions: NDArray[np.int64]) -> None:
+        """Begins a `step`, which the emulators' threads go on with by themselves."""
         # ale-py would wait for ever for the answer to an action that does not exist.
         shape, actions_exist = actions.shape, actions.min() >= 0 and actions.max() < self.actions
         if shape != (self.members,) or not actions_exist:
             raise ValueError(
                 f"actions: {actions} are not {self.members} numbers from 0 to {self.actions - 1}"
             )
-        observation, reward, terminated, truncated, _ = self._vector.step(actions)
+        self._vector.send(actions)
+
+    def receive(self) -> Step:
+        """Waits for the end of the step that `send` began."""
+        observation, reward, terminated, truncated, _ = self._vector.recv()
         return Step(observation, reward.astype(np.float32), terminated | truncated)
 
     def close(self) -> None:

@@ -1,12 +1,12 @@
 """Epsilon-greedy choice of actions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rl.network import Weights, q_values
+from rl.network import q_values
 
 
 def annealed_epsilon(
@@ -22,22 +22,15 @@ def annealed_epsilon(
     return result
 
 
-@torch.inference_mode()
-def greedy_actions(online: Weights, observations: Tensor, members: Sequence[int]) -> np.ndarray:
-    """argmax_a Q(s, a) for the given members, [K] int64; others hold 0.
+@torch.no_grad()
+def greedy_actions(online: Mapping[str, Tensor], observations: Tensor) -> Tensor:
+    """argmax_a Q(s, a) of G members, [G] int64.
 
     Args:
-        online: the members' weights.
-        observations: [K, 4, 84, 84] uint8 on the weights' device.
-        members: whose actions are wanted; blocks without any are skipped.
+        online: the `values` of the members' `Weights`.
+        observations: [G, 4, 84, 84] uint8 on the weights' device.
     """
-    size = online.block_size
-    actions = np.zeros(len(observations), dtype=np.int64)
-    for b in sorted({k // size for k in members}):
-        mine = slice(b * size, (b + 1) * size)
-        q = q_values(online.blocks[b], observations[mine].unsqueeze(1))  # [G, 1, actions]
-        actions[mine] = q.argmax(2).squeeze(1).cpu().numpy()
-    return actions
+    return q_values(online, observations.unsqueeze(1)).argmax(2).squeeze(1)
 
 
 def epsilon_greedy(
@@ -45,27 +38,19 @@ def epsilon_greedy(
     epsilon: np.ndarray,
     active: np.ndarray,
     actions: int,
-    online: Weights,
-    observations: np.ndarray,
+    greedy: Callable[[], np.ndarray],
 ) -> np.ndarray:
-    """One action per member, [K] int64; members that are not active get 0, the no-op.
+    """One action per member, [G] int64; members that are not active get 0, the no-op.
 
     Args:
-        uniforms: [K, 2] in [0, 1): the first decides whether to explore, the second where to.
-        epsilon: probability of a uniformly random action, [K].
-        active: [K] bool.
+        uniforms: [G, 2] in [0, 1): the first decides whether to explore, the second where to.
+        epsilon: probability of a uniformly random action, [G].
+        active: [G] bool.
         actions: size of the action set.
-        online: the members' weights.
-        observations: [K, 4, 84, 84] uint8.
-
-    The network is asked only for members that do not explore.
+        greedy: everybody's greedy actions, [G]; not called where all explore.
     """
     explore = uniforms[:, 0] < epsilon
     chosen = (uniforms[:, 1] * actions).astype(np.int64)
-    greedy = active & ~explore
-    if greedy.any():
-        device = next(iter(online.blocks[0].values())).device
-        states = torch.from_numpy(observations).to(device)
-        best = greedy_actions(online, states, np.flatnonzero(greedy).tolist())
-        chosen = np.where(explore, chosen, best)
+    if (active & ~explore).any():
+        chosen = np.where(explore, chosen, greedy())
     return np.where(active, chosen, 0)

@@ -1,5 +1,6 @@
 """Film a trained agent."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rl.checkpoint import trained_parameters
 from rl.config import Recipe
 from rl.draws import Purpose, Uniforms, environment_seed
 from rl.environment import Environments
-from rl.exploration import epsilon_greedy
+from rl.exploration import epsilon_greedy, greedy_actions
 from rl.network import Weights
 
 
@@ -55,7 +56,11 @@ def record_episode(
     while not ended and steps < seconds * 60 / recipe.frame_skip:
         pictures.append(Image.fromarray(picture[0, -1]).quantize(64))
         action = epsilon_greedy(
-            uniforms.row(steps), epsilon, active, stage.actions, online, observation
+            uniforms.row(steps),
+            epsilon,
+            active,
+            stage.actions,
+            functools.partial(_best, online, torch.from_numpy(observation)),
         )
         step = stage.step(action)
         observation, picture = step.observation, camera.step(action).observation
@@ -67,3 +72,8 @@ def record_episode(
     stage.close()
     camera.close()
     return Film(out, score, steps, ended)
+
+
+def _best(online: Weights, observations: torch.Tensor) -> np.ndarray:
+    result: np.ndarray = greedy_actions(online.values, observations).numpy()
+    return result

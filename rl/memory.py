@@ -17,10 +17,10 @@ COLUMNS: dict[str, np.dtype[np.generic]] = {
 def replay_bytes(members: int, capacity: int) -> int:
     """Bytes of a replay of `capacity` transitions for each of `members`.
 
-    members * capacity * (7,056 for the frame + 10 for the columns) + one frame of zeros.
+    7,056 for a row's frame and 10 for its columns; two rows more are all zero and unused.
     """
     columns = sum(kind.itemsize for kind in COLUMNS.values())
-    return members * capacity * (PIXELS + columns) + PIXELS
+    return (members * capacity + 2) * (PIXELS + columns)
 
 
 def batch_bytes(members: int, batch_size: int, n_step: int) -> int:

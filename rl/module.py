@@ -41,14 +41,18 @@ class DQNModule(lightning.LightningModule):
         self.rows: list[Row] = []
         # module names must not hold dots
         self.weights = nn.ParameterDict(
-            {name.replace(".", "_"): p for name, p in population.parameters.items()}
+            {
+                f"block{b}_{name.replace('.', '_')}": parameter
+                for b, block in enumerate(population.blocks)
+                for name, parameter in block.parameters.items()
+            }
         )
 
     def train_dataloader(self) -> Chunks:
         return Chunks(self.population)
 
-    def configure_optimizers(self) -> WeightDecayAdam:
-        return self.population.optimizer
+    def configure_optimizers(self) -> list[WeightDecayAdam]:
+        return [block.optimizer for block in self.population.blocks]
 
     def training_step(self, ticks: int, index: int) -> None:
         self.rows = self.population.run(ticks)

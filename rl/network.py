@@ -5,7 +5,7 @@ Dopamine's SAME padding or the VALID padding that is usual in PyTorch.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rl.draws import Purpose, generator
 from rl.memory import STACK
+from rl.patches import convolution_relu
 
 Padding = Literal["same", "valid"]
 
@@ -61,58 +62,43 @@ def initial_parameters(seeds: Sequence[int], actions: int, padding: Padding) -> 
 
 
 class Weights:
-    """The parameters as the forward pass reads them, in blocks of members computed together.
-
-    A block is one member on a CPU and the whole population on a GPU. Measured on a CPU, per
-    member and update: one convolution each 24 ms, grouped 31-36, vmap 33-39, im2col 60-70; on a
-    GPU the launches decide, and a grouped convolution shares them.
+    """The parameters of the G members of a block as the forward pass reads them.
 
     The first kernel carries the 1/255 that turns bytes into [0, 1]: bytes are exact in bfloat16,
     and the pixels of a batch are never rewritten as floats between 0 and 1.
 
     Args:
-        parameters: name to [K, ...] float32.
+        parameters: name to [G, ...] float32.
         dtype: torch.float32 or torch.bfloat16. In float32 all but the kernels of convolutions
             are views of `parameters`, unless frozen.
         frozen: keep a copy of everything and no gradients, as a target network does.
-        block_size: members per block, a divisor of K; by default what suits the device.
+
+    Attributes:
+        values: name to [G, ...]; tensors that stay where they are in memory.
     """
 
     def __init__(
-        self,
-        parameters: Mapping[str, Tensor],
-        dtype: torch.dtype,
-        *,
-        frozen: bool = False,
-        block_size: int | None = None,
+        self, parameters: Mapping[str, Tensor], dtype: torch.dtype, *, frozen: bool = False
     ) -> None:
-        first = next(iter(parameters.values()))
-        population = first.shape[0]
-        self.block_size = block_size or (1 if first.device.type == "cpu" else population)
-        self.blocks: list[dict[str, Tensor]] = []
+        self.values: dict[str, Tensor] = {}
         self._views = {
             name
             for name in parameters
             if dtype == torch.float32 and not frozen and not _is_kernel(name)
         }
-        for start in range(0, population, self.block_size):
-            block = {}
-            for name, parameter in parameters.items():
-                members = parameter.detach()[start : start + self.block_size]
-                working = members if name in self._views else _empty_copy(members, dtype)
-                block[name] = working.requires_grad_(not frozen)
-            self.blocks.append(block)
-        self.refresh(parameters, range(population))
+        for name, parameter in parameters.items():
+            stacked = parameter.detach()
+            working = stacked if name in self._views else _empty_copy(stacked, dtype)
+            self.values[name] = working.requires_grad_(not frozen)
+        self.refresh(parameters)
 
     @torch.no_grad()
-    def refresh(self, parameters: Mapping[str, Tensor], members: Iterable[int]) -> None:
-        """Follow `parameters` [K, ...] after an update of at least the given members."""
-        size = self.block_size
-        for b in {k // size for k in members}:
-            for name, working in self.blocks[b].items():
-                if name not in self._views:
-                    value = parameters[name][b * size : (b + 1) * size]
-                    working.copy_(value / 255 if name == "conv1.weight" else value)
+    def refresh(self, parameters: Mapping[str, Tensor]) -> None:
+        """Follow `parameters` [G, ...] after an update."""
+        for name, working in self.values.items():
+            if name not in self._views:
+                value = parameters[name]
+                working.copy_(value / 255 if name == "conv1.weight" else value)
 
     def load(self, source: Mapping[str, Tensor], k: int) -> None:
         """Set member k's working values to those of `member(k)` of equal weights."""
@@ -121,34 +107,52 @@ class Weights:
 
     def member(self, k: int) -> dict[str, Tensor]:
         """Member k's working values, name to tensor, as views without gradients."""
-        block, offset = divmod(k, self.block_size)
-        return {name: working.detach()[offset] for name, working in self.blocks[block].items()}
+        return {name: working.detach()[k] for name, working in self.values.items()}
 
 
-def q_values(block: Mapping[str, Tensor], frames: Tensor) -> Tensor:
-    """Q(s, a) of a block of G members, each on states of its own.
+def q_values(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
+    """Q(s, a) of G members, each on states of its own.
+
+    Convolutions are computed as suits the device (measured, see `rl.patches`).
 
     Args:
-        block: one of `Weights.blocks`, name to [G, ...].
+        weights: the `values` of `Weights`, name to [G, ...].
         frames: [G, B, 4, 84, 84] uint8, newest frame last.
 
     Returns: [G, B, actions] in the weights' dtype.
     """
+    convolved = _convolved if frames.device.type == "cpu" else _convolved_as_patches
+    x = convolved(weights, frames)  # [G, B, flatten]
+    x = F.relu_(_dense(x, weights["hidden.weight"], weights["hidden.bias"]))
+    return _dense(x, weights["output.weight"], weights["output.bias"])
+
+
+def _convolved(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
     groups, batch = frames.shape[:2]
     layout = torch.channels_last if groups == 1 else torch.contiguous_format
     x = frames.transpose(0, 1).flatten(1, 2)  # [B, G * 4, 84, 84]
-    x = x.to(block["conv1.weight"].dtype, memory_format=layout)
-    same = block["hidden.weight"].shape[2] == _FLATTEN["same"]
+    x = x.to(weights["conv1.weight"].dtype, memory_format=layout)
     for name, _, _, stride, (left, right, top, bottom) in _CONVOLUTIONS:
-        weight = block[f"{name}.weight"].flatten(0, 1)
-        bias = block[f"{name}.bias"].flatten()
-        padding = left if same else 0
-        if same and left != right:
+        kernel = weights[f"{name}.weight"].flatten(0, 1)
+        bias = weights[f"{name}.bias"].flatten()
+        padding = left if _pads(weights) else 0
+        if _pads(weights) and left != right:
             x, padding = F.pad(x, (left, right, top, bottom)), 0
-        x = F.relu_(F.conv2d(x, weight, bias, stride, padding, groups=groups))
-    x = x.reshape(batch, groups, -1).transpose(0, 1)  # [G, B, flatten]
-    x = F.relu_(_dense(x, block["hidden.weight"], block["hidden.bias"]))
-    return _dense(x, block["output.weight"], block["output.bias"])
+        x = F.relu_(F.conv2d(x, kernel, bias, stride, padding, groups=groups))
+    return x.reshape(batch, groups, -1).transpose(0, 1)
+
+
+def _convolved_as_patches(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
+    x = frames.permute(0, 1, 3, 4, 2)  # [G, B, 84, 84, 4]
+    for name, _, _, stride, (left, right, top, bottom) in _CONVOLUTIONS:
+        if _pads(weights):
+            x = F.pad(x, (0, 0, left, right, top, bottom))
+        x = convolution_relu(x, weights[f"{name}.weight"], weights[f"{name}.bias"], stride)
+    return x.permute(0, 1, 4, 2, 3).flatten(2)
+
+
+def _pads(weights: Mapping[str, Tensor]) -> bool:
+    return weights["hidden.weight"].shape[2] == _FLATTEN["same"]
 
 
 def _dense(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -126,10 +126,11 @@ class Recorder(lightning.Callback):
         self, phase: Literal["training", "evaluation", "resuming"], step: int, steps: int
     ) -> None:
         population = self._population
-        epsilon = population.epsilon
+        epsilon = population.epsilon(slice(None))
         members = []
         for k, member in enumerate(population.members):
-            means = population.window.means(k)
+            block, place = population.block_of(k)
+            means = block.window.means(place)
             if means["loss"] is None:  # the window is empty right after a row
                 means = {key: self._latest[k].get(key) for key in means}
             status: Literal["running", "waiting", "diverged"] = "running"

@@ -7,7 +7,9 @@ state i+n. That is Dopamine's circular buffer (Castro et al., 2018) without its 
 age tells which neighbours belong to the same episode.
 
 All frames are rows of one tensor, so the batches of all members are one `index_select`. One row
-more is all zero; whatever lies before an episode's first frame is read from there.
+more is all zero; whatever lies before an episode's first frame is read from there. A last one is
+written by members that are to write nothing. So `begin`, `complete` and `sample` leave no decision
+to the processor, and a CUDA graph can hold them.
 """
 
 from typing import Any, NamedTuple
@@ -26,19 +28,19 @@ class Batch(NamedTuple):
     Where `discounts` is 0 the episode ended on the way, and `next_state` means nothing.
     """
 
-    frames: Tensor  # [K, B, 4+n, 84, 84] uint8, rows i-3 to i+n
-    actions: Tensor  # [K, B] int64
-    rewards: Tensor  # [K, B] float32, sum over j < n of gamma^j r_{i+j}, up to the episode's end
-    discounts: Tensor  # [K, B] float32, gamma^n, or 0 where the episode ended
+    frames: Tensor  # [G, B, 4+n, 84, 84] uint8, rows i-3 to i+n
+    actions: Tensor  # [G, B] int64
+    rewards: Tensor  # [G, B] float32, sum over j < n of gamma^j r_{i+j}, up to the episode's end
+    discounts: Tensor  # [G, B] float32, gamma^n, or 0 where the episode ended
 
     @property
     def state(self) -> Tensor:
-        """[K, B, 4, 84, 84] uint8, newest frame last."""
+        """[G, B, 4, 84, 84] uint8, newest frame last."""
         return self.frames[:, :, :STACK]
 
     @property
     def next_state(self) -> Tensor:
-        """[K, B, 4, 84, 84] uint8, n steps later; shares frames with `state`."""
+        """[G, B, 4, 84, 84] uint8, n steps later; shares frames with `state`."""
         return self.frames[:, :, -STACK:]
 
 
@@ -53,22 +55,27 @@ class Rows(NamedTuple):
 
 
 class Replay:
-    """The last `capacity` transitions of each of K members.
+    """The last `capacity` transitions of each of G members.
 
-    A member's rows are numbered from 0 in the order of appending, and row i lies in slot
-    i % capacity. Sampling is uniform, with replacement, over the last capacity - 3 rows without
-    the newest n: those whose state and next state have not been overwritten, and are complete.
+    A row is written in two halves: `begin` when the member sees the frame, `complete` when the
+    environment has answered. A member's rows are numbered from 0 in the order of writing, and row i
+    lies in slot i % capacity. Sampling is uniform, with replacement, over the last capacity - 3
+    rows without the newest n: those whose state and next state have not been overwritten, and are
+    begun. Of the newest row only the frame and the age are read: `sample` may follow its `begin`.
 
     Args:
-        members: K.
+        members: G.
         capacity: rows kept per member, at least n_step + 4.
         n_step: n, the rewards summed before bootstrapping.
         gamma: discount per agent step.
         batch_size: B, transitions per member and sample.
-        device: where batches are wanted. Frames are kept there when they fit, else on the host.
+        device: where batches are wanted. Rows are kept there when they fit, else on the host.
 
     Attributes:
-        appended: rows appended so far, [K] int64.
+        storage: the device of the rows.
+        gathered: the frames of the last sample, [G, B, 4+n, 84, 84] uint8.
+        appended: rows begun so far, [G] int64, on the host. `begin` counts on the device; whoever
+            calls it counts here.
     """
 
     def __init__(
@@ -83,82 +90,94 @@ class Replay:
     ) -> None:
         self.capacity, self.n_step, self.device = capacity, n_step, torch.device(device)
         self.appended = np.zeros(members, dtype=np.int64)
-        self._next_ages = np.zeros(members, dtype=np.int32)
-        self._zero_slot = members * capacity
-        self._columns = {name: np.zeros(self._zero_slot, kind) for name, kind in COLUMNS.items()}
-        storage = _storage_device(self._zero_slot + 1, self.device)
-        self._frames = _empty((self._zero_slot + 1, PIXELS), storage)
+        self._zero_slot, self._unused_slot = members * capacity, members * capacity + 1
+        slots = members * capacity + 2
+        self.storage = _storage_device(slots, self.device)
+        self._columns = {
+            name: torch.from_numpy(np.zeros(slots, kind)).to(self.storage)
+            for name, kind in COLUMNS.items()
+        }
+        self._frames = _empty((slots, PIXELS), self.storage)
         self._frames[self._zero_slot] = 0
+        # rows begun, and the age of the next one, where `begin` and `complete` can count them
+        self._heads = torch.zeros(members, dtype=torch.int64, device=self.storage)
+        self._next_ages = torch.zeros(members, dtype=torch.int32, device=self.storage)
 
-        self._steps = np.arange(n_step + 1)
-        self._powers = (gamma**self._steps).astype(np.float32)
-        self._back = np.arange(STACK - 1, -n_step - 1, -1)  # 3 rows before to n after
-        self._members = np.arange(members)[:, None, None]
+        steps = torch.arange(n_step + 1)
+        self._steps = steps.int().to(self.storage)
+        self._powers = torch.from_numpy((gamma ** steps.numpy()).astype(np.float32))
+        self._powers = self._powers.to(self.storage)
+        # 3 rows before to n after
+        self._back = torch.arange(STACK - 1, -n_step - 1, -1, device=self.storage)
+        self._first_slots = torch.arange(members, device=self.storage) * capacity
         # Kept and reused: the pages of a fresh one cost several times what the gather does.
-        self._gathered = _empty((members, batch_size, STACK + n_step, *FRAME), storage)
-        if storage != self.device:
-            self._gathered = self._gathered.pin_memory()
+        self.gathered = _empty((members, batch_size, STACK + n_step, *FRAME), self.storage)
+        if self.storage != self.device:
+            self.gathered = self.gathered.pin_memory()
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Rows kept, [K]."""
+        """Rows kept, [G]."""
         return np.minimum(self.appended, self.capacity)
 
-    def append(
-        self,
-        frames: NDArray[np.uint8],
-        actions: NDArray[np.int64],
-        rewards: NDArray[np.float32],
-        ended: NDArray[np.bool_],
-        active: NDArray[np.bool_],
-    ) -> None:
-        """Adds one row to every active member, in place of its oldest once it is full.
+    def begin(self, frames: Tensor, writing: Tensor) -> None:
+        """Begin a row of every writing member, in place of its oldest once it is full.
 
         Args:
-            frames: what was seen when acting, newest frame only, [K, 84, 84] uint8.
-            actions: what was done, [K] int.
-            rewards: what learning shall see of the reward, [K] float32.
-            ended: whether the episode ended with this action, [K] bool.
-            active: which members the row is for, [K] bool.
+            frames: what is seen when acting, newest frame only, [G, 84, 84] uint8.
+            writing: which members the row is for, [G] bool. Both on the device of the rows.
         """
-        members = np.flatnonzero(active)
-        ended, ages = ended[members], self._next_ages[members]
-        slots = self._slots(members, self.appended[members])
-        self._write(slots, Rows(frames[members], actions[members], rewards[members], ended, ages))
-        self._next_ages[members] = np.where(ended, 0, ages + 1)
-        self.appended[members] += 1
+        slots = self._slots_of(self._heads, writing)
+        self._frames.index_copy_(0, slots, frames.reshape(-1, PIXELS))
+        self._columns["ages"].index_copy_(0, slots, self._next_ages)
+        self._heads += writing
 
-    def sample(self, uniforms: NDArray[np.float64]) -> Batch:
+    def complete(self, actions: Tensor, rewards: Tensor, ended: Tensor, writing: Tensor) -> None:
+        """Complete the row that every writing member began last.
+
+        Args:
+            actions: what was done, [G] uint8.
+            rewards: what learning shall see of the reward, [G] float32.
+            ended: whether the episode ended with this action, [G] bool.
+            writing: as for `begin`. All on the device of the rows.
+        """
+        slots = self._slots_of(self._heads - 1, writing)
+        for name, column in {"actions": actions, "rewards": rewards, "ended": ended}.items():
+            self._columns[name].index_copy_(0, slots, column)
+        following = (self._next_ages + 1).masked_fill_(ended, 0)
+        torch.where(writing, following, self._next_ages, out=self._next_ages)
+
+    def check_sampleable(self) -> None:
+        """Raise ValueError where a member has no complete transition yet."""
+        # numpy's own minimum takes ten times as long on so few
+        if min(self.appended.tolist()) <= self.n_step:
+            raise ValueError(f"replay: no complete transition among {self.sizes} rows per member")
+
+    def sample(self, uniforms: Tensor) -> Batch:
         """The transitions that uniform numbers point at: row = first + floor(u * count).
 
         Args:
-            uniforms: [K, B] float64 in [0, 1).
-
-        Raises:
-            ValueError: a member has no complete transition yet.
+            uniforms: [G, B] float64 in [0, 1), on the device of the rows; see `check_sampleable`.
         """
-        first = np.maximum(self.appended - (self.capacity - STACK + 1), 0)
-        count = self.appended - self.n_step - first
-        if min(count.tolist()) < 1:  # numpy's own minimum takes ten times as long on so few
-            raise ValueError(f"replay: no complete transition among {self.sizes} rows per member")
-        rows = first[:, None] + (uniforms * count[:, None]).astype(np.int64)
-        slots = self._slots(self._members, rows[..., None] - self._back)  # [K, B, 4+n]
+        first = (self._heads - (self.capacity - STACK + 1)).clamp_(min=0).unsqueeze(1)
+        count = self._heads.unsqueeze(1) - self.n_step - first
+        rows = first + (uniforms * count).long()
+        slots = (rows.unsqueeze(2) - self._back).remainder_(self.capacity)  # [G, B, 4+n]
+        slots += self._first_slots.view(-1, 1, 1)
         own, onward = slots[..., STACK - 1], slots[..., STACK - 1 :]
 
-        ages = self._columns["ages"][onward]  # [K, B, n+1]
+        ages = self._columns["ages"][onward]  # [G, B, n+1]
         # Within an episode the age rises by one per row; behind its end it begins again.
         weights = self._powers * (ages == ages[..., :1] + self._steps)
-        rewards = np.vecdot(self._columns["rewards"][onward[..., :-1]], weights[..., :-1])
-        actions = self._columns["actions"][own].astype(np.int64)
-        slots[ages[..., :1] < self._back] = self._zero_slot
-        torch.index_select(
-            self._frames, 0, self._to_storage(slots.ravel()), out=self._gathered.view(-1, PIXELS)
-        )
+        rewards = (self._columns["rewards"][onward[..., :-1]] * weights[..., :-1]).sum(2)
+        actions = self._columns["actions"][own].long()
+        slots = torch.where(ages[..., :1] < self._back, self._zero_slot, slots)
+        torch.index_select(self._frames, 0, slots.flatten(), out=self.gathered.view(-1, PIXELS))
         return Batch(
-            self._gathered.to(self.device),
-            self._to_device(actions),
-            self._to_device(rewards),
-            self._to_device(weights[..., -1]),
+            self.gathered.to(self.device),
+            actions.to(self.device),
+            rewards.to(self.device),
+            weights[..., -1].to(self.device),
         )
 
     def rows(self, member: int, start: int, stop: int) -> Rows:
@@ -173,9 +192,10 @@ class Replay:
                 f"replay: rows {start} to {stop - 1} of member {member} are not among those kept, "
                 f"{newest - size} to {newest - 1}"
             )
-        slots = self._slots(member, np.arange(start, stop))
-        frames = self._frames[self._to_storage(slots)].cpu().numpy().reshape(-1, *FRAME)
-        return Rows(frames, **{name: column[slots] for name, column in self._columns.items()})
+        slots = self._slots(member, start, stop)
+        frames = self._frames[slots].cpu().numpy().reshape(-1, *FRAME)
+        columns = {name: column[slots].cpu().numpy() for name, column in self._columns.items()}
+        return Rows(frames, **columns)
 
     def restore(self, member: int, start: int, rows: Rows) -> None:
         """Puts back rows number `start` and following; the last becomes the member's newest.
@@ -184,26 +204,44 @@ class Replay:
         capacity.
         """
         stop = start + len(rows.ended)
-        self._write(self._slots(member, np.arange(start, stop)), rows)
-        self.appended[member] = stop
-        self._next_ages[member] = 0 if rows.ended[-1] else rows.ages[-1] + 1
-
-    def _slots(self, members: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where rows lie, given their members (broadcast against them) and numbers."""
-        slots: NDArray[np.int64] = members * self.capacity + rows % self.capacity
-        return slots
-
-    def _write(self, slots: NDArray[np.int64], rows: Rows) -> None:
+        slots = self._slots(member, start, stop)
+        self._frames.index_copy_(0, slots, self._stored(rows.frames.reshape(-1, PIXELS)))
         for name, column in self._columns.items():
-            column[slots] = getattr(rows, name)
-        frames = self._to_storage(rows.frames.reshape(-1, PIXELS))
-        self._frames.index_copy_(0, self._to_storage(slots), frames)
+            column.index_copy_(0, slots, self._stored(getattr(rows, name)).to(column.dtype))
+        self.appended[member] = self._heads[member] = stop
+        self._next_ages[member] = 0 if rows.ended[-1] else int(rows.ages[-1]) + 1
 
-    def _to_storage(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self._frames.device)
+    def snapshot(self, rows: int) -> dict[str, Tensor]:
+        """Copies of the counters, and of what lies where the next `rows` rows will be written."""
+        slots = self._next_slots(rows)
+        columns = {name: column[slots] for name, column in self._columns.items()}
+        counters = {"heads": self._heads.clone(), "next_ages": self._next_ages.clone()}
+        return {**counters, **columns, "frames": self._frames[slots]}
 
-    def _to_device(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+    def undo(self, snapshot: dict[str, Tensor]) -> None:
+        """Put back what `snapshot` found, after as many rows or fewer."""
+        self._heads.copy_(snapshot["heads"])
+        self._next_ages.copy_(snapshot["next_ages"])
+        slots = self._next_slots(len(snapshot["frames"]) // len(self._heads))
+        self._frames.index_copy_(0, slots, snapshot["frames"])
+        for name, column in self._columns.items():
+            column.index_copy_(0, slots, snapshot[name])
+
+    def _next_slots(self, rows: int) -> Tensor:
+        following = self._heads.unsqueeze(1) + torch.arange(rows, device=self.storage)
+        return (following.remainder_(self.capacity) + self._first_slots.unsqueeze(1)).flatten()
+
+    def _slots_of(self, rows: Tensor, writing: Tensor) -> Tensor:
+        """The slots [G] of one row of each member; of members that do not write, the unused one."""
+        slots = rows.remainder(self.capacity).add_(self._first_slots)
+        return torch.where(writing, slots, self._unused_slot)
+
+    def _slots(self, member: int, start: int, stop: int) -> Tensor:
+        rows = torch.arange(start, stop, device=self.storage)
+        return rows.remainder_(self.capacity).add_(member * self.capacity)
+
+    def _stored(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.storage)
 
 
 def _storage_device(frames: int, device: torch.device) -> torch.device:

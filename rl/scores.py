@@ -41,17 +41,24 @@ class Scores:
         self.last: list[float | None] = [None] * members
 
     def add(
-        self, rewards: np.ndarray, ended: np.ndarray, active: np.ndarray, *, training: bool
+        self,
+        members: slice,
+        rewards: np.ndarray,
+        ended: np.ndarray,
+        active: np.ndarray,
+        *,
+        training: bool,
     ) -> None:
-        """One step of every active member: raw rewards, and whether its episode ended, [K].
+        """One step of the active ones among some members: raw rewards, and whether the episode
+        ended.
 
         Only training episodes enter the window of `train/return`.
         """
-        self.returns += np.where(active, rewards, 0.0)
-        self.lengths += active
+        self.returns[members] += np.where(active, rewards, 0.0)
+        self.lengths[members] += active
         if not ended.any():
             return
-        for k in np.flatnonzero(ended & active):
+        for k in (members.start + np.flatnonzero(ended & active)).tolist():
             episode = (float(self.returns[k]), int(self.lengths[k]))
             self.phase[k].append(episode)
             if training:
@@ -78,22 +85,25 @@ class Scores:
 
 
 class Window:
-    """Sums over the updates since the last row of a member's metrics, [K] each, on the device."""
+    """Sums over the updates since the last row of a member's metrics, [G] each.
+
+    Attributes:
+        loss, mean_q: on the device.
+        updates: on the host.
+    """
 
     def __init__(self, members: int, device: torch.device) -> None:
         self.loss = torch.zeros(members, dtype=torch.float64, device=device)
         self.mean_q = torch.zeros(members, dtype=torch.float64, device=device)
         self.updates = np.zeros(members, dtype=np.int64)
 
-    def add(self, loss: Tensor, mean_q: Tensor, learned: np.ndarray) -> None:
-        """One update of the members with `learned`, [K] bool; others' values are left out."""
-        if not learned.all():
-            mask = torch.from_numpy(learned).to(loss.device)
-            loss = torch.where(mask, loss, 0)
-            mean_q = torch.where(mask, mean_q, 0)
-        self.loss += loss
-        self.mean_q += mean_q
-        self.updates += learned
+    def add(self, loss: Tensor, mean_q: Tensor, learning: Tensor) -> None:
+        """One update of the members with `learning`, [G] bool; others' values are left out.
+
+        `updates` is for the caller to count.
+        """
+        self.loss += torch.where(learning, loss, 0)
+        self.mean_q += torch.where(learning, mean_q, 0)
 
     def means(self, k: int) -> dict[str, float | None]:
         """Member k's mean loss and mean Q, None before the first update."""

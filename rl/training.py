@@ -47,7 +47,7 @@ def train(
     if machine.threads:
         torch.set_num_threads(machine.threads)
     device = torch.device(chosen_device(machine))
-    population = Population(recipe, members, device)
+    population = Population(recipe, members, device, machine.graphs)
     if device.type == "cuda":
         # float32 is float32 here, and the same run twice the same numbers
         torch.backends.cudnn.allow_tf32 = False
@@ -57,7 +57,7 @@ def train(
     if not population.finished:
         _fit(population, recorder)
     outcomes = recorder.outcomes()
-    population.environments.close()
+    population.close()
     del population, recorder
     gc.collect()  # the Trainer and its module hold each other, and with them the replay
     return outcomes

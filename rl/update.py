@@ -9,7 +9,7 @@ Mnih et al. (2015). Members' losses are summed before differentiation, so each m
 is that of its own loss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rl.network import Weights, q_values
+from rl.network import q_values
 from rl.replay import Batch
 
 Loss = Literal["huber", "squared"]
@@ -25,12 +25,12 @@ Loss = Literal["huber", "squared"]
 
 @dataclass(frozen=True)
 class Update:
-    """What one update computed; rows of members that were left out hold zeros.
+    """What one update computed.
 
     Attributes:
-        gradients: name to [K, ...] float32.
-        loss: [K] float32.
-        mean_q: [K] float32, mean over the batch of max_a Q(s, a).
+        gradients: name to [G, ...] float32.
+        loss: [G] float32.
+        mean_q: [G] float32, mean over the batch of max_a Q(s, a).
     """
 
     gradients: dict[str, Tensor]
@@ -58,43 +58,29 @@ def td_loss(
 
 
 def update(
-    online: Weights, target: Weights, batch: Batch, members: Sequence[int], kind: Loss
+    online: Mapping[str, Tensor], target: Mapping[str, Tensor], batch: Batch, kind: Loss
 ) -> Update:
-    """Gradients of the given members' losses, for a batch of [K, B] transitions.
+    """Gradients of the losses of G members, for a batch of [G, B] transitions.
 
-    Blocks without any of `members` are skipped; in a block that has some, all are computed.
+    Args:
+        online, target: the `values` of the members' `Weights`.
+        batch: theirs.
+        kind: of the loss, see `td_loss`.
     """
-    size = online.block_size
-    wanted = {k // size for k in members}
-    parts: list[dict[str, Tensor]] = []
-    losses, values = [], []
-    for b, (block, frozen) in enumerate(zip(online.blocks, target.blocks, strict=True)):
-        if b not in wanted:
-            parts.append({name: torch.zeros_like(weight) for name, weight in block.items()})
-            losses.append(torch.zeros(size, device=batch.rewards.device))
-            values.append(torch.zeros(size, device=batch.rewards.device))
-            continue
-        mine = slice(b * size, (b + 1) * size)
-        with torch.no_grad():
-            next_q = q_values(frozen, batch.next_state[mine])
-        q = q_values(block, batch.state[mine])
-        loss = td_loss(
-            q, next_q, batch.actions[mine], batch.rewards[mine], batch.discounts[mine], kind
-        )
-        gradients = torch.autograd.grad(loss.sum(), list(block.values()))
-        parts.append(dict(zip(block, gradients, strict=True)))
-        losses.append(loss.detach())
-        values.append(q.detach().amax(2).float().mean(1))
+    with torch.no_grad():
+        next_q = q_values(target, batch.next_state)
+    q = q_values(online, batch.state)
+    loss = td_loss(q, next_q, batch.actions, batch.rewards, batch.discounts, kind)
+    gradients = torch.autograd.grad(loss.sum(), list(online.values()))
     return Update(
-        {name: _gradient(name, [part[name] for part in parts]) for name in parts[0]},
-        torch.cat(losses),
-        torch.cat(values),
+        {name: _gradient(name, g) for name, g in zip(online, gradients, strict=True)},
+        loss.detach(),
+        q.detach().amax(2).float().mean(1),
     )
 
 
-def _gradient(name: str, blocks: list[Tensor]) -> Tensor:
-    """The gradient with respect to the float32 parameter, [K, ...], from those of its blocks."""
-    joined = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
-    gradient = joined.float()
+def _gradient(name: str, of_working: Tensor) -> Tensor:
+    """The gradient with respect to the float32 parameter from that of its working copy."""
+    gradient = of_working.float()
     # the working kernel is the parameter / 255, and so is the chain rule's factor
     return gradient / 255 if name == "conv1.weight" else gradient

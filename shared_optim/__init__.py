@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from shared_optim.diagnostics import StepReport, observe_step
     from shared_optim.groups import decay_groups, lambdas
     from shared_optim.optimizer import WeightDecayAdam
+    from shared_optim.plan import Plan
     from shared_optim.schedules import Schedule, parse_schedule
 
 __all__ = [
+    "Plan",
     "Schedule",
     "StepReport",
     "WeightDecayAdam",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Plan": "plan",
     "Schedule": "schedules",
     "StepReport": "diagnostics",
     "WeightDecayAdam": "optimizer",

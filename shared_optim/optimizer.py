@@ -11,8 +11,12 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from shared_optim.groups import check_parameters, check_values, normalised, spread
+from shared_optim.kernel import ListUpdate, list_update
 from shared_optim.layout import Flat
-from shared_optim.update import WIDTH, coefficients, compiled_kernel, eager_kernel, together
+from shared_optim.plan import Plan
+from shared_optim.update import coefficients
+
+_LISTS = 16  # lists of parameters, as they get gradients together, whose launches are kept
 
 PerMember = float | Sequence[float] | Tensor
 
@@ -117,6 +121,7 @@ class WeightDecayAdam(Optimizer):
         del defaults["weight_decay"]
         self.compile = compile
         self._flats: dict[int, Flat] = {}
+        self._list_updates: dict[tuple[Any, ...], tuple[list[Flat], ListUpdate]] = {}
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -140,7 +145,7 @@ class WeightDecayAdam(Optimizer):
                 )
             check_parameters(group["params"], group["members"])
         super().__setstate__(state)
-        self._flats = {}
+        self._flats, self._list_updates = {}, {}
 
     @torch.no_grad()
     def step(  # type: ignore[override]
@@ -156,6 +161,12 @@ class WeightDecayAdam(Optimizer):
             active: [K] booleans, for a population. Parameters, buffers and step counts of
                 inactive members stay as they are, whatever their gradients hold.
         """
+        # a CPU build of torch cannot even be asked
+        if self._on_gpu() and torch.cuda.is_current_stream_capturing():
+            raise RuntimeError(
+                "step() computes its coefficients on the processor, which a CUDA graph would never "
+                "do again: capture the apply() of plan() instead"
+            )
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -165,6 +176,13 @@ class WeightDecayAdam(Optimizer):
         for batch in batches:
             self._update(batch)
         return loss
+
+    def _on_gpu(self) -> bool:
+        return any(p.is_cuda for group in self.param_groups for p in group["params"][:1])
+
+    def plan(self) -> Plan:
+        """The steps from here on, cut into a host's and a device's part; see `Plan`."""
+        return Plan(self)
 
     def _batches(
         self, group: dict[str, Any], active: Sequence[bool] | Tensor | None
@@ -185,7 +203,7 @@ class WeightDecayAdam(Optimizer):
                     f"(parameter of shape {tuple(parameter.shape)}): decay touches every weight"
                 )
             state = self.state[parameter]
-            flat = self._flat(parameter, state, group, decays_apart)
+            flat = self.flat(parameter, group, decays_apart=decays_apart)
             steps = tuple(spread(state["step"], rows))
             key = (parameter.dtype, gradient.dtype, parameter.device, len(flat.buffers), steps)
             if (batch := batches.get(key)) is None:
@@ -196,11 +214,9 @@ class WeightDecayAdam(Optimizer):
             batch.gradients.append(flat.matrix(gradient.resolve_neg()))
         return batches.values()
 
-    def _flat(
-        self, parameter: Tensor, state: dict[str, Any], group: dict[str, Any], decays_apart: bool
-    ) -> Flat:
-        """The parameter's views, its state made first where needed."""
-        members = group["members"]
+    def flat(self, parameter: Tensor, group: dict[str, Any], *, decays_apart: bool) -> Flat:
+        """The parameter's views, its state made first where needed; for `Plan`."""
+        members, state = group["members"], self.state[parameter]
         if not state:
             state["step"] = [0] * members if members else 0
             state["exp_avg"] = torch.zeros_like(parameter)
@@ -223,20 +239,27 @@ class WeightDecayAdam(Optimizer):
         group = batch.group
         parameter = batch.flats[0].parameter
         steps = [t + acts for t, acts in zip(batch.steps, batch.active, strict=True)]
-        columns = [
-            [flat.read() for flat in batch.flats],
-            batch.gradients,
-            *zip(*(flat.buffers for flat in batch.flats), strict=True),
-        ]
-        dtypes = parameter.dtype, batch.gradients[0].dtype
-        kind = (len(steps), len(columns), *dtypes, parameter.device, group["rounding"])
-        kernel = compiled_kernel(*kind) if self.compile else eager_kernel(group["rounding"])
-        if parameter.is_cuda and len(steps) == 1 and len(batch.flats) > WIDTH:
-            kernel = together(kernel)
-        kernel(columns, coefficients(group, steps, batch.active, parameter))
+        for flat in batch.flats:
+            flat.read()
+        table = coefficients(group, steps, batch.active, parameter.dtype)
+        # else a GPU is waited for
+        self._list_update(batch)(batch.gradients, table.to(parameter.device, non_blocking=True))
         for flat, state in zip(batch.flats, batch.states, strict=True):
             flat.write()
             state["step"] = list(steps) if group["members"] else steps[0]
+
+    def _list_update(self, batch: _Batch) -> ListUpdate:
+        gradient_dtype, rounding = batch.gradients[0].dtype, batch.group["rounding"]
+        if batch.flats[0].theta.device.type == "cpu":
+            return list_update(batch.flats, gradient_dtype, rounding, compiled=self.compile)
+        # a GPU's is made once for a list of tensors
+        key = (rounding, self.compile, *map(id, batch.flats))
+        if key not in self._list_updates:
+            if len(self._list_updates) >= _LISTS:
+                self._list_updates.clear()
+            made = list_update(batch.flats, gradient_dtype, rounding, compiled=self.compile)
+            self._list_updates[key] = batch.flats, made
+        return self._list_updates[key][1]
 
 
 @dataclass(frozen=True)

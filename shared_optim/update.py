@@ -11,9 +11,11 @@ theta on the right is always theta_{t-1}. Everything that changes from step to s
 """
 
 import functools
+import inspect
 import math
+import types
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +33,6 @@ Kernel = Callable[[Columns, Tensor], None]
 # a second per parameter. A Nature DQN has ten.
 WIDTH = 10
 _TRACED_SIZE = 100_000  # weights; large enough to be spread over threads
-_TOGETHER = 2**26  # weights per joined update: 256 MB for each of its tensors
 _CACHED = 2**15  # weights per piece of the eager update, whose six tensors fill an L2 cache
 
 
@@ -52,13 +53,16 @@ class Coefficients(NamedTuple):
     kept: Any  # 1 - s_t * decoupled * alpha
 
 
-def coefficients(
-    group: dict[str, Any], steps: Sequence[int], active: Sequence[bool], parameter: Tensor
-) -> Tensor:
-    """The fields of `Coefficients` at steps t [K], computed in float64: [K, 12].
+FIELDS = len(Coefficients._fields)
 
-    They come on the parameter's device, in float64 for float64 parameters and in float32 for all
-    narrower ones, and the arithmetic follows them.
+
+def coefficients(
+    group: dict[str, Any], steps: Sequence[int], active: Sequence[bool], dtype: torch.dtype
+) -> Tensor:
+    """The fields of `Coefficients` at steps t [K], computed in float64: [K, 12], on the CPU.
+
+    They come in float64 for parameters of dtype float64 and in float32 for all narrower ones, and
+    the arithmetic follows them.
 
     m^/(sqrt(v^)+eps) is computed as step_size*m/(sqrt(v)+eps_t), with eps_t = eps*sqrt(1-b2^t) for
     eps outside the bias correction and eps_t = eps for eps-hat.
@@ -91,9 +95,8 @@ def coefficients(
             decoupled=multiplier * decoupled * lr,
             kept=1 - multiplier * decoupled * lr,
         )
-    dtype = _arithmetic(parameter.dtype)
-    result = torch.tensor(values, dtype=dtype).view(members, -1)
-    return result.to(parameter.device, non_blocking=True)  # else a GPU is waited for
+    kind = np.float64 if dtype == torch.float64 else np.float32
+    return torch.from_numpy(np.array(values, dtype=kind).reshape(members, -1))
 
 
 def update(tensors: Sequence[Tensor], c: Coefficients, rounding: str) -> list[Tensor]:
@@ -138,48 +141,14 @@ def write(columns: Columns, coefficients: Tensor, rounding: str, masked: bool) -
             old.copy_(torch.where(c.active > 0, new, old) if masked else new)
 
 
-def together(kernel: Kernel) -> Kernel:
-    """The same update with all parameters copied into one tensor and back.
-
-    For a GPU and many parameters, where a launch for each costs more than the copies: a transformer
-    of 39 million weights has 254 of them, most of 512 weights. Takes the memory of the copies.
-    """
-
-    def one_kernel(columns: Columns, coefficients: Tensor) -> None:
-        for piece in _pieces(columns):
-            sizes = [theta.shape[1] for theta in piece[0]]
-            if len(sizes) == 1:
-                kernel(piece, coefficients)
-                continue
-            joined = [torch.cat(tuple(column), 1) for column in piece]
-            kernel([[tensor] for tensor in joined], coefficients)
-            for place, (column, tensor) in enumerate(zip(piece, joined, strict=True)):
-                if place != 1:  # the gradient
-                    torch._foreach_copy_(list(column), torch.split(tensor, sizes, 1))
-
-    return one_kernel
-
-
-def _pieces(columns: Columns) -> Iterator[Columns]:
-    """Runs of parameters of at most _TOGETHER weights, or of a single larger one."""
-    start, weights = 0, 0
-    for end, theta in enumerate(columns[0]):
-        if end > start and weights + theta.numel() > _TOGETHER:
-            yield [column[start:end] for column in columns]
-            start, weights = end, 0
-        weights += theta.numel()
-    yield [column[start:] for column in columns]
-
-
 def eager_kernel(rounding: str) -> Kernel:
-    """`write` operator by operator, on a CPU in pieces that stay in its cache."""
+    """`write` operator by operator, on a CPU, in pieces that stay in its cache."""
 
     def kernel(columns: Columns, coefficients: Tensor) -> None:
         masked = not bool((coefficients[:, 0] > 0).all())  # column 0: active
         for tensors in zip(*columns, strict=True):
-            members, n = tensors[0].shape
-            size = n if tensors[0].device.type != "cpu" else _CACHED // members
-            for pieces in zip(*(t.split(max(size, 1), dim=1) for t in tensors), strict=True):
+            size = max(_CACHED // tensors[0].shape[0], 1)
+            for pieces in zip(*(t.split(size, dim=1) for t in tensors), strict=True):
                 write([[piece] for piece in pieces], coefficients, rounding, masked)
 
     return kernel
@@ -191,10 +160,10 @@ def compiled_kernel(
     width: int,
     dtype: torch.dtype,
     gradient_dtype: torch.dtype,
-    device: torch.device,
     rounding: str,
 ) -> Kernel:
-    """`write` compiled for any number of parameters of any size; eager where no compiler works.
+    """`write` compiled for a CPU and any number of parameters of any size; eager where no compiler
+    works.
 
     It is traced once on WIDTH placeholders of different sizes, marked dynamic, so neither the
     model nor its sizes matter, and the next process on a machine finds it in torch's cache.
@@ -202,15 +171,18 @@ def compiled_kernel(
     Args:
         members: K.
         width: tensors per parameter: 4, or 6 with separated decay.
-        dtype, device: of the parameters and their buffers.
+        dtype: of the parameters and their buffers.
         gradient_dtype: of the gradients, where `Tensor.grad_dtype` makes it another.
         rounding: as in `update`.
     """
     global _compiler_works
     if not _compiler_works:
         return eager_kernel(rounding)
+    isolated = "isolate_recompiles" in inspect.signature(torch.compile).parameters
     compiled = torch.compile(  # type: ignore[call-overload]
-        write,
+        # One function for all combinations of arguments. Before torch 2.13 each needs code of its
+        # own: what is compiled is found by the code, and there are no guards to tell them apart.
+        write if isolated else types.FunctionType(write.__code__.replace(), write.__globals__),
         # Everything the trace depends on is an argument of this function. Guards would cost as
         # much as the update of a small network, and forbid the sizes 0 and 1.
         options={
@@ -218,13 +190,12 @@ def compiled_kernel(
             "size_asserts": False,
             "cpp.dynamic_threads": True,
         },
-        isolate_recompiles=True,  # the same function serves every combination of arguments
+        **({"isolate_recompiles": True} if isolated else {}),
     )
-    n, fields = _TRACED_SIZE // members, len(Coefficients._fields)
+    n = _TRACED_SIZE // members
     dtypes = [dtype, gradient_dtype, *[dtype] * (width - 2)]
     placeholders = [
-        [torch.zeros(members, n + i, dtype=each, device=device) for i in range(WIDTH)]
-        for each in dtypes
+        [torch.zeros(members, n + i, dtype=each) for i in range(WIDTH)] for each in dtypes
     ]
     for column in placeholders:
         for tensor in column:
@@ -232,7 +203,7 @@ def compiled_kernel(
     try:
         compiled(
             placeholders,
-            torch.zeros(members, fields, dtype=_arithmetic(dtype), device=device),
+            torch.zeros(members, FIELDS, dtype=_arithmetic(dtype)),
             rounding,
             True,
         )
@@ -245,7 +216,7 @@ def compiled_kernel(
             stacklevel=2,
         )
         return eager_kernel(rounding)
-    padding = [torch.zeros(members, 0, dtype=each, device=device) for each in dtypes]
+    padding = [torch.zeros(members, 0, dtype=each) for each in dtypes]
 
     def kernel(columns: Columns, coefficients: Tensor) -> None:
         for start in range(0, len(columns[0]), WIDTH):

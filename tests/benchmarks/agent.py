@@ -2,14 +2,16 @@
 
     python -m tests.benchmarks.agent [--device cuda]
 
-On a CPU one member, per second of CPU time; on a GPU populations, per second. The other flags are
-for a GPU.
+On a CPU one member and eight, per second of CPU time. On a GPU populations, per second: with CUDA
+graphs and without, beside the emulators alone, which nothing on this machine can be faster than,
+and the time of a block's update on the GPU. The other flags are for a GPU.
 The plain loop is what a researcher writes in the style of CleanRL: gymnasium's wrappers, torch's
 Adam, a numpy replay that keeps whole states. Both train the VALID network on Pong, batch 32, an
 update every 4 agent steps, epsilon .01, from a replay filled with 5,000 transitions.
 """
 
 import argparse
+import itertools
 
 import ale_py
 import gymnasium
@@ -18,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rl.config import Member, Recipe
+from rl.config import Graphs, Member, Recipe
+from rl.environment import Environments
 from rl.population import Population
 from tests.benchmarks.timing import compare, gpu_seconds, hardware, table
 
@@ -101,7 +104,13 @@ class PlainLoop:
         self.adam.step()
 
 
-def ours(precision: str, members: int = 1, device: str = "cpu", filled: int = FILLED) -> Population:
+def ours(
+    precision: str,
+    members: int = 1,
+    device: str = "cpu",
+    filled: int = FILLED,
+    graphs: Graphs = "auto",
+) -> Population:
     recipe = Recipe(
         game="Pong",
         padding="valid",
@@ -112,7 +121,7 @@ def ours(precision: str, members: int = 1, device: str = "cpu", filled: int = FI
         log_every=25_000,
     )
     each = [Member("none", 0.0, seed) for seed in range(members)]
-    population = Population(recipe, each, torch.device(device))
+    population = Population(recipe, each, torch.device(device), graphs)
     population.run(filled)
     return population
 
@@ -120,7 +129,7 @@ def ours(precision: str, members: int = 1, device: str = "cpu", filled: int = FI
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--members", type=int, nargs="+", default=[1, 4, 12, 24])
+    parser.add_argument("--members", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--precision", nargs="+", default=["float32", "bf16"])
     parser.add_argument("--filled", type=int, default=FILLED, help="transitions at the beginning")
     arguments = parser.parse_args()
@@ -132,24 +141,67 @@ def main() -> None:
 
 
 def on_gpu(
-    sizes: list[int], precisions: list[str], filled: int, rounds: int = 5, ticks: int = 100
+    sizes: list[int], precisions: list[str], filled: int, rounds: int = 5, ticks: int = 200
 ) -> None:
     """The sides one after the other: a GPU's clock and memory do not drift as shared cores do."""
+    # as training has it: float32 is float32, and the same run twice the same numbers
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; agent steps per second")
+    print("| | agent steps per second | of the emulators alone | an update of a block, ms |")
+    print("|---|---|---|---|")
     plain = PlainLoop("Pong", "cuda")
     plain.run(filled)
     plain.learning = True
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; agent steps per second")
-    reference = ticks / gpu_seconds(lambda: plain.run(ticks), rounds)
-    print(f"plain loop, float32{reference:>22,.0f}")
+    alone = {members: emulation(members, rounds, ticks) for members in sizes}
+    row("plain loop, float32", ticks / gpu_seconds(lambda: plain.run(ticks), rounds), alone.get(1))
+    for members, speed in alone.items():
+        row(f"emulators of {members}, nothing else", speed, speed)
     for precision in precisions:
         for members in sizes:
-            population = ours(precision, members, "cuda", filled)
-            speed = members * ticks / gpu_seconds(lambda p=population: p.run(ticks), rounds)
-            population.environments.close()
-            print(
-                f"{members:>3} members, {precision:<8}{speed:>19,.0f}{speed / reference:>8.1f}x",
-                flush=True,
-            )
+            for graphs in ("auto", "off"):
+                population = ours(precision, members, "cuda", filled, graphs)
+                population.run(40)
+                times = rounds if graphs == "auto" else 2
+                speed = members * ticks / gpu_seconds(lambda p=population: p.run(ticks), times)
+                used = population.blocks[0].replays_graphs
+                name = f"{members} members, {precision}, {'graphs' if used else 'no graphs'}"
+                row(name, speed, alone[members], update_milliseconds(population))
+                population.close()
+
+
+def row(name: str, speed: float, alone: float | None, update: str = "") -> None:
+    share = f"{speed / alone:.2f}" if alone else ""
+    print(f"| {name} | {speed:,.0f} | {share} | {update} |", flush=True)
+
+
+def emulation(members: int, rounds: int, ticks: int) -> float:
+    environments = Environments(Recipe(game="Pong"), members)
+    environments.reset(list(range(members)))
+    actions = itertools.cycle(np.full((6, members), np.arange(6)[:, None]))
+
+    def run() -> None:
+        for _ in range(ticks):
+            environments.step(next(actions))
+
+    seconds = gpu_seconds(run, rounds)
+    environments.close()
+    return members * ticks / seconds
+
+
+def update_milliseconds(population: Population) -> str:
+    """Of the first block, by the GPU's own clock, where it is a graph."""
+    block = population.blocks[0]
+    if not block.replays_graphs:
+        return ""
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    with block.on_device():
+        begin.record()
+        for _ in range(20):
+            block._learn()
+        end.record()
+    end.synchronize()
+    return f"{begin.elapsed_time(end) / 20:.3f} for {block.size}"
 
 
 def on_cpu() -> None:

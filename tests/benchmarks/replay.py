@@ -11,6 +11,7 @@ import itertools
 
 import numpy as np
 import psutil
+import torch
 
 from rl.memory import FRAME, PIXELS, replay_bytes
 from rl.replay import Replay, Rows
@@ -38,7 +39,7 @@ def fill(replay: Replay) -> None:
 
 def sampling(replay: Replay, batch_size: int) -> Comparison:
     random = np.random.default_rng(1)
-    uniforms = itertools.cycle(random.random((1_000, 1, batch_size)))
+    uniforms = itertools.cycle(torch.from_numpy(random.random((1_000, 1, batch_size))))
     length = batch_size * (4 + N_STEP)
     starts = itertools.cycle(random.integers(CAPACITY - length, size=1_000).tolist())
     frames, kept = replay._frames.numpy(), np.empty((length, PIXELS), np.uint8)

@@ -12,7 +12,7 @@ from nlp.corpus import Corpus, corpus_folder
 from nlp.module import TranslationModule
 from tests.nlp.runs import SMALL, train_one
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = pytest.mark.gpu
 
 MEMBER = Member("separated", 1e-3, 1)
 

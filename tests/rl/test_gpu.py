@@ -1,12 +1,11 @@
 """Whole populations on a GPU, on real Pong for some hundred steps."""
 
 import pytest
-import torch
 
 from tests.list_log import Killed
 from tests.rl.conftest import SEEDED, run
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = pytest.mark.gpu
 
 
 def test_a_population_begins_as_on_the_cpu(tmp_path):

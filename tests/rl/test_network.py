@@ -33,6 +33,11 @@ def reference_q(parameters, k, frames, padding):
     return x @ p["output.weight"].T + p["output.bias"]
 
 
+def q_of(parameters, members, frames):
+    own = {name: value[members] for name, value in parameters.items()}
+    return q_values(Weights(own, torch.float32).values, frames[members])
+
+
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("block_size", [1, 3])
 def test_q_values_equal_a_float64_network(padding, block_size):
@@ -41,9 +46,8 @@ def test_q_values_equal_a_float64_network(padding, block_size):
         if name.endswith("bias"):
             value.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
     frames = torch.randint(0, 256, (3, 5, 4, 84, 84), dtype=torch.uint8)
-    weights = Weights(parameters, torch.float32, block_size=block_size)
-    blocks = frames.split(block_size)
-    q = torch.cat([q_values(b, f) for b, f in zip(weights.blocks, blocks, strict=True)])
+    parts = range(0, 3, block_size)
+    q = torch.cat([q_of(parameters, slice(k, k + block_size), frames) for k in parts])
     for k in range(3):
         expected = reference_q(parameters, k, frames[k], padding)
         torch.testing.assert_close(q[k].double(), expected, rtol=1e-4, atol=1e-5)
@@ -52,8 +56,8 @@ def test_q_values_equal_a_float64_network(padding, block_size):
 def test_bfloat16_q_values_are_near_float32():
     parameters = initial_parameters([0], 6, "valid")
     frames = torch.randint(0, 256, (1, 16, 4, 84, 84), dtype=torch.uint8)
-    exact = q_values(Weights(parameters, torch.float32).blocks[0], frames)
-    rough = q_values(Weights(parameters, torch.bfloat16).blocks[0], frames)
+    exact = q_values(Weights(parameters, torch.float32).values, frames)
+    rough = q_values(Weights(parameters, torch.bfloat16).values, frames)
     # 8 bits of mantissa through five layers
     assert (exact - rough).abs().max() < 0.03 * exact.abs().max()
 
@@ -80,20 +84,21 @@ def test_a_member_starts_alike_in_any_population():
 
 def test_refresh_follows_the_parameters_and_a_frozen_copy_does_not():
     parameters = initial_parameters([0, 1], 4, "valid")
-    frames = torch.randint(0, 256, (1, 2, 4, 84, 84), dtype=torch.uint8)
+    frames = torch.randint(0, 256, (2, 2, 4, 84, 84), dtype=torch.uint8)
     online, target = (
         Weights(parameters, torch.float32),
         Weights(parameters, torch.float32, frozen=True),
     )
-    before = q_values(target.blocks[1], frames)
+    before = q_values(target.values, frames)
     for value in parameters.values():
         value.mul_(1.5)
-    online.refresh(parameters, [1])
-    fresh = q_values(Weights(parameters, torch.float32).blocks[1], frames)
-    assert torch.equal(q_values(online.blocks[1], frames), fresh)
-    assert torch.equal(q_values(target.blocks[1], frames), before)
+    online.refresh(parameters)
+    fresh = q_values(Weights(parameters, torch.float32).values, frames)
+    assert torch.equal(q_values(online.values, frames), fresh)
+    assert torch.equal(q_values(target.values, frames), before)
     target.load(online.member(1), 1)
-    assert torch.equal(q_values(target.blocks[1], frames), fresh)
+    assert torch.equal(q_values(target.values, frames)[1], fresh[1])
+    assert torch.equal(q_values(target.values, frames)[0], before[0])
 
 
 def test_members_of_different_seeds_start_differently():

@@ -61,6 +61,27 @@ class Oracle:
         return self.state(row), row.action, reward, 0.0 if ended else GAMMA**n_step, following
 
 
+def write(
+    replay: Replay,
+    frames: np.ndarray,
+    actions: np.ndarray,
+    rewards: np.ndarray,
+    ended: np.ndarray,
+    active: np.ndarray,
+) -> None:
+    """A whole row of every active member, as a block writes it."""
+    tensors = [frames, actions.astype(np.uint8), rewards, ended, active]
+    there = [torch.from_numpy(array).to(replay.storage) for array in tensors]
+    replay.begin(there[0], there[4])
+    replay.appended += active
+    replay.complete(*there[1:])
+
+
+def sample(replay: Replay, uniforms: np.ndarray) -> Batch:
+    replay.check_sampleable()
+    return replay.sample(torch.from_numpy(uniforms).to(replay.storage))
+
+
 class World:
     """A replay and one oracle per member, fed with the same random history."""
 
@@ -82,7 +103,7 @@ class World:
         rewards = self.random.integers(-1, 2, members).astype(np.float32)
         ended = self.random.random(members) < 1 / episode_length
         active = self.random.random(members) < activity
-        self.replay.append(frames, actions, rewards, ended, active)
+        write(self.replay, frames, actions, rewards, ended, active)
         for k in np.flatnonzero(active):
             self.oracles[k].append(frames[k], int(actions[k]), float(rewards[k]), bool(ended[k]))
 
@@ -90,7 +111,7 @@ class World:
         """Points at the middle of every sampleable row's share, and compares what comes out."""
         expected = [oracle.sampleable(self.capacity, self.n_step) for oracle in self.oracles]
         shares = [(np.arange(self.capacity) % len(rows) + 0.5) / len(rows) for rows in expected]
-        batch = self.replay.sample(np.stack(shares))
+        batch = sample(self.replay, np.stack(shares))
         for k, rows in enumerate(expected):
             for b, row in enumerate(rows):
                 self.check_transition(k, row, batch, b)
@@ -124,7 +145,7 @@ def test_the_oldest_three_rows_of_a_full_replay_are_not_sampleable() -> None:
     world = World(0, members=1, capacity=10, n_step=1)
     for _ in range(14):  # rows 4 to 13 are kept
         world.tick(episode_length=math.inf)
-    batch = world.replay.sample(np.zeros((1, 10)))
+    batch = sample(world.replay, np.zeros((1, 10)))
     world.check_transition(0, world.oracles[0].rows[7], batch, 0)
 
 
@@ -135,7 +156,7 @@ def test_the_newest_rows_are_not_sampleable(n_step: int) -> None:
         world.tick(episode_length=3)
         if size > 4 + n_step:
             last = np.full((1, 10), np.nextafter(1, 0))
-            batch = world.replay.sample(last)
+            batch = sample(world.replay, last)
             world.check_transition(0, world.oracles[0].rows[-1 - n_step], batch, 0)
 
 
@@ -147,7 +168,7 @@ def test_every_row_owns_the_same_share_of_the_uniforms(ticks: int) -> None:
     uniforms = np.linspace(0, 1, 20, endpoint=False)
     for k, oracle in enumerate(world.oracles):
         rows = oracle.sampleable(20, 1)
-        batch = world.replay.sample(np.stack([uniforms, uniforms]))
+        batch = sample(world.replay, np.stack([uniforms, uniforms]))
         for b, u in enumerate(uniforms):
             world.check_transition(k, rows[math.floor(u * len(rows))], batch, b)
 
@@ -160,7 +181,8 @@ def test_members_do_not_change_each_other() -> None:
     for _ in range(30):
         together.tick(episode_length=4, activity=0.7)
     for row in together.oracles[1].rows:
-        alone.append(
+        write(
+            alone,
             row.frame[None],
             np.array([row.action]),
             np.array([row.reward], np.float32),
@@ -168,7 +190,7 @@ def test_members_do_not_change_each_other() -> None:
             np.array([True]),
         )
     uniforms = np.random.default_rng(0).random((3, 12))
-    ours, reference = together.replay.sample(uniforms), alone.sample(uniforms[1:2])
+    ours, reference = sample(together.replay, uniforms), sample(alone, uniforms[1:2])
     for mine, its in zip(ours, reference, strict=True):
         assert torch.equal(mine[1:2], its)
 
@@ -178,18 +200,18 @@ def test_sampling_before_a_transition_is_complete_is_an_error() -> None:
     for _ in range(3):
         world.tick(episode_length=10)
     with pytest.raises(ValueError, match="no complete transition among"):
-        world.replay.sample(np.zeros((1, 10)))
+        sample(world.replay, np.zeros((1, 10)))
     world.tick(episode_length=10)
     world.check()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_frames_that_do_not_fit_the_gpu_stay_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 1000))
     world = World(0, members=2, capacity=20, n_step=1, device="cuda")
     for _ in range(30):
         world.tick(episode_length=5)
-    assert world.replay.sample(np.zeros((2, 20))).frames.is_cuda
+    assert sample(world.replay, np.zeros((2, 20))).frames.is_cuda
     assert not world.replay._frames.is_cuda
     world.check()
 
@@ -209,6 +231,42 @@ def test_rows_put_back_piece_by_piece_continue_the_same_replay(ticks: int, devic
     for _ in range(3):
         world.check()
         world.tick(episode_length=4)
+
+
+def test_a_batch_needs_of_the_newest_row_only_its_begin() -> None:
+    """A GPU learns while the environment still works on the step: same batch before and after."""
+    world = World(2, members=2, capacity=12, n_step=2)
+    uniforms = np.random.default_rng(1).random((2, 12))
+    for _ in range(40):
+        frames = world.random.integers(1, 256, (2, 84, 84), dtype=np.uint8)
+        everybody = torch.tensor([True, True])
+        world.replay.begin(torch.from_numpy(frames), everybody)
+        world.replay.appended += 1
+        ready = min(world.replay.appended) > 2
+        early = [t.clone() for t in sample(world.replay, uniforms)] if ready else []
+        actions, rewards = torch.tensor([3, 5], dtype=torch.uint8), torch.tensor([1.0, -1.0])
+        ended = torch.from_numpy(world.random.random(2) < 0.3)
+        world.replay.complete(actions, rewards, ended, everybody)
+        late = sample(world.replay, uniforms) if ready else []
+        assert all(map(torch.equal, early, late))
+
+
+def test_what_a_snapshot_found_is_put_back() -> None:
+    world = World(4, members=2, capacity=9, n_step=1)
+    for _ in range(25):
+        world.tick(episode_length=4, activity=0.8)
+    before = [world.replay.rows(k, max(n - 9, 0), n) for k, n in enumerate(world.replay.appended)]
+    ages, counted = world.replay._next_ages.clone(), world.replay.appended.copy()
+    found = world.replay.snapshot(rows=2)
+    for _ in range(2):
+        world.tick(episode_length=2)
+    world.replay.undo(found)
+    world.replay.appended[:] = counted
+    for k, rows in enumerate(before):
+        n = int(counted[k])
+        for mine, its in zip(world.replay.rows(k, max(n - 9, 0), n), rows, strict=True):
+            np.testing.assert_array_equal(mine, its)
+    assert torch.equal(world.replay._next_ages, ages)
 
 
 def test_rows_that_are_gone_or_not_yet_there_are_an_error() -> None:

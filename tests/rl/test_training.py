@@ -83,7 +83,7 @@ def test_a_run_killed_after_its_last_checkpoint_ends_without_its_replay(tmp_path
 def test_the_loggers_of_anybodys_trainer_get_the_rows():
     population = Population(SMALL, SEEDED[:2], torch.device("cpu"))
     heard, for_callbacks = fit_one_epoch(DQNModule(population))
-    population.environments.close()
+    population.close()
     for member in SEEDED[:2]:
         name = f"{member.name}/seed{member.seed}"
         rows = [(step, m) for step, m in heard if f"{name}/optim/weight_norm" in m]

@@ -1,7 +1,7 @@
-import numpy as np
 import pytest
 import torch
 
+from rl import network
 from rl.network import Weights, initial_parameters
 from rl.replay import Batch
 from rl.update import td_loss, update
@@ -31,17 +31,18 @@ def test_the_loss_by_hand(kind, expected):
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("kind", ["huber", "squared"])
-@pytest.mark.parametrize("block_size", [1, 2])
-def test_gradients_equal_a_plain_float64_loop(padding, kind, block_size):
+@pytest.mark.parametrize("convolved", [network._convolved, network._convolved_as_patches])
+def test_gradients_equal_a_plain_float64_loop(monkeypatch, padding, kind, convolved):
+    """With the convolutions of either device."""
+    monkeypatch.setattr(network, "_convolved", convolved)
     generator = torch.Generator().manual_seed(1)
     parameters = initial_parameters([0, 1], 6, padding)
     target = initial_parameters([2, 3], 6, padding)
     batch = some_batch(2, 8, generator)
     result = update(
-        Weights(parameters, torch.float32, block_size=block_size),
-        Weights(target, torch.float32, frozen=True, block_size=block_size),
+        Weights(parameters, torch.float32).values,
+        Weights(target, torch.float32, frozen=True).values,
         batch,
-        [0, 1],
         kind,
     )
     for k in range(2):
@@ -62,17 +63,3 @@ def test_gradients_equal_a_plain_float64_loop(padding, kind, block_size):
             torch.testing.assert_close(
                 result.gradients[name][k].double(), value.grad[0], rtol=2e-3, atol=2e-6
             )
-
-
-def test_a_left_out_member_gets_zeros_and_changes_nobody():
-    generator = torch.Generator().manual_seed(2)
-    parameters = initial_parameters([0, 1, 2], 6, "valid")
-    online = Weights(parameters, torch.float32)
-    target = Weights(parameters, torch.float32, frozen=True)
-    batch = some_batch(3, 4, generator)
-    everybody = update(online, target, batch, [0, 1, 2], "huber")
-    two = update(online, target, batch, [0, 2], "huber")
-    for name, gradient in two.gradients.items():
-        assert not gradient[1].any()
-        assert torch.equal(gradient[[0, 2]], everybody.gradients[name][[0, 2]])
-    assert np.array_equal(two.loss[[0, 2]], everybody.loss[[0, 2]])

@@ -51,32 +51,6 @@ def test_compiled_equals_eager_bit_for_bit(dtype, options):
         assert torch.equal(left, right)
 
 
-@pytest.mark.parametrize("weights", [1, 40, 10**6])
-def test_parameters_updated_together_equal_each_alone(monkeypatch, weights):
-    """As on a GPU; a piece holds one, some or all. Member 1 is inactive, with a NaN."""
-    monkeypatch.setattr(update, "_TOGETHER", weights)
-    kernel = update.eager_kernel("once")
-    decay = {"l2": [0.1, 0.1], "decoupled": [0.2, 0.2], "separated": [0.3, 0.3]}
-    optimizer = WeightDecayAdam(parameters((2, 3)), **decay)
-    active = [True, False]
-    coefficients = update.coefficients(optimizer.param_groups[0], [4, 3], active, torch.zeros(1))
-    results = []
-    for each in (kernel, update.together(kernel)):
-        random = torch.Generator().manual_seed(0)
-        columns = [
-            [torch.rand(2, n, generator=random) for n in (15, 1, 0, 4, 33)] for _ in range(6)
-        ]
-        columns[1] = [gradient.bfloat16() for gradient in columns[1]]
-        columns[1][0][1, 0] = torch.nan
-        before = columns[0][0].clone()
-        each(columns, coefficients)
-        assert torch.equal(columns[0][0][1], before[1])
-        assert not torch.equal(columns[0][0][0], before[0])
-        results.append([columns[0], *columns[2:]])
-    for alone, joined in zip(*results, strict=True):
-        assert all(map(torch.equal, alone, joined))
-
-
 def test_gradients_of_another_dtype_are_read_as_what_they_are():
     results = []
     for compile in (True, False):

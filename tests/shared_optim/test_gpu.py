@@ -7,7 +7,7 @@ import torch
 from shared_optim import WeightDecayAdam, observe_step
 from tests.shared_optim.reference import noise, parameters, trajectory
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = pytest.mark.gpu
 
 SHAPES = (300, 200), (17,), (1,)
 MANY = *SHAPES, *((n,) for n in range(2, 14))  # more than are updated one by one

@@ -1,0 +1,409 @@
+"""G agents whose arithmetic is done together: networks, optimizer, replay and emulators.
+
+What a tick does on the device is cut into functions over tensors that stay where they are, without
+a decision on the host; a GPU replays them as graphs (rl/graphs.py):
+
+    choose   everybody's greedy action
+    record   the last row completed by what the environment answered, the next begun by what is seen
+    learn    indices from uniform numbers, gather, forward, target, backward, optimizer, copies
+
+Nothing waits but for the actions. `learn` needs nothing of what the environment is about to answer
+(rl/replay.py), so the device learns while the emulators work.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rl.config import ConfigError, Graphs, Member, Recipe
+from rl.draws import Purpose, Uniforms, environment_seed
+from rl.environment import Environments, Step
+from rl.exploration import epsilon_greedy, greedy_actions
+from rl.graphs import Program, difference
+from rl.inbox import Inbox
+from rl.memory import FRAME, STACK
+from rl.network import Weights, initial_parameters
+from rl.replay import Replay
+from rl.scores import Window
+from rl.update import Update, update
+from shared_optim import Plan, StepReport, WeightDecayAdam, lambdas, observe_step
+from shared_optim.update import FIELDS
+
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
+"""How far two updates as graphs may be from two without, relative to a tensor's norm."""
+
+
+class Block:
+    """Some members of a population, who take every step together.
+
+    Args:
+        recipe: what the members share.
+        members: G of them.
+        device: where the arithmetic and the replay are.
+        graphs: whether a GPU replays graphs, see `Machine`.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        members: Sequence[Member],
+        device: torch.device,
+        graphs: Graphs = "auto",
+    ) -> None:
+        self.recipe, self.size, self.device = recipe, len(members), device
+        self._seeds = [member.seed for member in members]
+        on_gpu = device.type == "cuda"
+        self._stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+        self.environments = Environments(recipe, self.size)
+        initial = initial_parameters(self._seeds, self.environments.actions, recipe.padding)
+        self.parameters = {name: nn.Parameter(p.to(device)) for name, p in initial.items()}
+        self._names: dict[Tensor, str] = {
+            parameter: name for name, parameter in self.parameters.items()
+        }
+        self.optimizer = _optimizer(self.parameters, recipe, members)
+        self._dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        self.online = Weights(self.parameters, self._dtype)
+        self.target = Weights(self.parameters, self._dtype, frozen=True)
+        self.replay = Replay(
+            self.size,
+            recipe.replay_capacity,
+            n_step=recipe.n_step,
+            gamma=recipe.gamma,
+            batch_size=recipe.batch_size,
+            device=device,
+        )
+        self.window = Window(self.size, device)
+
+        each = (self.size,)
+        self._seen = Inbox(
+            {
+                "observations": ((*each, STACK, *FRAME), np.uint8),
+                "writing": (each, np.bool_),  # whose row this tick begins
+                "wrote": (each, np.bool_),  # whose row the last one began
+                "actions": (each, np.uint8),
+                "rewards": (each, np.float32),
+                "ended": (each, np.bool_),
+            },
+            device,
+        )
+        groups = len(self.optimizer.param_groups)
+        self._drawn = Inbox(
+            {
+                "uniforms": ((*each, recipe.batch_size), np.float64),
+                "coefficients": ((groups, *each, FIELDS), np.float32),
+            },
+            device,
+        )
+        # for the replay's rows, which may lie on the host
+        here = self.replay.storage == device
+        self._to_store = self._seen.tensors if here else self._seen.host_tensors
+        self._uniforms = (self._drawn.tensors if here else self._drawn.host_tensors)["uniforms"]
+        self._greedy = torch.zeros(each, dtype=torch.int64, pin_memory=on_gpu)
+        self._made: Plan | None = None
+        self._chosen = torch.Event(device) if on_gpu else None
+        self._choose = Program(self._choose_greedily)
+        self._record = Program(self._store_and_see)
+        self._learn = Program(self._train)
+        self._unproved = graphs if self._stream else "off"
+        if self._unproved == "on" and not here:
+            raise ConfigError(
+                "graphs: on needs the replay in the GPU's memory, where it does not fit; train "
+                "fewer members together, lower replay_capacity or let graphs be auto"
+            )
+        if not here:
+            self._unproved = "off"
+
+    @property
+    def replays_graphs(self) -> bool:
+        """Whether graphs have proved themselves and are used."""
+        return self._learn.captured
+
+    def on_device(self) -> contextlib.AbstractContextManager[Any]:
+        """What is done within is queued behind all that the block's device has to do."""
+        return torch.cuda.stream(self._stream) if self._stream else contextlib.nullcontext()
+
+    def catch_up(self) -> None:
+        """Queue what follows behind what the caller's stream has to do."""
+        if self._stream:
+            self._stream.wait_stream(torch.cuda.current_stream(self.device))
+
+    def begin_phase(self, iteration: int, phase: int) -> None:
+        """Start the environments anew, and the streams of random numbers of the phase."""
+        place = (iteration, phase)
+        self._exploration = Uniforms(self._seeds, Purpose.EXPLORATION, place, 2)
+        self._sampling = Uniforms(self._seeds, Purpose.REPLAY, place, self.recipe.batch_size)
+        seeds = [environment_seed(seed, iteration, phase) for seed in self._seeds]
+        self._seen.open()
+        self._seen.host["observations"][:] = self.environments.reset(seeds)
+
+    def repeat(self, actions: np.ndarray) -> None:
+        """Take actions [G] over again that a checkpoint has kept; nothing is stored."""
+        self._seen.host["observations"][:] = self.environments.step(actions).observation
+
+    def act(
+        self, tick: int, epsilon: np.ndarray, active: np.ndarray, *, training: bool
+    ) -> np.ndarray:
+        """Choose actions [G] and let the environments begin with them.
+
+        Args:
+            tick: number of the step within the phase.
+            epsilon: probability of a random action, [G].
+            active: who acts, [G] bool; the others do nothing, and in training store nothing.
+            training: whether the step is stored.
+        """
+        with self.on_device():
+            host = self._seen.host
+            self._seen.open()
+            host["writing"][:] = active & training
+            if self._unproved != "off" and min(self.replay.appended.tolist()) > self.recipe.n_step:
+                self._prove()
+            self._seen.send()
+            if self._choose.captured:
+                self._queue_choice()  # first, as it is waited for
+                self._record()
+            else:
+                if host["wrote"].any():
+                    self._store()
+                if training:
+                    self._see()
+            actions = epsilon_greedy(
+                self._exploration.row(tick),
+                epsilon,
+                active,
+                self.environments.actions,
+                self._greedy_actions,
+            )
+            self.environments.send(actions)
+            self.replay.appended += active & training
+            self._acted = actions
+        return actions
+
+    def learn(self, index: int, learning: np.ndarray, *, observe: bool) -> StepReport | None:
+        """One update of the members with `learning`, [G] bool, from the replay as it stands.
+
+        Args:
+            index: of the update within the phase.
+            learning: who learns.
+            observe: whether to look inside the optimizer.
+        """
+        with self.on_device():
+            self.replay.check_sampleable()
+            active = None if learning.all() else learning.tolist()
+            host = self._drawn.host
+            self._drawn.open()
+            host["uniforms"][:] = self._sampling.row(index)
+            report = None
+            if not observe:
+                host["coefficients"][:] = self._plan.coefficients(active).numpy()
+                self._drawn.send()
+                self._learn()
+                self._plan.advance(active)
+            else:
+                self._drawn.send()
+                result = self._gradients()
+                for name, parameter in self.parameters.items():
+                    parameter.grad = result.gradients[name]
+                report = observe_step(self.optimizer, active=active)
+                self.optimizer.zero_grad()
+                self._follow(result, torch.from_numpy(learning).to(self.device))
+            self.window.updates += learning
+        return report
+
+    def copy_to_target(self, members: Sequence[int]) -> None:
+        """Give some members' target networks their present weights."""
+        with self.on_device():
+            for k in members:
+                self.target.load(self.online.member(k), k)
+
+    def receive(self) -> Step:
+        """Wait for what the environments answer to the actions of `act`."""
+        step = self.environments.receive()
+        host = self._seen.host
+        self._seen.open()
+        host["observations"][:] = step.observation
+        host["wrote"][:] = host["writing"]
+        host["actions"][:] = self._acted
+        host["rewards"][:] = step.reward
+        if self.recipe.reward_clip:
+            # ufuncs: np.clip takes several times as long on so few
+            np.minimum(np.maximum(step.reward, -1), 1, out=host["rewards"])
+        host["ended"][:] = step.ended
+        return step
+
+    def finish(self) -> None:
+        """Store what was received last, and wait for all that the device was given to do."""
+        with self.on_device():
+            wrote = self._seen.host["wrote"]
+            if wrote.any():
+                self._seen.send()
+                self._store()
+                self._seen.open()
+                wrote[:] = False
+        if self._stream:
+            self._stream.synchronize()
+
+    def finite(self) -> np.ndarray:
+        """Whose loss and weights are finite, [G] bool."""
+        with self.on_device():
+            finite = torch.isfinite(self.window.loss)
+            for parameter in self.parameters.values():
+                finite &= torch.isfinite(parameter.detach().flatten(1).sum(1))
+            result: np.ndarray = finite.cpu().numpy()
+        return result
+
+    @property
+    def _plan(self) -> Plan:
+        # not before a checkpoint may have been restored
+        if self._made is None:
+            self._made = self.optimizer.plan()
+        return self._made
+
+    def _store(self) -> None:
+        sent = self._to_store
+        self.replay.complete(sent["actions"], sent["rewards"], sent["ended"], sent["wrote"])
+
+    def _see(self) -> None:
+        sent = self._to_store
+        self.replay.begin(sent["observations"][:, -1], sent["writing"])
+
+    def _store_and_see(self) -> None:
+        self._store()
+        self._see()
+
+    def _choose_greedily(self) -> None:
+        best = greedy_actions(self.online.values, self._seen.tensors["observations"])
+        self._greedy.copy_(best, non_blocking=True)
+
+    def _queue_choice(self) -> None:
+        self._choose()
+        if self._chosen:
+            self._chosen.record()
+
+    def _greedy_actions(self) -> np.ndarray:
+        if not self._choose.captured:
+            self._queue_choice()
+        if self._chosen:
+            self._chosen.synchronize()
+        return self._greedy.numpy()
+
+    def _train(self) -> None:
+        result = self._gradients()
+        coefficients = self._drawn.tensors["coefficients"]
+        gradients = [result.gradients[self._names[p]] for p in self._plan.parameters]
+        self._plan.apply(gradients, coefficients)
+        self._follow(result, coefficients[0, :, 0] > 0)  # the field `active`
+
+    def _gradients(self) -> Update:
+        batch = self.replay.sample(self._uniforms)
+        return update(self.online.values, self.target.values, batch, self.recipe.loss)
+
+    def _follow(self, result: Update, learning: Tensor) -> None:
+        self.online.refresh(self.parameters)
+        self.window.add(result.loss, result.mean_q, learning)
+
+    def _prove(self) -> None:
+        """Capture the programs, and keep them where they do what their functions do.
+
+        Both take the same two ticks with an update each, from the same state, which is put back.
+        """
+        insisting, self._unproved = self._unproved == "on", "off"
+        programs = (self._choose, self._record, self._learn)
+        host, drawn = self._seen.host, self._drawn.host
+        kept = {name: array.copy() for name, array in host.items()}
+        random = np.random.default_rng(0)
+        drawn["uniforms"][:] = random.random(drawn["uniforms"].shape)
+        drawn["coefficients"][:] = self._plan.coefficients().numpy()
+        host["actions"][:] = random.integers(self.environments.actions, size=self.size)
+        host["rewards"][:] = random.standard_normal(self.size)
+        host["writing"][:] = host["wrote"][:] = True
+
+        def two_ticks() -> dict[str, Tensor]:
+            for _ in range(2):
+                for program in programs:
+                    program()
+            after = self._state()
+            self._put_back(before)
+            return after
+
+        self._seen.send()
+        self._drawn.send()
+        before = self._state()
+        expected = two_ticks()
+        try:
+            for program in programs:
+                program.capture()
+            differing = difference(expected, two_ticks(), TOLERANCE[self._dtype])
+        except RuntimeError as error:
+            differing = str(error).splitlines()[0]
+            self._put_back(before)
+        self._seen.open()
+        for name, array in kept.items():
+            host[name][:] = array
+        if differing:
+            for program in programs:
+                program.release()
+            if insisting:
+                raise ConfigError(f"graphs: on, but {differing}; graphs: auto trains without")
+            warnings.warn(
+                f"trains without CUDA graphs, slower: {differing}", RuntimeWarning, stacklevel=2
+            )
+
+    def _state(self) -> dict[str, Tensor]:
+        """Copies of all that the programs write."""
+        if self._stream:
+            self._stream.synchronize()  # part of it is on its way to the host
+        copies = {name: tensor.clone() for name, tensor in self._written().items()}
+        copies |= self.replay.snapshot(rows=2)
+        return copies
+
+    def _put_back(self, state: dict[str, Tensor]) -> None:
+        for name, tensor in self._written().items():
+            tensor.copy_(state[name])
+        self.replay.undo(state)
+
+    def _written(self) -> dict[str, Tensor]:
+        tensors = {
+            "loss": self.window.loss,
+            "mean_q": self.window.mean_q,
+            "greedy": self._greedy,
+            "batch": self.replay.gathered,
+        }
+        for name, parameter in self.parameters.items():
+            tensors[name] = parameter.detach()
+            tensors[f"working copy of {name}"] = self.online.values[name].detach()
+            for key, value in self.optimizer.state[parameter].items():
+                if isinstance(value, Tensor):
+                    tensors[f"{key} of {name}"] = value
+        return tensors
+
+
+def _optimizer(
+    parameters: dict[str, nn.Parameter], recipe: Recipe, members: Sequence[Member]
+) -> WeightDecayAdam:
+    """One optimizer for all members, each with the lambda of its own scheme."""
+    decays = [lambdas(member.scheme, member.weight_decay) for member in members]
+    own = {key: [decay[key] for decay in decays] for key in decays[0]}
+    none = {key: [0.0] * len(members) for key in own}
+    decaying = [item for item in parameters.items() if _decays(item[0], recipe)]
+    exempt = [item for item in parameters.items() if not _decays(item[0], recipe)]
+    groups: list[dict[str, Any]] = [{"params": decaying, **own}]
+    if exempt:
+        groups.append({"params": exempt, **none})
+    return WeightDecayAdam(
+        groups,
+        lr=recipe.learning_rate,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.adam_eps,
+        schedule=recipe.decay_schedule,
+        eps_placement=recipe.eps_placement,
+        rounding=recipe.rounding,
+    )
+
+
+def _decays(name: str, recipe: Recipe) -> bool:
+    return recipe.decay_biases or name.endswith(".weight")

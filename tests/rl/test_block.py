@@ -1,0 +1,166 @@
+"""A block on a CPU, with a stand-in for the capture of graphs that calls the functions again."""
+
+import numpy as np
+import pytest
+import torch
+
+from rl import graphs
+from rl.config import ConfigError, Member
+from rl.population import Population
+from tests.rl.conftest import SEEDED, SMALL
+
+CPU = torch.device("cpu")
+
+
+class Replayed:
+    """What a captured graph is to its `Program`: the same work, on the same tensors."""
+
+    def __init__(self, function):
+        self.function, self.replays = function, 0
+
+    def replay(self):
+        self.replays += 1
+        self.function()
+
+
+def stand_in(program):
+    program._graph = Replayed(program.function)
+
+
+def population(members=SEEDED, **options):
+    return Population(SMALL, members, CPU, **options)
+
+
+def with_graphs(monkeypatch, mode, capture=stand_in, **options):
+    monkeypatch.setattr(graphs.Program, "capture", capture)
+    made = population(**options)
+    for block in made.blocks:
+        block._unproved = mode
+    return made
+
+
+def trained(made, chunks=12):
+    rows = [row for _ in range(chunks) for row in made.run(24)]
+    state = {}
+    for k in range(made.size):
+        block, place = made.block_of(k)
+        for name, parameter in block.parameters.items():
+            state[f"{k} {name}"] = parameter.detach()[place].clone()
+            for key, value in block.optimizer.state[parameter].items():
+                value = value[place]
+                state[f"{k} {name} {key}"] = torch.as_tensor(value).clone()
+        newest, size = block.replay.appended[place], block.replay.sizes[place]
+        kept = block.replay.rows(place, newest - size, newest)
+        state |= {f"{k} replay {name}": torch.from_numpy(a) for name, a in kept._asdict().items()}
+    made.close()
+    return sorted(rows, key=lambda row: (row.member, row.log)), state
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return trained(population())
+
+
+def same(one, other):
+    assert one[0] == other[0]
+    assert one[1].keys() == other[1].keys()
+    for name, value in one[1].items():
+        assert torch.equal(value, other[1][name]), name
+
+
+def test_replayed_programs_do_what_their_functions_do(monkeypatch, plain):
+    """Bit for bit, rows, weights, moments and replays: the proof leaves nothing behind."""
+    made = with_graphs(monkeypatch, "auto")
+    replayed = trained(made)
+    assert all(block._learn._graph.replays > 10 for block in made.blocks)
+    same(replayed, plain)
+
+
+def test_blocks_that_take_turns_change_nothing(monkeypatch, plain):
+    made = population()
+    made._lag = 2
+    same(trained(made), plain)
+
+
+def test_members_of_one_block_train_as_the_device_groups_them(plain):
+    """All three in one block: another order of summation, the same training to rounding."""
+    rows, _ = trained(population(block_size=3), chunks=4)
+    first = next(row for row in rows if row.values.get("updates"))
+    expected = next(row for row in plain[0] if row.values.get("updates"))
+    assert first.values["loss"] == pytest.approx(expected.values["loss"], rel=1e-4)
+
+
+def forgetful(program):
+    """Replays everything but the last call's effect on the weights: as a stale pointer would."""
+    program._graph = Replayed(lambda: None)
+
+
+def test_a_program_that_differs_is_found_and_not_used(monkeypatch, plain):
+    made = with_graphs(monkeypatch, "auto", forgetful, members=SEEDED)
+    with pytest.warns(RuntimeWarning, match=r"without CUDA graphs, slower: .* differs by"):
+        same(trained(made), plain)
+    assert not any(block._learn.captured for block in made.blocks)
+
+
+def test_who_insists_gets_an_error_that_names_the_tensor(monkeypatch):
+    made = with_graphs(monkeypatch, "on", forgetful, members=SEEDED[:1])
+    with pytest.raises(ConfigError, match=r"graphs: on, but .* differs by .*graphs: auto"):
+        trained(made)
+
+
+def test_a_capture_that_fails_is_a_warning(monkeypatch, plain):
+    def impossible(program):
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    made = with_graphs(monkeypatch, "auto", impossible)
+    with pytest.warns(RuntimeWarning, match="not permitted when stream is capturing"):
+        same(trained(made), plain)
+
+
+def test_off_tries_nothing(monkeypatch):
+    made = with_graphs(monkeypatch, "off", lambda program: pytest.fail("captured"))
+    made.run(100)
+    made.close()
+
+
+def test_the_proof_covers_everything_that_an_update_writes(monkeypatch):
+    """Each tensor that two ticks change is among those compared."""
+    made = population([Member("separated", 1e-3, 3)])
+    block = made.blocks[0]
+    made.run(80)
+    held = {
+        "target": block.target.values,
+        "inboxes": {**block._seen.tensors, **block._drawn.tensors},
+        "replay": {"heads": block.replay._heads, "ages": block.replay._next_ages},
+    }
+    known = {tensor.data_ptr() for tensor in block._written().values()}
+    known |= {tensor.data_ptr() for group in held.values() for tensor in group.values()}
+    for parameter in block.parameters.values():
+        for value in block.optimizer.state[parameter].values():
+            if isinstance(value, torch.Tensor):
+                assert value.data_ptr() in known
+    for weights in (block.online.values, block.parameters):
+        assert all(tensor.data_ptr() in known for tensor in weights.values())
+    assert block.window.loss.data_ptr() in known
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "text"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], ""),
+        ([3.0, 4.0], [3.0, 4.00004], ""),
+        ([3.0, 4.0], [3.0, 4.001], "x differs by 2.0e-04, allowed is 1e-05"),
+        ([np.nan, 4.0], [np.nan, 4.0], ""),
+        ([0.0, 4.0], [np.nan, 4.0], "x differs by nan"),
+    ],
+)
+def test_differences_are_relative_to_the_norm(expected, found, text):
+    states = [{"x": torch.tensor(values)} for values in (expected, found)]
+    assert graphs.difference(*states, 1e-5).startswith(text)
+    assert bool(text) == bool(graphs.difference(*states, 1e-5))
+
+
+def test_whole_numbers_must_be_equal():
+    states = [{"heads": torch.tensor([10**6, value])} for value in (7, 8)]
+    assert "heads differs" in graphs.difference(*states, 1e-5)

@@ -1,0 +1,118 @@
+"""A step in three calls is the step."""
+
+import pytest
+import torch
+
+from shared_optim import WeightDecayAdam
+from tests.shared_optim.reference import noise, parameters
+
+SHAPES = (3, 40), (3,), (3, 2, 5)
+ALONE = {"l2": 0.1, "decoupled": 0.2, "separated": 0.3, "schedule": "late:2"}
+POPULATION = {
+    "l2": [0.1, 0.0, 0.0],
+    "decoupled": [0.0, 0.2, 0.0],
+    "separated": [0.0, 0.0, 0.3],
+    "schedule": ["always", "early:2", "stuttered:2"],
+}
+
+
+def optimizer_of(options, **settings):
+    given = parameters(*SHAPES)
+    return given, WeightDecayAdam(given, lr=0.01, **options, **settings)
+
+
+def planned(given, optimizer, gradients, active=None):
+    plan = optimizer.plan()
+    table = None
+    for step in gradients:
+        # one tensor that is overwritten, as a captured graph reads it
+        now = plan.coefficients(active)
+        table = now.clone() if table is None else table.copy_(now)
+        plan.apply([gradient.float() for gradient in step], table)
+        plan.advance(active)
+
+
+def stepped(given, optimizer, gradients, active=None):
+    for step in gradients:
+        for parameter, gradient in zip(given, step, strict=True):
+            parameter.grad = gradient.float()
+        optimizer.step(active=active)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize(
+    ("options", "active"), [(ALONE, None), (POPULATION, None), (POPULATION, [True, False, True])]
+)
+def test_it_equals_step_bit_for_bit(options, active, compile):
+    gradients = list(noise(*SHAPES, steps=5))
+    results = []
+    for train in (planned, stepped):
+        given, optimizer = optimizer_of(options, compile=compile)
+        train(given, optimizer, gradients, active)
+        states = [optimizer.state[p] for p in given]
+        results.append((given, states))
+    for mine, its in zip(*(given for given, _ in results), strict=True):
+        assert torch.equal(mine, its)
+    for mine, its in zip(*(states for _, states in results), strict=True):
+        assert mine.keys() == its.keys()
+        for key, value in its.items():
+            assert torch.equal(torch.as_tensor(mine[key]), torch.as_tensor(value)), key
+
+
+def test_steps_and_planned_steps_may_alternate():
+    gradients = list(noise(*SHAPES, steps=6))
+    mixed, optimizer = optimizer_of(ALONE)
+    plan = optimizer.plan()
+    for i, step in enumerate(gradients):
+        if i % 2:
+            plan.apply([g.float() for g in step], plan.coefficients())
+            plan.advance()
+        else:
+            stepped(mixed, optimizer, [step])
+    plain, reference = optimizer_of(ALONE)
+    stepped(plain, reference, gradients)
+    assert all(map(torch.equal, mixed, plain))
+
+
+def test_a_changed_rate_or_lambda_is_in_the_next_table():
+    _, optimizer = optimizer_of({"decoupled": 0.1})
+    plan = optimizer.plan()
+    before = plan.coefficients()
+    optimizer.param_groups[0].update(lr=0.02, decoupled=0.3)
+    after = plan.coefficients()
+    # the field `decoupled` is lambda * alpha
+    assert before[0, 0, 10] == pytest.approx(0.1 * 0.01)
+    assert after[0, 0, 10] == pytest.approx(0.3 * 0.02)
+
+
+def test_parameters_of_one_group_must_have_taken_the_same_steps():
+    given, optimizer = optimizer_of({})
+    given[0].grad = torch.ones_like(given[0])
+    optimizer.step()
+    with pytest.raises(
+        ValueError, match=r"share dtype, device and steps taken.*step\(\) takes any"
+    ):
+        optimizer.plan()
+
+
+@pytest.mark.parametrize("change", ["state", "buffer", "separated"])
+def test_other_buffers_need_another_plan(change):
+    given, optimizer = optimizer_of({"decoupled": 0.1})
+    plan = optimizer.plan()
+    if change == "state":
+        optimizer.load_state_dict(optimizer.state_dict())
+    elif change == "buffer":
+        optimizer.state[given[0]]["exp_avg"] = torch.zeros_like(given[0])
+    else:
+        optimizer.param_groups[0]["separated"] = 0.1
+    with pytest.raises(RuntimeError, match="not those of the plan: make a new one"):
+        plan.coefficients()
+    optimizer.plan().coefficients()
+
+
+def test_its_buffers_carry_no_graph():
+    given, optimizer = optimizer_of(ALONE)
+    optimizer.plan()
+    for parameter in given:
+        for value in optimizer.state[parameter].values():
+            assert not (isinstance(value, torch.Tensor) and value.requires_grad)
