@@ -207,7 +207,7 @@ def anatomy(corpus: Corpus, precision: str) -> None:
     )
     made = 1e3 * median(lambda: module.batches.made(place), 10)
     say(
-        f"{precision}: fairseq makes such a batch in {made:.2f} ms; {len(programs.replays)} graphs "
+        f"{precision}: such a batch is collated in {made:.2f} ms; {len(programs.replays)} graphs "
         f"of {len(programs.shapes.all)} shapes, "
         f"{torch.cuda.max_memory_reserved() / 2**30:.1f} GiB reserved at most"
     )
