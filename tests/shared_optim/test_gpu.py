@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from shared_optim import WeightDecayAdam, observe_step
+from shared_optim.triton_update import triton_update
 from tests.shared_optim.reference import noise, parameters, trajectory
 
 pytestmark = pytest.mark.gpu
@@ -44,3 +45,55 @@ def test_the_diagnostics_are_those_of_the_cpu():
             report = observe_step(optimizer)
         rows[device] = report.metrics()
     assert rows["cuda"] == pytest.approx(rows["cpu"], rel=1e-3, nan_ok=True)
+
+
+def test_the_triton_kernel_gives_the_bits_of_the_eager_update():
+    assert triton_update(torch.device("cuda")) is not None
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_captured_plan_replays_what_step_does(compile):
+    """Bit for bit, with another learning rate and another step's coefficients at every replay."""
+    options = {"l2": 0.1, "decoupled": 0.1, "separated": 0.1, "schedule": "late:2"}
+    results = []
+    for captured in (True, False):
+        given = on("cuda")
+        optimizer = WeightDecayAdam(given, lr=0.01, compile=compile, **options)
+        gradients = [torch.zeros_like(p) for p in given]
+        plan = optimizer.plan()
+        table = plan.coefficients().cuda()
+        graph = None
+        for step, drawn in enumerate(noise(*SHAPES, steps=6)):
+            for held, gradient in zip(gradients, drawn, strict=True):
+                held.copy_(gradient)
+            optimizer.param_groups[0]["lr"] = 0.01 / (1 + step)
+            if not captured:
+                for parameter, held in zip(given, gradients, strict=True):
+                    parameter.grad = held
+                optimizer.step()
+                continue
+            table.copy_(plan.coefficients())
+            if step == 0:
+                plan.apply(gradients, table)
+            elif graph is None:
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph):
+                    plan.apply(gradients, table)
+            if graph is not None:
+                graph.replay()
+            plan.advance()
+        results.append([*given, *(optimizer.state[p]["decay_exp_avg"] for p in given)])
+    assert all(map(torch.equal, *results))
+
+
+def test_step_refuses_to_be_captured():
+    given = on("cuda")
+    optimizer = WeightDecayAdam(given)
+    for parameter in given:
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    with (
+        pytest.raises(RuntimeError, match=r"capture the apply\(\) of plan\(\) instead"),
+        torch.cuda.graph(torch.cuda.CUDAGraph()),
+    ):
+        optimizer.step()
