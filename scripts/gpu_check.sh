@@ -38,7 +38,8 @@ print(torch.cuda.get_device_name(), "| torch", torch.__version__, "| Python", pl
 
 part agent.md 120 "$python" -m tests.benchmarks.agent --device cuda --filled 1000
 part translation.md 130 "$python" -m tests.benchmarks.translation_gpu --epochs 2
-part tests.txt 150 "$python" -m pytest -q -m gpu --show-capture=no -p no:cacheprovider
+part tests.txt 150 "$python" -m pytest -q -m gpu --show-capture=no -p no:cacheprovider \
+    tests/shared_optim tests/rl tests/nlp tests/suite
 part pong.txt 540 "$python" -m suite run rl --game Pong --scheme none l2 decoupled separated \
     --weight-decay 1e-3 --seed 0 1 2 --preset dopamine --precision bf16 --padding valid \
     --replay-capacity 100000 --iterations 1 --training-steps 50000 --evaluation-steps 0 \
