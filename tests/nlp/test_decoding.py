@@ -41,7 +41,7 @@ def model(task):
     model = build_model(RECIPE, task)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     transformer = Transformer(model)
-    batches = TrainingBatches(task, 500, 1, 0, 1, 0)
+    batches = TrainingBatches(task, 500, 1, 0, 1)
     for epoch in range(15):
         batches.place(epoch, 0)
         for batch in batches:
