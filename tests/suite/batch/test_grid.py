@@ -116,7 +116,7 @@ def test_a_shipped_grid_has_as_many_runs_as_its_comment_says(tmp_path, name, run
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("axes: {seed: [0]}\n", "no workload is given; allowed are rl, nlp"),
+        ("axes: {seed: [0]}\n", "no workload is given; allowed are nlp, rl"),
         ("workload: rx\n", "unknown workload 'rx'"),
         ("workload: rl\naxis: {seed: [0]}\n", "line 2: unknown key 'axis'; did you mean axes?"),
         ("workload: rl\naxes: {gamme: [0.9]}\n", "line 2: unknown axis 'gamme'; did you mean"),
