@@ -129,6 +129,9 @@ def test_a_finished_run_is_made_longer_and_equals_one_begun_so(folder, trained, 
     assert main([*longer, "2"]) == 0
     assert f"{path} goes on from epochs 1\n" in capsys.readouterr().out
     assert path.name == trained[1].name
-    ours = contents(path)
+    ours, begun_so = contents(path), contents(trained[1])
+    for weights in ("weights/best.pt", "weights/epoch001.pt"):  # say how long was asked for then
+        assert ours[weights]["recipe"].pop("epochs") == "1"
+        assert begun_so[weights]["recipe"].pop("epochs") == "2"
     assert {"weights/best.pt", "test.hypotheses.txt", "checkpoint/002-000000.pt"} <= set(ours)
-    assert ours == contents(trained[1])
+    assert ours == begun_so
