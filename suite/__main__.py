@@ -8,6 +8,11 @@ from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
 
+# `python -m` looks for modules in the current folder first. What a user has there under the name of
+# one of our packages, as `workload` or `results`, is not meant.
+if __name__ == "__main__" and Path(sys.path[0]) == Path.cwd() != Path(__file__).parents[1]:
+    del sys.path[0]
+
 from suite.registry import load, names
 from workload.contract import Command
 from workload.errors import UserError
@@ -144,14 +149,5 @@ def _exit_code(returned: object) -> int:
     return returned if isinstance(returned, int) else 0
 
 
-def _leave_current_folder_out() -> None:
-    """`python -m` looks for modules in the current folder first. What a user has there under the
-    name of one of our packages, as `rl` or `results`, is not meant."""
-    first = Path(sys.path[0])
-    if not sys.flags.safe_path and first == Path.cwd() != Path(__file__).resolve().parent.parent:
-        del sys.path[0]
-
-
 if __name__ == "__main__":
-    _leave_current_folder_out()
     sys.exit(main())

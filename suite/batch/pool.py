@@ -200,7 +200,7 @@ def _around_init() -> Iterator[None]:
     """What Ray's beginning would change for all that follows.
 
     Its handler of SIGTERM would end the process without a word to its jobs. And workers look for
-    modules in what is the current folder now: a user's own `rl` or `results` there is not meant.
+    modules in what is the current folder now: a user's own `workload` or `results` is not meant.
     """
     handler = signal.getsignal(signal.SIGTERM)
     try:
