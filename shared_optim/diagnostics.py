@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from shared_optim.figures import PREFIX, QUANTILES
 from shared_optim.groups import LAMBDAS, spread
 from shared_optim.histogram import (
     at_least_float,
@@ -23,7 +24,6 @@ from shared_optim.optimizer import WeightDecayAdam
 from shared_optim.schedules import parse_schedule
 from shared_optim.schemes import SCHEMES
 
-QUANTILES = {f"q{percent:02d}": percent / 100 for percent in (1, 5, 25, 50, 75, 95, 99)}
 REFERENCE_LAMBDA = 1e-3
 """At which lambda a member without decay reports what would drown: the largest of Table 1."""
 
@@ -97,9 +97,9 @@ class StepReport:
           REFERENCE_LAMBDA without decay. Under a schedule, lambda stands for the mean of s_i*lambda
           over the steps that m remembers. NaN where a gradient is not finite.
         """
-        result = self.network.metrics(member, "optim")
+        result = self.network.metrics(member, PREFIX)
         for name, layer in self.layers.items():
-            result |= layer.metrics(member, f"optim/layer/{name}")
+            result |= layer.metrics(member, f"{PREFIX}/layer/{name}")
         return result
 
 

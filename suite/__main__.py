@@ -19,15 +19,18 @@ COMMANDS = {
     ),
     "status": ("suite.batch.status", "say which runs of a grid are done, running, waiting, failed"),
     "report": (
-        "suite.report.command",
+        "suite.results.command",
         "tables and figures of finished and running runs, as in the paper",
     ),
     "prepare": ("suite.prepare", "make a corpus ready for `run nlp`: download, tokens, subwords"),
     "plot": (
-        "suite.plot",
+        "suite.results.plot",
         "draw learning curves and the inside of the optimizer, several runs in one",
     ),
-    "table": ("suite.table", "print score, weight norm, median m/w and drowned fraction of runs"),
+    "table": (
+        "suite.results.table",
+        "print score, weight norm, median m/w and drowned fraction of runs",
+    ),
     "translate": ("suite.translate", "translate text with the model of a translation run"),
     "watch": ("suite.watch", "film a trained agent playing an episode"),
     "doctor": ("suite.doctor", "say what this machine has and what is missing"),

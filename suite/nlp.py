@@ -15,6 +15,7 @@ from nlp.config import Recipe as Recipe
 from nlp.config import Scheme as Scheme
 from nlp.corpus import KNOWN, Corpus, corpus_folder, corpus_name, prepare_command
 from nlp.progress import Progress
+from nlp.report import REPORT
 from shared_optim.checkpoint_files import CheckpointFiles
 from shared_optim.member import Outcome
 from suite import resources
@@ -24,7 +25,6 @@ from suite.layers import presets
 from suite.output import say
 from suite.resources import Room
 from suite.wording import amount, unknown
-from suite.workloads import Panel, Score
 
 NAME = "nlp"
 TITLE = "Translation with a transformer, under four kinds of weight decay in Adam."
@@ -34,15 +34,7 @@ TOGETHER = False
 SUBJECT = "data"
 STEP = "updates"
 ROUND = "epoch"
-PANELS = (
-    Panel("training", "label-smoothed loss, bits per token", "train/loss", "train/loss"),
-    Panel("validation", "BLEU, tokenised", None, "valid/bleu"),
-)
-SCORES: tuple[Score, ...] = (
-    Score("BLEU", "test/bleu", decimals=2),
-    Score("13a", "test/bleu_13a", decimals=2),
-    Score("valid", "valid/bleu", decimals=2),
-)
+report = REPORT
 
 SECTIONS = {
     "What is trained, and how long": (

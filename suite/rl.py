@@ -12,13 +12,13 @@ from rl.config import Recipe as Recipe
 from rl.config import Scheme as Scheme
 from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 from rl.progress import Progress
+from rl.report import REPORT
 from shared_optim.member import Outcome
 from suite import resources
 from suite.damage import damage_explained
 from suite.errors import FullDiskError, UserError
 from suite.resources import Room
 from suite.wording import amount
-from suite.workloads import Panel, Score
 
 NAME = "rl"
 TITLE = "DQN on Atari with four kinds of weight decay in Adam."
@@ -28,11 +28,7 @@ TOGETHER = True
 SUBJECT = "game"
 STEP = "agent_steps"
 ROUND = "iteration"
-PANELS = (
-    Panel("training", "return per episode", "train/return", "train/return"),
-    Panel("evaluation", "return per episode", None, "eval/return"),
-)
-SCORES: tuple[Score, ...] = (Score("score", "eval/return", otherwise="train/return"),)
+report = REPORT
 
 SECTIONS = {
     "What is trained, and how long": (

@@ -1,7 +1,6 @@
 """What a workload offers to the suite, and which workloads there are."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,42 +8,9 @@ from shared_optim.member import Outcome
 from suite.errors import UserError
 from suite.resources import Room
 from suite.wording import unknown
+from workload.report import Report
 
 NAMES = ("rl", "nlp")
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A learning curve of the figure.
-
-    Attributes:
-        title: what stands above it.
-        y_label: what is drawn, with its unit.
-        metrics: key of metrics rows, drawn as a rough line; None draws none.
-        evaluation: key of evaluation rows, drawn as the curve.
-    """
-
-    title: str
-    y_label: str
-    metrics: str | None
-    evaluation: str
-
-
-@dataclass(frozen=True)
-class Score:
-    """A column of the table.
-
-    Attributes:
-        head: its heading.
-        key: key of evaluation rows; the newest value is shown.
-        otherwise: key shown instead where there is no value, marked with its part before `/`.
-        decimals: digits after the point.
-    """
-
-    head: str
-    key: str
-    otherwise: str | None = None
-    decimals: int = 1
 
 
 class Workload(Protocol):
@@ -58,13 +24,12 @@ class Workload(Protocol):
     SUBJECT: str  # the recipe's key for what is trained on, and the table's first heading
     STEP: str  # key of every row: the figures' x axis
     ROUND: str  # key of evaluation rows: how many came before
-    PANELS: tuple[Panel, Panel]
-    SCORES: tuple[Score, ...]
     SECTIONS: dict[str, tuple[str, ...]]  # groups of the recipe's keys in --help
     Recipe: type[Any]
     Member: type[Any]
     Machine: type[Any]
     Scheme: Any
+    report: Report  # what it tells of its results: scores, curves, tables and figures
 
     def subject(self, recipe: Any) -> str:
         """What is trained on, as paths and titles show it: the game, the corpus."""

@@ -2,7 +2,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import suite.nlp
-import suite.plot
+import suite.results.plot
 import suite.rl
 from tests.suite.fake_training import FakeTraining, FakeTranslation
 
@@ -38,7 +38,7 @@ def translating(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_drawing(monkeypatch):
-    monkeypatch.setattr(suite.plot, "plot", lambda runs, out: out)
+    monkeypatch.setattr(suite.results.plot, "plot", lambda runs, out: out)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """How runs stand, from their directories."""
 
-import json
 import os
 import time
 
@@ -8,7 +7,7 @@ import pytest
 
 from suite import heartbeat
 from suite.batch.overview import described
-from suite.batch.states import State, last_row, state_of, time_left
+from suite.batch.states import State, state_of, time_left
 from suite.heartbeat import beating
 from suite.run_directory import write_json
 from tests.suite.batch.grids import SMALL, grid_of
@@ -109,15 +108,6 @@ def test_a_failed_or_damaged_run_says_why(runs):
     make(runs[3])
     write_json(runs[3].run.path / "done.json", {"figures": {}})
     assert state_of(runs[3]).error.endswith("is damaged: KeyError: 'status'")
-
-
-def test_the_last_row_is_the_last_whole_line(tmp_path):
-    file = tmp_path / "eval.jsonl"
-    assert last_row(file) == {}
-    rows = [{"step": i, "text": "x" * 30_000} for i in range(5)]
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    file.write_text(text + '{"step": 5, "te')
-    assert last_row(file)["step"] == 4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What every workload is made of. Knows no workload and no command."""
