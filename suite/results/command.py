@@ -44,8 +44,9 @@ def report(paths: list[Path], out: Path, last: int = LAST) -> list[Path]:
     Raises:
         UserError: there is no run, none can be read, or `out` is no place for a report.
     """
-    from suite.results import records as reading
+    from suite.results import selection
     from suite.results.provenance import provenance
+    from suite.results.records import read
     from suite.results.report import document
 
     left_out: list[str] = []
@@ -58,9 +59,9 @@ def report(paths: list[Path], out: Path, last: int = LAST) -> list[Path]:
         left_out.append(reason)
         warn(reason)
 
-    runs = sorted(reading.find(paths, leave_out), key=lambda run: run.path.resolve())
-    described = reading.one_of_each(reading.describe(runs, leave_out), leave_out)
-    records = reading.read(described, last, leave_out)
+    runs = sorted(selection.find(paths, leave_out), key=lambda run: run.path.resolve())
+    described = selection.one_of_each(selection.describe(runs, leave_out), leave_out)
+    records = read(described, last, leave_out)
     if not records:
         raise UserError("nothing to report: no run could be read")
     content = document(records, last, told)

@@ -11,7 +11,8 @@ from shared_optim.schemes import SCHEMES
 from suite.arguments import Parser
 from suite.errors import UserError
 from suite.results.panels import Style, alone, bands, curve, frame
-from suite.results.records import by_workload, find_shown, read_shown
+from suite.results.records import by_workload, read_shown
+from suite.results.selection import find_shown
 from suite.run_directory import Run
 from suite.workloads import load
 from workload.exhibits.labels import settings

@@ -1,145 +1,29 @@
-"""Runs on disk as records: which there are, how long they are, and what they have logged.
+"""Runs on disk as records: what they have logged, as far as it is asked for.
 
 A run or a line that cannot be read is named and left out; the others are read.
 """
 
-import dataclasses
 import math
-import os
-import types
-import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from shared_optim.figures import DROWNED, FIGURES, QUANTILE_KEYS, WEIGHT_NORM
-from shared_optim.member import Member
+from shared_optim.metric import Metric
 from suite.errors import UserError
 from suite.output import warn
 from suite.results import rows
 from suite.results.rows import Row, number
-from suite.run_directory import Run, canonical
+from suite.results.selection import Described, LeaveOut, common_lengths, describe
+from suite.run_directory import Run
 from suite.run_log import EVALUATIONS, METRICS
-from suite.workloads import Workload
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Columns, Record
 from workload.report import Report
 
-LeaveOut = Callable[[str], None]
-"""Told of each run and line that cannot be read, and why."""
-
-CONFIG = ("format", "workload", "recipe", "member")
 POINTS = 200
 """Rows of metrics that are kept of a long run, unless more are asked for."""
 INSIDE = (WEIGHT_NORM.key, DROWNED.key, *QUANTILE_KEYS.values())
-
-
-@dataclass(frozen=True)
-class Described:
-    """What config.json says of a run: all that is known before its rows are read."""
-
-    run: Run
-    workload: Workload
-    recipe: Any
-    member: Member
-
-    @property
-    def report(self) -> Report:
-        return self.workload.report
-
-    @property
-    def full_task(self) -> str:
-        return str(getattr(self.recipe, self.workload.SUBJECT, ""))
-
-    @property
-    def task(self) -> str:
-        return Path(self.full_task).name
-
-    @property
-    def length(self) -> int:
-        """Iterations or epochs."""
-        return int(getattr(self.recipe, self.report.length))
-
-    def column(self) -> tuple[str, str]:
-        """Where runs are compared with each other: the workload and the task."""
-        return self.workload.NAME, self.full_task
-
-
-def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
-    """The runs at and below these paths, each once, in the order of the paths.
-
-    Raises:
-        UserError: a path has no run at or below it.
-    """
-    found: dict[Path, Run] = {}
-    for path in paths:
-        folders = [path] if (path / "config.json").exists() else list(_run_folders(path))
-        if not folders:
-            raise UserError(
-                f"{path} is no run directory and has none below it; "
-                "run directories look like runs/rl/Pong/*/* and runs/nlp/iwslt14/*/*"
-            )
-        for folder in folders:
-            if (place := folder.resolve()) in found:
-                continue
-            try:
-                found[place] = Run.at(folder)
-            except UserError as error:
-                leave_out(str(error))
-    return list(found.values())
-
-
-def _run_folders(path: Path) -> Iterator[Path]:
-    """Folders below that have a config.json, by name; links are followed, each folder once."""
-    seen: set[Path] = set()
-    for folder, below, files in os.walk(path, followlinks=True):
-        place = Path(folder).resolve()
-        if place in seen:
-            below.clear()
-            continue
-        seen.add(place)
-        below.sort()
-        if "config.json" in files:
-            yield Path(folder)
-
-
-def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[Described]:
-    """What the runs are; those that this version does not know are named."""
-    found = []
-    for run in runs:
-        try:
-            found.append(_described(run))
-        except UserError as error:
-            leave_out(str(error))
-    return found
-
-
-def one_of_each(described: Sequence[Described], leave_out: LeaveOut) -> list[Described]:
-    """Of directories with the same run the longest, and of equally long ones a finished one."""
-    kept: dict[str, Described] = {}
-    for run in described:
-        recipe = {key: v for key, v in _values(run).items() if key != run.report.length}
-        identity = canonical({**run.run.config, "recipe": recipe})
-        twin = kept.setdefault(identity, run)
-        if twin is run:
-            continue
-        better = max(twin, run, key=lambda one: (one.length, _finished(one.run)))
-        worse = run if better is twin else twin
-        shorter = "" if worse.length == better.length else ", but shorter"
-        leave_out(f"{worse.run.path} is the same run as {better.run.path}{shorter}")
-        kept[identity] = better
-    return list(kept.values())
-
-
-def common_lengths(described: Sequence[Described]) -> dict[tuple[str, str], int]:
-    """The length that all runs of a task have, where they have several."""
-    lengths: dict[tuple[str, str], set[int]] = {}
-    for run in described:
-        lengths.setdefault(run.column(), set()).add(run.length)
-    return {column: min(own) for column, own in lengths.items() if len(own) > 1}
 
 
 def length_notes(records: Sequence[Record], report: Report) -> list[str]:
@@ -202,21 +86,6 @@ def read_shown(runs: Sequence[Run], *, points: int = POINTS, whole: bool = False
     return records
 
 
-def find_shown(paths: Sequence[Path]) -> list[Run]:
-    """As `find`; what is left out is named on stderr.
-
-    Raises:
-        UserError: there is no run; it says why.
-    """
-    reasons: list[str] = []
-    runs = find(paths, reasons.append)
-    if not runs:
-        raise UserError("; ".join(reasons))
-    for reason in reasons:
-        warn(f"left out: {reason}")
-    return runs
-
-
 def by_workload(records: Sequence[Record]) -> list[list[Record]]:
     """The records of each workload: their rows have nothing in common to be shown over."""
     groups: dict[str, list[Record]] = {}
@@ -256,7 +125,7 @@ def _record(
         full_task=printable(described.full_task),
         recipe=described.recipe,
         member=described.member,
-        values=_values(described),
+        values=described.values,
         status=status,
         error=run.failure() if status == "failed" else None,
         length=described.length,
@@ -285,7 +154,7 @@ def _cut(evaluations: list[Row], epoch_key: str, length: int) -> tuple[list[Row]
     )
 
 
-def _evaluation_metrics(report: Report) -> list[Any]:
+def _evaluation_metrics(report: Report) -> list[Metric]:
     return list(dict.fromkeys([*(curve.metric for curve in report.curves), *report.columns]))
 
 
@@ -345,13 +214,6 @@ def _columns(found: Sequence[Row], keys: Sequence[str]) -> Columns:
     return {key: np.array([number(row.get(key)) for row in found], dtype=float) for key in keys}
 
 
-def _finished(run: Run) -> bool:
-    try:
-        return run.status() == "finished"
-    except UserError:
-        return False
-
-
 def _status(run: Run) -> str:
     done = run.done()
     if done is not None and done.get("status") not in ("finished", "diverged"):
@@ -360,57 +222,3 @@ def _status(run: Run) -> str:
             "allowed are finished and diverged"
         )
     return run.status()
-
-
-def _values(described: Described) -> Mapping[str, Any]:
-    values: dict[str, Any] = dataclasses.asdict(described.recipe)
-    return values
-
-
-def _described(run: Run) -> Described:
-    where = run.path / "config.json"
-    try:
-        workload = run.workload
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from error
-    _known(run.config, CONFIG, where)
-    recipe = _typed(workload.Recipe, run.config["recipe"], where)
-    member = _typed(workload.Member, run.config["member"], where)
-    return Described(run, workload, recipe, member)
-
-
-def _typed(kind: type[Any], values: dict[str, Any], where: Path) -> Any:
-    """A dataclass of these values, after the types of its fields have been compared. A key that
-    is not there, of a run made before it was, has its default."""
-    hints = typing.get_type_hints(kind)
-    for field in dataclasses.fields(kind):
-        if field.name not in values:
-            if field.default is dataclasses.MISSING:
-                raise UserError(f"{where} has no {field.name}: another version wrote it")
-        elif not _is(values[field.name], hints[field.name]):
-            raise UserError(
-                f"{where}: {field.name} is {values[field.name]!r}, which is no "
-                f"{getattr(hints[field.name], '__name__', hints[field.name])}"
-            )
-    _known(values, hints, where)
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise UserError(f"{where}: {error}") from error
-
-
-def _known(values: dict[str, Any], keys: Iterable[str], where: Path) -> None:
-    strange = sorted(set(values) - set(keys))
-    if strange:
-        raise UserError(f"{where} has {strange[0]}, which this version does not know")
-
-
-def _is(value: Any, hint: Any) -> bool:
-    origin = typing.get_origin(hint)
-    if origin is typing.Literal:
-        return value in typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(_is(value, part) for part in typing.get_args(hint))
-    if hint is float:
-        return math.isfinite(number(value))
-    return type(value) is hint

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from shared_optim.schemes import SCHEMES
-from suite.results.records import LeaveOut, by_workload, length_notes
+from suite.results.records import by_workload, length_notes
+from suite.results.selection import LeaveOut
 from suite.workloads import NAMES, Workload, load
 from workload.exhibits import generic
 from workload.exhibits.document import Document, Picture, Section, Table

@@ -9,7 +9,8 @@ from shared_optim.figures import DROWNED, FIGURES, MEDIAN
 from shared_optim.metric import Metric
 from shared_optim.schemes import SCHEMES, units_note
 from suite.arguments import Parser
-from suite.results.records import by_workload, find_shown, length_notes, read_shown
+from suite.results.records import by_workload, length_notes, read_shown
+from suite.results.selection import find_shown
 from suite.run_directory import Run
 from suite.workloads import load
 from workload.exhibits.grid import SCHEDULE

@@ -2,7 +2,8 @@
 
 import json
 
-from suite.results.records import describe, one_of_each, read
+from suite.results.records import read
+from suite.results.selection import describe, one_of_each
 from suite.run_directory import write_json
 from suite.workloads import load
 from tests.suite.runs import finish, make_run, make_translation

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from suite.__main__ import main
-from suite.results.records import describe, one_of_each, read, read_shown
+from suite.results.records import read, read_shown
+from suite.results.selection import describe, one_of_each
 from suite.results.table import table
 from tests.suite.results.runs import edit_json, game_run, grid_of, inside, records_of, refuse
 from tests.suite.runs import finish, make_translation

@@ -7,7 +7,7 @@ import pytest
 
 from rl.config import Recipe
 from suite.errors import UserError
-from suite.results.records import find
+from suite.results.selection import find
 from suite.run_directory import Run
 from tests.suite.results.runs import (
     contents,
