@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from shared_optim.schedules import parse_schedule
 from shared_optim.schemes import BASELINE, SCHEMES, SchemeName, decaying
 
-Scheme = SchemeName  # what the flag --scheme takes
+Scheme = SchemeName
 
 
 class ConfigError(ValueError):
@@ -30,7 +30,7 @@ def check_schedule(text: str) -> None:
 class Member:
     """What is one member's own. `weight_decay` is lambda; 0 only with `none`."""
 
-    scheme: str
+    scheme: Scheme
     weight_decay: float
     seed: int
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_optim.member import Member
+from shared_optim.schemes import SCHEMES, SchemeName
 from suite.errors import UserError
 from suite.output import warn
 from suite.results.rows import number
@@ -200,6 +201,8 @@ def _known(values: dict[str, Any], keys: Iterable[str], where: Path) -> None:
 
 def _is(value: Any, hint: Any) -> bool:
     origin = typing.get_origin(hint)
+    if hint == SchemeName:  # the registry may have grown since the type was made
+        return isinstance(value, str) and value in SCHEMES
     if origin is typing.Literal:
         return value in typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
