@@ -104,18 +104,18 @@ def _record(
     run, workload, report = described.run, described.workload, described.report
     step = workload.STEP
     evaluations = rows.rows(run.path / EVALUATIONS, step, leave_out)
-    until, reached = math.inf, False
+    until = math.inf
     if compared_at is not None:
-        evaluations, reached = _cut(evaluations, workload.ROUND, compared_at)
-        if reached:
-            until = max(number(row[step]) for row in evaluations)
+        evaluations, until = _cut(evaluations, workload.ROUND, step, compared_at)
     between = [curve.metric.key for curve in report.curves if curve.between]
     keys = [step, *INSIDE, *between]
     path = run.path / METRICS
     metrics = rows.rows(path, step, leave_out, most=points, keys=keys, until=until)
     diverged_at = rows.diverged_at(path, step)
     status = "diverged" if diverged_at is not None else _status(run)
-    counts = status == "finished" or (reached and status != "diverged")
+    if diverged_at is not None and diverged_at > until:
+        diverged_at = None  # after all that is compared
+    counts = status == "finished" or (math.isfinite(until) and diverged_at is None)
     scores, stands_in = _scores(report, evaluations, last)
     drawn = [metric.key for metric in _evaluation_metrics(report)]
     return Record(
@@ -145,13 +145,13 @@ def _record(
     )
 
 
-def _cut(evaluations: list[Row], epoch_key: str, length: int) -> tuple[list[Row], bool]:
-    """The rows of the first so many iterations or epochs; and whether the run has come so far."""
-    numbers = sorted({number(row.get(epoch_key)) for row in evaluations} - {math.nan})
-    first = set(numbers[:length])
-    return [row for row in evaluations if number(row.get(epoch_key)) in first], (
-        len(first) == length
-    )
+def _cut(evaluations: list[Row], epoch_key: str, step: str, length: int) -> tuple[list[Row], float]:
+    """The rows of the first so many iterations or epochs; and the step at which the last of them
+    ended, infinite where the run has not come so far."""
+    known = {value for row in evaluations if not math.isnan(value := number(row.get(epoch_key)))}
+    first = set(sorted(known)[:length])
+    kept = [row for row in evaluations if number(row.get(epoch_key)) in first]
+    return kept, max(row[step] for row in kept) if len(first) == length else math.inf
 
 
 def _evaluation_metrics(report: Report) -> list[Metric]:

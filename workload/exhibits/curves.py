@@ -64,7 +64,7 @@ def curve_figure(
     if all(by_round(grid.at(row, task), key, step) is None for row in rows):
         return None
     handles = variant_handles(grid, rows)
-    diverged = any(run.status == "diverged" for row in grid.rows for run in grid.at(row, task))
+    diverged = any(run.diverged for row in grid.rows for run in grid.at(row, task))
     if diverged:
         handles.append(Line2D([], [], label="diverged", **DIVERGED))
     theirs = [
@@ -102,7 +102,7 @@ def _draw(panel: "Axes", grid: RecordGrid, task: str, key: str, rows: Sequence[R
         if curves is not None:
             draw_mean(panel, curves, row_style(row, styles))
         for record in records:
-            if record.status == "diverged":
+            if record.diverged:
                 draw_cross(panel, record.diverged_at, record.evaluations[key])
 
 

@@ -132,7 +132,7 @@ class RecordGrid:
         return Summary(
             scores=tuple(run.scores[key] for run in runs if key in run.scores),
             present=len(runs),
-            diverged=sum(run.status == "diverged" for run in runs),
+            diverged=sum(run.diverged for run in runs),
         )
 
     def file_name(self, task: str) -> str:

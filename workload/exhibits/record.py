@@ -58,6 +58,11 @@ class Record:
     diverged_at: float | None
 
     @property
+    def diverged(self) -> bool:
+        """Whether its weights became infinite or no numbers, within what is compared."""
+        return self.status == "diverged" and not self.scores
+
+    @property
     def decay(self) -> str:
         """lambda as paths show it, e.g. `1e-4`; `-` without decay."""
         scheme, _, decay = self.member.name.partition("-")

@@ -66,6 +66,18 @@ def test_a_longer_run_that_has_not_come_so_far_does_not_count(tmp_path, runs):
     assert (found.status, found.scores) == ("unfinished", {})
 
 
+@pytest.mark.parametrize(("at", "counts"), [(2500, False), (3500, True)])
+def test_a_run_that_diverged_later_counts_as_far_as_it_is_compared(tmp_path, at, counts):
+    short = game_run(tmp_path, "Pong", "none", 0.0, 0, SHORT)
+    rows = [*metrics(5), {"iteration": 4, "agent_steps": at, "diverged": True}]
+    long = game_run(tmp_path, "Pong", "l2", 1e-3, 0, LONG, "unfinished", rows, iterations=5)
+    finish(long, "diverged")
+    grid = grid_of([short, long])
+    summary = grid.summary(grid.rows[1], "Pong", KEY)
+    assert summary.scores == ((20.0,) if counts else ())
+    assert summary.diverged == int(not counts)
+
+
 def test_of_one_run_in_two_lengths_the_longer_counts_and_the_other_is_named(tmp_path):
     short = game_run(tmp_path, "Pong", "none", 0.0, 0, SHORT)
     long = game_run(tmp_path, "Pong", "none", 0.0, 0, [*SHORT, 4.0, 5.0], iterations=5)
