@@ -110,8 +110,8 @@ def _record(
     between = [curve.metric.key for curve in report.curves if curve.between]
     keys = [step, *INSIDE, *between]
     path = run.path / METRICS
-    metrics = rows.rows(path, step, leave_out, most=points, keys=keys, until=until)
-    diverged_at = rows.diverged_at(path, step)
+    sample = rows.sample(path, step, leave_out, most=points, keys=keys, until=until)
+    diverged_at = sample.diverged_at
     status = "diverged" if diverged_at is not None else _status(run)
     if diverged_at is not None and diverged_at > until:
         diverged_at = None  # after all that is compared
@@ -140,7 +140,7 @@ def _record(
         step=step,
         epoch_key=workload.ROUND,
         evaluations=_columns(evaluations, [workload.ROUND, step, *drawn]),
-        metrics=_columns(metrics, keys),
+        metrics=_columns(sample.rows, keys),
         diverged_at=diverged_at,
     )
 

@@ -8,6 +8,7 @@ a kill. Imports neither torch nor numpy.
 import json
 import math
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +17,73 @@ Damage = Callable[[str], None]
 """Told of a file's damaged lines, in one sentence."""
 
 DIVERGED = b'"diverged": true'
-BLOCK = 1 << 16  # bytes that are read at once from a file's end
+BLOCK, LARGE_BLOCK = 1 << 16, 1 << 20  # bytes that are read at once from the end, from the start
 
 
-def rows(
-    path: Path,
-    step: str,
-    damage: Damage,
-    *,
-    most: int | None = None,
-    keys: Collection[str] | None = None,
-    until: float = math.inf,
-) -> list[Row]:
-    """The rows of a file, oldest first; none where there is no file.
+def rows(path: Path, step: str, damage: Damage) -> list[Row]:
+    """All rows of a file that has few, oldest first; none where there is no file.
 
     Args:
         path: the file.
         step: key of the number that every row has.
         damage: called once, where lines are left out.
-        most: at most so many rows and one, at even distances, always with the newest; None for all.
-        keys: those that are kept of a row, None for all.
-        until: the last step that is wanted.
     """
-    count = 0
-    every = 1
-    if most is not None:
-        count = sum(1 for _ in _wanted(path, step, until, None))
-        every = max(1, math.ceil(count / most))
-    found = []
     problems = _Problems(path, damage)
-    for place, (number_, line) in enumerate(_wanted(path, step, until, problems)):
-        if every > 1 and (count - 1 - place) % every:
-            continue
-        row = _row(line, step)
-        if isinstance(row, str):
-            problems.add(number_, row)
-        elif row[step] <= until:
-            found.append(row if keys is None else {key: row.get(key) for key in keys})
+    found = []
+    for place, line in _lines(path):
+        row = problems.row(place, line, step) if problems.has_form(place, line) else None
+        if row is not None:
+            found.append(row)
     problems.tell()
     return found
 
 
-def diverged_at(path: Path, step: str) -> float | None:
-    """Step of the newest row that says the run diverged; None where none does."""
-    found = None
-    for line in _lines(path):
-        if DIVERGED in line and not isinstance(row := _row(line, step), str):
-            found = float(row[step])
-    return found
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of a long file, oldest first; and the step of its newest row that says the run
+    diverged, None where none does."""
+
+    rows: list[Row]
+    diverged_at: float | None
+
+
+def sample(
+    path: Path,
+    step: str,
+    damage: Damage,
+    *,
+    most: int,
+    keys: Collection[str],
+    until: float = math.inf,
+) -> Sample:
+    """Rows at even distances, always with the newest.
+
+    Args:
+        path, step, damage: as of `rows`.
+        most: at most so many rows, and one.
+        keys: those that are kept of a row.
+        until: the last step that is wanted.
+    """
+    count = _count(path) if math.isinf(until) else _count_until(path, step, until)
+    every = max(1, math.ceil(count / most))
+    problems = _Problems(path, damage)
+    found: list[Row] = []
+    diverged_at = None
+    for place, line in _lines(path):
+        if not problems.has_form(place, line):
+            continue
+        diverged = DIVERGED in line
+        if not diverged and (place > count or (count - place) % every):
+            continue
+        row = problems.row(place, line, step)
+        if row is None:
+            continue
+        if diverged:
+            diverged_at = float(row[step])
+        if place <= count and not (count - place) % every:
+            found.append({key: row.get(key) for key in keys})
+    problems.tell()
+    return Sample(found, diverged_at)
 
 
 def newest(
@@ -105,33 +125,48 @@ class _Problems:
         self._path, self._damage = path, damage
         self._first, self._count = "", 0
 
-    def add(self, line: int, problem: str) -> None:
-        self._first = self._first or f"{self._path}, line {line} is damaged: {problem}"
-        self._count += 1
+    def has_form(self, place: int, line: bytes) -> bool:
+        """Whether a line looks like a row."""
+        if line[:1] == b"{" and line[-1:] == b"}" and line.isascii() and b"\0" not in line:
+            return True
+        self._add(place, "it is no JSON object")
+        return False
+
+    def row(self, place: int, line: bytes, step: str) -> Row | None:
+        """The row of a line; None where it is none."""
+        row = _row(line, step)
+        if isinstance(row, str):
+            self._add(place, row)
+            return None
+        return row
 
     def tell(self) -> None:
         if self._count:
             more = f", and {self._count - 1} more lines" if self._count > 1 else ""
             self._damage(f"{self._first}{more}")
 
-
-def _wanted(
-    path: Path, step: str, until: float, problems: _Problems | None
-) -> Iterator[tuple[int, bytes]]:
-    """Lines that have the form of a row, with their numbers from 1; where `until` is a number,
-    only up to that step."""
-    for place, line in enumerate(_lines(path), 1):
-        if line[:1] != b"{" or line[-1:] != b"}" or not line.isascii() or b"\0" in line:
-            if problems is not None:
-                problems.add(place, "it is no JSON object")
-        elif math.isinf(until) or _step_of(line, step) <= until:
-            yield place, line
+    def _add(self, place: int, problem: str) -> None:
+        self._first = self._first or f"{self._path}, line {place} is damaged: {problem}"
+        self._count += 1
 
 
-def _step_of(line: bytes, step: str) -> float:
-    """Of a row; before all others where it has none, so that it is looked at and named."""
-    row = _row(line, step)
-    return -math.inf if isinstance(row, str) else float(row[step])
+def _count(path: Path) -> int:
+    """Whole lines."""
+    try:
+        with path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(LARGE_BLOCK), b""))
+    except FileNotFoundError:
+        return 0
+
+
+def _count_until(path: Path, step: str, until: float) -> int:
+    """Lines up to the last row whose step is not beyond `until`."""
+    count = 0
+    for place, line in _lines(path):
+        row = _row(line, step)
+        if not isinstance(row, str) and row[step] <= until:
+            count = place
+    return count
 
 
 def _row(line: bytes, step: str) -> Row | str:
@@ -147,13 +182,13 @@ def _row(line: bytes, step: str) -> Row | str:
     return row
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """Whole lines without their line feed."""
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines without their line feed, with their numbers from 1."""
     try:
-        with path.open("rb") as file:
-            for line in file:
+        with path.open("rb", LARGE_BLOCK) as file:
+            for place, line in enumerate(file, 1):
                 if line.endswith(b"\n"):
-                    yield line[:-1]
+                    yield place, line[:-1]
     except FileNotFoundError:
         return
 

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from suite.results.rows import BLOCK, diverged_at, newest, number, rows
+from suite.results.rows import BLOCK, newest, number, rows, sample
 
 
 def write(path, lines, rest=b""):
@@ -24,14 +24,14 @@ def every(file):
     return rows(file, "step", pytest.fail)
 
 
-def sample(file, most=200):
-    return rows(file, "step", pytest.fail, most=most, keys=["step", "norm"])
+def sampled(file, most=200, told=pytest.fail, until=math.inf):
+    return sample(file, "step", told, most=most, keys=["step", "norm"], until=until)
 
 
 @pytest.mark.parametrize("count", [1, 2, 199, 200, 201, 400, 1000, 2000])
 def test_a_long_file_is_thinned_evenly_and_keeps_its_newest_row(file, count):
     write(file, [{"step": i, "norm": i * i, "other": i} for i in range(1, count + 1)])
-    found = sample(file)
+    found = sampled(file).rows
     steps = [row["step"] for row in found]
     assert len(steps) <= 201
     assert len(steps) >= min(count, 100)
@@ -45,18 +45,20 @@ def test_a_divergence_is_seen_in_a_row_that_is_not_drawn(file):
     lines = [{"step": i} for i in range(1, 1001)]
     lines[500]["diverged"] = True  # 1000 rows keep every fifth: 5, 10, ..., 1000
     write(file, lines)
-    assert 501 not in [row["step"] for row in sample(file)]
-    assert diverged_at(file, "step") == 501
+    found = sampled(file)
+    assert 501 not in [row["step"] for row in found.rows]
+    assert found.diverged_at == 501
+    assert sampled(file, until=300).diverged_at == 501
 
 
 def test_no_divergence_is_none(file):
-    assert diverged_at(write(file, [{"step": 1}]), "step") is None
+    assert sampled(write(file, [{"step": 1}])).diverged_at is None
 
 
 def test_no_file_has_no_rows(file):
-    assert every(file) == sample(file) == []
+    assert every(file) == sampled(file).rows == []
     assert newest(file, "step", ["norm"]) == {}
-    assert diverged_at(file, "step") is None
+    assert sampled(file).diverged_at is None
 
 
 @pytest.mark.parametrize("rest", [b'{"step": 3, "no', b'{"step": 3}', b"{"])
@@ -81,13 +83,13 @@ def test_a_last_line_without_line_feed_is_still_being_written(file, rest):
 def test_a_line_that_is_no_row_is_named_and_left_out_even_where_it_is_not_drawn(file, damage):
     lines = [b'{"step": %d}' % i for i in range(1, 1001)]
     file.write_bytes(b"\n".join([*lines[:500], damage, *lines[500:], b""]))
-    for most in (None, 200):
-        told = []
-        found = rows(file, "step", told.append, most=most)
-        assert told == [f"{file}, line 501 is damaged: it is no JSON object"]
-        assert found == rows(
-            write(file.with_name("whole"), map(json.loads, lines)), "step", pytest.fail, most=most
-        )
+    expected = f"{file}, line 501 is damaged: it is no JSON object"
+    told = []
+    assert rows(file, "step", told.append) == [json.loads(line) for line in lines]
+    steps = [row["step"] for row in sampled(file, told=told.append).rows]
+    assert told == [expected, expected]
+    assert steps[-1] == 1000
+    assert {b - a for a, b in itertools.pairwise(steps)} <= {5, 6}  # one step over the damage
 
 
 @pytest.mark.parametrize(
@@ -132,9 +134,8 @@ def test_the_newest_number_of_a_key_is_found_from_the_end(file, width):
 def test_rows_beyond_the_last_step_that_is_wanted_are_not_there(file, until):
     write(file, [{"step": i, "norm": i} for i in range(1, 1001)])
     last = min(int(until) if math.isfinite(until) else 1000, 1000)
-    for most in (None, 10):
-        found = rows(file, "step", pytest.fail, most=most, until=until)
-        assert [row["step"] for row in found][-1:] == ([last] if last else [])
+    found = sampled(file, most=10, until=until).rows
+    assert [row["step"] for row in found][-1:] == ([last] if last else [])
     assert newest(file, "step", ["norm"], until) == ({"norm": last} if last else {})
 
 
@@ -144,15 +145,15 @@ def test_memory_does_not_grow_with_the_length_of_a_file(file):
             for i in range(count):
                 out.write(json.dumps({"step": i, "norm": i, "text": "x" * 100}) + "\n")
         tracemalloc.start()
-        sample(file, 50)
+        sampled(file, 50)
+        sampled(file, 50, until=500)
         newest(file, "step", ["norm", "absent"])
-        diverged_at(file, "step")
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return used
 
     peak(100)  # what is imported and compiled once
-    assert peak(20_000) < peak(1_000) + 50_000
+    assert peak(40_000) < 1.1 * peak(20_000)
 
 
 @pytest.mark.parametrize("value", [None, "1", True, [1], math.nan, math.inf, -math.inf])
