@@ -50,7 +50,7 @@ def state_of(run: GridRun) -> State:
         if done := run.run.done():
             status: Status = "diverged" if done["status"] == "diverged" else "done"
             return State(status, _score(done["figures"], score), seconds=_seconds(path))
-        value = _score(newest(path / EVALUATIONS, run.workload.STEP, score.keys), score)
+        value = _newest(path / EVALUATIONS, run.workload.STEP, score)
         if beat := beat_of(path):
             return State("running", value, beat.place, seconds_left=beat.seconds_left)
         if failure := run.run.failure():
@@ -80,6 +80,13 @@ def time_left(states: Sequence[State], jobs: int | None = None) -> float | None:
     if each is None or not beside:
         return None
     return max(max(known, default=0.0), (sum(known) + waiting * each) / beside)
+
+
+def _newest(path: Path, step: str, score: Metric) -> float | None:
+    try:
+        return _score(newest(path, step, score.keys), score)
+    except OSError:  # what cannot be read does not keep a batch from the others
+        return None
 
 
 def _score(figures: dict[str, Any], score: Metric) -> float | None:

@@ -110,6 +110,13 @@ def test_a_failed_or_damaged_run_says_why(runs):
     assert state_of(runs[3]).error.endswith("is damaged: KeyError: 'status'")
 
 
+def test_a_log_that_cannot_be_read_has_no_score_and_costs_no_more(runs):
+    make(runs[0])
+    (runs[0].run.path / "eval.jsonl").unlink(missing_ok=True)
+    (runs[0].run.path / "eval.jsonl").mkdir()
+    assert state_of(runs[0]) == State("waiting")
+
+
 @pytest.mark.parametrize(
     ("states", "seconds"),
     [
