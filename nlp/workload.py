@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlp.report import REPORT
 from workload import resources
-from workload.contract import Command, Panel, Score, Workload
+from workload.contract import Command, Workload
 from workload.errors import ConfigError, FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -92,15 +93,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     STEP = "updates"
     ROUND = "epoch"
     LENGTH = "epochs"
-    PANELS = (
-        Panel("training", "label-smoothed loss, bits per token", "train/loss", "train/loss"),
-        Panel("validation", "BLEU, tokenised", None, "valid/bleu"),
-    )
-    SCORES = (
-        Score("BLEU", "test/bleu", decimals=2),
-        Score("13a", "test/bleu_13a", decimals=2),
-        Score("valid", "valid/bleu", decimals=2),
-    )
+    report = REPORT
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
             "data",

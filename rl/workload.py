@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rl.report import REPORT
 from workload import resources
-from workload.contract import Command, Panel, Score, Workload
+from workload.contract import Command, Workload
 from workload.errors import FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -58,11 +59,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     STEP = "agent_steps"
     ROUND = "iteration"
     LENGTH = "iterations"
-    PANELS = (
-        Panel("training", "return per episode", "train/return", "train/return"),
-        Panel("evaluation", "return per episode", None, "eval/return"),
-    )
-    SCORES = (Score("score", "eval/return", otherwise="train/return"),)
+    report = REPORT
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
             "game",

@@ -1,7 +1,7 @@
 """Adam with L2, decoupled and separated weight decay, its schedules and its diagnostics.
 
-The names below are imported when they are first used: `workload.member` and
-`workload.checkpoint_files` are read by commands that must not wait for torch.
+The names below are imported when they are first used: schemes and metrics are read by commands that
+must not wait for torch.
 """
 
 from importlib import import_module

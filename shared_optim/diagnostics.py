@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from shared_optim.figures import PREFIX, QUANTILES
 from shared_optim.groups import LAMBDAS, spread
 from shared_optim.histogram import (
     at_least_float,
@@ -21,15 +22,15 @@ from shared_optim.histogram import (
 )
 from shared_optim.optimizer import WeightDecayAdam
 from shared_optim.schedules import parse_schedule
+from shared_optim.schemes import SCHEMES
 
-QUANTILES = {f"q{percent:02d}": percent / 100 for percent in (1, 5, 25, 50, 75, 95, 99)}
 REFERENCE_LAMBDA = 1e-3
 """At which lambda a member without decay reports what would drown: the largest of Table 1."""
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What is counted and summed over some elements of each member; tallies add up.
+class LayerStatistics:
+    """What is counted and summed over some elements of each member; they add up.
 
     Attributes:
         counts: histogram of |m/w|, [K, BINS] int64.
@@ -40,8 +41,8 @@ class Tally:
     counts: Tensor
     sums: Tensor
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.counts + other.counts, self.sums + other.sums)
+    def __add__(self, other: LayerStatistics) -> LayerStatistics:
+        return LayerStatistics(self.counts + other.counts, self.sums + other.sums)
 
     def metrics(self, member: int, prefix: str) -> dict[str, float]:
         """Plain numbers of one member under `prefix`, see `StepReport.metrics`."""
@@ -70,14 +71,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What `observe_step` measured: a tally per layer, by name."""
+    """What `observe_step` measured: statistics per layer, by name."""
 
-    layers: dict[str, Tally]
+    layers: dict[str, LayerStatistics]
 
     @functools.cached_property
-    def network(self) -> Tally:
+    def network(self) -> LayerStatistics:
         """All layers together."""
-        return functools.reduce(Tally.__add__, self.layers.values())
+        return functools.reduce(LayerStatistics.__add__, self.layers.values())
 
     def metrics(self, member: int = 0) -> dict[str, float]:
         """One member's figures as `optim/<name>`, and per layer as `optim/layer/<layer>/<name>`.
@@ -96,9 +97,9 @@ class StepReport:
           REFERENCE_LAMBDA without decay. Under a schedule, lambda stands for the mean of s_i*lambda
           over the steps that m remembers. NaN where a gradient is not finite.
         """
-        result = self.network.metrics(member, "optim")
-        for name, tally in self.layers.items():
-            result |= tally.metrics(member, f"optim/layer/{name}")
+        result = self.network.metrics(member, PREFIX)
+        for name, layer in self.layers.items():
+            result |= layer.metrics(member, f"{PREFIX}/layer/{name}")
         return result
 
 
@@ -136,7 +137,7 @@ def observe_step(
 
 def _layer(
     group: dict[str, Any], parameter: Tensor, before: Tensor, state: dict[str, Any]
-) -> Tally:
+) -> LayerStatistics:
     members = group["members"] or 1
     assert parameter.grad is not None
     weights, gradients, after, moments = (
@@ -151,13 +152,13 @@ def _layer(
         sums.append(
             _sums(weights[k], gradients[k], after[k], moments[k], decay * bias, inside * bias)
         )
-    return Tally(torch.stack(counts).cpu(), torch.stack(sums).cpu())
+    return LayerStatistics(torch.stack(counts).cpu(), torch.stack(sums).cpu())
 
 
 def _sums(
     weight: Tensor, gradient: Tensor, after: Tensor, moment: Tensor, decay: float, inside: float
 ) -> Tensor:
-    """The sums [6] of a `Tally` over one layer of one member, whose tensors are all [n].
+    """The sums [6] of a `LayerStatistics` over one layer of one member, whose tensors are all [n].
 
     An element is drowned when |m/w - inside| < decay. Both are lambda*(1-b1^t) under l2, and
     inside is 0 otherwise.
@@ -177,9 +178,10 @@ def _sums(
 def _decay(group: dict[str, Any], k: int, t: int) -> tuple[float, float]:
     """Member k's lambda, the reference where it has none, and what of it is inside m^."""
     members = group["members"] or 1
-    l2, *others = (spread(group[name], members)[k] for name in LAMBDAS)
+    own = {name: spread(group[name], members)[k] for name in LAMBDAS}
+    inside = sum(value for name, value in own.items() if SCHEMES[name].in_gradient)
     remembered = _remembered(spread(group["schedule"], members)[k], group["betas"][0], t)
-    return remembered * (l2 or max(others) or REFERENCE_LAMBDA), remembered * l2
+    return remembered * (inside or max(own.values()) or REFERENCE_LAMBDA), remembered * inside
 
 
 @functools.lru_cache(maxsize=64)

@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from shared_optim.schedules import parse_schedule
-from shared_optim.schemes import Scheme
+from shared_optim.schemes import BASELINE, decaying
 
-LAMBDAS = ("l2", "decoupled", "separated")
+LAMBDAS = tuple(decaying())
 PER_MEMBER = (*LAMBDAS, "schedule")
 EPS_PLACEMENTS = ("outside", "hat")
 ROUNDINGS = ("once", "torch")
@@ -26,14 +26,14 @@ _NORMS = (
 )
 
 
-def lambdas(scheme: Scheme, weight_decay: float) -> dict[str, float]:
-    """The three lambdas of `WeightDecayAdam` from a scheme's name.
+def lambdas(scheme: str, weight_decay: float) -> dict[str, float]:
+    """The lambdas of `WeightDecayAdam` from a scheme's name.
 
-    `lambdas("l2", 1e-4) == {"l2": 1e-4, "decoupled": 0.0, "separated": 0.0}`; `none` gives three
-    zeros, whatever the weight decay. Raises ValueError for an unknown scheme.
+    `lambdas("l2", 1e-4) == {"l2": 1e-4, "decoupled": 0.0, "separated": 0.0}`; `none` gives zeros
+    alone, whatever the weight decay. Raises ValueError for an unknown scheme.
     """
-    if scheme not in ("none", *LAMBDAS):
-        raise ValueError(f"scheme: {scheme!r} is none of none, {', '.join(LAMBDAS)}")
+    if scheme not in (BASELINE, *LAMBDAS):
+        raise ValueError(f"scheme: {scheme!r} is none of {BASELINE}, {', '.join(LAMBDAS)}")
     return {name: weight_decay if name == scheme else 0.0 for name in LAMBDAS}
 
 
@@ -98,7 +98,7 @@ def normalised(group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
     if group.get("weight_decay", largest) != largest:
         raise ValueError(
             f"weight_decay: {group['weight_decay']} names no scheme; "
-            "set l2, decoupled or separated instead"
+            f"set {', '.join(LAMBDAS[:-1])} or {LAMBDAS[-1]} instead"
         )
     return {**group, "members": members, "weight_decay": largest}
 

@@ -27,14 +27,17 @@ COMMANDS = {
     ),
     "status": ("suite.batch.status", "say which runs of a grid are done, running, waiting, failed"),
     "report": (
-        "suite.report.command",
+        "suite.results.command",
         "tables and figures of finished and running runs, as in the paper",
     ),
     "plot": (
-        "suite.plot",
+        "suite.results.plot",
         "draw learning curves and the inside of the optimizer, several runs in one",
     ),
-    "table": ("suite.table", "print score, weight norm, median m/w and drowned fraction of runs"),
+    "table": (
+        "suite.results.table",
+        "print score, weight norm, median m/w and drowned fraction of runs",
+    ),
     "doctor": ("suite.doctor", "say what this machine has and what is missing"),
 }
 

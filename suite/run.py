@@ -88,8 +88,8 @@ def _train(job: Job, waiting: list[Pair], argv: list[str]) -> int:
 
 def _show(runs: Sequence[Run]) -> None:
     """Print the table; draw each run, and all of them together, and print where."""
-    from suite.plot import plot
-    from suite.table import table
+    from suite.results.plot import plot
+    from suite.results.table import table
 
     say(f"\n{table(runs)}\n")
     names = " ".join(run.path.name for run in runs)

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from workload.errors import UserError
 from workload.files import finite
 
 METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfevents.run"
@@ -99,37 +98,6 @@ class RunLog:
     def _write(self, name: str, data: bytes) -> None:
         self._files[name].write(data)
         self._files[name].flush()
-
-
-def read_rows(path: Path, step: str) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file; none where there is no file.
-
-    Args:
-        path: the file.
-        step: the key whose number every row must have.
-
-    A last line without its line feed is still being written, or was cut off by a kill: left out.
-
-    Raises:
-        UserError: a line is no JSON object, or has no step.
-    """
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-    return [_row(line, step, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
-
-
-def _row(line: bytes, step: str, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"{where} is damaged: {error}") from error
-    if not isinstance(row, dict):
-        raise UserError(f"{where} is damaged: it holds no JSON object")
-    if not isinstance(row.get(step), int | float):
-        raise UserError(f"{where} is damaged: it has no number {step!r}")
-    return row
 
 
 def _record(data: bytes) -> bytes:

@@ -14,6 +14,7 @@ from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.recipe import MachineBase, OptimizerRecipe
+from workload.report import Report
 from workload.resources import Room
 
 if TYPE_CHECKING:
@@ -22,40 +23,6 @@ if TYPE_CHECKING:
 RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
 MachineT = TypeVar("MachineT", bound=MachineBase)
 Members = Sequence[Member]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A learning curve of the figure.
-
-    Attributes:
-        title: what stands above it.
-        y_label: what is drawn, with its unit.
-        metrics: key of metrics rows, drawn as a rough line; None draws none.
-        evaluation: key of evaluation rows, drawn as the curve.
-    """
-
-    title: str
-    y_label: str
-    metrics: str | None
-    evaluation: str
-
-
-@dataclass(frozen=True)
-class Score:
-    """A column of the table.
-
-    Attributes:
-        head: its heading.
-        key: key of evaluation rows; the newest value is shown.
-        otherwise: key shown instead where there is no value, marked with its part before `/`.
-        decimals: digits after the point.
-    """
-
-    head: str
-    key: str
-    otherwise: str | None = None
-    decimals: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,8 +74,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     STEP: str
     ROUND: str
     LENGTH: str
-    PANELS: tuple[Panel, Panel]
-    SCORES: tuple[Score, ...]
+    report: Report
     SECTIONS: dict[str, tuple[str, ...]]
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()

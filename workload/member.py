@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from shared_optim.schedules import parse_schedule
-from shared_optim.schemes import Scheme
+from shared_optim.schemes import BASELINE, SCHEMES, SchemeName, decaying
 from workload.errors import ConfigError
+
+Scheme = SchemeName
 
 
 def check_schedule(text: str) -> None:
@@ -30,19 +32,21 @@ class Member:
     seed: int
 
     def __post_init__(self) -> None:
+        if self.scheme not in SCHEMES:
+            raise ConfigError(f"scheme: {self.scheme!r} is none of {', '.join(SCHEMES)}")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ConfigError(
                 f"weight_decay: {self.weight_decay} is not a finite number >= 0, e.g. 1e-4"
             )
-        if self.scheme == "none" and self.weight_decay:
+        if self.scheme == BASELINE and self.weight_decay:
             raise ConfigError(
-                f"weight_decay: {self.weight_decay:g} has no meaning for scheme none; "
-                "leave it out or choose l2, decoupled or separated"
+                f"weight_decay: {self.weight_decay:g} has no meaning for scheme {BASELINE}; "
+                f"leave it out or choose {_alternatives(decaying())}"
             )
-        if self.scheme != "none" and not self.weight_decay:
+        if self.scheme != BASELINE and not self.weight_decay:
             raise ConfigError(
                 f"weight_decay: scheme {self.scheme} needs a value above 0, e.g. 1e-4; "
-                "without decay the scheme is none"
+                f"without decay the scheme is {BASELINE}"
             )
         if self.seed < 0:
             raise ConfigError(f"seed: {self.seed} is negative")
@@ -50,10 +54,15 @@ class Member:
     @property
     def name(self) -> str:
         """`none` or e.g. `separated-1e-4`: the scheme and lambda as paths and legends show them."""
-        if self.scheme == "none":
-            return "none"
+        if self.scheme == BASELINE:
+            return BASELINE
         mantissa, exponent = f"{self.weight_decay:e}".split("e")
         return f"{self.scheme}-{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def _alternatives(names: list[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 class RunLog(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from suite.batch.grid import Grid, GridRun
 from suite.batch.states import State, time_left
-from suite.shown import settings
+from workload.exhibits.labels import settings
 from workload.output import aligned
 from workload.wording import duration
 
@@ -83,18 +83,23 @@ def _first(lines: list[str], most: int, what: str) -> list[str]:
 
 
 def _table(own: Sequence[tuple[GridRun, State]]) -> str:
-    labels = settings([run.run for run, _ in own])
+    labels = _labels([run for run, _ in own])
     cells: dict[tuple[str, str], list[State]] = {}
     for (run, state), label in zip(own, labels, strict=True):
         cells.setdefault((label, run.workload.subject(run.recipe)), []).append(state)
     rows = list(dict.fromkeys(labels))
     columns = list(dict.fromkeys(subject for _, subject in cells))
-    decimals = own[0][0].workload.SCORES[0].decimals
+    decimals = own[0][0].workload.report.scores[0].decimals
     table = [["", *columns]]
     for row in rows:
         of_row = [cells.get((row, column), []) for column in columns]
         table.append([row, *(_cell(states, decimals) for states in of_row)])
     return "\n".join(aligned(table, left=1))
+
+
+def _labels(runs: Sequence[GridRun]) -> list[str]:
+    recipes = [run.run.config["recipe"] for run in runs]
+    return settings([run.member for run in runs], recipes, {runs[0].workload.SUBJECT})
 
 
 def _cell(states: Sequence[State], decimals: int) -> str:

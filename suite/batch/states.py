@@ -1,6 +1,5 @@
 """How the runs of a grid stand, read from their directories alone. Imports no torch."""
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +7,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from shared_optim.metric import Metric
 from suite.batch.grid import GridRun
 from suite.heartbeat import beat_of
+from suite.results.rows import newest
 from suite.run_log import EVALUATIONS
-from workload.contract import Score
 from workload.errors import UserError
 from workload.files import read_json
 
 Status = Literal["done", "diverged", "running", "waiting", "failed"]
-TAIL = 65_536
-"""Bytes at the end of a log in which its last row is looked for."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +44,23 @@ def state_of(run: GridRun) -> State:
     path = run.run.path
     if not path.is_dir():
         return State("waiting")
-    score = run.workload.SCORES[0]
+    score = run.workload.report.scores[0]
     try:
         run.run.described()
         if done := run.run.done():
             status: Status = "diverged" if done["status"] == "diverged" else "done"
             return State(status, _score(done["figures"], score), seconds=_seconds(path))
-        newest = _score(last_row(path / EVALUATIONS), score)
+        value = _newest(path / EVALUATIONS, run.workload.STEP, score)
         if beat := beat_of(path):
-            return State("running", newest, beat.place, seconds_left=beat.seconds_left)
+            return State("running", value, beat.place, seconds_left=beat.seconds_left)
         if failure := run.run.failure():
-            return State("failed", newest, error=failure)
+            return State("failed", value, error=failure)
     except UserError as error:
         return State("failed", error=str(error))
     except (KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
         return State("failed", error=f"a record in {path} is damaged: {problem}")
-    return State("waiting", newest)
+    return State("waiting", value)
 
 
 def time_left(states: Sequence[State], jobs: int | None = None) -> float | None:
@@ -84,25 +82,16 @@ def time_left(states: Sequence[State], jobs: int | None = None) -> float | None:
     return max(max(known, default=0.0), (sum(known) + waiting * each) / beside)
 
 
-def last_row(path: Path) -> dict[str, Any]:
-    """The last whole row of a JSON-lines file; `{}` where there is none."""
+def _newest(path: Path, step: str, score: Metric) -> float | None:
     try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - TAIL))
-            lines = file.read().split(b"\n")[:-1]
-        row = json.loads(lines[-1])
-    except (OSError, ValueError, IndexError):
-        return {}
-    return row if isinstance(row, dict) else {}
+        return _score(newest(path, step, score.keys), score)
+    except OSError:  # what cannot be read does not keep a batch from the others
+        return None
 
 
-def _score(figures: dict[str, Any], score: Score) -> float | None:
-    for key in (score.key, score.otherwise):
-        value = figures.get(key) if key else None
-        if isinstance(value, int | float):
-            return float(value)
-    return None
+def _score(figures: dict[str, Any], score: Metric) -> float | None:
+    values = (figures.get(key) for key in score.keys)
+    return next((float(value) for value in values if isinstance(value, int | float)), None)
 
 
 def _seconds(path: Path) -> float | None:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from shared_optim.diagnostics import QUANTILES
+from shared_optim.figures import QUANTILES
 from shared_optim.histogram import log_quantiles, ratio_histogram, split_counts
 from tests.benchmarks.timing import compare, hardware, table
 

@@ -6,7 +6,6 @@ import torch
 
 from rl.scores import Scores, Window, summary
 
-
 ALL = slice(0, 2)
 
 

@@ -2,7 +2,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import nlp.workload
-import suite.plot
+import suite.results.plot
 from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
 from tests.suite.fake_training import FakeTraining, FakeTranslation
@@ -39,7 +39,7 @@ def translating(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_drawing(monkeypatch):
-    monkeypatch.setattr(suite.plot, "plot", lambda runs, out: out)
+    monkeypatch.setattr(suite.results.plot, "plot", lambda runs, out: out)
 
 
 @pytest.fixture

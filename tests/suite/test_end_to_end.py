@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from rl.report import REPORT
 from suite.__main__ import main
+from tests.suite.results.declared import check_declared
 from tests.suite.runs import contents
 
 TINY = """\
@@ -56,6 +58,11 @@ def test_the_inside_of_the_optimizer_is_logged_for_every_scheme(trained):
         assert newest["optim/log_m_over_w/q25"] < newest["optim/log_m_over_w/q75"]
         assert newest["optim/weight_norm"] > 0
         assert 0 <= newest["optim/drowned_fraction"] <= 1
+
+
+def test_what_is_declared_is_logged(trained):
+    for path in trained:
+        check_declared(REPORT, rows(path, "metrics.jsonl"), rows(path, "eval.jsonl"))
 
 
 def test_plots_and_table_are_made_of_it(trained, capsys):

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from nlp.data.grammar import pairs
+from nlp.report import REPORT
 from suite.__main__ import main
+from tests.suite.results.declared import check_declared
 from tests.suite.runs import contents
 
 pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
@@ -86,6 +88,11 @@ def test_every_member_has_its_rows_figures_and_bleu(trained):
         newest = rows(path, "metrics.jsonl")[-1]
         assert newest["optim/log_m_over_w/q25"] < newest["optim/log_m_over_w/q75"]
         assert Image.open(path / "plot.png").format == "PNG"
+
+
+def test_what_is_declared_is_logged(trained):
+    for path in trained:
+        check_declared(REPORT, rows(path, "metrics.jsonl"), rows(path, "eval.jsonl"))
 
 
 def test_the_table_is_made_of_it(trained, capsys):

@@ -6,10 +6,14 @@ import math
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from suite.run_log import RunLog, read_rows
-from workload.errors import UserError
+from suite.results.rows import rows
+from suite.run_log import RunLog
 
 KEYS = ("agent_steps", "iteration")
+
+
+def read(path):
+    return rows(path, KEYS[0], pytest.fail)
 
 
 def scalars(path, tag):
@@ -21,7 +25,7 @@ def scalars(path, tag):
 def test_a_row_can_be_read_by_others_at_once(tmp_path):
     with RunLog(tmp_path, *KEYS) as log:
         log.metrics({"agent_steps": 10, "loss": 0.5})
-        assert read_rows(tmp_path / "metrics.jsonl", KEYS[0]) == [{"agent_steps": 10, "loss": 0.5}]
+        assert read(tmp_path / "metrics.jsonl") == [{"agent_steps": 10, "loss": 0.5}]
 
 
 def test_tensorboard_reads_metrics_over_steps_and_evaluations_over_iterations(tmp_path):
@@ -51,12 +55,10 @@ def test_a_resumed_run_has_no_row_twice(tmp_path):
     with RunLog(tmp_path, *KEYS) as log:
         log.rewind(position)
         log.metrics({"agent_steps": 20, "loss": 2.0})
-    rows = [
-        (row["agent_steps"], row["loss"]) for row in read_rows(tmp_path / "metrics.jsonl", KEYS[0])
-    ]
-    assert rows == [(10, 1.0), (20, 2.0)]
-    assert scalars(tmp_path, "loss") == rows
-    assert read_rows(tmp_path / "eval.jsonl", KEYS[0]) == []
+    found = [(row["agent_steps"], row["loss"]) for row in read(tmp_path / "metrics.jsonl")]
+    assert found == [(10, 1.0), (20, 2.0)]
+    assert scalars(tmp_path, "loss") == found
+    assert read(tmp_path / "eval.jsonl") == []
 
 
 def test_rewinding_to_nothing_empties_every_file(tmp_path):
@@ -82,23 +84,3 @@ def test_a_value_that_is_not_finite_is_null_as_json_has_no_other(tmp_path):
     line = (tmp_path / "metrics.jsonl").read_text()
     row = json.loads(line, parse_constant=lambda name: pytest.fail(name))
     assert row == {"agent_steps": 1, "loss": None, "mean_q": None}
-
-
-def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text('{"agent_steps": 1}\n{"agent_steps": 2')
-    assert read_rows(tmp_path / "metrics.jsonl", KEYS[0]) == [{"agent_steps": 1}]
-
-
-@pytest.mark.parametrize(
-    "line", [b'{"a": ', b"7", b"\xff\xfe", b'{"loss": 1}', b'{"agent_steps": null}']
-)
-def test_a_damaged_line_is_named_by_file_and_number(line, tmp_path):
-    (tmp_path / "metrics.jsonl").write_bytes(
-        b'{"agent_steps": 1}\n' + line + b'\n{"agent_steps": 3}\n'
-    )
-    with pytest.raises(UserError, match=r"metrics\.jsonl, line 2 is damaged"):
-        read_rows(tmp_path / "metrics.jsonl", KEYS[0])
-
-
-def test_a_run_that_has_logged_nothing_has_no_rows(tmp_path):
-    assert read_rows(tmp_path / "metrics.jsonl", KEYS[0]) == []

@@ -4,10 +4,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from suite.__main__ import main
-from suite.history import History
-from suite.plot import _draw_curves, _styles, plot
-from suite.shown import labels, subject
-from suite.table import table
+from suite.results.plot import _draw_curves, _styles, labels, plot
+from suite.results.records import read_shown
+from suite.results.table import table
 from tests.suite.fake_training import metrics_row, translation_evaluation, translation_row
 from tests.suite.runs import make_run, make_translation
 from workload.errors import UserError
@@ -34,9 +33,9 @@ def test_before_the_test_there_is_the_newest_validation_alone(tmp_path):
 
 
 def test_curves_of_translation_are_loss_and_bleu_over_updates(tmp_path):
-    history = History.of(make_translation(tmp_path, rows=ROWS, scores=SCORES))
+    records = read_shown([make_translation(tmp_path, rows=ROWS, scores=SCORES)])
     figure = Figure()
-    _draw_curves(figure, [history], _styles([history]))
+    _draw_curves(figure, records, _styles(records))
     training, validation, *_ = figure.get_axes()
     between, epochs = training.lines
     assert between.get_xydata().tolist() == [[25, 8.5], [50, 7.5]]
@@ -49,8 +48,9 @@ def test_curves_of_translation_are_loss_and_bleu_over_updates(tmp_path):
 
 def test_a_folder_of_text_is_shown_by_its_last_name(tmp_path):
     runs = [make_translation(tmp_path, data=data) for data in ("multi30k", "/texts/own")]
-    assert [subject(run) for run in runs] == ["multi30k", "own"]
-    assert labels(runs) == ["multi30k none seed0", "own none seed0"]
+    records = read_shown(runs)
+    assert [record.task for record in records] == ["multi30k", "own"]
+    assert labels(records) == ["multi30k none seed0", "own none seed0"]
 
 
 def test_runs_of_two_workloads_have_a_table_each(tmp_path):
@@ -77,9 +77,11 @@ def test_a_row_without_its_step_is_named_by_file_and_line(tmp_path, capsys):
     path = run.path / "metrics.jsonl"
     with path.open("a") as file:
         file.write('{"agent_steps": 100, "train/loss": 7.0}\n')
-    for command in ("table", "plot"):
-        assert main([command, str(run.path)]) == 2
-        assert f"{path}, line 3 is damaged: it has no number 'updates'" in capsys.readouterr().err
+    out = ["--out", str(tmp_path / "out.png")]
+    for command in (["table"], ["plot", *out]):
+        assert main([*command, str(run.path)]) == 0
+        said = capsys.readouterr().err
+        assert f"left out: {path}, line 3 is damaged: it has no number 'updates'" in said
 
 
 def test_a_run_of_a_workload_that_this_version_does_not_have(tmp_path, capsys):

@@ -1,6 +1,5 @@
 """How runs stand, from their directories."""
 
-import json
 import os
 import time
 
@@ -8,7 +7,7 @@ import pytest
 
 from suite import heartbeat
 from suite.batch.overview import described
-from suite.batch.states import State, last_row, state_of, time_left
+from suite.batch.states import State, state_of, time_left
 from suite.heartbeat import beating
 from tests.suite.batch.grids import SMALL, grid_of
 from tests.suite.runs import finish, make_run
@@ -111,13 +110,11 @@ def test_a_failed_or_damaged_run_says_why(runs):
     assert state_of(runs[3]).error.endswith("is damaged: KeyError: 'status'")
 
 
-def test_the_last_row_is_the_last_whole_line(tmp_path):
-    file = tmp_path / "eval.jsonl"
-    assert last_row(file) == {}
-    rows = [{"step": i, "text": "x" * 30_000} for i in range(5)]
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    file.write_text(text + '{"step": 5, "te')
-    assert last_row(file)["step"] == 4
+def test_a_log_that_cannot_be_read_has_no_score_and_costs_no_more(runs):
+    make(runs[0])
+    (runs[0].run.path / "eval.jsonl").unlink(missing_ok=True)
+    (runs[0].run.path / "eval.jsonl").mkdir()
+    assert state_of(runs[0]) == State("waiting")
 
 
 @pytest.mark.parametrize(

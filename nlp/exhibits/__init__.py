@@ -1,0 +1,1 @@
+"""What translation adds to a report."""

@@ -1,0 +1,43 @@
+"""What translation adds to tables, plots and reports."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nlp.metrics import BLEU, BLEU_13A, LOSS, VALID_BLEU
+from workload.report import Curve, Report
+
+if TYPE_CHECKING:
+    from workload.exhibits.grid import RecordGrid
+    from workload.report import Exhibit, LeaveOut
+
+
+def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
+    """Tables, then figures, in the order of the report."""
+    from nlp.exhibits.bleu_curves import bleu_figure
+    from nlp.exhibits.bleu_table import bleu_table
+    from workload.exhibits.lambda_sweep import lambda_sweep
+    from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
+    from workload.exhibits.smallest_difference import smallest_difference
+
+    corpora, name = grid.tasks, grid.file_name
+    return [
+        bleu_table(grid, leave_out),
+        smallest_difference(grid, BLEU, "smallest_difference_corpora", decimals=BLEU.decimals),
+        lambda_sweep(grid, BLEU, "stability_corpora", label="test BLEU, tokenised"),
+        *(bleu_figure(grid, corpus, f"bleu_epochs_{name(corpus)}") for corpus in corpora),
+        *(quantile_figure(grid, corpus, f"quantiles_{name(corpus)}") for corpus in corpora),
+        norm_figure(grid, "weight_norm_corpora"),
+    ]
+
+
+REPORT = Report(
+    title="Translation",
+    task="corpus",
+    tasks="corpora",
+    length="epochs",
+    scores=(BLEU, BLEU_13A),
+    others=(VALID_BLEU,),
+    curves=(Curve("training", LOSS, between=True), Curve("validation", VALID_BLEU)),
+    defaults="the paper's",
+    exhibits=exhibits,
+)

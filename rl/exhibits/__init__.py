@@ -1,0 +1,1 @@
+"""What DQN on Atari adds to a report."""

@@ -1,0 +1,50 @@
+"""Performance profiles: the share of runs above each threshold."""
+
+import numpy as np
+
+from rl.exhibits.aggregates import SOURCE, Normalised, over_games
+from rl.exhibits.statistics import performance_profile
+from workload.exhibits.document import Picture
+from workload.exhibits.drawing import (
+    legend,
+    legend_lines,
+    panels,
+    picture,
+    row_style,
+    scheme_title,
+    variant_handles,
+    variants,
+)
+from workload.exhibits.grid import RecordGrid, by_scheme
+from workload.exhibits.wording import lambda_note
+
+POINTS = 401
+TAU = "\N{GREEK SMALL LETTER TAU}"
+
+
+def profile_figure(grid: RecordGrid, normalised: Normalised) -> Picture | None:
+    """Share of runs above each threshold, a panel per scheme with `none` in each; None without a
+    game to go by."""
+    if not normalised.games:
+        return None
+    rows = list(normalised.scores)
+    shown = by_scheme(rows)
+    pooled = np.concatenate([game for scores in normalised.scores.values() for game in scores])
+    low, high = float(min(0.0, pooled.min())), float(pooled.max())
+    thresholds = np.linspace(low - 0.02 * (high - low), high + 0.02 * (high - low), POINTS)
+    handles = variant_handles(grid, rows)
+    lines = legend_lines(handles)
+    figure, axes = panels(1, len(shown), 1.8, lines=lines, sharex=True, sharey=True)
+    styles = variants(grid)
+    for panel, (scheme, own) in zip(axes, shown, strict=True):
+        for row in own:
+            share = performance_profile(normalised.scores[row], thresholds)
+            place = len(panel.lines) * 11 % 60
+            panel.plot(thresholds, share, markevery=(place, 60), **row_style(row, styles))
+        scheme_title(panel, scheme, scheme, "bold")
+        panel.set_xlabel(f"threshold {TAU} (human-normalised)")
+    axes[0].set_ylabel(f"share of runs above {TAU}")
+    legend(figure, handles)
+    caption = f"Performance profiles ({SOURCE}). {over_games(normalised)}"
+    name = "performance_profile"
+    return picture(name, "Performance profiles", caption + lambda_note(rows), figure)

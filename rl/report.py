@@ -1,0 +1,60 @@
+"""What DQN on Atari adds to tables, plots and reports."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rl.metrics import RETURN, TRAINING_RETURN
+from workload.report import Curve, Report
+
+if TYPE_CHECKING:
+    from workload.exhibits.grid import RecordGrid
+    from workload.report import Exhibit, LeaveOut
+
+NO_AGGREGATES = (
+    "No aggregates over games: there is no game with published random and human scores in which "
+    "every line that has a score anywhere has one."
+)
+
+
+def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
+    """Tables, then figures, in the order of the report."""
+    from rl.exhibits.aggregates import Normalised, aggregate_table, profile_table
+    from rl.exhibits.dopamine_spread import DOPAMINE
+    from rl.exhibits.profile import profile_figure
+    from rl.exhibits.returns import evaluation_returns, training_returns
+    from rl.exhibits.table_1 import BJORCK, table_1
+    from workload.exhibits.lambda_sweep import lambda_sweep
+    from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
+    from workload.exhibits.smallest_difference import smallest_difference
+
+    normalised = Normalised.of(grid)
+    spread = smallest_difference(
+        grid, RETURN, "smallest_difference_games", decimals=None, published=DOPAMINE
+    )
+    games, name = grid.tasks, grid.file_name
+    return [
+        None if normalised.games else NO_AGGREGATES,
+        table_1(grid),
+        aggregate_table(grid, normalised),
+        profile_table(grid, normalised),
+        spread,
+        lambda_sweep(grid, RETURN, "stability_games", published=BJORCK),
+        profile_figure(grid, normalised),
+        *(evaluation_returns(grid, game) for game in games),
+        *(training_returns(grid, game) for game in games),
+        *(quantile_figure(grid, game, f"quantiles_{name(game)}") for game in games),
+        norm_figure(grid, "weight_norm_games"),
+    ]
+
+
+REPORT = Report(
+    title="DQN on Atari",
+    task="game",
+    tasks="games",
+    length="iterations",
+    scores=(RETURN,),
+    curves=(Curve("training", TRAINING_RETURN, between=True), Curve("evaluation", RETURN)),
+    mean_of_last=True,
+    defaults="the paper's",
+    exhibits=exhibits,
+)

@@ -1,0 +1,1 @@
+"""What runs on disk show: tables, plots and reports."""

@@ -1,0 +1,1 @@
+"""A report's tables and texts as CSV, LaTeX, Markdown and HTML."""

@@ -1,0 +1,216 @@
+"""A run's JSON-lines files, read as asked: the newest numbers, a sample of the rows, or all.
+
+What is kept depends on what is asked for, not on the length of the file. A line that is no row is
+named and left out. The last line without its line feed is still being written, or was cut off by
+a kill. Imports neither torch nor numpy.
+"""
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+Damage = Callable[[str], None]
+"""Told of a file's damaged lines, in one sentence."""
+
+DIVERGED = b'"diverged": true'
+BLOCK, LARGE_BLOCK = 1 << 16, 1 << 20  # bytes that are read at once from the end, from the start
+
+
+def rows(path: Path, step: str, damage: Damage) -> list[Row]:
+    """All rows of a file that has few, oldest first; none where there is no file.
+
+    Args:
+        path: the file.
+        step: key of the number that every row has.
+        damage: called once, where lines are left out.
+    """
+    problems = _Problems(path, damage)
+    found = []
+    for place, line in _lines(path):
+        row = problems.row(place, line, step) if problems.has_form(place, line) else None
+        if row is not None:
+            found.append(row)
+    problems.tell()
+    return found
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of a long file, oldest first; and the step of its newest row that says the run
+    diverged, None where none does."""
+
+    rows: list[Row]
+    diverged_at: float | None
+
+
+def sample(
+    path: Path,
+    step: str,
+    damage: Damage,
+    *,
+    most: int,
+    keys: Collection[str],
+    until: float = math.inf,
+) -> Sample:
+    """Rows at even distances, always with the newest.
+
+    Args:
+        path, step, damage: as of `rows`.
+        most: at most so many rows, and one.
+        keys: those that are kept of a row.
+        until: the last step that is wanted.
+    """
+    count = _count(path) if math.isinf(until) else _count_until(path, step, until)
+    every = max(1, math.ceil(count / most))
+    problems = _Problems(path, damage)
+    found: list[Row] = []
+    diverged_at = None
+    for place, line in _lines(path):
+        if not problems.has_form(place, line):
+            continue
+        diverged = DIVERGED in line
+        if not diverged and (place > count or (count - place) % every):
+            continue
+        row = problems.row(place, line, step)
+        if row is None:
+            continue
+        if diverged:
+            diverged_at = float(row[step])
+        if place <= count and not (count - place) % every:
+            found.append({key: row.get(key) for key in keys})
+    problems.tell()
+    return Sample(found, diverged_at)
+
+
+def newest(
+    path: Path, step: str, keys: Collection[str], until: float = math.inf
+) -> dict[str, float]:
+    """The newest finite number under each key that has one, read from the file's end."""
+    found: dict[str, float] = {}
+    left = set(keys)
+    for line in _lines_from_the_end(path):
+        if not left:
+            break
+        if not any(f'"{key}"'.encode() in line for key in left):
+            continue
+        row = _row(line, step)
+        if isinstance(row, str) or row[step] > until:
+            continue
+        for key in sorted(left):
+            value = number(row.get(key))
+            if not math.isnan(value):
+                found[key] = value
+                left.remove(key)
+    return found
+
+
+def number(value: Any) -> float:
+    """The value if it is a finite number, else nan."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value) if math.isfinite(value) else math.nan
+    except OverflowError:  # a whole number beyond what a float holds
+        return math.nan
+
+
+class _Problems:
+    """Damaged lines of a file, told as one sentence: the first, and how many more."""
+
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self._path, self._damage = path, damage
+        self._first, self._count = "", 0
+
+    def has_form(self, place: int, line: bytes) -> bool:
+        """Whether a line looks like a row."""
+        if line[:1] == b"{" and line[-1:] == b"}" and line.isascii() and b"\0" not in line:
+            return True
+        self._add(place, "it is no JSON object")
+        return False
+
+    def row(self, place: int, line: bytes, step: str) -> Row | None:
+        """The row of a line; None where it is none."""
+        row = _row(line, step)
+        if isinstance(row, str):
+            self._add(place, row)
+            return None
+        return row
+
+    def tell(self) -> None:
+        if self._count:
+            more = f", and {self._count - 1} more lines" if self._count > 1 else ""
+            self._damage(f"{self._first}{more}")
+
+    def _add(self, place: int, problem: str) -> None:
+        self._first = self._first or f"{self._path}, line {place} is damaged: {problem}"
+        self._count += 1
+
+
+def _count(path: Path) -> int:
+    """Whole lines."""
+    try:
+        with path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(LARGE_BLOCK), b""))
+    except FileNotFoundError:
+        return 0
+
+
+def _count_until(path: Path, step: str, until: float) -> int:
+    """Lines up to the last row whose step is not beyond `until`."""
+    count = 0
+    for place, line in _lines(path):
+        row = _row(line, step)
+        if not isinstance(row, str) and row[step] <= until:
+            count = place
+    return count
+
+
+def _row(line: bytes, step: str) -> Row | str:
+    """The row, or what is wrong with it."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return f"{error} in {line[:40]!r}..."
+    if not isinstance(row, dict):
+        return "it holds no JSON object"
+    if math.isnan(number(row.get(step))):
+        return f"it has no number {step!r}"
+    return row
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines without their line feed, with their numbers from 1."""
+    try:
+        with path.open("rb", LARGE_BLOCK) as file:
+            for place, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    yield place, line[:-1]
+    except FileNotFoundError:
+        return
+
+
+def _lines_from_the_end(path: Path) -> Iterator[bytes]:
+    """Whole lines, the newest first."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        left = file.seek(0, 2)
+        rest, whole = b"", False  # of a line whose start has not been read; ends in a line feed
+        while left:
+            size = min(BLOCK, left)
+            left -= size
+            file.seek(left)
+            first, *others = (file.read(size) + rest).split(b"\n")
+            for line in reversed(others):
+                if whole:
+                    yield line
+                whole = True
+            rest = first
+        if whole:
+            yield rest

@@ -1,0 +1,213 @@
+"""Which runs a command is about: what is on disk, what their configurations say, which are one.
+
+What this version cannot read is named and left out.
+"""
+
+import dataclasses
+import math
+import os
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared_optim.schemes import SCHEMES, SchemeName
+from suite.registry import Workload
+from suite.results.rows import number
+from suite.run_directory import Run
+from workload.errors import UserError
+from workload.identity import canonical
+from workload.member import Member
+from workload.output import warn
+from workload.report import Report
+
+LeaveOut = Callable[[str], None]
+"""Told of each run and line that cannot be read, and why."""
+
+CONFIG = ("format", "workload", "recipe", "member")
+
+
+@dataclass(frozen=True)
+class Described:
+    """What config.json says of a run: all that is known before its rows are read."""
+
+    run: Run
+    workload: Workload
+    recipe: Any
+    member: Member
+
+    @property
+    def report(self) -> Report:
+        return self.workload.report
+
+    @property
+    def full_task(self) -> str:
+        return str(getattr(self.recipe, self.workload.SUBJECT, ""))
+
+    @property
+    def task(self) -> str:
+        return Path(self.full_task).name
+
+    @property
+    def length(self) -> int:
+        """Iterations or epochs."""
+        return int(getattr(self.recipe, self.report.length))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The recipe by key, with the defaults of keys that the run was made without."""
+        values: dict[str, Any] = dataclasses.asdict(self.recipe)
+        return values
+
+    def column(self) -> tuple[str, str]:
+        """Where runs are compared with each other: the workload and the task."""
+        return self.workload.NAME, self.full_task
+
+
+def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
+    """The runs at and below these paths, each once, in the order of the paths.
+
+    Raises:
+        UserError: a path has no run at or below it.
+    """
+    found: dict[Path, Run] = {}
+    for path in paths:
+        folders = [path] if (path / "config.json").exists() else list(_run_folders(path))
+        if not folders:
+            raise UserError(
+                f"{path} is no run directory and has none below it; "
+                "run directories look like runs/rl/Pong/*/* and runs/nlp/iwslt14/*/*"
+            )
+        for folder in folders:
+            if (place := folder.resolve()) in found:
+                continue
+            try:
+                found[place] = Run.at(folder)
+            except UserError as error:
+                leave_out(str(error))
+    return list(found.values())
+
+
+def _run_folders(path: Path) -> Iterator[Path]:
+    """Folders below that have a config.json, by name; links are followed, each folder once."""
+    seen: set[Path] = set()
+    for folder, below, files in os.walk(path, followlinks=True):
+        place = Path(folder).resolve()
+        if place in seen:
+            below.clear()
+            continue
+        seen.add(place)
+        below.sort()
+        if "config.json" in files:
+            yield Path(folder)
+
+
+def find_shown(paths: Sequence[Path]) -> list[Run]:
+    """As `find`; what is left out is named on stderr.
+
+    Raises:
+        UserError: there is no run; it says why.
+    """
+    reasons: list[str] = []
+    runs = find(paths, reasons.append)
+    if not runs:
+        raise UserError("; ".join(reasons))
+    for reason in reasons:
+        warn(f"left out: {reason}")
+    return runs
+
+
+def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[Described]:
+    """What the runs are; those that this version does not know are named."""
+    found = []
+    for run in runs:
+        try:
+            found.append(_described(run))
+        except UserError as error:
+            leave_out(str(error))
+    return found
+
+
+def one_of_each(described: Sequence[Described], leave_out: LeaveOut) -> list[Described]:
+    """Of directories with the same run the longest, and of equally long ones a finished one."""
+    kept: dict[str, Described] = {}
+    for run in described:
+        recipe = {key: v for key, v in run.values.items() if key != run.report.length}
+        identity = canonical({**run.run.config, "recipe": recipe})
+        twin = kept.setdefault(identity, run)
+        if twin is run:
+            continue
+        better = max(twin, run, key=lambda one: (one.length, _finished(one.run)))
+        worse = run if better is twin else twin
+        shorter = "" if worse.length == better.length else ", but shorter"
+        leave_out(f"{worse.run.path} is the same run as {better.run.path}{shorter}")
+        kept[identity] = better
+    return list(kept.values())
+
+
+def common_lengths(described: Sequence[Described]) -> dict[tuple[str, str], int]:
+    """The length that all runs of a task have, where they have several."""
+    lengths: dict[tuple[str, str], set[int]] = {}
+    for run in described:
+        lengths.setdefault(run.column(), set()).add(run.length)
+    return {column: min(own) for column, own in lengths.items() if len(own) > 1}
+
+
+def _finished(run: Run) -> bool:
+    try:
+        return run.status() == "finished"
+    except UserError:
+        return False
+
+
+def _described(run: Run) -> Described:
+    where = run.path / "config.json"
+    try:
+        workload = run.workload
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    _known(run.config, CONFIG, where)
+    recipe = _typed(workload.Recipe, run.config["recipe"], where)
+    member = _typed(workload.Member, run.config["member"], where)
+    return Described(run, workload, recipe, member)
+
+
+def _typed(kind: type[Any], values: dict[str, Any], where: Path) -> Any:
+    """A dataclass of these values, after the types of its fields have been compared. A key that
+    is not there, of a run made before it was, has its default."""
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        if field.name not in values:
+            if field.default is dataclasses.MISSING:
+                raise UserError(f"{where} has no {field.name}: another version wrote it")
+        elif not _is(values[field.name], hints[field.name]):
+            raise UserError(
+                f"{where}: {field.name} is {values[field.name]!r}, which is no "
+                f"{getattr(hints[field.name], '__name__', hints[field.name])}"
+            )
+    _known(values, hints, where)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _known(values: dict[str, Any], keys: Iterable[str], where: Path) -> None:
+    strange = sorted(set(values) - set(keys))
+    if strange:
+        raise UserError(f"{where} has {strange[0]}, which this version does not know")
+
+
+def _is(value: Any, hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if hint == SchemeName:  # the registry may have grown since the type was made
+        return isinstance(value, str) and value in SCHEMES
+    if origin is typing.Literal:
+        return value in typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_is(value, part) for part in typing.get_args(hint))
+    if hint is float:
+        return math.isfinite(number(value))
+    return type(value) is hint

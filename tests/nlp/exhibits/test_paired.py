@@ -1,0 +1,157 @@
+"""The paired bootstrap is sacrebleu's own, on the texts of the right two runs."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("sacrebleu", reason="sacrebleu is not installed")
+
+import sacrebleu
+
+from nlp.exhibits.paired import compare, paired_bootstrap
+from tests.nlp.exhibits.translations import references, translated
+from tests.suite.results.runs import grid_of, refuse, translation_run
+
+LINES = references()
+BASE, BETTER, WORSE = (translated(LINES, wrong, i) for i, wrong in enumerate((0.3, 0.22, 0.5)))
+
+
+def of_the_command(folder, baseline, systems, lines):
+    """What `sacrebleu --paired-bs -lc` says of the systems: BLEU and p each, the baseline's first.
+
+    Its default seed is 12345, which SACREBLEU_SEED would change.
+    """
+    files = []
+    for name, text in [("references", lines), ("baseline", baseline), *enumerate(systems)]:
+        files.append(folder / f"{name}.txt")
+        files[-1].write_text("".join(f"{line}\n" for line in text), encoding="utf-8")
+    command = [sys.executable, "-m", "sacrebleu", files[0], "-i", *files[1:]]
+    command += ["-m", "bleu", "--paired-bs", "-lc", "--force", "-f", "json", "--width", "6"]
+    environment = {key: value for key, value in os.environ.items() if key != "SACREBLEU_SEED"}
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert answer.returncode == 0, answer.stderr
+    table = json.loads(answer.stdout)
+    return [(row["BLEU"]["score"], row["BLEU"]["p_value"]) for row in table]
+
+
+def test_it_says_what_the_command_sacrebleu_says(tmp_path):
+    (base, none), *others = of_the_command(tmp_path, BASE, [BETTER, WORSE], LINES)
+    assert none is None
+    found, signature = paired_bootstrap(BASE, [BETTER, WORSE], LINES)
+    for (difference, p), (score, expected) in zip(found, others, strict=True):
+        assert difference == pytest.approx(score - base, abs=1e-6)
+        assert p == pytest.approx(expected, abs=1e-6)
+    assert "seed:12345" in signature
+    assert "bs:1000" in signature
+    assert "case:lc" in signature
+
+
+@pytest.mark.parametrize("seed", ["7", "0", "none", "no number"])
+def test_equal_texts_give_equal_p_whatever_the_environment_says(monkeypatch, seed):
+    monkeypatch.delenv("SACREBLEU_SEED", raising=False)
+    expected = paired_bootstrap(BASE, [BETTER], LINES)
+    monkeypatch.setenv("SACREBLEU_SEED", seed)
+    assert paired_bootstrap(BASE, [BETTER], LINES) == expected
+    assert os.environ["SACREBLEU_SEED"] == seed
+
+
+def bleu(hypotheses, lines=LINES):
+    return sacrebleu.corpus_bleu(hypotheses, [lines], lowercase=True, force=True).score
+
+
+def run(folder, scheme, decay, seed, hypotheses, lines=LINES, **options):
+    score = options.pop("score", bleu(hypotheses, lines))
+    texts = (hypotheses, lines)
+    return translation_run(
+        folder, "grammar", scheme, decay, seed, (score, score), texts=texts, **options
+    )
+
+
+def compared(runs, leave_out=refuse):
+    """Comparisons by scheme and lambda."""
+    found = compare(grid_of(runs), "grammar", leave_out)
+    return {(row.scheme, row.decay): items for row, items in found.items()}
+
+
+def test_a_run_is_compared_with_the_none_of_its_seed(tmp_path):
+    runs = [
+        run(tmp_path, "none", 0.0, 0, BASE),
+        run(tmp_path, "none", 0.0, 1, WORSE),
+        run(tmp_path, "l2", 1e-3, 1, BETTER),
+        run(tmp_path, "l2", 1e-3, 0, BETTER),
+        run(tmp_path, "l2", 1e-3, 2, BETTER),
+    ]
+    found = compared(runs)
+    assert list(found) == [("l2", "1e-3")]
+    first, second = found["l2", "1e-3"]
+    assert (first.seed, second.seed) == (0, 1)
+    assert first.difference == pytest.approx(bleu(BETTER) - bleu(BASE), abs=1e-9)
+    assert second.difference == pytest.approx(bleu(BETTER) - bleu(WORSE), abs=1e-9)
+    ((_, p),), _ = paired_bootstrap(BASE, [BETTER], LINES)
+    assert first.p == p
+
+
+def test_runs_that_are_not_finished_are_not_compared(tmp_path):
+    runs = [
+        run(tmp_path, "none", 0.0, 0, BASE),
+        run(tmp_path, "none", 0.0, 1, BASE, status="unfinished"),
+        run(tmp_path, "l2", 1e-3, 0, BETTER, status="unfinished"),
+        run(tmp_path, "l2", 1e-3, 1, BETTER),
+    ]
+    assert compared(runs) == {}
+
+
+def test_equal_translations_are_not_told_apart(tmp_path):
+    """sacrebleu's own p is 1/1001 there; a difference of 0 is as likely as can be."""
+    runs = [run(tmp_path, "none", 0.0, 0, BASE), run(tmp_path, "l2", 1e-3, 0, BASE)]
+    ((found,),) = compared(runs).values()
+    assert (found.difference, found.p) == (0, 1)
+
+
+def test_another_recipe_is_not_compared(tmp_path):
+    runs = [
+        run(tmp_path, "none", 0.0, 0, BASE),
+        run(tmp_path, "l2", 1e-3, 0, BETTER, dropout=0.1),
+    ]
+    assert compared(runs) == {}
+
+
+DAMAGE = {
+    "no hypotheses": lambda path: (path / "test.hypotheses.txt").unlink(),
+    "a line less": lambda path: (path / "test.hypotheses.txt").write_text("\n".join(BETTER[1:])),
+    "other texts": lambda path: (path / "test.hypotheses.txt").write_text("\n".join(WORSE)),
+    "no text": lambda path: (path / "test.references.txt").write_bytes(b"\xff\xfe\n" * 60),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_texts_that_the_runs_bleu_cannot_come_from_are_named(tmp_path, case):
+    bad = run(tmp_path, "l2", 1e-3, 0, BETTER)
+    DAMAGE[case](bad.path)
+    runs = [run(tmp_path, "none", 0.0, 0, BASE), bad, run(tmp_path, "separated", 1e-3, 0, BETTER)]
+    named = []
+    assert list(compared(runs, named.append)) == [("separated", "1e-3")]
+    (reason,) = named
+    assert reason.startswith(f"no paired bootstrap of {bad.path}: ")
+
+
+def test_runs_on_other_references_are_not_compared_but_named(tmp_path):
+    other = references(seed=9)
+    bad = run(tmp_path, "l2", 1e-3, 0, translated(other, 0.2, 5), other)
+    twin = run(tmp_path, "none", 0.0, 0, BASE)
+    named = []
+    assert compared([twin, bad], named.append) == {}
+    assert named == [
+        f"no paired bootstrap of {bad.path}: its references are not those of {twin.path}"
+    ]
+
+
+def test_without_sacrebleu_the_report_goes_on_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("nlp.exhibits.paired.find_spec", lambda name: None)
+    named = []
+    runs = [run(tmp_path, "none", 0.0, 0, BASE), run(tmp_path, "l2", 1e-3, 0, BETTER)]
+    assert compared(runs, named.append) == {}
+    assert named == ["no paired bootstrap: sacrebleu is not installed; pip install 'wdbench[nlp]'"]

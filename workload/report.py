@@ -1,0 +1,66 @@
+"""What a workload tells of its results: declared in one object, read by table, plot, status and
+report. Importing it imports neither torch nor numpy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared_optim.metric import Metric
+
+if TYPE_CHECKING:
+    from workload.exhibits.document import Picture, Table
+    from workload.exhibits.grid import RecordGrid
+
+    Exhibit = Table | Picture | str | None
+    """A table, a figure, or a paragraph under the section's heading; None without values."""
+    LeaveOut = Callable[[str], None]
+    """Told what was left out of an exhibit, and why."""
+    Exhibits = Callable[[RecordGrid, LeaveOut], Sequence[Exhibit]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A learning curve of the plot.
+
+    Attributes:
+        title: what stands above it.
+        metric: whose values of evaluation rows are drawn.
+        between: whether the rows in between have it too; drawn as a rough line.
+    """
+
+    title: str
+    metric: Metric
+    between: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a workload's runs come to.
+
+    Attributes:
+        title: heading of its section.
+        task, tasks: the word for what is trained on, e.g. game and games.
+        length: the recipe's key for how long a run trains, in iterations or epochs.
+        scores: the figures of a finished run, the main one first; all of one evaluation row.
+        others: further columns of the table.
+        curves: the learning curves.
+        mean_of_last: whether a score is the mean of the last evaluations, not the newest one.
+        defaults: whose the recipe's defaults are, as in `All recipes are the paper's`.
+        exhibits: its tables and figures, in order; None for those that every workload can have.
+    """
+
+    title: str
+    task: str
+    tasks: str
+    length: str
+    scores: tuple[Metric, ...]
+    curves: tuple[Curve, ...]
+    others: tuple[Metric, ...] = ()
+    mean_of_last: bool = False
+    defaults: str = "the workload's defaults"
+    exhibits: "Exhibits | None" = None
+
+    @property
+    def columns(self) -> tuple[Metric, ...]:
+        """Of the table."""
+        return (*self.scores, *self.others)
