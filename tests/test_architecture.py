@@ -13,8 +13,6 @@ ALLOWED = {
     "nlp": {"nlp", "workload", "shared_optim"},
     "suite": {"suite", "workload", "shared_optim"},
 }
-ROOMS_OF_RESULTS = {"report"}
-"""Where suite/ still reads workloads' own tables; the exhibits of workloads take its place."""
 
 
 def imported(file):
@@ -32,7 +30,6 @@ def test_a_package_imports_those_below_it_alone(package):
     found = {
         (str(file.relative_to(ROOT)), name)
         for file in (ROOT / package).rglob("*.py")
-        if not ROOMS_OF_RESULTS & set(file.parts)
         for name in imported(file)
         if name in forbidden
     }

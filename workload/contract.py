@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from shared_optim.schemes import Scheme
+from shared_optim.schemes import SchemeName
 from workload.errors import UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -57,8 +57,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         STEP: key of every row: the figures' x axis.
         ROUND: key of evaluation rows: how many came before.
         LENGTH: the recipe's key for how many rounds are trained.
-        PANELS: the figure's learning curves.
-        SCORES: the table's columns of results, the most important first.
+        report: what it tells of its results: scores, curves, tables and figures.
         SECTIONS: groups of the recipe's keys in --help.
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
@@ -79,7 +78,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
     Member = Member
-    Scheme = Scheme
+    Scheme = SchemeName
 
     @property
     @abstractmethod

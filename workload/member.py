@@ -9,8 +9,6 @@ from shared_optim.schedules import parse_schedule
 from shared_optim.schemes import BASELINE, SCHEMES, SchemeName, decaying
 from workload.errors import ConfigError
 
-Scheme = SchemeName
-
 
 def check_schedule(text: str) -> None:
     """Raise ConfigError unless `text` is a value of the key `decay_schedule`."""
@@ -27,7 +25,7 @@ def check_schedule(text: str) -> None:
 class Member:
     """What is one member's own. `weight_decay` is lambda; 0 only with `none`."""
 
-    scheme: Scheme
+    scheme: SchemeName
     weight_decay: float
     seed: int
 

@@ -7,9 +7,9 @@ import statistics
 import tracemalloc
 
 import pytest
-import suite.rl
 from matplotlib.colors import to_rgba
 
+from rl.workload import WORKLOAD as RL
 from shared_optim.metric import Metric
 from shared_optim.schemes import SCHEMES, Scheme
 from suite.__main__ import main
@@ -89,7 +89,7 @@ PLAIN = Report(
 @pytest.fixture
 def plain_workload(monkeypatch):
     """DQN's rows as those of a workload that declares a metric and lists no exhibit."""
-    monkeypatch.setattr(suite.rl, "report", PLAIN)
+    monkeypatch.setattr(RL, "report", PLAIN)
 
 
 def test_a_workload_that_lists_no_exhibit_has_the_generic_section(plain_workload, tmp_path):
@@ -136,7 +136,7 @@ def test_a_declared_metric_is_the_head_of_the_table_and_the_axis_of_the_plot(
 
 def test_two_exhibits_of_one_name_are_refused(monkeypatch, tmp_path):
     twice = Report(**{**vars(PLAIN), "exhibits": lambda grid, leave_out: both(grid)})
-    monkeypatch.setattr(suite.rl, "report", twice)
+    monkeypatch.setattr(RL, "report", twice)
 
     def both(grid):
         from workload.exhibits.score_table import plain_score_table
@@ -150,7 +150,7 @@ def test_two_exhibits_of_one_name_are_refused(monkeypatch, tmp_path):
 
 def test_an_exhibit_may_be_a_paragraph_or_nothing(monkeypatch, tmp_path):
     listed = Report(**{**vars(PLAIN), "exhibits": lambda grid, leave_out: [None, "No table."]})
-    monkeypatch.setattr(suite.rl, "report", listed)
+    monkeypatch.setattr(RL, "report", listed)
     run = game_run(tmp_path, "Pong", "none", 0.0, 0, [1.0])
     (section,) = document(records_of([run]), 5, pytest.fail).sections
     assert section.paragraphs[-1] == "No table."
