@@ -27,7 +27,7 @@ def main(argv: list[str], prog: str) -> int:
         type=int,
         default=LAST,
         metavar="N",
-        help="newest evaluations whose mean is the score of a game; default %(default)s",
+        help="newest evaluations whose mean is a score; default %(default)s",
     )
     options = parser.parse_args(argv)
     if options.last < 1:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_optim.schemes import SCHEMES, SchemeName
-from suite.registry import Workload
+from suite.registry import Workload, load, names
 from suite.results.rows import number
 from suite.run_directory import Run
 from workload.errors import UserError
@@ -76,9 +76,10 @@ def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
     for path in paths:
         folders = [path] if (path / "config.json").exists() else list(_run_folders(path))
         if not folders:
+            looks = (f"runs/{name}/{load(name).SUBJECT.upper()}/*/*" for name in names())
             raise UserError(
                 f"{path} is no run directory and has none below it; "
-                "run directories look like runs/rl/Pong/*/* and runs/nlp/iwslt14/*/*"
+                f"run directories look like {' and '.join(looks)}"
             )
         for folder in folders:
             if (place := folder.resolve()) in found:

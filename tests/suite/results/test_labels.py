@@ -89,7 +89,7 @@ def test_a_folder_stands_for_all_runs_below_it(tmp_path):
 @pytest.mark.parametrize("command", ["table", "plot"])
 def test_a_folder_without_runs_is_an_error_that_says_what_runs_look_like(command, tmp_path, capsys):
     assert main([command, str(tmp_path)]) == 2
-    assert "run directories look like runs/rl/Pong/*/*" in capsys.readouterr().err
+    assert "and runs/rl/GAME/*/*" in capsys.readouterr().err
 
 
 def test_a_damaged_run_or_line_is_named_and_left_out(tmp_path, capsys):
