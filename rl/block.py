@@ -114,6 +114,10 @@ class Block:
         self._record = Program(self._store_and_see)
         self._learn = Program(self._train)
         self._unproved = graphs if self._stream else "off"
+        if graphs == "on" and not self._stream:
+            raise ConfigError(
+                f"graphs: on, but there are none on {device.type}; choose auto or off"
+            )
         if self._unproved == "on" and not here:
             raise ConfigError(
                 "graphs: on needs the replay in the GPU's memory, where it does not fit; train "

@@ -109,6 +109,11 @@ def test_who_insists_gets_an_error_that_names_the_tensor(monkeypatch):
         trained(made)
 
 
+def test_who_insists_without_a_gpu_is_told():
+    with pytest.raises(ConfigError, match="graphs: on, but there are none on cpu; choose auto"):
+        population(SEEDED[:1], graphs="on")
+
+
 def test_a_capture_that_fails_is_a_warning(monkeypatch, plain):
     def impossible(program):
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
