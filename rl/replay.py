@@ -212,8 +212,9 @@ class Replay:
         self._next_ages[member] = 0 if rows.ended[-1] else int(rows.ages[-1]) + 1
 
     def snapshot(self, rows: int) -> dict[str, Tensor]:
-        """Copies of the counters, and of what lies where the next `rows` rows will be written."""
-        slots = self._next_slots(rows)
+        """Copies of the counters, of the newest row of every member, which `complete` writes once
+        more, and of what lies where the next `rows` rows will be written."""
+        slots = self._newest_and_next(rows)
         columns = {name: column[slots] for name, column in self._columns.items()}
         counters = {"heads": self._heads.clone(), "next_ages": self._next_ages.clone()}
         return {**counters, **columns, "frames": self._frames[slots]}
@@ -222,14 +223,14 @@ class Replay:
         """Put back what `snapshot` found, after as many rows or fewer."""
         self._heads.copy_(snapshot["heads"])
         self._next_ages.copy_(snapshot["next_ages"])
-        slots = self._next_slots(len(snapshot["frames"]) // len(self._heads))
+        slots = self._newest_and_next(len(snapshot["frames"]) // len(self._heads) - 1)
         self._frames.index_copy_(0, slots, snapshot["frames"])
         for name, column in self._columns.items():
             column.index_copy_(0, slots, snapshot[name])
 
-    def _next_slots(self, rows: int) -> Tensor:
-        following = self._heads.unsqueeze(1) + torch.arange(rows, device=self.storage)
-        return (following.remainder_(self.capacity) + self._first_slots.unsqueeze(1)).flatten()
+    def _newest_and_next(self, rows: int) -> Tensor:
+        numbers = self._heads.unsqueeze(1) + torch.arange(-1, rows, device=self.storage)
+        return (numbers.remainder_(self.capacity) + self._first_slots.unsqueeze(1)).flatten()
 
     def _slots_of(self, rows: Tensor, writing: Tensor) -> Tensor:
         """The slots [G] of one row of each member; of members that do not write, the unused one."""

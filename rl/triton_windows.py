@@ -21,6 +21,7 @@ except ImportError:  # a CPU build of torch
     triton = None
 
 _BLOCK = 1024
+_LARGEST = 2**32 - _BLOCK  # elements that the kernel can number
 
 
 def copy_windows(windows: Tensor, rows: Tensor) -> None:
@@ -30,7 +31,7 @@ def copy_windows(windows: Tensor, rows: Tensor) -> None:
         windows: [G, B, h, w, size, size, C], any strides.
         rows: of the same shape, contiguous.
     """
-    if windows.device.type != "cpu" and _works(windows.device):
+    if windows.device.type != "cpu" and rows.numel() < _LARGEST and _works(windows.device):
         _launch(windows, rows)
     else:
         rows.copy_(windows)
@@ -39,18 +40,20 @@ def copy_windows(windows: Tensor, rows: Tensor) -> None:
 def _launch(windows: Tensor, rows: Tensor) -> None:
     _, images, height, width, size, _, channels = windows.shape
     total = rows.numel()
-    _copy[(triton.cdiv(total, _BLOCK),)](
-        windows,
-        rows,
-        total,
-        *windows.stride(),
-        IMAGES=images,
-        HEIGHT=height,
-        WIDTH=width,
-        SIZE=size,
-        CHANNELS=channels,
-        BLOCK=_BLOCK,
-    )
+    # Triton launches on the current GPU, whatever GPU the tensors are on
+    with torch.cuda.device(rows.get_device()):
+        _copy[(triton.cdiv(total, _BLOCK),)](
+            windows,
+            rows,
+            total,
+            *windows.stride(),
+            IMAGES=images,
+            HEIGHT=height,
+            WIDTH=width,
+            SIZE=size,
+            CHANNELS=channels,
+            BLOCK=_BLOCK,
+        )
 
 
 @functools.cache
@@ -99,7 +102,7 @@ if triton is not None:
         BLOCK: tl.constexpr,
     ) -> Any:
         place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-        rest = place.to(tl.uint32)  # at most 2^32 elements
+        rest = place.to(tl.uint32)
         channel = rest % CHANNELS
         rest = rest // CHANNELS
         x = rest % SIZE

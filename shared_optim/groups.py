@@ -118,6 +118,22 @@ def spread(value: Any, members: int) -> list[Any]:
     return value if isinstance(value, list) else [value] * members
 
 
+def acting_members(active: Sequence[bool] | Tensor | None, members: int | None) -> list[bool]:
+    """Who takes a step, as a list of K (1 without a population): all where nobody is named.
+
+    Raises ValueError where K are not named.
+    """
+    if active is None:
+        return [True] * (members or 1)
+    given = [bool(acts) for acts in active]
+    if len(given) != members:
+        raise ValueError(
+            f"active: {len(given)} values for "
+            + (f"a population of {members}" if members else "parameters that are no population")
+        )
+    return given
+
+
 def check_parameters(parameters: Sequence[Tensor], members: int | None) -> None:
     """Raise ValueError for a complex parameter, or one that is not [K, ...] when K is given."""
     for parameter in parameters:

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from shared_optim.groups import check_parameters, check_values, normalised, spread
+from shared_optim.groups import (
+    acting_members,
+    check_parameters,
+    check_values,
+    normalised,
+    spread,
+)
 from shared_optim.kernel import ListUpdate, list_update
 from shared_optim.layout import Flat
 from shared_optim.plan import Plan
@@ -191,7 +197,7 @@ class WeightDecayAdam(Optimizer):
         check_values(group)
         members = group["members"]
         rows = members or 1
-        acting = _per_member(active, members)
+        acting = acting_members(active, members)
         decays_apart = any(spread(group["separated"], rows))
         batches: dict[tuple[Any, ...], _Batch] = {}
         for parameter in group["params"]:
@@ -272,15 +278,3 @@ class _Batch:
     states: list[dict[str, Any]]
     flats: list[Flat]
     gradients: list[Tensor]
-
-
-def _per_member(active: Sequence[bool] | Tensor | None, members: int | None) -> list[bool]:
-    if active is None:
-        return [True] * (members or 1)
-    given = [bool(acts) for acts in active]
-    if len(given) != members:
-        raise ValueError(
-            f"active: {len(given)} values for "
-            + (f"a population of {members}" if members else "parameters that are no population")
-        )
-    return given

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from shared_optim.groups import check_values, spread
+from shared_optim.groups import acting_members, check_values, spread
 from shared_optim.kernel import list_update
 from shared_optim.layout import Flat
 from shared_optim.update import coefficients
@@ -36,7 +36,8 @@ class Plan:
         parameters: in the order in which `apply` wants their gradients.
 
     Raises:
-        ValueError: parameters of one group differ in dtype, device or steps taken.
+        ValueError: parameters of one group differ in dtype, device or steps taken, or some of all
+            groups are float64 and some are not.
     """
 
     @torch.no_grad()
@@ -45,6 +46,12 @@ class Plan:
             _Group(optimizer, group) for group in optimizer.param_groups if group["params"]
         ]
         self.parameters: list[Tensor] = [p for group in self._groups for p in group.parameters]
+        wide = {parameter.dtype == torch.float64 for parameter in self.parameters}
+        if len(wide) > 1:
+            raise ValueError(
+                "a plan has one table for all groups, in float64 or in float32, and these hold "
+                "parameters of float64 beside narrower ones: step() takes any"
+            )
 
     def coefficients(self, active: Sequence[bool] | None = None) -> Tensor:
         """What the next step multiplies with, computed in float64: [groups, K, 12], on the CPU.
@@ -54,7 +61,7 @@ class Plan:
 
         Raises:
             RuntimeError: the optimizer has other buffers than when the plan was made.
-            ValueError: a value in a parameter group is out of range.
+            ValueError: a value in a parameter group is out of range, or `active` is not [K].
         """
         return torch.stack([group.coefficients(active) for group in self._groups])
 
@@ -100,7 +107,7 @@ class _Group:
         )
 
     def coefficients(self, active: Sequence[bool] | None) -> Tensor:
-        acting = self._acting(active)
+        acting = acting_members(active, self._group["members"])
         current = any(group is self._group for group in self._optimizer.param_groups)
         current = current and all(map(Flat.is_current, self._flats, self._states()))
         check_values(self._group)
@@ -119,7 +126,7 @@ class _Group:
             flat.write()
 
     def advance(self, active: Sequence[bool] | None) -> None:
-        acting = self._acting(active)
+        acting = acting_members(active, self._group["members"])
         steps = [t + acts for t, acts in zip(self._steps(), acting, strict=True)]
         for state in self._states():
             state["step"] = list(steps) if self._group["members"] else steps[0]
@@ -129,6 +136,3 @@ class _Group:
 
     def _steps(self) -> list[int]:
         return spread(self._optimizer.state[self.parameters[0]]["step"], self._rows)
-
-    def _acting(self, active: Sequence[bool] | None) -> list[bool]:
-        return [True] * self._rows if active is None else [bool(acts) for acts in active]

@@ -69,21 +69,23 @@ class TritonUpdate:
         separated = len(self._addresses) == 6
         theta, gradient, m, v, *decay = self._addresses
         decay_m, decay_v = decay if separated else (m, v)  # not read
-        _kernel[(self._programs,)](
-            theta,
-            gradient,
-            m,
-            v,
-            decay_m,
-            decay_v,
-            *self._places,
-            coefficients,
-            FIELDS=FIELDS,
-            SEPARATED=separated,
-            ONCE=self._rounding == "once",
-            BLOCK=_BLOCK,
-            enable_fp_fusion=False,
-        )
+        # Triton launches on the current GPU, whatever GPU the tensors are on
+        with torch.cuda.device(coefficients.get_device()):
+            _kernel[(self._programs,)](
+                theta,
+                gradient,
+                m,
+                v,
+                decay_m,
+                decay_v,
+                *self._places,
+                coefficients,
+                FIELDS=FIELDS,
+                SEPARATED=separated,
+                ONCE=self._rounding == "once",
+                BLOCK=_BLOCK,
+                enable_fp_fusion=False,
+            )
 
 
 @functools.cache

@@ -77,6 +77,19 @@ def test_replayed_programs_do_what_their_functions_do(monkeypatch, plain):
     same(replayed, plain)
 
 
+def test_a_proof_between_two_chunks_leaves_the_newest_row_as_it_was(monkeypatch, plain):
+    """As after a resume: the last row is complete, and nothing will write it again."""
+    monkeypatch.setattr(graphs.Program, "capture", stand_in)
+    made = population()
+    rows = [row for _ in range(3) for row in made.run(24)]
+    for block in made.blocks:
+        block._unproved = "auto"
+    later, state = trained(made, chunks=9)
+    assert all(block.replays_graphs for block in made.blocks)
+    both = sorted([*rows, *later], key=lambda row: (row.member, row.log))
+    same((both, state), plain)
+
+
 def test_blocks_that_take_turns_change_nothing(monkeypatch, plain):
     made = population()
     made._lag = 2

@@ -116,3 +116,18 @@ def test_its_buffers_carry_no_graph():
     for parameter in given:
         for value in optimizer.state[parameter].values():
             assert not (isinstance(value, torch.Tensor) and value.requires_grad)
+
+
+def test_who_acts_is_named_for_every_member():
+    _, optimizer = optimizer_of(POPULATION)
+    plan = optimizer.plan()
+    for call in (plan.coefficients, plan.advance):
+        with pytest.raises(ValueError, match="active: 2 values for a population of 3"):
+            call([True, False])
+
+
+def test_one_table_cannot_serve_float64_and_float32():
+    given = [torch.nn.Parameter(torch.ones(3, dtype=d)) for d in (torch.float64, torch.float32)]
+    optimizer = WeightDecayAdam([{"params": [parameter]} for parameter in given])
+    with pytest.raises(ValueError, match=r"parameters of float64 beside narrower.*step\(\) takes"):
+        optimizer.plan()
