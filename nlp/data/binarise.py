@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from nlp.data.stages import write_lines
+from nlp.data.lines import write_lines
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 END = SPECIAL.index("</s>")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from nlp.data.stages import read_lines
+from nlp.data.lines import read_lines
 from workload.errors import ConfigError
 from workload.progress import StageProgress
 

@@ -7,21 +7,14 @@ from typing import Any
 
 from nlp.data import binarise
 from nlp.data.corpus import FORMAT
+from nlp.data.lines import read_lines, write_lines
 from nlp.data.parallel import Lines
 from nlp.data.spec import SPLITS, CorpusSpec
-from nlp.data.stages import (
-    create_stage,
-    load_stage,
-    read_lines,
-    sha256,
-    sha256_of_files,
-    write_json,
-    write_lines,
-)
 from nlp.data.text import Segmenter
 from nlp.data.verification import differences
 from workload.errors import ConfigError
 from workload.progress import StageProgress
+from workload.stages import create_stage, load_stage, sha256, sha256_of_files, write_json
 
 LONGEST = 1022  # subwords: the model has 1,024 positions
 

@@ -1,10 +1,8 @@
 """`wdbench prepare CORPUS`: download or take parallel text, and make what training opens."""
 
 import json
-import signal
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from nlp.data.corpus import Corpus
 from nlp.workload import require_packages
 from workload.errors import UserError
 from workload.output import aligned, say, stage_line
+from workload.stages import tidy_on_sigterm
 
 DEFAULTS = {"iwslt14": (10_000, False), "multi30k": (5_000, True), "grammar": (1_000, True)}
 OWN = (10_000, False)  # merge operations and joined, of anyone's text
@@ -42,7 +41,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     bpe, joined = DEFAULTS.get(values.corpus, OWN)
     from nlp.data.prepare import prepare
 
-    with _tidy_on_sigterm(), stage_line(plain=True) as show:
+    with tidy_on_sigterm(), stage_line(plain=True) as show:
         corpus = prepare(
             values.corpus,
             values.data_dir,
@@ -90,17 +89,3 @@ def summary(corpus: Corpus) -> str:
         lines.append("equal to the published preparation, by counts and sha256")
     lines.append(f"ready in {corpus.folder}")
     return "\n".join(lines)
-
-
-@contextmanager
-def _tidy_on_sigterm() -> Iterator[None]:
-    """End by an exception, as with ^C, so that what is half-made goes."""
-
-    def end(*_signal: object) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

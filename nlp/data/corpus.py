@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nlp.data.spec import SPLITS
-from nlp.data.stages import load_stage, sha256
 from workload.errors import ConfigError
+from workload.stages import load_stage, sha256
 
 FORMAT = 1
 KNOWN = ("iwslt14", "multi30k", "grammar")

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from nlp.data.archive import collect, extract, unpack
-from nlp.data.download import download, refuse
 from nlp.data.sources import PUBLISHED, Published
-from nlp.data.stages import create_stage, load_stage, sha256, sha256_of_files
+from workload.download import download, refuse
 from workload.errors import ConfigError
 from workload.progress import StageProgress
+from workload.stages import create_stage, load_stage, sha256, sha256_of_files
 
 
 def fetch(name: str, root: Path, archive: Path | None, progress: StageProgress) -> Path:

@@ -2,7 +2,7 @@
 
     files -> raw pairs -> tokens, lower-cased and cleaned -> BPE codes -> subwords -> fairseq's bin
 
-Each arrow ends in a stage (`nlp/data/stages.py`): finished ones are not done again.
+Each arrow ends in a stage (`workload/stages.py`): finished ones are not done again.
 
     data/NAME/original/        the publisher's files, plain
     data/NAME/text/            {train,valid,test}.{raw,tok}.LANG
@@ -21,11 +21,11 @@ from nlp.data.fetch import fetch
 from nlp.data.parallel import Lines, cores, workers
 from nlp.data.sources import PUBLISHED
 from nlp.data.spec import CorpusSpec
-from nlp.data.stages import create_stage, load_stage, lock_folder, sha256_of_files
 from nlp.data.text import check_language
 from nlp.data.tokenise import make_text
 from workload.errors import ConfigError
 from workload.progress import StageProgress
+from workload.stages import create_stage, load_stage, lock_folder, sha256_of_files
 
 
 def prepare(

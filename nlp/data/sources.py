@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp.data.cleaning import RATIO
-from nlp.data.stages import read_lines
+from nlp.data.lines import read_lines
 from workload.errors import ConfigError
 
 Pairs = tuple[list[str], list[str]]  # source lines, target lines

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from nlp.data.cleaning import Dropped, kept
+from nlp.data.lines import write_lines
 from nlp.data.parallel import Lines
 from nlp.data.sources import Pairs, Raw
 from nlp.data.spec import SPLITS, CorpusSpec
-from nlp.data.stages import create_stage, write_lines
 from nlp.data.text import lower_case, tokenise
 from workload.errors import ConfigError
 from workload.progress import StageProgress
+from workload.stages import create_stage
 
 
 def make_text(

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from nlp.data.archive import extract
+from nlp.data.lines import read_lines, write_lines
 from nlp.data.prepare import prepare
 from nlp.data.sources import PUBLISHED, segments
-from nlp.data.stages import read_lines, write_lines
 from tests.benchmarks.timing import hardware
 from tests.nlp.data import real
 

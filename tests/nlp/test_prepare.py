@@ -19,9 +19,9 @@ from nlp.data import prepare as preparing
 from nlp.data import sources
 from nlp.data.corpus import Corpus
 from nlp.data.prepare import prepare
-from nlp.data.stages import lock_folder
 from suite.__main__ import main
 from workload.errors import ConfigError
+from workload.stages import lock_folder
 
 pytest.importorskip("fairseq", reason="preparation needs fairseq")
 

@@ -7,6 +7,7 @@ in it (sha256 of the files). It is filled under another name and renamed when co
 import hashlib
 import json
 import shutil
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from workload.files import LockedError, lock, sync
 
 LOCK = ".lock"
 RECORD = "stage.json"
-VERSION = 1  # of the steps: a change in what they compute makes everything again
+VERSION = 1  # of the record; what a step computes is told apart by its inputs
 
 
 def sha256(path: Path) -> str:
@@ -109,25 +110,15 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)
+@contextmanager
+def tidy_on_sigterm() -> Iterator[None]:
+    """End by an exception, as with ^C, so that what is half-made goes."""
 
+    def end(*_signal: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
 
-def read_lines(path: Path) -> list[str]:
-    """Lines of a file, split at \\n only: Unicode knows more line ends than corpora do.
-
-    Raises:
-        ConfigError: with file and line, where the bytes are not UTF-8.
-    """
-    content = path.read_bytes().removesuffix(b"\n")
+    before = signal.signal(signal.SIGTERM, end)
     try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path} line {number} is not UTF-8 (byte 0x{content[error.start]:02x}); "
-            "convert the file, e.g. with iconv, or remove the pair"
-        ) from error
-    lines = text.removeprefix("\ufeff").split("\n") if content else []
-    return [line.removesuffix("\r") for line in lines]
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from nlp.data.download import download
+from workload.download import download
 from workload.errors import ConfigError
 
 CONTENT = bytes(range(256)) * 4000
