@@ -8,7 +8,7 @@ TEXT = $(if $(wildcard data/multi30k/bpe-5000-joined/corpus.json),multi30k --bpe
 
 # slipcover costs a twentieth of the tests' time, coverage.py four fifths. torch.compile cannot read
 # a function that slipcover has changed, so the compiled formula is left out.
-COVERAGE = --source shared_optim,workload,rl,nlp,suite --omit shared_optim/update.py --skip-covered \
+COVERAGE = --source shared_optim,workload,rl,nlp,vision,suite --omit shared_optim/update.py --skip-covered \
 	--missing-width 40
 
 install: .venv/installed

@@ -15,7 +15,7 @@ from nlp.data.lines import read_lines, write_lines
 from nlp.data.prepare import prepare
 from nlp.data.sources import PUBLISHED, segments
 from tests.benchmarks.timing import hardware
-from tests.nlp.data import real
+from tests.real_data import real
 
 PAIRS = 100_000
 BAR = 60.0  # seconds

@@ -18,7 +18,7 @@ from nlp.data.binarise import SPECIAL, write_binary
 from nlp.data.corpus import FORMAT, Corpus, corpus_folder
 from nlp.data.lines import read_lines, write_lines
 from nlp.data.sources import IWSLT_TESTS, segments
-from tests.nlp.data import real
+from tests.real_data import real
 from workload.stages import sha256_of_files, write_json
 
 NAME, BPE, PAIR = "iwslt14-part", 10_000, ("de", "en")

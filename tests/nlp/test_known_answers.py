@@ -17,7 +17,8 @@ from nlp.data.cleaning import Dropped, kept
 from nlp.data.prepare import prepare
 from nlp.data.sources import IWSLT_TESTS
 from nlp.data.text import Segmenter, lower_case, tokenise
-from tests.nlp.data import iwslt_lines, real
+from tests.nlp.data import iwslt_lines
+from tests.real_data import real
 
 LANGUAGES = ("de", "en")
 

@@ -1,0 +1,81 @@
+"""Anybody's folder of pictures or npz files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vision.data.folder import files_of, is_image_folder, read_folder
+from vision.data.images import Split, write_split
+from workload.errors import ConfigError
+
+
+def picture(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two classes of 4 x 5 pixels; a grey one among them."""
+    random = np.random.default_rng(0)
+    for name in ("train/dog/b.png", "train/cat/a.png", "val/dog/c.png"):
+        picture(tmp_path / name, random.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+    picture(tmp_path / "val/cat/grey.png", np.full((4, 5), 99, np.uint8))
+    (tmp_path / "train/cat/notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def nothing(*_progress):
+    pass
+
+
+def test_classes_are_sorted_by_name(pictures):
+    images = read_folder(pictures, nothing)
+    assert images.classes == ("cat", "dog")
+    assert images.train.labels.tolist() == [0, 1]
+    np.testing.assert_array_equal(
+        images.train.images[1], np.asarray(Image.open(pictures / "train/dog/b.png"))
+    )
+    assert (images.test.images[0] == 99).all()
+    assert is_image_folder(pictures)
+    assert [path.name for path in files_of(pictures)] == ["a.png", "b.png", "grey.png", "c.png"]
+
+
+def test_pictures_of_unequal_size_are_named(pictures):
+    picture(pictures / "train/dog/z.png", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(ConfigError, match=r"z.png has 4 x 4 pixels, the images before it 4 x 5"):
+        read_folder(pictures, nothing)
+
+
+def test_file_that_is_no_picture_is_named(pictures):
+    (pictures / "train/dog/broken.png").write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match=r"broken.png cannot be read as an image"):
+        read_folder(pictures, nothing)
+
+
+def test_class_that_is_in_the_test_alone(pictures):
+    picture(pictures / "val/emu/x.png", np.zeros((4, 5, 3), np.uint8))
+    with pytest.raises(ConfigError, match=r"val has the class 'emu', which train has not"):
+        read_folder(pictures, nothing)
+
+
+def test_npz_files(tmp_path):
+    before = Split(np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3).repeat(3, 0), np.arange(3))
+    write_split(tmp_path / "train.npz", before)
+    with pytest.raises(ConfigError, match="has no test or val or valid"):
+        read_folder(tmp_path, nothing)
+    write_split(tmp_path / "test.npz", before)
+    images = read_folder(tmp_path, nothing)
+    assert images.classes == ("0", "1", "2")
+    np.testing.assert_array_equal(images.test.images, before.images)
+    assert is_image_folder(tmp_path)
+
+
+def test_other_folders(tmp_path):
+    assert not is_image_folder(tmp_path)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
+    (tmp_path / "train.de").write_text("Text")
+    assert not is_image_folder(tmp_path)
+    with pytest.raises(ConfigError, match="has no images in folders of classes"):
+        read_folder(tmp_path, nothing)
