@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from shared_optim.adam import WeightDecayAdam
 from shared_optim.figures import PREFIX, QUANTILES
-from shared_optim.groups import LAMBDAS, spread
+from shared_optim.group import spread
 from shared_optim.histogram import (
     at_least_float,
     chunks,
@@ -20,9 +21,8 @@ from shared_optim.histogram import (
     ratio_histogram,
     split_counts,
 )
-from shared_optim.optimizer import WeightDecayAdam
 from shared_optim.schedules import parse_schedule
-from shared_optim.schemes import SCHEMES
+from shared_optim.schemes import SCHEMES, decaying
 
 REFERENCE_LAMBDA = 1e-3
 """At which lambda a member without decay reports what would drown: the largest of Table 1."""
@@ -178,7 +178,7 @@ def _sums(
 def _decay(group: dict[str, Any], k: int, t: int) -> tuple[float, float]:
     """Member k's lambda, the reference where it has none, and what of it is inside m^."""
     members = group["members"] or 1
-    own = {name: spread(group[name], members)[k] for name in LAMBDAS}
+    own = {name: spread(group[name], members)[k] for name in decaying()}
     inside = sum(value for name, value in own.items() if SCHEMES[name].in_gradient)
     remembered = _remembered(spread(group["schedule"], members)[k], group["betas"][0], t)
     return remembered * (inside or max(own.values()) or REFERENCE_LAMBDA), remembered * inside
