@@ -58,9 +58,25 @@ def shortcut(inputs: int, outputs: int, stride: int, norm: Norm) -> nn.Module:
     """Past a block: the input, or a 1 x 1 convolution of it where the shape changes."""
     if stride == 1 and inputs == outputs:
         return nn.Identity()
-    return nn.Sequential(
-        convolution(inputs, outputs, 1, stride=stride, norm=norm), normalisation(outputs, norm)
-    )
+    return Projection(inputs, outputs, stride, norm)
+
+
+class Projection(nn.Sequential):
+    """Every stride-th pixel each way, convolved by 1 x 1 and normalised.
+
+    The same as a convolution with that stride, whose derivative writes beyond its memory in torch
+    2.13 on a CPU where it has fewer than 8 input channels and they come last.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, norm: Norm) -> None:
+        super().__init__(convolution(inputs, outputs, 1, norm=norm), normalisation(outputs, norm))
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, :, :: self.stride, :: self.stride]
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 class ResNet(nn.Module):
