@@ -250,7 +250,11 @@ class DecayOptimizer(Optimizer):
     def variant(self, group: Group) -> Variant:
         """The form of the rule that a group asks for."""
         settings = group.settings()
-        return self._interned(self.buffers(settings, group), self.flags(settings, group))
+        if settings.variant is None:
+            settings.variant = self._interned(
+                self.buffers(settings, group), self.flags(settings, group)
+            )
+        return settings.variant
 
     def rows(
         self, group: Group, acting: Sequence[bool], steps: Sequence[int]
@@ -264,8 +268,7 @@ class DecayOptimizer(Optimizer):
 
         Raises ValueError for a value in the group that is out of range.
         """
-        lr, settings = group.lr(), group.settings()
-        peak = group["peak_lr"]
+        lr, settings, peak = group.lr(), group.settings(), group["peak_lr"]
         if settings.needs_peak and lr > peak * (1 + 1e-9):
             raise ValueError(
                 f"lr: {lr} is above peak_lr {peak}, which the decay is measured against; give "

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from shared_optim.decay import MemberDecay
+from shared_optim.rule import Variant
 from shared_optim.schedules import DecaySchedule, Schedule, multiplier, parse_schedule
 from shared_optim.schemes import SCHEMES
 
@@ -27,6 +28,7 @@ ROUNDING_OF_SCHEDULERS = 1e-12
 REFERENCE_LAMBDA = 1e-3
 """At which lambda a member without decay reports what would drown: the largest of Table 1."""
 
+_SHARED = ("betas", "momentum", "nesterov", "eps", "maximize", "peak_lr", "state_dtype")
 _CHOICES = {"eps_placement": ("outside", "hat"), "rounding": ("once", "torch")}
 _NEVER_DECAY = {"wd", "lambda", "lambd", "lmbda", "l2reg", "reg"}  # in lower case, letters alone
 
@@ -47,7 +49,10 @@ class Group(dict[str, Any]):
         super().__init__(values)
         self._lambdas = tuple(lambdas)
         self._last: str | None = None
-        self._settings: tuple[tuple[Any, ...], Settings] | None = None
+        self._settings: tuple[list[Any], Settings] | None = None
+        self._read = tuple(
+            key for key in (*_SHARED, *_CHOICES, *lambdas, "schedule") if key in self
+        )
         self._refresh()
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -76,9 +81,10 @@ class Group(dict[str, Any]):
 
         Raises ValueError as `normalised` does, for what was changed since.
         """
-        keys = ("betas", "momentum", "nesterov", "eps", "maximize", "peak_lr", "state_dtype")
-        values = [self.get(key) for key in (*keys, *_CHOICES, *self._lambdas, "schedule")]
-        key = tuple(tuple(value) if isinstance(value, list) else value for value in values)
+        key = [
+            tuple(value) if isinstance(value, list) else value
+            for value in map(self.get, self._read)
+        ]
         if self._settings is None or self._settings[0] != key:
             self._settings = key, self._checked()
         return self._settings[1]
@@ -206,7 +212,7 @@ def _recalled(decay: MemberDecay, beta: float, t: int) -> list[float]:
     return memory
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Settings:
     """What a group asks of a step.
 
@@ -215,12 +221,14 @@ class Settings:
         terms: the places of a step at which decay enters, of all members.
         flags: of the formula's variant.
         needs_peak: whether a scheme reads the largest learning rate of the training.
+        variant: of the rule that these ask for, once its optimizer knows.
     """
 
     decays: tuple[MemberDecay, ...]
     terms: frozenset[str]
     flags: frozenset[str]
     needs_peak: bool
+    variant: Variant | None = None
 
 
 def normalised(
