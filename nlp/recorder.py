@@ -165,7 +165,7 @@ class Recorder(lightning.Callback):
         beside = {
             "latest": self._latest,
             "best": self._best,
-            "log_position": self._log.position(),
+            "log_position": self._log.offsets(),
             "dictionaries": trained.dictionary_digests(self._module.corpus),
         }
         state = capture(self._module) | beside

@@ -116,7 +116,7 @@ class Recorder(lightning.Callback):
         """All states are written before the first is published: members stay together."""
         entries = [
             checkpoint.write(
-                self._population, k, {"log_position": log.position(), "latest": self._latest[k]}
+                self._population, k, {"log_position": log.offsets(), "latest": self._latest[k]}
             )
             for k, (checkpoint, log) in enumerate(zip(self._checkpoints, self._logs, strict=True))
         ]

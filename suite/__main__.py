@@ -20,25 +20,28 @@ from workload.output import silence
 from workload.wording import unknown
 
 COMMANDS = {
-    "run": ("suite.run", "train: `run WORKLOAD --help` lists every option"),
+    "run": ("suite.commands.run", "train: `run WORKLOAD --help` lists every option"),
     "batch": (
-        "suite.batch.command",
+        "suite.commands.batch",
         "train a grid of runs, several at once; `status` says how it stands",
     ),
-    "status": ("suite.batch.status", "say which runs of a grid are done, running, waiting, failed"),
+    "status": (
+        "suite.commands.status",
+        "say which runs of a grid are done, running, waiting, failed",
+    ),
     "report": (
-        "suite.results.command",
+        "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
     ),
     "plot": (
-        "suite.results.plot",
+        "suite.commands.plot",
         "draw learning curves and the inside of the optimizer, several runs in one",
     ),
     "table": (
-        "suite.results.table",
+        "suite.commands.table",
         "print score, weight norm, median m/w and drowned fraction of runs",
     ),
-    "doctor": ("suite.doctor", "say what this machine has and what is missing"),
+    "doctor": ("suite.commands.doctor", "say what this machine has and what is missing"),
 }
 
 HELP = """\
@@ -102,7 +105,7 @@ def _run(command: str, arguments: list[str], prog: str) -> int:
     contributed = _contributed()
     if command not in contributed:
         raise UserError(unknown("command", command, (*COMMANDS, *contributed)))
-    from suite.arguments import Parser
+    from suite.commands.arguments import Parser
 
     own = contributed[command]
     return own.main(Parser(prog, own.description), arguments)

@@ -68,7 +68,7 @@ def key_types(workload: Workload) -> dict[str, Any]:
 
 def make_parser(workload: Workload, prog: str) -> ArgumentParser:
     """jsonargparse's parser of all flags, for `--help`, defaults and types."""
-    how = "together as one population" if workload.TOGETHER else "one after the other"
+    how = "together as one population" if workload.TRAINS_POPULATION else "one after the other"
     parser = ArgumentParser(
         prog=prog,
         usage="%(prog)s [--preset NAME] [--config FILE] [--FLAG VALUE ...]",

@@ -10,7 +10,7 @@ import yaml
 from suite.config.flags import LISTS
 from suite.config.reader import Reader
 from suite.registry import Workload
-from suite.training import Job
+from suite.runs.job import Job
 from workload.errors import UserError
 from workload.member import Member
 
@@ -37,7 +37,7 @@ def read_request(workload: Workload, argv: Sequence[str], prog: str) -> Request:
             recipe=build(workload.Recipe, values),
             machine=build(workload.Machine, values),
             members=members(workload, values),
-            runs=Path(values["runs"]),
+            folder=Path(values["runs"]),
             from_previous_checkpoint=values["from_previous_checkpoint"],
         )
     except ValueError as error:  # a workload's ConfigError
@@ -53,7 +53,7 @@ def as_yaml(job: Job) -> str:
         "weight_decay": sorted({m.weight_decay for m in job.members if m.weight_decay}),
         "seed": list(dict.fromkeys(member.seed for member in job.members)),
         **asdict(job.machine),
-        "runs": str(job.runs),
+        "runs": str(job.folder),
     }
     text: str = yaml.safe_dump(keys, sort_keys=False, default_flow_style=None)
     return text

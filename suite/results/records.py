@@ -13,8 +13,8 @@ from shared_optim.metric import Metric
 from suite.results import rows
 from suite.results.rows import Row, number
 from suite.results.selection import Described, LeaveOut, common_lengths, describe
-from suite.run_directory import Run
-from suite.run_log import EVALUATIONS, METRICS
+from suite.runs.directory import Run
+from suite.runs.log import EVALUATIONS, METRICS
 from workload.errors import UserError
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Columns, Record
@@ -102,11 +102,11 @@ def _record(
     compared_at: int | None,
 ) -> Record:
     run, workload, report = described.run, described.workload, described.report
-    step = workload.STEP
+    step = workload.STEP_KEY
     evaluations = rows.rows(run.path / EVALUATIONS, step, leave_out)
     until = math.inf
     if compared_at is not None:
-        evaluations, until = _cut(evaluations, workload.ROUND, step, compared_at)
+        evaluations, until = _cut(evaluations, workload.EPOCH_KEY, step, compared_at)
     between = [curve.metric.key for curve in report.curves if curve.between]
     keys = [step, *INSIDE, *between]
     path = run.path / METRICS
@@ -138,8 +138,8 @@ def _record(
         },
         signatures=_signatures(evaluations),
         step=step,
-        epoch_key=workload.ROUND,
-        evaluations=_columns(evaluations, [workload.ROUND, step, *drawn]),
+        epoch_key=workload.EPOCH_KEY,
+        evaluations=_columns(evaluations, [workload.EPOCH_KEY, step, *drawn]),
         metrics=_columns(sample.rows, keys),
         diverged_at=diverged_at,
     )

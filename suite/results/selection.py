@@ -16,7 +16,7 @@ from typing import Any
 from shared_optim.schemes import SCHEMES, SchemeName
 from suite.registry import Workload, load, names
 from suite.results.rows import number
-from suite.run_directory import Run
+from suite.runs.directory import Run
 from workload.errors import UserError
 from workload.identity import canonical
 from workload.member import Member
@@ -44,7 +44,7 @@ class Described:
 
     @property
     def full_task(self) -> str:
-        return str(getattr(self.recipe, self.workload.SUBJECT, ""))
+        return str(getattr(self.recipe, self.workload.TASK_KEY, ""))
 
     @property
     def task(self) -> str:
@@ -76,7 +76,7 @@ def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
     for path in paths:
         folders = [path] if (path / "config.json").exists() else list(_run_folders(path))
         if not folders:
-            looks = (f"runs/{name}/{load(name).SUBJECT.upper()}/*/*" for name in names())
+            looks = (f"runs/{name}/{load(name).TASK_KEY.upper()}/*/*" for name in names())
             raise UserError(
                 f"{path} is no run directory and has none below it; "
                 f"run directories look like {' and '.join(looks)}"

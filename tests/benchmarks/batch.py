@@ -20,12 +20,12 @@ from pathlib import Path
 from suite.batch import pool
 from suite.batch.capacity import Demand, capacity, this_machine
 from suite.batch.driver import Driver, Retries
-from suite.batch.grid import read_grid
+from suite.batch.grid_file import read_grid
 from suite.batch.packing import pack, split
 from suite.registry import load
-from suite.run_log import RunLog
-from suite.stop import StopRequest
-from suite.training import Job
+from suite.runs.job import Job
+from suite.runs.log import RunLogFiles
+from suite.runs.stop import StopRequest
 from tests.benchmarks.timing import hardware
 
 GRID = """\
@@ -104,7 +104,7 @@ def train_alone(job: Job) -> float:
     workload = load(job.workload)
     with (
         tempfile.TemporaryDirectory() as folder,
-        RunLog(Path(folder), "agent_steps", "iteration") as log,
+        RunLogFiles(Path(folder), "agent_steps", "iteration") as log,
     ):
         start = time.perf_counter()
         workload.train(

@@ -10,7 +10,7 @@ import pytest
 
 import suite.__main__ as commands
 from tests.suite.fake_training import metrics_row
-from tests.suite.runs import make_run
+from tests.suite.run_files import make_run
 
 HEAVY = (
     "torch",

@@ -7,10 +7,10 @@ import pytest
 
 from suite.__main__ import main
 from suite.results.records import read, read_shown
+from suite.results.run_table import table
 from suite.results.selection import describe, one_of_each
-from suite.results.table import table
 from tests.suite.results.runs import edit_json, game_run, grid_of, inside, records_of, refuse
-from tests.suite.runs import finish, make_translation
+from tests.suite.run_files import finish, make_translation
 
 KEY = "eval/return"
 SHORT = [1.0, 2.0, 3.0]

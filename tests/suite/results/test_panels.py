@@ -3,10 +3,10 @@
 from matplotlib.figure import Figure
 
 from suite.results.panels import bands, curve
-from suite.results.plot import _draw_curves, _styles
 from suite.results.records import read_shown
+from suite.results.run_plot import _draw_curves, _styles
 from tests.suite.fake_training import metrics_row
-from tests.suite.runs import make_run
+from tests.suite.run_files import make_run
 
 
 def test_a_single_point_is_drawn_with_a_marker(tmp_path):
