@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nlp.collation import Collation
-from nlp.network import MAX_POSITIONS, quiet
+from nlp.fairseq_model import MAX_POSITIONS, quiet
 from nlp.shapes import Shape
 
 Batch = dict[str, Any]

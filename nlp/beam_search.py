@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention
 
-from nlp.network import quiet
+from nlp.fairseq_model import quiet
 
 with quiet():
     from fairseq.search import BeamSearch
@@ -37,7 +37,7 @@ class Generator(SequenceGenerator):  # type: ignore[misc]
     Keep it in no attribute of a module: it holds the model as a submodule.
 
     Args:
-        model: the transformer of `nlp.network.build_model`; it is put into evaluation mode.
+        model: the transformer of `nlp.fairseq_model.build_model`; it is put into evaluation mode.
         dictionary: of the target language.
         beam: hypotheses kept per sentence.
     """

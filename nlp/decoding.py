@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nlp.network import MAX_POSITIONS, quiet
+from nlp.fairseq_model import MAX_POSITIONS, quiet
 
 GENERATE_TOKENS = 12_000
 """Tokens per batch of fairseq-generate when it is given no batch size."""
@@ -45,7 +45,7 @@ def generate_limits(task: Any, split: str) -> list[int]:
 
 
 @torch.inference_mode()
-def translate(
+def decode(
     model: nn.Module,
     task: Any,
     sources: Sequence[Tensor],
@@ -59,7 +59,7 @@ def translate(
     """The best hypothesis of every source, as fairseq-generate finds it.
 
     Args:
-        model: of `nlp.network.build_model`; it comes back in the mode it was in.
+        model: of `nlp.fairseq_model.build_model`; it comes back in the mode it was in.
         task: fairseq's TranslationTask, for its dictionaries.
         sources: int64 [length] each, with the end mark.
         beam: hypotheses kept per sentence.

@@ -13,7 +13,7 @@ from nlp.bleu import Score, detokenised, tokenised
 from nlp.config import Recipe
 from nlp.data.corpus import Corpus
 from nlp.data.text import detokenise
-from nlp.decoding import translate
+from nlp.decoding import decode
 from nlp.loss import BITS, batch_loss
 from nlp.transformer import Transformer
 from workload.files import write_whole
@@ -64,7 +64,7 @@ def translate_split(
     dataset = task.dataset(split)
     every = -(-len(dataset) // sentences) if sentences else 1
     places = range(0, len(dataset), every)
-    hypotheses = translate(
+    hypotheses = decode(
         model,
         task,
         [dataset.src[place] for place in places],

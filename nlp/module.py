@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from nlp.batches import Batch, TrainingBatches
 from nlp.config import Recipe, learning_rate
 from nlp.data.corpus import Corpus
-from nlp.graphs import Graphs
+from nlp.fairseq_model import build_model, build_task, load_split
+from nlp.graphs import GraphPool
 from nlp.loss import BITS, TokenLoss, batch_loss
-from nlp.network import build_model, build_task, load_split
 from nlp.programs import Programs
 from nlp.proof import difference
 from nlp.shapes import Shapes
 from nlp.transformer import Transformer
 from shared_optim import WeightDecayAdam, decay_groups, observe_step
+from workload.build_optimizer import build_optimizer
 from workload.errors import ConfigError
 from workload.member import Member
-from workload.optimizer import build_optimizer
 
 
 @dataclass
@@ -155,7 +155,7 @@ class TranslationModule(lightning.LightningModule):
             self.task,
             self.recipe.label_smoothing,
             whole=whole,
-            graphs=Graphs(self.device),
+            graphs=GraphPool(self.device),
         )
         of_each = [shapes.of(each) for each in sizes]
         frequent = max(shapes.all, key=of_each.count)

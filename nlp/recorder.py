@@ -8,7 +8,7 @@ from typing import Any
 import lightning
 import torch
 
-from nlp import trained
+from nlp import weights
 from nlp.evaluation import (
     detokenised_bleu,
     losses,
@@ -26,7 +26,7 @@ TRAINING = "training"
 SMOOTHING = 0.1
 
 
-class Recorder(lightning.Callback):
+class TranslationRecorder(lightning.Callback):
     """Carries a module's rows and state to its run directory.
 
     Args:
@@ -63,7 +63,7 @@ class Recorder(lightning.Callback):
 
         def check(state: dict[str, Any]) -> None:
             corpus = self._module.corpus
-            trained.check_dictionaries(corpus, state["dictionaries"], self._files.folder)
+            weights.check_dictionaries(corpus, state["dictionaries"], self._files.folder)
             self._files.check_log(self._log, state["log_position"], previous=previous)
 
         state = resume(self._module, self._files, previous=previous, check=check)
@@ -117,7 +117,7 @@ class Recorder(lightning.Callback):
         module, run = self._module, self._log.path
         row: dict[str, Any] = {"epoch": module.place.epoch, "updates": module.place.updates}
         for suffix, averaged in (("", False), ("_averaged", True)):
-            module.model.load_state_dict(trained.weights_of(run, averaged=averaged))
+            module.model.load_state_dict(weights.load_weights(run, averaged=averaged))
             translations = translate_split(
                 module.model,
                 module.task,
@@ -154,11 +154,11 @@ class Recorder(lightning.Callback):
 
     def _keep_weights(self, row: dict[str, Any]) -> None:
         module, epoch = self._module, self._module.place.epoch
-        path = trained.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
+        path = weights.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
         if not self._best or row["valid/bleu"] > self._best["bleu"]:
             self._best = {"epoch": epoch, "bleu": row["valid/bleu"]}
-            trained.mark_best(path)
-        trained.keep_last(self._log.path, epoch, module.recipe.average_last)
+            weights.mark_best(path)
+        weights.keep_last(self._log.path, epoch, module.recipe.average_last)
 
     def _save(self) -> None:
         place = self._module.place
@@ -166,7 +166,7 @@ class Recorder(lightning.Callback):
             "latest": self._latest,
             "best": self._best,
             "log_position": self._log.offsets(),
-            "dictionaries": trained.dictionary_digests(self._module.corpus),
+            "dictionaries": weights.dictionary_digests(self._module.corpus),
         }
         state = capture(self._module) | beside
         name = f"{place.epoch:03d}-{place.batches:06d}.pt"

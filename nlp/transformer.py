@@ -30,7 +30,7 @@ _MASK_STRIDE = 8
 
 
 class Transformer:
-    """The forward pass of a model of `nlp.network.build_model`, which it leaves as it is.
+    """The forward pass of a model of `nlp.fairseq_model.build_model`, which it leaves as it is.
 
     Args:
         model: fairseq's TransformerModel, post-norm, with ReLU, without dropout of attention

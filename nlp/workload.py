@@ -291,9 +291,9 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         stop: Callable[[], bool],
         previous: bool,
     ) -> Sequence[Outcome]:
-        from nlp.training import train
+        from nlp.training import train_members
 
-        return train(
+        return train_members(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 

@@ -21,22 +21,22 @@ import torch
 from torch import Tensor, nn
 
 from rl.config import Recipe
-from rl.draws import Purpose, Uniforms, environment_seed
+from rl.dqn_update import Update, dqn_update
 from rl.environment import Environments, Step
 from rl.exploration import epsilon_greedy, greedy_actions
 from rl.graphs import Program, difference
 from rl.inbox import Inbox
 from rl.memory import FRAME, STACK
 from rl.network import Weights, initial_parameters
+from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.replay import Replay
 from rl.scores import Window
-from rl.update import Update, update
 from shared_optim import Plan, StepReport, WeightDecayAdam, lambdas, observe_step
 from shared_optim.update import FIELDS
+from workload.build_optimizer import build_optimizer
 from workload.errors import ConfigError
 from workload.member import Member
-from workload.optimizer import build_optimizer
-from workload.recipe import Graphs
+from workload.recipe import GraphMode
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
 """How far two updates as graphs may be from two without, relative to a tensor's norm."""
@@ -57,7 +57,7 @@ class Block:
         recipe: Recipe,
         members: Sequence[Member],
         device: torch.device,
-        graphs: Graphs = "auto",
+        graphs: GraphMode = "auto",
     ) -> None:
         self.recipe, self.size, self.device = recipe, len(members), device
         self._seeds = [member.seed for member in members]
@@ -308,7 +308,7 @@ class Block:
 
     def _gradients(self) -> Update:
         batch = self.replay.sample(self._uniforms)
-        return update(self.online.values, self.target.values, batch, self.recipe.loss)
+        return dqn_update(self.online.values, self.target.values, batch, self.recipe.loss)
 
     def _follow(self, result: Update, learning: Tensor) -> None:
         self.online.refresh(self.parameters)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from rl.population import Population
-from rl.progress import PHASES, Position
+from rl.position import PHASES, Position
 from rl.replay_file import ReplayFile
 from workload.checkpoint_files import CheckpointFiles
 from workload.errors import CheckpointError

@@ -10,10 +10,10 @@ from PIL import Image
 
 from rl.checkpoint import trained_parameters
 from rl.config import Recipe
-from rl.draws import Purpose, Uniforms, environment_seed
 from rl.environment import Environments
 from rl.exploration import epsilon_greedy, greedy_actions
 from rl.network import Weights
+from rl.random_streams import Purpose, Uniforms, environment_seed
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from rl.block import Block
 from rl.config import Recipe
 from rl.environment import Step
 from rl.exploration import annealed_epsilon
-from rl.progress import EVALUATION, TRAINING, Position, Row
-from rl.scores import Scores, summary
+from rl.position import EVALUATION, TRAINING, MemberRow, Position
+from rl.scores import Scores, episode_summary
 from shared_optim import StepReport
 from workload.member import Member
-from workload.recipe import Graphs
+from workload.recipe import GraphMode
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Population:
         recipe: Recipe,
         members: Sequence[Member],
         device: torch.device,
-        graphs: Graphs = "auto",
+        graphs: GraphMode = "auto",
         block_size: int | None = None,
     ) -> None:
         self.recipe, self.members, self.device = recipe, tuple(members), device
@@ -109,14 +109,14 @@ class Population:
             epsilon_final=self.recipe.epsilon_final,
         )
 
-    def run(self, ticks: int) -> list[Row]:
+    def run(self, ticks: int) -> list[MemberRow]:
         """Go at most `ticks` forward, never past the end of a phase, and return what there is
         to log."""
         if self.finished:
             return []
         if not self._begun:
             self._begin_phase()
-        rows: list[Row] = []
+        rows: list[MemberRow] = []
         for block in self.blocks:
             block.catch_up()
         start = self.position.tick
@@ -244,7 +244,7 @@ class Population:
             self.through[self.slices[b]] |= tick.outcome.ended & tick.active
         return tick
 
-    def _account(self, b: int, tick: _Tick | None) -> list[Row]:
+    def _account(self, b: int, tick: _Tick | None) -> list[MemberRow]:
         """The scores of a tick that is over, and the rows that are due after it."""
         if tick is None or tick.outcome is None:
             return []
@@ -256,7 +256,7 @@ class Population:
         rows = self._find_diverged(b)
         for place in np.flatnonzero(tick.active & ~self.diverged[part]).tolist():
             report = tick.report if tick.learning[place] else None
-            rows.append(Row(part.start + place, "metrics", self._metrics(b, place, report)))
+            rows.append(MemberRow(part.start + place, "metrics", self._metrics(b, place, report)))
         return rows
 
     def _metrics(self, b: int, place: int, report: StepReport | None) -> dict[str, Any]:
@@ -270,24 +270,26 @@ class Population:
             "agent_steps": int(self.steps[k]),
             "updates": int(self.updates[k]),
             "epsilon": float(self.epsilon(slice(k, k + 1))[0]),
-            **summary("train", self.scores.window[k]),
+            **episode_summary("train", self.scores.window[k]),
             **means,
             **(report.metrics(place) if report else {}),
         }
         self.scores.window[k] = []
         return row
 
-    def _find_diverged(self, b: int) -> list[Row]:
+    def _find_diverged(self, b: int) -> list[MemberRow]:
         """Stop a block's members whose loss or weights are not finite, with a last row each."""
         part = self.slices[b]
         fresh = ~self.blocks[b].finite() & ~self.diverged[part]
         self.diverged[part] |= fresh
         return [
-            Row(part.start + place, "metrics", self._metrics(b, place, None) | {"diverged": True})
+            MemberRow(
+                part.start + place, "metrics", self._metrics(b, place, None) | {"diverged": True}
+            )
             for place in np.flatnonzero(fresh).tolist()
         ]
 
-    def _end_phase(self) -> list[Row]:
+    def _end_phase(self) -> list[MemberRow]:
         """Close the phase for everybody and move on to the next."""
         iteration, phase, _ = self.position
         prefix = "train" if phase == TRAINING else "eval"
@@ -296,11 +298,11 @@ class Population:
         for k in np.flatnonzero(~self.diverged).tolist():
             episodes = self.scores.phase[k]
             phase_steps = sum(length for _, length in episodes)
-            done = summary(prefix, episodes) | {f"{prefix}/steps": phase_steps}
+            done = episode_summary(prefix, episodes) | {f"{prefix}/steps": phase_steps}
             self.scores.iteration[k] |= done
             if last:
                 place = {"iteration": iteration, "agent_steps": int(self.steps[k])}
-                rows.append(Row(k, "evaluation", place | self.scores.iteration[k]))
+                rows.append(MemberRow(k, "evaluation", place | self.scores.iteration[k]))
                 self.scores.iteration[k] = {}
         self.scores.phase = [[] for _ in range(self.size)]
         self.through[:] = False

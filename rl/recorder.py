@@ -9,7 +9,7 @@ import numpy as np
 from rl.checkpoint import Checkpoint, restore
 from rl.module import DQNModule
 from rl.population import Population
-from rl.progress import EVALUATION, PHASES, TRAINING, Position
+from rl.position import EVALUATION, PHASES, TRAINING, Position
 from workload.checkpoint_files import CheckpointFiles
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
@@ -18,7 +18,7 @@ WARM_UP = "warm-up"
 SMOOTHING = 0.3
 
 
-class Recorder(lightning.Callback):
+class PopulationRecorder(lightning.Callback):
     """Carries a population's rows and state to its members' run directories.
 
     Args:

@@ -223,9 +223,9 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         stop: Callable[[], bool],
         previous: bool,
     ) -> Sequence[Outcome]:
-        from rl.training import train
+        from rl.training import train_population
 
-        return train(
+        return train_population(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 

@@ -10,7 +10,7 @@ from workload.wording import unknown
 
 GROUP = "wdbench.workloads"
 
-Workload = contract.Workload[Any, Any]
+AnyWorkload = contract.Workload[Any, Any]
 """Any workload, whatever its recipe and machine."""
 
 
@@ -20,12 +20,12 @@ def names() -> tuple[str, ...]:
 
 
 @functools.cache
-def load(name: str) -> Workload:
+def load(name: str) -> AnyWorkload:
     """The workload of this name. UserError where none is installed."""
     entry = _entries().get(name)
     if entry is None:
         raise UserError(unknown("workload", name, names()))
-    workload: Workload = entry.load()
+    workload: AnyWorkload = entry.load()
     return workload
 
 

@@ -46,7 +46,7 @@ class OptimizerRecipe:
         check_schedule(self.decay_schedule)
 
 
-Graphs = Literal["auto", "on", "off"]
+GraphMode = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class MachineBase:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
-    graphs: Graphs = "auto"
+    graphs: GraphMode = "auto"
     checkpoint_every: int = 1_000
 
     def __post_init__(self) -> None:

@@ -35,7 +35,7 @@ def write_binary(prefix: Path, lines: Sequence[str], types: dict[str, int]) -> t
     of them are unknown to the dictionary."""
     import torch
 
-    from nlp.network import quiet
+    from nlp.fairseq_model import quiet
 
     with quiet():
         from fairseq.data.indexed_dataset import make_builder

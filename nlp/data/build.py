@@ -15,8 +15,8 @@ from nlp.data.stages import (
     read_lines,
     sha256,
     sha256_of_files,
-    write_json,
     write_lines,
+    write_record,
 )
 from nlp.data.text import Segmenter
 from nlp.data.verification import differences
@@ -57,8 +57,8 @@ def make_corpus(
         different = differences(content)
         if different is not None:
             report["differs from the published preparation"] = different
-        write_json(new / "report.json", report)
-        write_json(new / "corpus.json", content)
+        write_record(new / "report.json", report)
+        write_record(new / "corpus.json", content)
 
 
 def _segmented(

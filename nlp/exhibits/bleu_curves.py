@@ -4,6 +4,7 @@ import math
 
 from nlp.metrics import VALID_BLEU
 from shared_optim.schemes import BASELINE
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -18,7 +19,6 @@ from workload.exhibits.drawing import (
 )
 from workload.exhibits.grid import RecordGrid, Row
 from workload.exhibits.series import by_round
-from workload.exhibits.wording import lambda_note
 
 
 def bleu_figure(grid: RecordGrid, corpus: str, name: str) -> Picture | None:

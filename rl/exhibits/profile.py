@@ -4,6 +4,7 @@ import numpy as np
 
 from rl.exhibits.aggregates import SOURCE, Normalised, over_games
 from rl.exhibits.statistics import performance_profile
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     legend,
@@ -16,7 +17,6 @@ from workload.exhibits.drawing import (
     variants,
 )
 from workload.exhibits.grid import RecordGrid, by_scheme
-from workload.exhibits.wording import lambda_note
 
 POINTS = 401
 TAU = "\N{GREEK SMALL LETTER TAU}"

@@ -2,11 +2,11 @@
 
 from rl.exhibits import published
 from rl.metrics import RETURN
+from workload.exhibits.cells import COUNTS, listed, mean_and_std, value
 from workload.exhibits.document import Table
 from workload.exhibits.grid import SCHEDULE, RecordGrid, Row
 from workload.exhibits.record import Record
-from workload.exhibits.score_table import Published, score_table
-from workload.exhibits.wording import COUNTS, listed, mean_and_std, value
+from workload.exhibits.score_table import PublishedScores, score_table
 
 PAPER = "Bjorck, Weinberger and Gomes, AAAI 2021, Table 1"
 
@@ -30,10 +30,10 @@ def published_score(grid: RecordGrid, row: Row, game: str) -> float | None:
     extras = dict(zip(grid.keys, row.extras, strict=True))
     if extras.get(SCHEDULE, "always") != "always" and row.weight_decay:
         return None
-    return published.table_1().get((row.scheme, row.weight_decay, game))
+    return published.table_1_scores().get((row.scheme, row.weight_decay, game))
 
 
-BJORCK = Published(published_score, published.is_misprint, "Table 1 of the paper, 3 seeds")
+BJORCK = PublishedScores(published_score, published.is_misprint, "Table 1 of the paper, 3 seeds")
 
 
 def _references(grid: RecordGrid) -> list[tuple[str, list[str | None]]]:

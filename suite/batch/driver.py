@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.batch.packing import split
+from suite.batch.packing import split_job
 from suite.batch.pool import Pool
 from suite.batch.work import HOPELESS, Ending
 from suite.runs.directory import Run
@@ -135,9 +135,9 @@ class Driver:
                     self._after_failure(job, failed)
                 locked = [run for run in left if run not in failed]  # by another process
                 self._locked |= {run.path for run in locked}
-                self._start_later(split(job.of(locked)))
+                self._start_later(split_job(job.of(locked)))
             case 2 if len(left) > 1:  # one of them is to blame; the others may go on
-                self._queue.extend(split(job.of(left)))
+                self._queue.extend(split_job(job.of(left)))
             case 2:
                 _record(left, UserError(ending.message))
             case _:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from suite.batch import overview
 from suite.batch.grid_file import Grid
 from suite.batch.states import State, state_of
-from workload.output import at_most, picture, say
+from workload.output import at_most, live_display, say
 
 LINE_EVERY = 10.0  # seconds between plain lines
 PICTURE_EVERY = 2.0  # seconds between pictures on a terminal
@@ -32,7 +32,7 @@ def display_grid(grid: Grid, jobs: int) -> AbstractContextManager[Callable[[], N
         return overview.describe_grid(grid, states(), jobs)
 
     plain = at_most(LINE_EVERY, lambda: say(_line(grid, states(), jobs)))
-    return picture(draw, PICTURE_EVERY, plain)
+    return live_display(draw, PICTURE_EVERY, plain)
 
 
 def _line(grid: Grid, states: Sequence[State], jobs: int) -> str:

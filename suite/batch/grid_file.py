@@ -29,7 +29,7 @@ from suite.config.flags import LISTS
 from suite.config.lines import compose, mapping_of, read_text
 from suite.config.reader import Reader
 from suite.config.request import build, members
-from suite.registry import Workload, load, names
+from suite.registry import AnyWorkload, load, names
 from suite.runs.directory import Run
 from workload.errors import UserError
 from workload.member import Member
@@ -43,7 +43,7 @@ KEYS = ("workload", "preset", "base", "axes", "exclude", "include")
 class GridRun:
     """One run of a grid: what is trained, how, and where it is kept."""
 
-    workload: Workload
+    workload: AnyWorkload
     recipe: OptimizerRecipe
     machine: MachineBase
     member: Member

@@ -67,7 +67,7 @@ def _machine(machine: MachineBase, capacity: Capacity) -> MachineBase:
     return replace(machine, device=device, threads=machine.threads or capacity.cpus)
 
 
-def split(job: Job) -> list[Job]:
+def split_job(job: Job) -> list[Job]:
     """The same work as jobs of one member each."""
     return [job.of([run]) for run in job.runs]
 

@@ -33,12 +33,12 @@ def main(argv: list[str], prog: str) -> int:
     if options.last < 1:
         raise UserError(f"--last: {options.last} is not above 0")
     report_files.check(options.out)
-    for path in report(options.runs, options.out, options.last):
+    for path in write_report(options.runs, options.out, options.last):
         say(str(path))
     return 0
 
 
-def report(paths: list[Path], out: Path, last: int = LAST) -> list[Path]:
+def write_report(paths: list[Path], out: Path, last: int = LAST) -> list[Path]:
     """Write the report on the runs at and below these paths; returns its main files.
 
     Raises:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from suite.config.request import as_yaml, read_request
-from suite.registry import Workload, load, names
+from suite.registry import AnyWorkload, load, names
 from suite.runs.directory import Run, locked
 from suite.runs.display import display_population
 from suite.runs.job import Job
@@ -66,7 +66,7 @@ def main(argv: list[str], prog: str) -> int:
     return code
 
 
-def _longer(workload: Workload, run: Run) -> str:
+def _longer(workload: AnyWorkload, run: Run) -> str:
     """How long a finished run is, where that is more than is asked for."""
     length = run.length_on_disk()
     asked = run.config["recipe"][workload.LENGTH_KEY]
@@ -77,7 +77,7 @@ def _titles() -> str:
     return "\n".join(f"  {name:<7}{load(name).TITLE}" for name in names())
 
 
-def _config_text(workload: Workload, job: Job) -> str:
+def _config_text(workload: AnyWorkload, job: Job) -> str:
     """The resolved configuration as YAML; what it takes and where it goes as comments."""
     runs = job.runs
     comments = [workload.memory_summary(job.recipe, len(runs))]

@@ -9,7 +9,7 @@ import yaml
 
 from suite.config.flags import LISTS
 from suite.config.reader import Reader
-from suite.registry import Workload
+from suite.registry import AnyWorkload
 from suite.runs.job import Job
 from workload.errors import UserError
 from workload.member import Member
@@ -23,7 +23,7 @@ class Request:
     print_config: bool
 
 
-def read_request(workload: Workload, argv: Sequence[str], prog: str) -> Request:
+def read_request(workload: AnyWorkload, argv: Sequence[str], prog: str) -> Request:
     """Read the command line behind `run <workload>`.
 
     Raises:
@@ -64,7 +64,7 @@ def build(kind: type[Any], values: Mapping[str, Any]) -> Any:
     return kind(**{field.name: values[field.name] for field in fields(kind)})
 
 
-def members(workload: Workload, values: Mapping[str, Any]) -> tuple[Member, ...]:
+def members(workload: AnyWorkload, values: Mapping[str, Any]) -> tuple[Member, ...]:
     """All combinations; scheme none has lambda 0 and takes part once per seed.
 
     Args:

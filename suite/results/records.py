@@ -11,7 +11,7 @@ import numpy as np
 from shared_optim.figures import DROWNED, FIGURES, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.metric import Metric
 from suite.results import rows
-from suite.results.rows import Row, number
+from suite.results.rows import LogRow, number
 from suite.results.selection import Described, LeaveOut, common_lengths, describe
 from suite.runs.directory import Run
 from suite.runs.log import EVALUATIONS, METRICS
@@ -145,7 +145,9 @@ def _record(
     )
 
 
-def _cut(evaluations: list[Row], epoch_key: str, step: str, length: int) -> tuple[list[Row], float]:
+def _cut(
+    evaluations: list[LogRow], epoch_key: str, step: str, length: int
+) -> tuple[list[LogRow], float]:
     """The rows of the first so many iterations or epochs; and the step at which the last of them
     ended, infinite where the run has not come so far."""
     known = {value for row in evaluations if not math.isnan(value := number(row.get(epoch_key)))}
@@ -164,7 +166,7 @@ def _shown(report: Report) -> list[str]:
     return [*(score.key for score in report.columns), *fallbacks]
 
 
-def _newest(evaluations: Sequence[Row], keys: Iterable[str]) -> dict[str, float]:
+def _newest(evaluations: Sequence[LogRow], keys: Iterable[str]) -> dict[str, float]:
     found = {}
     for key in keys:
         values = [value for row in evaluations if not math.isnan(value := number(row.get(key)))]
@@ -173,7 +175,9 @@ def _newest(evaluations: Sequence[Row], keys: Iterable[str]) -> dict[str, float]
     return found
 
 
-def _scores(report: Report, evaluations: Sequence[Row], last: int) -> tuple[dict[str, float], bool]:
+def _scores(
+    report: Report, evaluations: Sequence[LogRow], last: int
+) -> tuple[dict[str, float], bool]:
     """The run's value per score, empty where there is none; and whether the fallback stands in.
 
     The mean of the last evaluations, or the newest row that has all scores.
@@ -199,7 +203,7 @@ def _scores(report: Report, evaluations: Sequence[Row], last: int) -> tuple[dict
     return found, stands_in
 
 
-def _signatures(evaluations: Sequence[Row]) -> dict[str, str]:
+def _signatures(evaluations: Sequence[LogRow]) -> dict[str, str]:
     texts = {
         key: printable(value)
         for row in evaluations
@@ -209,7 +213,7 @@ def _signatures(evaluations: Sequence[Row]) -> dict[str, str]:
     return dict(sorted(texts.items()))
 
 
-def _columns(found: Sequence[Row], keys: Sequence[str]) -> Columns:
+def _columns(found: Sequence[LogRow], keys: Sequence[str]) -> Columns:
     """[rows] per key, nan where a row has no finite number under it."""
     return {key: np.array([number(row.get(key)) for row in found], dtype=float) for key in keys}
 

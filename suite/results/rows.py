@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Row = dict[str, Any]
+LogRow = dict[str, Any]
 Damage = Callable[[str], None]
 """Told of a file's damaged lines, in one sentence."""
 
@@ -20,7 +20,7 @@ DIVERGED = b'"diverged": true'
 BLOCK, LARGE_BLOCK = 1 << 16, 1 << 20  # bytes that are read at once from the end, from the start
 
 
-def rows(path: Path, step: str, damage: Damage) -> list[Row]:
+def rows(path: Path, step: str, damage: Damage) -> list[LogRow]:
     """All rows of a file that has few, oldest first; none where there is no file.
 
     Args:
@@ -43,7 +43,7 @@ class Sample:
     """Some rows of a long file, oldest first; and the step of its newest row that says the run
     diverged, None where none does."""
 
-    rows: list[Row]
+    rows: list[LogRow]
     diverged_at: float | None
 
 
@@ -67,7 +67,7 @@ def sample(
     count = _count(path) if math.isinf(until) else _count_until(path, step, until)
     every = max(1, math.ceil(count / most))
     problems = _Problems(path, damage)
-    found: list[Row] = []
+    found: list[LogRow] = []
     diverged_at = None
     for place, line in _lines(path):
         if not problems.has_form(place, line):
@@ -132,7 +132,7 @@ class _Problems:
         self._add(place, "it is no JSON object")
         return False
 
-    def row(self, place: int, line: bytes, step: str) -> Row | None:
+    def row(self, place: int, line: bytes, step: str) -> LogRow | None:
         """The row of a line; None where it is none."""
         row = _row(line, step)
         if isinstance(row, str):
@@ -169,7 +169,7 @@ def _count_until(path: Path, step: str, until: float) -> int:
     return count
 
 
-def _row(line: bytes, step: str) -> Row | str:
+def _row(line: bytes, step: str) -> LogRow | str:
     """The row, or what is wrong with it."""
     try:
         row = json.loads(line)

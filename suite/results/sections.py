@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from shared_optim.schemes import SCHEMES
-from suite.registry import Workload, load, names
+from suite.registry import AnyWorkload, load, names
 from suite.results.records import by_workload, length_notes
 from suite.results.selection import LeaveOut
 from workload.exhibits import generic
+from workload.exhibits.cells import listed
 from workload.exhibits.document import Document, Picture, Section, Table
 from workload.exhibits.drawing import typography
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Record
-from workload.exhibits.wording import listed
 
 TITLE = "Weight decay inside Adam: what the runs show"
 PAPERS = ("none", "l2", "decoupled", "separated")
@@ -64,7 +64,7 @@ def _other_schemes(records: Sequence[Record]) -> list[str]:
 
 
 def _section(
-    workload: Workload, records: Sequence[Record], last: int, leave_out: LeaveOut
+    workload: AnyWorkload, records: Sequence[Record], last: int, leave_out: LeaveOut
 ) -> Section:
     report = workload.report
     grid = RecordGrid.of(records, report, workload.TASK_KEY, last)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_optim.schemes import SCHEMES, SchemeName
-from suite.registry import Workload, load, names
+from suite.registry import AnyWorkload, load, names
 from suite.results.rows import number
 from suite.runs.directory import Run
 from workload.errors import UserError
@@ -34,7 +34,7 @@ class Described:
     """What config.json says of a run: all that is known before its rows are read."""
 
     run: Run
-    workload: Workload
+    workload: AnyWorkload
     recipe: Any
     member: Member
 

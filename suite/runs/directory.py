@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from suite.registry import Workload, load
+from suite.registry import AnyWorkload, load
 from workload.errors import UserError
 from workload.files import LockedError, lock, read_json, write_json
 from workload.identity import Config, completed, config_of, digest, identity, read_config, same_run
@@ -37,7 +37,7 @@ class Run:
         self.path, self.config, self.shorter = path, config, shorter
 
     @classmethod
-    def of(cls, workload: Workload, recipe: Any, member: Member, runs: Path) -> "Run":
+    def of(cls, workload: AnyWorkload, recipe: Any, member: Member, runs: Path) -> "Run":
         """The run of a member: the directory that holds it, or where it will be made.
 
         A directory is found by its config.json, whatever its name: one that an earlier version
@@ -78,7 +78,7 @@ class Run:
         return self.workload.Member(**self.config["member"])
 
     @property
-    def workload(self) -> Workload:
+    def workload(self) -> AnyWorkload:
         """UserError where this version has no such workload."""
         return load(str(self.config.get("workload")))
 

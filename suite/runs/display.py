@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from workload.output import at_most, picture, say
+from workload.output import at_most, live_display, say
 from workload.progress import MemberProgress, Progress
 from workload.wording import duration
 
@@ -24,7 +24,7 @@ ShowProgress = Callable[[Progress], None]
 def display_population(title: str) -> AbstractContextManager[ShowProgress]:
     """Give the callback for training; it may be called as often as training likes."""
     plain = at_most(LINE_EVERY, lambda progress: say(_line(title, progress)))
-    return picture(lambda progress: _table(title, progress), PICTURE_EVERY, plain)
+    return live_display(lambda progress: _table(title, progress), PICTURE_EVERY, plain)
 
 
 def _line(title: str, progress: Progress) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from suite.registry import Workload, load
+from suite.registry import AnyWorkload, load
 from suite.runs import heartbeat
 from suite.runs.directory import Run
 from suite.runs.display import ShowProgress
@@ -115,7 +115,7 @@ def _populations(job: Job, runs: Sequence[Run]) -> list[list[Run]]:
     return list(populations.values())
 
 
-def _beginning(workload: Workload, run: Run, *, starts: bool) -> str:
+def _beginning(workload: AnyWorkload, run: Run, *, starts: bool) -> str:
     if starts and run.shorter:
         return (
             f"starts anew: {run.shorter} has fewer {workload.LENGTH_KEY} and has kept nothing to "
@@ -126,7 +126,7 @@ def _beginning(workload: Workload, run: Run, *, starts: bool) -> str:
     return "starts" if starts else "resumes"
 
 
-def _check_length(workload: Workload, run: Run, position: tuple[int, ...] | None) -> None:
+def _check_length(workload: AnyWorkload, run: Run, position: tuple[int, ...] | None) -> None:
     """Raise UserError where a run is past the length that is asked for, or was left by another
     process with nothing to go on from."""
     length = workload.LENGTH_KEY
@@ -195,7 +195,9 @@ def _outcomes(
         )
 
 
-def _record_outcome(workload: Workload, run: Run, outcome: Outcome, machine: MachineBase) -> None:
+def _record_outcome(
+    workload: AnyWorkload, run: Run, outcome: Outcome, machine: MachineBase
+) -> None:
     if outcome.status == "interrupted":
         return
     record = {"status": outcome.status, "end": now(), "figures": dict(outcome.figures)}

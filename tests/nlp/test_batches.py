@@ -10,7 +10,7 @@ import torch
 
 from nlp.batches import TrainingBatches
 from nlp.data.corpus import Corpus, corpus_folder
-from nlp.network import build_task, load_split
+from nlp.fairseq_model import build_task, load_split
 from tests.nlp.fairseq_peer import fairseq_peer
 from tests.nlp.runs import SMALL
 

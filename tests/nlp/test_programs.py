@@ -13,7 +13,7 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 import torch
 
-from nlp import trained
+from nlp import weights
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import padded_cross_entropy, smoothed_cross_entropy
 from nlp.module import TranslationModule
@@ -177,7 +177,7 @@ def test_a_run_killed_anywhere_goes_on_bit_for_bit(tmp_path, data_dir, monkeypat
     again, outcome_again = train(tmp_path / "run", data_dir, recipe=recipe)
     assert outcome_again == outcome
     assert again.rows == log.rows
-    ours, theirs = (trained.weights_of(each.path, averaged=True) for each in (again, log))
+    ours, theirs = (weights.load_weights(each.path, averaged=True) for each in (again, log))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 

@@ -13,11 +13,11 @@ pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
 
 import torch
 
-from nlp import trained
+from nlp import weights
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.data.grammar import pairs
-from nlp.decoding import translate
-from nlp.network import build_model, build_task
+from nlp.decoding import decode
+from nlp.fairseq_model import build_model, build_task
 from nlp.plain_text import source_tokens
 from nlp.workload import WORKLOAD as NLP
 from suite.__main__ import main
@@ -47,8 +47,8 @@ def made(tmp_path_factory):
         for epoch in (1, 2):
             torch.manual_seed(epoch)
             model = build_model(recipe, build_task(recipe, corpus))
-            path = trained.save(run.path, epoch, model, recipe, corpus)
-        trained.mark_best(path)
+            path = weights.save(run.path, epoch, model, recipe, corpus)
+        weights.mark_best(path)
     return folder, run.path
 
 
@@ -89,7 +89,7 @@ def test_it_is_the_text_that_the_steps_one_by_one_give(command, made):
     from subword_nmt.apply_bpe import BPE
 
     folder, run = made
-    it = trained.load(run, folder / "data")
+    it = weights.load_model(run, folder / "data")
     with it.corpus.codes.open(encoding="utf-8") as codes:
         bpe = BPE(codes)
     dictionary = it.task.source_dictionary
@@ -104,7 +104,7 @@ def test_it_is_the_text_that_the_steps_one_by_one_give(command, made):
         MosesDetokenizer("en").detokenize(
             dictionary.string(hypothesis).replace("@@ ", "").removesuffix("@@").split()
         )
-        for hypothesis in translate(it.model, it.task, tokens, beam=5)
+        for hypothesis in decode(it.model, it.task, tokens, beam=5)
     ]
     assert command(text="\n".join(SENTENCES)) == expected
 
@@ -139,7 +139,7 @@ def test_a_line_that_will_not_do_is_named(command, text, said):
 
 def test_the_longest_line_that_the_model_takes_is_translated(command, made):
     folder, run = made
-    words = trained.load(run, folder / "data")
+    words = weights.load_model(run, folder / "data")
     for count in range(400, 1_024):
         text = "x " * count
         if len(source_tokens(words, [text])[0]) >= 1_023:

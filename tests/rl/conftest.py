@@ -1,7 +1,7 @@
 import pytest
 
 from rl.config import Machine, Recipe
-from rl.training import train
+from rl.training import train_population
 from tests.list_log import Killed, ListLog
 from workload.member import Member
 
@@ -38,7 +38,7 @@ def run(
         if chunks == kill_after:
             raise Killed
 
-    outcomes = train(
+    outcomes = train_population(
         recipe,
         members,
         logs,

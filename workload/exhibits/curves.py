@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared_optim.metric import Metric
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -24,7 +25,6 @@ from workload.exhibits.drawing import (
 )
 from workload.exhibits.grid import RecordGrid, Row, panel_rows
 from workload.exhibits.series import by_round
-from workload.exhibits.wording import lambda_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

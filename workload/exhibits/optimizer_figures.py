@@ -7,6 +7,7 @@ import numpy as np
 
 from shared_optim.figures import BANDS, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.schemes import SCHEMES
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -24,7 +25,6 @@ from workload.exhibits.drawing import (
 )
 from workload.exhibits.grid import SCHEDULE, RecordGrid, Row, panel_rows
 from workload.exhibits.series import Curves, by_step
-from workload.exhibits.wording import lambda_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,9 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared_optim.metric import Metric
-from workload.exhibits.document import Cell, Table, Value, cell
-from workload.exhibits.grid import RecordGrid, Row, Summary
-from workload.exhibits.wording import (
+from workload.exhibits.cells import (
     COUNTS,
     digits,
     lambda_note,
@@ -15,10 +13,12 @@ from workload.exhibits.wording import (
     row_head,
     value,
 )
+from workload.exhibits.document import Cell, Table, Value, cell
+from workload.exhibits.grid import RecordGrid, Row, Summary
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedScores:
     """Numbers of a paper, to be put beside ours.
 
     Attributes:
@@ -45,7 +45,7 @@ def score_table(
     title: str,
     caption: str,
     decimals: int | None,
-    published: Published | None = None,
+    published: PublishedScores | None = None,
     below: Sequence[tuple[str, Sequence[str | None]]] = (),
 ) -> Table:
     """A line per scheme and lambda, a column per task.

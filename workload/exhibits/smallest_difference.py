@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared_optim.metric import Metric
+from workload.exhibits.cells import NOTHING, percent, value
 from workload.exhibits.document import Cell, Table, Value, cell
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.power import FORMULA, pooled_deviation, smallest_effect
-from workload.exhibits.wording import NOTHING, percent, value
 
 
 @dataclass(frozen=True)

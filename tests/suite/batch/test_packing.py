@@ -9,7 +9,7 @@ import pytest
 from rl.memory import batch_bytes, replay_bytes
 from rl.workload import PROCESS_MEMORY
 from suite.batch.capacity import Capacity, Demand, Node
-from suite.batch.packing import fitting_capacity, pack, split
+from suite.batch.packing import fitting_capacity, pack, split_job
 from tests.suite.batch.grids import SMALL, grid_of
 from workload.checkpoint_files import CheckpointFiles
 from workload.resources import Memory
@@ -95,6 +95,6 @@ def test_a_job_has_the_threads_and_the_device_of_its_share():
 
 def test_a_job_split_is_the_same_runs_one_by_one():
     (job, _) = pack(grid_of(SMALL).runs, PLENTY, RUNS)
-    parts = split(job)
+    parts = split_job(job)
     assert [len(part.members) for part in parts] == [1] * 6
     assert [run.path for part in parts for run in part.runs] == [run.path for run in job.runs]

@@ -4,7 +4,7 @@ import pytest
 
 from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
-from suite.config.flags import LISTS, key_types, split
+from suite.config.flags import LISTS, key_types, split_flags
 from workload.errors import UserError
 
 KEYS = ("gamma", "data", *LISTS)
@@ -22,7 +22,7 @@ KEYS = ("gamma", "data", *LISTS)
     ],
 )
 def test_what_does_not_begin_with_two_dashes_is_a_value(argv, expected):
-    assert split(argv, KEYS) == expected
+    assert split_flags(argv, KEYS) == expected
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_what_does_not_begin_with_two_dashes_is_a_value(argv, expected):
 )
 def test_a_mistake_names_the_flag(argv, message):
     with pytest.raises(UserError) as error:
-        split(argv, KEYS)
+        split_flags(argv, KEYS)
     assert str(error.value) == message
 
 

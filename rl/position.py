@@ -17,7 +17,7 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class MemberRow:
     """One line for one member's log: `metrics` within a phase, `evaluation` after an iteration."""
 
     member: int

@@ -57,7 +57,7 @@ def td_loss(
     return error(chosen, target, reduction="none").mean(1)
 
 
-def update(
+def dqn_update(
     online: Mapping[str, Tensor], target: Mapping[str, Tensor], batch: Batch, kind: Loss
 ) -> Update:
     """Gradients of the losses of G members, for a batch of [G, B] transitions.

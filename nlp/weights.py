@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from nlp.config import Recipe
 from nlp.data.corpus import Corpus, corpus_folder
-from nlp.network import build_model, build_task
+from nlp.fairseq_model import build_model, build_task
 from workload.errors import ConfigError
 from workload.files import TEMPORARY, write_whole
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A model ready to translate, in evaluation mode."""
 
     model: nn.Module
@@ -68,9 +68,9 @@ def keep_last(run: Path, epoch: int, count: int) -> None:
             path.unlink()
 
 
-def load(
+def load_model(
     run: Path, data_dir: Path, *, averaged: bool = False, device: torch.device | None = None
-) -> Trained:
+) -> TrainedModel:
     """The best epoch of a run, or the mean of its last ones.
 
     Raises:
@@ -90,11 +90,11 @@ def load(
     task = build_task(recipe, corpus)
     model = build_model(recipe, task)
     model.load_state_dict(average([content["weights"] for content in contents]))
-    return Trained(model.to(device or "cpu").eval(), task, corpus, recipe)
+    return TrainedModel(model.to(device or "cpu").eval(), task, corpus, recipe)
 
 
-def weights_of(run: Path, *, averaged: bool) -> dict[str, Tensor]:
-    """The weights that `load` would take."""
+def load_weights(run: Path, *, averaged: bool) -> dict[str, Tensor]:
+    """The weights that `load_model` would take."""
     files = _last(run) if averaged else [run / "weights" / "best.pt"]
     return average([_read(file)["weights"] for file in files])
 

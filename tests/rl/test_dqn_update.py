@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from rl import network
+from rl.dqn_update import dqn_update, td_loss
 from rl.network import Weights, initial_parameters
 from rl.replay import Batch
-from rl.update import td_loss, update
 from tests.rl.test_network import reference_q
 
 
@@ -39,7 +39,7 @@ def test_gradients_equal_a_plain_float64_loop(monkeypatch, padding, kind, convol
     parameters = initial_parameters([0, 1], 6, padding)
     target = initial_parameters([2, 3], 6, padding)
     batch = some_batch(2, 8, generator)
-    result = update(
+    result = dqn_update(
         Weights(parameters, torch.float32).values,
         Weights(target, torch.float32, frozen=True).values,
         batch,

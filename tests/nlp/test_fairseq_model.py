@@ -9,7 +9,7 @@ from tests.nlp.data import iwslt_lines
 pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 from nlp.batches import TrainingBatches
-from nlp.network import build_model, quiet
+from nlp.fairseq_model import build_model, quiet
 
 with quiet():
     from fairseq.data import Dictionary, LanguagePairDataset

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from shared_optim import WeightDecayAdam, decay_groups
+from workload.build_optimizer import build_optimizer
 from workload.member import Member
-from workload.optimizer import build_optimizer
 from workload.recipe import OptimizerRecipe
 
 RECIPE = OptimizerRecipe(
