@@ -36,20 +36,20 @@ def translate_lines(
         ConfigError: a line is longer than the model can take; it is named by its number from 1.
     """
     sources = source_tokens(trained, lines)
-    places = [place for place, tokens in enumerate(sources) if len(tokens) > 1]
+    indices = [index for index, tokens in enumerate(sources) if len(tokens) > 1]
     hypotheses = decode(
         trained.model,
         trained.task,
-        [sources[place] for place in places],
+        [sources[index] for index in indices],
         beam=beam,
         device=next(trained.model.parameters()).device,
         progress=progress,
     )
     result = [""] * len(lines)
     dictionary = trained.task.target_dictionary
-    for place, tokens in zip(places, hypotheses, strict=True):
+    for index, tokens in zip(indices, hypotheses, strict=True):
         words: str = dictionary.string(tokens, f"{SEPARATOR} ")
-        result[place] = detokenise(words, trained.corpus.target)
+        result[index] = detokenise(words, trained.corpus.target)
     return result
 
 

@@ -29,7 +29,7 @@ def train_members(
     stop: Callable[[], bool],
     previous: bool = False,
 ) -> list[Outcome]:
-    """Train members one after the other, each until it is through or `stop` says so.
+    """Train members one after the other, each until it has finished or `stop` says so.
 
     Args:
         recipe: what the members share.
@@ -99,5 +99,5 @@ def _module(
 
 
 def _fit(module: TranslationModule, callback: lightning.Callback, machine: Machine) -> None:
-    epochs = module.recipe.epochs - module.place.epoch
+    epochs = module.recipe.epochs - module.position.epoch
     fit(module, callback, device=module.device, epochs=epochs, processes=machine.devices)

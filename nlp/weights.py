@@ -122,10 +122,10 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def check_dictionaries(corpus: Corpus, wanted: dict[str, str], file: Path) -> None:
+def check_dictionaries(corpus: Corpus, digests: dict[str, str], file: Path) -> None:
     """Raise ConfigError unless `file`, of weights, was made with the corpus's dictionaries."""
     for language, digest in dictionary_digests(corpus).items():
-        if wanted.get(language) != digest:
+        if digests.get(language) != digest:
             raise ConfigError(
                 f"{corpus.dictionary(language)} is not the dictionary that {file} was trained "
                 "with; prepare the corpus as it was, or give its folder with --data-dir"

@@ -241,12 +241,12 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         folder = _folder(recipe, machine)
         from nlp.data.prepare import prepare
 
-        shown = ""
+        last = ""
 
         def show(stage: str, done: int, total: int) -> None:
-            nonlocal shown
-            if stage != shown:
-                shown = stage
+            nonlocal last
+            if stage != last:
+                last = stage
                 say(f"preparing {folder}: {stage}")
 
         corpus = prepare(

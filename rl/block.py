@@ -142,9 +142,9 @@ class Block:
 
     def begin_phase(self, iteration: int, phase: int) -> None:
         """Start the environments anew, and the streams of random numbers of the phase."""
-        place = (iteration, phase)
-        self._exploration = Uniforms(self._seeds, Purpose.EXPLORATION, place, 2)
-        self._sampling = Uniforms(self._seeds, Purpose.REPLAY, place, self.recipe.batch_size)
+        key = (iteration, phase)
+        self._exploration = Uniforms(self._seeds, Purpose.EXPLORATION, key, 2)
+        self._sampling = Uniforms(self._seeds, Purpose.REPLAY, key, self.recipe.batch_size)
         seeds = [environment_seed(seed, iteration, phase) for seed in self._seeds]
         self._seen.open()
         self._seen.host["observations"][:] = self.environments.reset(seeds)

@@ -64,7 +64,7 @@ def dqn_update(
 
     Args:
         online, target: the `values` of the members' `Weights`.
-        batch: theirs.
+        batch: of the same members.
         kind: of the loss, see `td_loss`.
     """
     with torch.no_grad():

@@ -21,9 +21,9 @@ class Purpose(IntEnum):
     ENVIRONMENT = 3
 
 
-def generator(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:
-    """A Philox generator for one member, one purpose and one place, e.g. (iteration, phase)."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(int(purpose), *place))
+def generator(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:
+    """A Philox generator for one member, one purpose and one key, e.g. (iteration, phase)."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(int(purpose), *key))
     return np.random.Generator(np.random.Philox(sequence))
 
 
@@ -38,14 +38,19 @@ class Uniforms:
     Args:
         seeds: the members' seeds, [K].
         purpose: what the numbers are for.
-        place: further coordinates of the table, e.g. (iteration, phase).
+        key: further coordinates of the table, e.g. (iteration, phase).
         width: numbers per row.
     """
 
     def __init__(
-        self, seeds: Sequence[int], purpose: Purpose, place: tuple[int, ...], width: int
+        self, seeds: Sequence[int], purpose: Purpose, key: tuple[int, ...], width: int
     ) -> None:
-        self._seeds, self._purpose, self._place, self._width = seeds, purpose, place, width
+        self._seeds, self._purpose, self._key, self._width = (
+            seeds,
+            purpose,
+            key,
+            width,
+        )
         self._block = -1
         self._rows = np.empty((0, len(seeds), width))
 
@@ -54,7 +59,7 @@ class Uniforms:
         block, offset = divmod(index, _BLOCK)
         if block != self._block:
             drawn = [
-                generator(seed, self._purpose, *self._place, block).random((_BLOCK, self._width))
+                generator(seed, self._purpose, *self._key, block).random((_BLOCK, self._width))
                 for seed in self._seeds
             ]
             self._rows = np.stack(drawn, axis=1)

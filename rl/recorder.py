@@ -135,14 +135,14 @@ class PopulationRecorder(lightning.Callback):
         epsilon = population.epsilon(slice(None))
         members = []
         for k, member in enumerate(population.members):
-            block, place = population.block_of(k)
-            means = block.window.means(place)
+            block, g = population.block_of(k)
+            means = block.window.means(g)
             if means["loss"] is None:  # the window is empty right after a row
                 means = {key: self._latest[k].get(key) for key in means}
             status: Literal["running", "waiting", "diverged"] = "running"
             if population.diverged[k]:
                 status = "diverged"
-            elif population.through[k]:
+            elif population.phase_done[k]:
                 status = "waiting"
             figures = {
                 "loss": means["loss"],
@@ -155,7 +155,7 @@ class PopulationRecorder(lightning.Callback):
         iteration = min(population.position.iteration + 1, iterations)
         self._progress(
             Progress(
-                place=f"iteration {iteration}/{iterations} {phase}",
+                phase=f"iteration {iteration}/{iterations} {phase}",
                 step=step,
                 steps=steps,
                 steps_per_second=self._steps_per_second(),

@@ -24,7 +24,7 @@ def train_population(
     stop: Callable[[], bool],
     previous: bool = False,
 ) -> list[Outcome]:
-    """Train members that stand at the same position until they are through or `stop` says so.
+    """Train members that stand at the same position until they have finished or `stop` says so.
 
     Args:
         recipe: what the members share.

@@ -204,10 +204,10 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             )
 
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
-        from rl.checkpoint import position_of, verify
+        from rl.checkpoint import read_position, verify
 
-        found = position_of(run, previous=previous)
-        if previous and found is None and position_of(run) is not None:
+        found = read_position(run, previous=previous)
+        if previous and found is None and read_position(run) is not None:
             raise UserError(f"{run} has no checkpoint before the newest one")
         verify(run, previous=previous)
         return found
@@ -241,9 +241,9 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             (replay / KEPT).touch()
         if finished and (replay / KEPT).exists():
             return
-        from rl.checkpoint import discard_replay
+        from rl.checkpoint import delete_replay
 
-        discard_replay(run)
+        delete_replay(run)
 
     def doctor(self) -> Iterator[Finding]:
         from rl.doctor import findings

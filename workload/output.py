@@ -49,8 +49,8 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 0, rule: bool = False)
     lines = [rows[0], ["-" * width for width in widths], *rows[1:]] if rule else rows
     return [
         "  ".join(
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         for line in lines
     ]

@@ -95,7 +95,7 @@ def _drop_long(
         if long:
             report["dropped"][f"over {LONGEST} subwords"] = len(long)
             for side in sides:
-                side[:] = [line for place, line in enumerate(side) if place not in long]
+                side[:] = [line for index, line in enumerate(side) if index not in long]
 
 
 def _binarised(
@@ -114,7 +114,7 @@ def _binarised(
     for language, each in zip(spec.pair, types, strict=True):
         binarise.write_dictionary(new / f"dict.{language}.txt", each)
     splits: dict[str, dict[str, int]] = {}
-    for place, (split, sides) in enumerate(subwords.items(), start=1):
+    for index, (split, sides) in enumerate(subwords.items(), start=1):
         splits[split] = {"pairs": len(sides[0])}
         for side, language, each, text in zip(
             ("source", "target"), spec.pair, types, sides, strict=True
@@ -122,7 +122,7 @@ def _binarised(
             prefix = new / f"{split}.{spec.source}-{spec.target}.{language}"
             tokens, unknown = binarise.write_binary(prefix, text, each)
             splits[split] |= {f"{side}_tokens": tokens, f"{side}_unknown": unknown}
-        progress("binarise", place, len(subwords))
+        progress("binarise", index, len(subwords))
     report["splits"] = splits
     return {
         "format": FORMAT,

@@ -35,8 +35,8 @@ def summary(name: str, states: Sequence[State], jobs: int | None = None) -> str:
     left = time_left(states, jobs)
     unfinished = count["running"] + count["waiting"]
     tail = f"; about {duration(left)} left" if left and unfinished else ""
-    shown = [part for part in parts if not part.startswith("0 ") or part.endswith(" done")]
-    return f"{name}: {', '.join(shown)}{tail}"
+    named = [part for part in parts if not part.startswith("0 ") or part.endswith(" done")]
+    return f"{name}: {', '.join(named)}{tail}"
 
 
 def matrix(runs: Sequence[GridRun], states: Sequence[State]) -> str:
@@ -54,13 +54,13 @@ def running(runs: Sequence[GridRun], states: Sequence[State]) -> list[str]:
     groups: dict[tuple[str, str], list[State]] = {}
     for run, state in zip(runs, states, strict=True):
         if state.status == "running":
-            key = (run.workload.task(run.recipe), state.place)
+            key = (run.workload.task(run.recipe), state.phase)
             groups.setdefault(key, []).append(state)
     lines = []
-    for (task, place), group in groups.items():
+    for (task, phase), group in groups.items():
         left = max((state.seconds_left or 0 for state in group), default=0)
         count = f" ({len(group)} runs)" if len(group) > 1 else ""
-        lines.append(f"{task}{count} {place}" + (f", {duration(left)} left" if left else ""))
+        lines.append(f"{task}{count} {phase}" + (f", {duration(left)} left" if left else ""))
     return _first(lines, RUNNING, "running")
 
 

@@ -25,7 +25,7 @@ class State:
     Attributes:
         status: `done`, `diverged`, `running`, `waiting` or `failed`.
         score: the newest of the workload's first score, None where there is none yet.
-        place: where a running one is, in words.
+        phase: where a running one is, in words.
         seconds: a finished one's training time, all sessions together; None where unknown.
         seconds_left: a running one's, None where it cannot tell yet.
         error: a failed one's.
@@ -33,7 +33,7 @@ class State:
 
     status: Status
     score: float | None = None
-    place: str = ""
+    phase: str = ""
     seconds: float | None = None
     seconds_left: float | None = None
     error: str = ""
@@ -52,7 +52,7 @@ def state_of(run: GridRun) -> State:
             return State(status, _score(done["figures"], score), seconds=_seconds(path))
         value = _newest(path / EVALUATIONS, run.workload.STEP_KEY, score)
         if beat := beat_of(path):
-            return State("running", value, beat.place, seconds_left=beat.seconds_left)
+            return State("running", value, beat.phase, seconds_left=beat.seconds_left)
         if failure := run.run.failure():
             return State("failed", value, error=failure)
     except UserError as error:

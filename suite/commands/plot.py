@@ -8,7 +8,7 @@ from workload.errors import UserError
 
 def main(argv: list[str], prog: str) -> int:
     from suite.results.run_plot import plot
-    from suite.results.selection import find_shown
+    from suite.results.selection import find_runs
 
     parser = Parser(prog, "Draw runs: learning curves and the inside of the optimizer.")
     parser.add_argument(
@@ -21,7 +21,7 @@ def main(argv: list[str], prog: str) -> int:
         help="PNG; default RUN/plot.png, or plot.png for several",
     )
     options = parser.parse_args(argv)
-    runs = find_shown(options.runs)
+    runs = find_runs(options.runs)
     out = options.out or (runs[0].path / "plot.png" if len(runs) == 1 else Path("plot.png"))
     if out.suffix.lower() != ".png":
         raise UserError(f"--out: {out} does not end in .png")

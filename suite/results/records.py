@@ -23,7 +23,7 @@ from workload.report import Report
 
 POINTS = 200
 """Rows of metrics that are kept of a long run, unless more are asked for."""
-INSIDE = (WEIGHT_NORM.key, DROWNED.key, *QUANTILE_KEYS.values())
+OPTIMIZER_KEYS = (WEIGHT_NORM.key, DROWNED.key, *QUANTILE_KEYS.values())
 
 
 def length_notes(records: Sequence[Record], report: Report) -> list[str]:
@@ -70,7 +70,7 @@ def read(
     return records
 
 
-def read_shown(runs: Sequence[Run], *, points: int = POINTS, whole: bool = False) -> list[Record]:
+def read_runs(runs: Sequence[Run], *, points: int = POINTS, whole: bool = False) -> list[Record]:
     """The records of runs that a command shows; what is left out is named on stderr.
 
     Raises:
@@ -108,7 +108,7 @@ def _record(
     if compared_at is not None:
         evaluations, until = _cut(evaluations, workload.EPOCH_KEY, step, compared_at)
     between = [curve.metric.key for curve in report.curves if curve.between]
-    keys = [step, *INSIDE, *between]
+    keys = [step, *OPTIMIZER_KEYS, *between]
     path = run.path / METRICS
     sample = rows.sample(path, step, leave_out, most=points, keys=keys, until=until)
     diverged_at = sample.diverged_at
@@ -133,7 +133,7 @@ def _record(
         scores=scores if counts else {},
         stands_in=stands_in,
         newest={
-            **_newest(evaluations, _shown(report)),
+            **_newest(evaluations, _table_keys(report)),
             **rows.newest(path, step, [figure.key for figure in FIGURES], until),
         },
         signatures=_signatures(evaluations),
@@ -160,7 +160,7 @@ def _evaluation_metrics(report: Report) -> list[Metric]:
     return list(dict.fromkeys([*(curve.metric for curve in report.curves), *report.columns]))
 
 
-def _shown(report: Report) -> list[str]:
+def _table_keys(report: Report) -> list[str]:
     """Keys of evaluation rows that a table shows."""
     fallbacks = [score.fallback for score in report.columns if score.fallback]
     return [*(score.key for score in report.columns), *fallbacks]
@@ -182,7 +182,7 @@ def _scores(
 
     The mean of the last evaluations, or the newest row that has all scores.
     """
-    columns = _columns(evaluations, _shown(report))
+    columns = _columns(evaluations, _table_keys(report))
     known = {key: bool(np.isfinite(values).any()) for key, values in columns.items()}
     stands_in = False
     found: dict[str, float] = {}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from shared_optim.figures import DROWNED, WEIGHT_NORM
 from shared_optim.schemes import SCHEMES
 from suite.registry import load
-from suite.results.panels import Style, alone, bands, curve, frame
-from suite.results.records import by_workload, read_shown
+from suite.results.panels import Style, bands, curve, dot_if_single, frame
+from suite.results.records import by_workload, read_runs
 from suite.runs.directory import Run
 from workload.errors import UserError
 from workload.exhibits.labels import settings
@@ -40,7 +40,7 @@ def plot(runs: Sequence[Run], out: Path) -> Path:
     """
     records = [
         record
-        for record in read_shown(runs, points=POINTS, whole=True)
+        for record in read_runs(runs, points=POINTS, whole=True)
         if len(record.metrics[record.step]) or record.status == "diverged"
     ]
     if not records:
@@ -120,7 +120,7 @@ def _draw_learning(
         if drawn.between:
             steps, values = record.column(record.metrics, drawn.metric.key)
             rough = style | {"alpha": 0.3, "linewidth": 1, "linestyle": "-", "label": None}
-            axes.plot(steps, values, marker=alone(steps), fillstyle="none", **rough)
+            axes.plot(steps, values, marker=dot_if_single(steps), fillstyle="none", **rough)
         curve(axes, record, record.evaluations, drawn.metric.key, style, marker="o")
     if not drawn.between and not any(
         record.column(record.evaluations, drawn.metric.key)[0] for record in records
@@ -170,7 +170,7 @@ def _styles(records: Sequence[Record]) -> list[Style]:
     seeds = list(dict.fromkeys(record.member.seed for record in records))
     one_group_each = len(set(schemes)) == len(names)
     styles = []
-    for position, (record, group, label) in enumerate(
+    for number, (record, group, label) in enumerate(
         zip(records, own, labels(records), strict=True)
     ):
         index, scheme = names.index(group), record.member.scheme
@@ -182,7 +182,7 @@ def _styles(records: Sequence[Record]) -> list[Style]:
                 "color": colour,
                 "linestyle": STYLES[style % len(STYLES)],
                 "label": label + (" (diverged)" if record.status == "diverged" else ""),
-                "markersize": 4 + 2.5 * ((len(records) - 1 - position) % len(STYLES)),
+                "markersize": 4 + 2.5 * ((len(records) - 1 - number) % len(STYLES)),
             }
         )
     return styles

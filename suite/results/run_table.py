@@ -8,7 +8,7 @@ from shared_optim.figures import DROWNED, FIGURES, MEDIAN
 from shared_optim.metric import Metric
 from shared_optim.schemes import SCHEMES, units_note
 from suite.registry import load
-from suite.results.records import by_workload, length_notes, read_shown
+from suite.results.records import by_workload, length_notes, read_runs
 from suite.runs.directory import Run
 from workload.exhibits.grid import SCHEDULE
 from workload.exhibits.labels import differing, values
@@ -24,7 +24,7 @@ def table(runs: Sequence[Run]) -> str:
     Raises:
         UserError: none can be read.
     """
-    return "\n\n".join(map(_table, by_workload(read_shown(runs, points=1))))
+    return "\n\n".join(map(_table, by_workload(read_runs(runs, points=1))))
 
 
 def _table(records: Sequence[Record]) -> str:

@@ -35,7 +35,7 @@ def document(records: Sequence[Record], last: int, leave_out: LeaveOut) -> Docum
     with typography():
         sections = tuple(
             _section(load(own[0].workload), own, last, leave_out)
-            for own in sorted(by_workload(records), key=lambda own: _place(own[0].workload))
+            for own in sorted(by_workload(records), key=lambda own: _order(own[0].workload))
         )
     _check_names([table.name for section in sections for table in section.tables])
     _check_names([picture.name for section in sections for picture in section.pictures])
@@ -49,7 +49,7 @@ def _check_names(names: Sequence[str]) -> None:
             raise ValueError(f"{names.count(name)} exhibits of a report are named {name!r}")
 
 
-def _place(workload: str) -> int:
+def _order(workload: str) -> int:
     """Sections stand in the order of the workloads, not of the runs' paths."""
     known = names()
     return known.index(workload) if workload in known else len(known)

@@ -82,10 +82,10 @@ def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
                 f"run directories look like {' and '.join(looks)}"
             )
         for folder in folders:
-            if (place := folder.resolve()) in found:
+            if (resolved := folder.resolve()) in found:
                 continue
             try:
-                found[place] = Run.at(folder)
+                found[resolved] = Run.at(folder)
             except UserError as error:
                 leave_out(str(error))
     return list(found.values())
@@ -95,17 +95,17 @@ def _run_folders(path: Path) -> Iterator[Path]:
     """Folders below that have a config.json, by name; links are followed, each folder once."""
     seen: set[Path] = set()
     for folder, below, files in os.walk(path, followlinks=True):
-        place = Path(folder).resolve()
-        if place in seen:
+        resolved = Path(folder).resolve()
+        if resolved in seen:
             below.clear()
             continue
-        seen.add(place)
+        seen.add(resolved)
         below.sort()
         if "config.json" in files:
             yield Path(folder)
 
 
-def find_shown(paths: Sequence[Path]) -> list[Run]:
+def find_runs(paths: Sequence[Path]) -> list[Run]:
     """As `find`; what is left out is named on stderr.
 
     Raises:

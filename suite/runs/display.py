@@ -30,15 +30,15 @@ def display_population(title: str) -> AbstractContextManager[ShowProgress]:
 def _line(title: str, progress: Progress) -> str:
     members = progress.members
     briefs = map(_brief, members) if len(members) <= NAMED else [_medians(members)]
-    return " | ".join([f"{title} {_place(progress)}", *briefs])
+    return " | ".join([f"{title} {_phase(progress)}", *briefs])
 
 
-def _place(progress: Progress) -> str:
+def _phase(progress: Progress) -> str:
     left = progress.seconds_left
     # A phase ends with an episode, some steps late.
     step = min(progress.step, progress.steps)
     return (
-        f"{progress.place} {step:,}/{progress.steps:,}, "
+        f"{progress.phase} {step:,}/{progress.steps:,}, "
         f"{_rate(progress.steps_per_second)} {progress.unit}/s"
         + ("" if left is None else f", {duration(left)} left")
     )
@@ -94,4 +94,4 @@ def _table(title: str, progress: Progress) -> "Group":
         )
     bar = ProgressBar(total=progress.steps, completed=progress.step)
     # A bar has no line feed, a padding has. As the last line, full, it would wrap an echoed ^C.
-    return Group(Text(f"{title} {_place(progress)}", style="bold"), Padding(bar, 0), table)
+    return Group(Text(f"{title} {_phase(progress)}", style="bold"), Padding(bar, 0), table)

@@ -25,9 +25,9 @@ LOST_AFTER = 300.0
 
 @dataclass(frozen=True)
 class Beat:
-    """Where a run in training stands: `place` in words, and seconds left where they are known."""
+    """Where a run in training stands: `phase` in words, and seconds left where they are known."""
 
-    place: str
+    phase: str
     seconds_left: float | None
 
 
@@ -41,7 +41,7 @@ def beating(runs: Sequence[Run]) -> Iterator[Callable[[Progress], None]]:
         if time.monotonic() < due:
             return
         due = time.monotonic() + EVERY
-        where = f"{progress.place} {min(progress.step, progress.steps):,}/{progress.steps:,}"
+        where = f"{progress.phase} {min(progress.step, progress.steps):,}/{progress.steps:,}"
         _write(runs, where, progress.seconds_left)
 
     _write(runs, "starting", None)
@@ -66,12 +66,12 @@ def beat_of(run: Path) -> Beat | None:
         return None  # torn by a crash: the next beat or session replaces it
 
 
-def _write(runs: Sequence[Run], place: str, seconds_left: float | None) -> None:
+def _write(runs: Sequence[Run], phase: str, seconds_left: float | None) -> None:
     state = {
         "time": time.time(),
         "host": os.uname().nodename,
         "process": os.getpid(),
-        "place": place,
+        "place": phase,
         "seconds_left": seconds_left,
     }
     for run in runs:

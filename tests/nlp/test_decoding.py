@@ -43,7 +43,7 @@ def model(task):
     transformer = Transformer(model)
     batches = TrainingBatches(task, 500, 1, 0, 1)
     for epoch in range(15):
-        batches.place(epoch, 0)
+        batches.seek(epoch, 0)
         for batch in batches:
             sums = batch_loss(transformer, batch, 0.1, task.target_dictionary.pad())
             optimizer.zero_grad()

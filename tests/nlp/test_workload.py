@@ -112,7 +112,7 @@ def test_help_groups_every_key_of_the_recipe_once():
     assert sorted(grouped) == sorted(NLP.Recipe.__dataclass_fields__)
 
 
-def test_the_subject_of_a_folder_is_its_last_name():
+def test_the_task_of_a_folder_is_its_last_name():
     for data, expected in (("iwslt14", "iwslt14"), ("../texts/own/", "own")):
         assert NLP.task(NLP.Recipe(data=data)) == expected
 

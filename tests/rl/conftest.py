@@ -34,7 +34,7 @@ def run(
 
     def progress(report):
         nonlocal chunks
-        chunks += "resuming" not in report.place
+        chunks += "resuming" not in report.phase
         if chunks == kill_after:
             raise Killed
 

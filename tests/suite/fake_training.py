@@ -70,8 +70,8 @@ class FakeTraining:
             raise self.error
         for chunk in range(self.chunks):
             names = tuple(MemberProgress(m.name, "running", {"loss": None}) for m in members)
-            place = "iteration 1/1 training"
-            progress(Progress(place, chunk, self.chunks, 100.0, None, names, "steps"))
+            phase = "iteration 1/1 training"
+            progress(Progress(phase, chunk, self.chunks, 100.0, None, names, "steps"))
             if stop():
                 return [Outcome("interrupted") for _ in members]
             time.sleep(self.pause)

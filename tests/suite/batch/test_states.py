@@ -39,7 +39,7 @@ TWO_RUNNING = (State("running", seconds_left=30.0), State("running", seconds_lef
 
 
 class Progress:
-    place, step, steps, seconds_left = "iteration 1/2 training", 500, 1_000, 90.0
+    phase, step, steps, seconds_left = "iteration 1/2 training", 500, 1_000, 90.0
 
 
 def test_a_run_without_a_directory_waits_and_one_cut_off_waits_with_its_score(runs):

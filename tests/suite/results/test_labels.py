@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from suite.__main__ import main
-from suite.results.records import read_shown
+from suite.results.records import read_runs
 from suite.results.run_plot import labels as labels_of
 from suite.results.run_plot import plot
 from suite.results.run_table import table
@@ -16,7 +16,7 @@ from tests.suite.run_files import make_run
 
 
 def labels(runs):
-    return labels_of(read_shown(runs))
+    return labels_of(read_runs(runs))
 
 
 def find_runs(paths):

@@ -6,7 +6,7 @@ import pytest
 
 from shared_optim.schemes import units_note
 from suite.__main__ import main
-from suite.results.records import read_shown
+from suite.results.records import read_runs
 from suite.results.run_table import look_at, table
 from tests.suite.run_files import finish, make_run
 
@@ -57,7 +57,7 @@ def test_diverged_is_in_the_table(tmp_path):
 
 def sentence(tmp_path, drowned, median):
     rows = [row(1000, drowned_fraction=drowned, **{"log_m_over_w/q50": math.log(median)})]
-    return look_at(read_shown([make_run(tmp_path, "l2", 1e-3, rows=rows)]))
+    return look_at(read_runs([make_run(tmp_path, "l2", 1e-3, rows=rows)]))
 
 
 def test_the_sentence_points_to_the_measured_drowning(tmp_path):
@@ -79,7 +79,7 @@ def test_the_sentence_says_when_the_effect_does_not_show(tmp_path):
 def test_the_sentence_is_of_decay_that_acts_all_the_time(tmp_path):
     rows = [row(1000, drowned_fraction=0.9)]
     early = make_run(tmp_path, "l2", 1e-3, rows=rows, decay_schedule="early:100")
-    assert look_at(read_shown([early])).startswith("drowned: the share of weights")
+    assert look_at(read_runs([early])).startswith("drowned: the share of weights")
 
 
 def test_what_would_drown_stands_in_parentheses(tmp_path):

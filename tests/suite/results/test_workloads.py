@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from suite.__main__ import main
-from suite.results.records import read_shown
+from suite.results.records import read_runs
 from suite.results.run_plot import _draw_curves, _styles, labels, plot
 from suite.results.run_table import table
 from tests.suite.fake_training import metrics_row, translation_evaluation, translation_row
@@ -33,7 +33,7 @@ def test_before_the_test_there_is_the_newest_validation_alone(tmp_path):
 
 
 def test_curves_of_translation_are_loss_and_bleu_over_updates(tmp_path):
-    records = read_shown([make_translation(tmp_path, rows=ROWS, scores=SCORES)])
+    records = read_runs([make_translation(tmp_path, rows=ROWS, scores=SCORES)])
     figure = Figure()
     _draw_curves(figure, records, _styles(records))
     training, validation, *_ = figure.get_axes()
@@ -48,7 +48,7 @@ def test_curves_of_translation_are_loss_and_bleu_over_updates(tmp_path):
 
 def test_a_folder_of_text_is_shown_by_its_last_name(tmp_path):
     runs = [make_translation(tmp_path, data=data) for data in ("multi30k", "/texts/own")]
-    records = read_shown(runs)
+    records = read_runs(runs)
     assert [record.task for record in records] == ["multi30k", "own"]
     assert labels(records) == ["multi30k none seed0", "own none seed0"]
 
