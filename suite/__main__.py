@@ -5,8 +5,9 @@ Commands import their modules when they are called, so that `--help` needs no to
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # `python -m` looks for modules in the current folder first. What a user has there under the name of
 # one of our packages, as `workload` or `results`, is not meant.
@@ -18,6 +19,9 @@ from workload.contract import Command
 from workload.errors import UserError
 from workload.output import silence
 from workload.wording import unknown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 COMMANDS = {
     "run": ("suite.commands.run", "train: `run WORKLOAD --help` lists every option"),
@@ -67,7 +71,9 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
         print(_help(name), end="")
         return 0
     if arguments[0] == "--version":
-        print(f"wdbench {metadata.version('wdbench')}")
+        from importlib.metadata import version
+
+        print(f"wdbench {version('wdbench')}")
         return 0
     try:
         command, *rest = arguments
@@ -134,8 +140,10 @@ def lightning(argv: Sequence[str] | None = None) -> int:
     return _exit_code(other.load()())
 
 
-def other_lightning() -> metadata.EntryPoint | None:
+def other_lightning() -> "EntryPoint | None":
     """The console script `lightning` of another installed distribution, if there is one."""
+    from importlib import metadata
+
     for script in metadata.entry_points(group="console_scripts", name="lightning"):
         if script.module.partition(".")[0] != "suite":
             return script
