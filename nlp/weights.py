@@ -6,7 +6,7 @@ RUN/weights/best.pt        the epoch with the highest validation BLEU, the same 
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def save(run: Path, epoch: int, model: nn.Module, recipe: Recipe, corpus: Corpus
     path.parent.mkdir(exist_ok=True)
     content = {
         "weights": {name: value.cpu() for name, value in model.state_dict().items()},
-        "recipe": asdict(recipe),
+        "recipe": recipe.values(),
         "dictionaries": dictionary_digests(corpus),
     }
     write_whole(path, lambda stream: torch.save(content, stream))

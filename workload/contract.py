@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -106,7 +106,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
 
     def resolved(self, recipe: RecipeT) -> dict[str, Any]:
         """The recipe as config.json keeps it: all its keys, equal for equal runs."""
-        return asdict(recipe)
+        return recipe.values()
 
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         """Keys of this resolved recipe that only say how long a run is, or how often it is looked

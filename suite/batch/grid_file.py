@@ -95,8 +95,7 @@ class _Document:
             raise UserError(f"{name}: no workload is given; allowed are {', '.join(names())}")
         self._workload = load(_scalar(parts["workload"], f"{name}: workload"))
         self._reader = Reader(self._workload, "wdbench batch")
-        recipe = (field.name for field in fields(self._workload.Recipe))
-        self._keys = (*recipe, *LISTS)
+        self._keys = (*self._workload.Recipe.keys(), *LISTS)
         self._machine_keys = {field.name for field in fields(self._workload.Machine)}
         self._base, given = self._read_base(parts, machine)
         self._axes = self._values(parts["axes"], "axes") if "axes" in parts else {}

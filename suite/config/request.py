@@ -48,7 +48,7 @@ def read_request(workload: AnyWorkload, argv: Sequence[str], prog: str) -> Reque
 def as_yaml(job: Job) -> str:
     """Every key of a job with its value, ready to be given back with --config."""
     keys = {
-        **asdict(job.recipe),
+        **job.recipe.values(),
         "scheme": list(dict.fromkeys(member.scheme for member in job.members)),
         "weight_decay": sorted({m.weight_decay for m in job.members if m.weight_decay}),
         "seed": list(dict.fromkeys(member.seed for member in job.members)),

@@ -1,7 +1,6 @@
 """What a report says: a section per workload, of the exhibits that the workload lists."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from shared_optim.schemes import SCHEMES
 from suite.registry import AnyWorkload, load, names
@@ -104,13 +103,12 @@ def _about(records: Sequence[Record], grid: RecordGrid) -> tuple[str, ...]:
 def _recipe_note(records: Sequence[Record], grid: RecordGrid) -> str:
     """Where recipes leave the workload's defaults."""
     workload = load(records[0].workload)
-    default = workload.Recipe()
+    default = workload.Recipe().values()
     found: dict[str, set[str]] = {}
     for record in records:
-        for field in fields(record.recipe):
-            ours = getattr(record.recipe, field.name)
-            if field.name != workload.TASK_KEY and ours != getattr(default, field.name):
-                found.setdefault(field.name, set()).add(printable(str(ours)))
+        for key, ours in record.recipe.values().items():
+            if key != workload.TASK_KEY and ours != default[key]:
+                found.setdefault(key, set()).add(printable(str(ours)))
     defaults = grid.report.defaults
     if not found:
         return f"All recipes are {defaults}."

@@ -21,6 +21,7 @@ from workload.errors import UserError
 from workload.identity import canonical
 from workload.member import Member
 from workload.output import warn
+from workload.recipe import OptimizerRecipe
 from workload.report import Report
 
 LeaveOut = Callable[[str], None]
@@ -35,7 +36,7 @@ class Described:
 
     run: Run
     workload: AnyWorkload
-    recipe: Any
+    recipe: OptimizerRecipe
     member: Member
 
     @property
@@ -58,8 +59,7 @@ class Described:
     @property
     def values(self) -> dict[str, Any]:
         """The recipe by key, with the defaults of keys that the run was made without."""
-        values: dict[str, Any] = dataclasses.asdict(self.recipe)
-        return values
+        return self.recipe.values()
 
     def column(self) -> tuple[str, str]:
         """Where runs are compared with each other: the workload and the task."""

@@ -1,5 +1,7 @@
 """The words of a command line as flags with their values."""
 
+import dataclasses
+
 import pytest
 
 from nlp.workload import WORKLOAD as NLP
@@ -43,6 +45,7 @@ def test_a_mistake_names_the_flag(argv, message):
 @pytest.mark.parametrize("workload", [RL, NLP])
 def test_every_field_of_recipe_and_machine_is_a_flag_with_its_type(workload):
     types = key_types(workload)
-    fields = workload.Recipe.__dataclass_fields__ | workload.Machine.__dataclass_fields__
-    assert set(types) == {*fields, *LISTS, "runs"}
-    assert {key: types[key] for key in fields} == {k: f.type for k, f in fields.items()}
+    fields = dataclasses.fields(workload.Recipe) + dataclasses.fields(workload.Machine)
+    expected = {field.name: field.type for field in fields}
+    assert set(types) == {*expected, *LISTS, "runs"}
+    assert {key: types[key] for key in expected} == expected
