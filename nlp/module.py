@@ -3,7 +3,6 @@
 import contextlib
 import math
 import warnings
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import lightning
@@ -14,26 +13,18 @@ from torch import Tensor, nn
 from nlp.batches import Batch, TrainingBatches
 from nlp.config import Recipe, learning_rate
 from nlp.data.corpus import Corpus
-from nlp.graphs import Graphs
+from nlp.fairseq_model import build_model, build_task, load_split
+from nlp.graphs import GraphPool
 from nlp.loss import BITS, TokenLoss, batch_loss
-from nlp.network import build_model, build_task, load_split
+from nlp.position import Position
 from nlp.programs import Programs
 from nlp.proof import difference
 from nlp.shapes import Shapes
 from nlp.transformer import Transformer
 from shared_optim import WeightDecayAdam, decay_groups, observe_step
+from workload.build_optimizer import build_optimizer
 from workload.errors import ConfigError
 from workload.member import Member
-from workload.optimizer import build_optimizer
-
-
-@dataclass
-class Place:
-    """How far training is: in epoch `epoch`, from 0, this process has done `batches`."""
-
-    epoch: int = 0
-    batches: int = 0
-    updates: int = 0
 
 
 class TranslationModule(lightning.LightningModule):
@@ -76,7 +67,7 @@ class TranslationModule(lightning.LightningModule):
         self._transformer = Transformer(self.model, dtype)
         self._trained = list(self.model.parameters())
         self.batches = TrainingBatches(self.task, recipe.max_tokens, member.seed, shard, shards)
-        self.place = Place()
+        self.position = Position()
         self.row: dict[str, Any] = {}
         # loss, nll and target tokens: since the last row, of this epoch; on the CPU
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64)
@@ -97,12 +88,12 @@ class TranslationModule(lightning.LightningModule):
     @property
     def epoch_ended(self) -> bool:
         """Whether all batches of the present epoch are done."""
-        return self.place.batches >= self.batches.per_epoch
+        return self.position.batches >= self.batches.per_epoch
 
     @property
-    def inside_update(self) -> bool:
+    def within_update(self) -> bool:
         """Whether some batches of an update are done and some are not."""
-        return self.place.batches % self.share != 0 and not self.epoch_ended
+        return self.position.batches % self.share != 0 and not self.epoch_ended
 
     @property
     def share(self) -> int:
@@ -111,7 +102,7 @@ class TranslationModule(lightning.LightningModule):
 
     @property
     def finished(self) -> bool:
-        return self.place.epoch >= self.recipe.epochs
+        return self.position.epoch >= self.recipe.epochs
 
     @property
     def optimizer(self) -> WeightDecayAdam:
@@ -124,7 +115,7 @@ class TranslationModule(lightning.LightningModule):
         return self.optimizer
 
     def train_dataloader(self) -> TrainingBatches:
-        self.batches.place(self.place.epoch, self.place.batches)
+        self.batches.seek(self.position.epoch, self.position.batches)
         return self.batches
 
     def on_train_epoch_start(self) -> None:
@@ -155,12 +146,12 @@ class TranslationModule(lightning.LightningModule):
             self.task,
             self.recipe.label_smoothing,
             whole=whole,
-            graphs=Graphs(self.device),
+            graphs=GraphPool(self.device),
         )
         of_each = [shapes.of(each) for each in sizes]
         frequent = max(shapes.all, key=of_each.count)
-        places = [place for place, shape in enumerate(of_each) if shape == frequent]
-        batches = [self.batches.made(place) for place in (places[0], places[-1])]
+        numbers = [number for number, shape in enumerate(of_each) if shape == frequent]
+        batches = [self.batches.at(number) for number in (numbers[0], numbers[-1])]
         dtype, plain = self._transformer.dtype, self._plain_gradients
         differs = difference(programs, self.model, self.optimizer, batches, plain, dtype)
         if differs is None:
@@ -196,11 +187,11 @@ class TranslationModule(lightning.LightningModule):
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def training_step(self, batch: Batch, index: int) -> None:
-        first = self.place.batches % self.share == 0
-        last = (self.place.batches + 1) % self.share == 0
-        last = last or self.place.batches + 1 == self.batches.per_epoch
+        first = self.position.batches % self.share == 0
+        last = (self.position.batches + 1) % self.share == 0
+        last = last or self.position.batches + 1 == self.batches.per_epoch
         if first:  # as fairseq seeds dropout; a resumed run needs no generator's state
-            torch.manual_seed(self.member.seed + self.place.updates)
+            torch.manual_seed(self.member.seed + self.position.updates)
             self._tokens = 0
         self.row = {}
         if self.programs:
@@ -211,7 +202,7 @@ class TranslationModule(lightning.LightningModule):
         loss = self._loss(batch)
         with contextlib.nullcontext() if last else self._no_sync():
             self.manual_backward(loss)
-        self.place.batches += 1
+        self.position.batches += 1
         if last:
             self._update()
 
@@ -221,7 +212,7 @@ class TranslationModule(lightning.LightningModule):
             programs.begin()
         self._sums = programs.sums
         self._tokens += batch["ntokens"]
-        self.place.batches += 1
+        self.position.batches += 1
         if programs.whole and not self._due:
             rate = self._set_rate()
             programs.take(batch)
@@ -273,40 +264,40 @@ class TranslationModule(lightning.LightningModule):
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._trained, self.recipe.clip_norm)
         rate = self._set_rate()
-        inside = observe_step(self.optimizer).metrics() if self._due else None
-        if inside is None:
+        figures = observe_step(self.optimizer).metrics() if self._due else None
+        if figures is None:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._updated(rate, inside)
+        self._updated(rate, figures)
 
     @property
     def _due(self) -> bool:
         """Whether the present update has a row and a look inside."""
-        return (self.place.updates + 1) % self.recipe.log_every == 0
+        return (self.position.updates + 1) % self.recipe.log_every == 0
 
     def _set_rate(self) -> float:
-        rate = learning_rate(self.recipe, self.place.updates)
+        rate = learning_rate(self.recipe, self.position.updates)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
 
-    def _updated(self, rate: float, inside: dict[str, float] | None) -> None:
+    def _updated(self, rate: float, figures: dict[str, float] | None) -> None:
         """Count the update. With programs one may stay in flight, so that a GPU always has the
-        next one before it is through: its loss is then seen an update later."""
-        self.place.updates += 1
+        next one before it has finished: its loss is then seen an update later."""
+        self.position.updates += 1
         self._count()
         self._in_flight = self._arriving
-        if self.programs is None or inside is not None or self.epoch_ended:
+        if self.programs is None or figures is not None or self.epoch_ended:
             self._count()
-        if inside is not None or self.diverged:
-            self._log_row(rate, inside or {})
+        if figures is not None or self.diverged:
+            self._log_row(rate, figures or {})
 
     def settle(self) -> None:
         """Count the update that is in flight, if one is. If it has diverged, `row` says so."""
         was = self.diverged
         self._count()
         if self.diverged and not was:
-            self._log_row(learning_rate(self.recipe, self.place.updates - 1), {})
+            self._log_row(learning_rate(self.recipe, self.position.updates - 1), {})
 
     def _count(self) -> None:
         if self._in_flight is None:
@@ -319,31 +310,31 @@ class TranslationModule(lightning.LightningModule):
         if not math.isfinite(sums[0]):
             self.diverged = True
 
-    def _log_row(self, rate: float, inside: dict[str, float]) -> None:
+    def _log_row(self, rate: float, figures: dict[str, float]) -> None:
         loss, nll, tokens = self.window.tolist()
         self.window.zero_()
         self.row = {
-            "epoch": self.place.epoch,
-            "updates": self.place.updates,
+            "epoch": self.position.epoch,
+            "updates": self.position.updates,
             "train/loss": BITS * loss / tokens,
             "train/nll": BITS * nll / tokens,
             "learning_rate": rate,
-            **inside,
+            **figures,
             **({"diverged": True} if self.diverged else {}),
         }
-        figures = {key: float(value) for key, value in self.row.items()}
+        logged = {key: float(value) for key, value in self.row.items()}
         for logger in self.loggers:
-            logger.log_metrics(figures, self.place.updates)
+            logger.log_metrics(logged, self.position.updates)
         # after every batch Lightning goes through all that it was told: a thousand figures of
         # layers would cost more than a small model's update
-        whole = {key: value for key, value in figures.items() if "/layer/" not in key}
+        whole = {key: value for key, value in logged.items() if "/layer/" not in key}
         self.log_dict(whole, batch_size=1, logger=False)
 
     def end_epoch(self) -> dict[str, float]:
         """Move on to the next epoch; returns the figures of the one that ended."""
         loss, nll, tokens = self.epoch_sums.tolist()
         self.epoch_sums.zero_()
-        self.place = Place(self.place.epoch + 1, 0, self.place.updates)
+        self.position = Position(self.position.epoch + 1, 0, self.position.updates)
         return {"train/loss": BITS * loss / tokens, "train/nll": BITS * nll / tokens}
 
 

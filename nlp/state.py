@@ -6,14 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nlp.module import Place, TranslationModule
+from nlp.module import TranslationModule
+from nlp.position import Position
 from workload.checkpoint_files import CheckpointFiles
 
 
 def capture(module: TranslationModule) -> dict[str, Any]:
     """Weights, optimizer and counters on the CPU, between two updates.
 
-    The place within an epoch is counted in updates, so that another number of processes can go on.
+    Within an epoch the position is counted in updates, so that another number of processes can
+    go on.
     """
     module.settle()
     return {
@@ -23,9 +25,9 @@ def capture(module: TranslationModule) -> dict[str, Any]:
             for name, parameter in module.model.named_parameters()
             if (state := module.optimizer.state.get(parameter))
         },
-        "epoch": module.place.epoch,
-        "updates_of_epoch": -(-module.place.batches // module.share),
-        "updates": module.place.updates,
+        "epoch": module.position.epoch,
+        "updates_of_epoch": -(-module.position.batches // module.share),
+        "updates": module.position.updates,
         "window": module.window.clone(),
         "epoch_sums": module.epoch_sums.clone(),
         "diverged": module.diverged,
@@ -42,7 +44,7 @@ def restore(module: TranslationModule, state: dict[str, Any]) -> None:
                 key: _on(value, parameter.device) for key, value in saved.items()
             }
     batches = min(state["updates_of_epoch"] * module.share, module.batches.per_epoch)
-    module.place = Place(state["epoch"], batches, state["updates"])
+    module.position = Position(state["epoch"], batches, state["updates"])
     module.window, module.epoch_sums = state["window"], state["epoch_sums"]
     module.diverged = state["diverged"]
 

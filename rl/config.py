@@ -12,7 +12,6 @@ from workload.errors import ConfigError
 from workload.recipe import (
     MachineBase,
     OptimizerRecipe,
-    inherited_keys_after,
     require_finite,
     require_positive,
 )
@@ -30,18 +29,6 @@ PAPER_GAMES = (
 """The eight games of Table 1."""
 
 
-@inherited_keys_after(
-    learning_rate=(
-        "beta1",
-        "beta2",
-        "adam_eps",
-        "eps_placement",
-        "rounding",
-        "decay_schedule",
-        "decay_biases",
-    ),
-    padding=("precision",),
-)
 @dataclass(frozen=True)
 class Recipe(OptimizerRecipe):
     """The training recipe of one population. Steps are agent steps: one per chosen action.
@@ -96,6 +83,20 @@ class Recipe(OptimizerRecipe):
     replay_capacity: int = 1_000_000
     padding: Literal["same", "valid"] = "same"
     log_every: int = 25_000
+
+    KEYS_AFTER = {  # noqa: RUF012
+        "evaluation_steps": (
+            "learning_rate",
+            "beta1",
+            "beta2",
+            "adam_eps",
+            "eps_placement",
+            "rounding",
+            "decay_schedule",
+            "decay_biases",
+        ),
+        "padding": ("precision",),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

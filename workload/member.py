@@ -74,11 +74,11 @@ class RunLog(Protocol):
     def evaluation(self, row: dict[str, Any]) -> None:
         """Append a row at the end of an iteration or epoch."""
 
-    def position(self) -> dict[str, int]:
-        """How much is written, for a checkpoint."""
+    def offsets(self) -> dict[str, int]:
+        """How much is written, by file, for a checkpoint."""
 
-    def rewind(self, position: dict[str, int]) -> None:
-        """Cut back to a position; `{}` empties."""
+    def rewind(self, offsets: dict[str, int]) -> None:
+        """Cut back to these offsets; `{}` empties."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from nlp.data.text import Segmenter
 from nlp.data.verification import differences
 from workload.errors import ConfigError
 from workload.progress import StageProgress
-from workload.stages import create_stage, load_stage, sha256, sha256_of_files, write_json
+from workload.stages import create_stage, load_stage, sha256, sha256_of_files, write_record
 
 LONGEST = 1022  # subwords: the model has 1,024 positions
 
@@ -50,8 +50,8 @@ def make_corpus(
         different = differences(content)
         if different is not None:
             report["differs from the published preparation"] = different
-        write_json(new / "report.json", report)
-        write_json(new / "corpus.json", content)
+        write_record(new / "report.json", report)
+        write_record(new / "corpus.json", content)
 
 
 def _segmented(
@@ -88,7 +88,7 @@ def _drop_long(
         if long:
             report["dropped"][f"over {LONGEST} subwords"] = len(long)
             for side in sides:
-                side[:] = [line for place, line in enumerate(side) if place not in long]
+                side[:] = [line for index, line in enumerate(side) if index not in long]
 
 
 def _binarised(
@@ -107,7 +107,7 @@ def _binarised(
     for language, each in zip(spec.pair, types, strict=True):
         binarise.write_dictionary(new / f"dict.{language}.txt", each)
     splits: dict[str, dict[str, int]] = {}
-    for place, (split, sides) in enumerate(subwords.items(), start=1):
+    for index, (split, sides) in enumerate(subwords.items(), start=1):
         splits[split] = {"pairs": len(sides[0])}
         for side, language, each, text in zip(
             ("source", "target"), spec.pair, types, sides, strict=True
@@ -115,7 +115,7 @@ def _binarised(
             prefix = new / f"{split}.{spec.source}-{spec.target}.{language}"
             tokens, unknown = binarise.write_binary(prefix, text, each)
             splits[split] |= {f"{side}_tokens": tokens, f"{side}_unknown": unknown}
-        progress("binarise", place, len(subwords))
+        progress("binarise", index, len(subwords))
     report["splits"] = splits
     return {
         "format": FORMAT,

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser
 
-from suite.registry import Workload
+from suite.registry import AnyWorkload
 from workload.errors import UserError
 from workload.recipe import descriptions
 from workload.wording import unknown
@@ -23,7 +23,7 @@ underscores in flags are the same; files use underscores."""
 Options = dict[str, dict[str, Any]]
 
 
-def split(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[str]]]:
+def split_flags(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[str]]]:
     """The flags of a command line with their values, as they are written.
 
     Whatever does not begin with two dashes is a value of the flag before it: -1e-3 too.
@@ -59,16 +59,16 @@ def split(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[st
     return flags
 
 
-def key_types(workload: Workload) -> dict[str, Any]:
+def key_types(workload: AnyWorkload) -> dict[str, Any]:
     """The type of every key that a file may set, in the order of `--help`."""
     groups = _groups(workload).values()
     options = {key: one for group in groups for key, one in group.items()}
     return {key: one["type"] for key, one in options.items() if "type" in one}
 
 
-def make_parser(workload: Workload, prog: str) -> ArgumentParser:
+def make_parser(workload: AnyWorkload, prog: str) -> ArgumentParser:
     """jsonargparse's parser of all flags, for `--help`, defaults and types."""
-    how = "together as one population" if workload.TOGETHER else "one after the other"
+    how = "together as one population" if workload.TRAINS_POPULATION else "one after the other"
     parser = ArgumentParser(
         prog=prog,
         usage="%(prog)s [--preset NAME] [--config FILE] [--FLAG VALUE ...]",
@@ -84,7 +84,7 @@ def make_parser(workload: Workload, prog: str) -> ArgumentParser:
     return parser
 
 
-def _groups(workload: Workload) -> dict[str, Options]:
+def _groups(workload: AnyWorkload) -> dict[str, Options]:
     """The sections of `--help` with argparse's options of every flag."""
     by_key = f"; --{workload.PRESET_KEY} NAME does the same" if workload.PRESET_KEY else ""
     preset = f"bottom layer: {' or '.join(workload.preset_names())}" + by_key

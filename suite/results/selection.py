@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from shared_optim.schemes import SCHEMES, SchemeName
-from suite.registry import Workload, load, names
+from suite.registry import AnyWorkload, load, names
 from suite.results.rows import number
-from suite.run_directory import Run
+from suite.runs.directory import Run
 from workload.errors import UserError
 from workload.identity import canonical
 from workload.member import Member
 from workload.output import warn
+from workload.recipe import OptimizerRecipe
 from workload.report import Report
 
 LeaveOut = Callable[[str], None]
@@ -34,8 +35,8 @@ class Described:
     """What config.json says of a run: all that is known before its rows are read."""
 
     run: Run
-    workload: Workload
-    recipe: Any
+    workload: AnyWorkload
+    recipe: OptimizerRecipe
     member: Member
 
     @property
@@ -44,7 +45,7 @@ class Described:
 
     @property
     def full_task(self) -> str:
-        return str(getattr(self.recipe, self.workload.SUBJECT, ""))
+        return str(getattr(self.recipe, self.workload.TASK_KEY, ""))
 
     @property
     def task(self) -> str:
@@ -58,8 +59,7 @@ class Described:
     @property
     def values(self) -> dict[str, Any]:
         """The recipe by key, with the defaults of keys that the run was made without."""
-        values: dict[str, Any] = dataclasses.asdict(self.recipe)
-        return values
+        return self.recipe.values()
 
     def column(self) -> tuple[str, str]:
         """Where runs are compared with each other: the workload and the task."""
@@ -76,16 +76,16 @@ def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
     for path in paths:
         folders = [path] if (path / "config.json").exists() else list(_run_folders(path))
         if not folders:
-            looks = (f"runs/{name}/{load(name).SUBJECT.upper()}/*/*" for name in names())
+            looks = (f"runs/{name}/{load(name).TASK_KEY.upper()}/*/*" for name in names())
             raise UserError(
                 f"{path} is no run directory and has none below it; "
                 f"run directories look like {' and '.join(looks)}"
             )
         for folder in folders:
-            if (place := folder.resolve()) in found:
+            if (resolved := folder.resolve()) in found:
                 continue
             try:
-                found[place] = Run.at(folder)
+                found[resolved] = Run.at(folder)
             except UserError as error:
                 leave_out(str(error))
     return list(found.values())
@@ -95,17 +95,17 @@ def _run_folders(path: Path) -> Iterator[Path]:
     """Folders below that have a config.json, by name; links are followed, each folder once."""
     seen: set[Path] = set()
     for folder, below, files in os.walk(path, followlinks=True):
-        place = Path(folder).resolve()
-        if place in seen:
+        resolved = Path(folder).resolve()
+        if resolved in seen:
             below.clear()
             continue
-        seen.add(place)
+        seen.add(resolved)
         below.sort()
         if "config.json" in files:
             yield Path(folder)
 
 
-def find_shown(paths: Sequence[Path]) -> list[Run]:
+def find_runs(paths: Sequence[Path]) -> list[Run]:
     """As `find`; what is left out is named on stderr.
 
     Raises:

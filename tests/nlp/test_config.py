@@ -19,7 +19,7 @@ def test_alpha_is_the_one_of_fairseq():
     pytest.importorskip("fairseq", reason="fairseq is not installed")
     import torch
 
-    from nlp.network import quiet
+    from nlp.fairseq_model import quiet
 
     with quiet():
         from fairseq.optim.lr_scheduler.inverse_square_root_schedule import (

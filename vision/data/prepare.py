@@ -22,7 +22,7 @@ from vision.data.published import PUBLISHED, Published
 from workload.download import download, refuse
 from workload.errors import ConfigError
 from workload.progress import StageProgress
-from workload.stages import create_stage, load_stage, lock_folder, sha256, write_json
+from workload.stages import create_stage, load_stage, lock_folder, sha256, write_record
 
 
 def prepare(
@@ -168,7 +168,7 @@ def _make(
             "mean": mean,
             "std": std,
         }
-        write_json(new / "images.json", content)
+        write_record(new / "images.json", content)
 
 
 def _moments(split: Split, name: str) -> tuple[list[float], list[float]]:

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from suite.arguments import Parser
+from suite.commands.arguments import Parser
 from tests.vision.data.archives import cifar10, md5
 from vision.data import prepare as preparing
 from vision.data import published
