@@ -9,34 +9,42 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shared_optim.adam import WeightDecayAdam
+    from shared_optim.budget import decay_budget
+    from shared_optim.decay_schedule import DecaySchedule
     from shared_optim.diagnostics import StepReport, observe_step
     from shared_optim.groups import decay_groups, lambdas
     from shared_optim.plan import Plan
-    from shared_optim.schedules import Schedule, parse_schedule
+    from shared_optim.schedules import Schedule, parse_schedule, resolve
     from shared_optim.sgd import WeightDecaySGD
 
 __all__ = [
+    "DecaySchedule",
     "Plan",
     "Schedule",
     "StepReport",
     "WeightDecayAdam",
     "WeightDecaySGD",
+    "decay_budget",
     "decay_groups",
     "lambdas",
     "observe_step",
     "parse_schedule",
+    "resolve",
 ]
 
 _HOME = {
+    "DecaySchedule": "decay_schedule",
     "Plan": "plan",
     "Schedule": "schedules",
     "StepReport": "diagnostics",
     "WeightDecayAdam": "adam",
     "WeightDecaySGD": "sgd",
+    "decay_budget": "budget",
     "decay_groups": "groups",
     "lambdas": "groups",
     "observe_step": "diagnostics",
     "parse_schedule": "schedules",
+    "resolve": "schedules",
 }
 
 
