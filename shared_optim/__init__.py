@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shared_optim.adam import WeightDecayAdam
     from shared_optim.budget import decay_budget
+    from shared_optim.convert import from_torch, to_torch
     from shared_optim.decay_schedule import DecaySchedule
     from shared_optim.diagnostics import StepReport, observe_step
     from shared_optim.groups import decay_groups, lambdas
@@ -26,10 +27,12 @@ __all__ = [
     "WeightDecaySGD",
     "decay_budget",
     "decay_groups",
+    "from_torch",
     "lambdas",
     "observe_step",
     "parse_schedule",
     "resolve",
+    "to_torch",
 ]
 
 _HOME = {
@@ -41,10 +44,12 @@ _HOME = {
     "WeightDecaySGD": "sgd",
     "decay_budget": "budget",
     "decay_groups": "groups",
+    "from_torch": "convert",
     "lambdas": "groups",
     "observe_step": "diagnostics",
     "parse_schedule": "schedules",
     "resolve": "schedules",
+    "to_torch": "convert",
 }
 
 
