@@ -12,7 +12,7 @@ from torch import Tensor
 
 from shared_optim.formula import arithmetic
 from shared_optim.kernel import ListUpdate
-from shared_optim.layout import Flat, is_distributed
+from shared_optim.layout import Flat, is_distributed, over_shards
 from shared_optim.rule import Variant
 
 
@@ -96,7 +96,7 @@ def _second_moments(
             )
             parameter = flat.parameter
             if is_distributed(parameter):
-                found = _over_shards(found, parameter)
+                found = over_shards(found, parameter)
             sums[flat.rows].append(found)
             counts[flat.rows] += parameter.numel() // flat.rows
     return {
@@ -112,16 +112,6 @@ def _sum_of_second_moments(tensors: Sequence[Tensor], rows: Tensor, variant: Var
     g = c.direction * gradient + c.l2 * theta  # type: ignore[attr-defined]
     v = c.beta2 * v + c.rest2 * (g * g)  # type: ignore[attr-defined]
     return (v * c.unbias).double().sum(1)  # type: ignore[attr-defined,no-any-return]
-
-
-def _over_shards(found: Tensor, parameter: Tensor) -> Tensor:
-    from torch.distributed.tensor import DTensor, Partial, Replicate
-
-    assert isinstance(parameter, DTensor)
-    placements = [
-        Partial() if placement.is_shard() else Replicate() for placement in parameter.placements
-    ]
-    return DTensor.from_local(found, parameter.device_mesh, placements).full_tensor()
 
 
 def _with_stable_decay(batch: Batch, table: Tensor, means: dict[int, Tensor]) -> Tensor:
