@@ -133,6 +133,8 @@ class DecayOptimizer(Optimizer):
                 for group, own in zip(saved, self.param_groups, strict=True)
             ]
         super().load_state_dict({**state_dict, "param_groups": saved})
+        for group, loaded in zip(self.param_groups, saved, strict=True):
+            group["schedule"] = loaded["schedule"]  # itself: torch has copied what a function holds
         # torch casts to the parameter's dtype: bfloat16 would lose what float32 buffers are for
         numbers = [number for group in saved for number in group["params"]]
         owners = [p for group in self.param_groups for p in group["params"]]
@@ -176,7 +178,8 @@ class DecayOptimizer(Optimizer):
         return given
 
     def _identifying(self) -> tuple[str, ...]:
-        return ("l2", "decoupled")
+        own = ("betas", "momentum")  # Adam's, SGD's
+        return ("l2", "decoupled", *(key for key in own if key in self.defaults))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "compile": self.compile}

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from shared_optim.decay import MemberDecay
 from shared_optim.rule import Variant
-from shared_optim.schedules import DecaySchedule, Schedule, multiplier, parse_schedule
+from shared_optim.schedules import Schedule, ScheduleLike, multiplier, parse_schedule
 from shared_optim.schemes import SCHEMES
 
-DecaySchedules = DecaySchedule | Sequence[DecaySchedule]
+Schedules = ScheduleLike | Sequence[ScheduleLike]
 
 CALLABLE = "callable"
 """What a state_dict says of a schedule that is a function, which it cannot hold."""
@@ -240,7 +240,8 @@ def normalised(
     None otherwise; with K, every per-member value becomes a list of K.
 
     Args:
-        given: a parameter group. Its `weight_decay` sets the one lambda in use.
+        given: a parameter group. Its `weight_decay` sets the one lambda in use, and all of them
+            where it is 0.
         defaults: values of the keys that it lacks.
         lambdas: the names of those that the optimizer takes.
 
@@ -260,6 +261,10 @@ def normalised(
         raise ValueError(f"per-member sequences differ in length: {lengths}; all must be K long")
     if members is not None:
         per_member = {key: spread(value, members) for key, value in per_member.items()}
+    in_use = [name for name in lambdas if any(spread(per_member[name], 1))]
+    if weight_decay == 0 and (members or len(in_use) > 1):
+        # no decay has one meaning, whatever is in use
+        per_member |= dict.fromkeys(lambdas, [0.0] * members if members else 0.0)
     group = Group({**values, **per_member, "members": members, "decay_memory": None}, lambdas)
     for key in ("lr", "eps", "momentum", "peak_lr"):
         if key in group and not (isinstance(group[key], Tensor) and key == "lr"):

@@ -107,6 +107,8 @@ class Plan:
 
     def advance(self, active: Sequence[bool] | None = None) -> None:
         """Count a step of the active members."""
+        # torch's schedulers of learning rates ask whether there was a step before theirs
+        self._optimizer._opt_called = True  # type: ignore[attr-defined]
         for group in self._owners:
             acting = acting_members(active, group["members"])
             steps = [t + acts for t, acts in zip(self._steps(group), acting, strict=True)]
