@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -220,6 +221,7 @@ class DecayOptimizer(Optimizer):
         # All is gathered before anything changes: an error leaves every parameter as it was.
         lists, rows, steps = self._gathered(active)
         batches = [self._batch(each) for each in lists]
+        owners = [each.owners for each in lists]
         tables: dict[Any, Tensor] = {}
         for batch in batches:
             if (kind := (batch.dtype, batch.device)) not in tables:
@@ -227,7 +229,7 @@ class DecayOptimizer(Optimizer):
                 # else a GPU is waited for
                 tables[kind] = table.to(batch.device, non_blocking=True)
         gradients = [each.gradients for each in lists]
-        apply(batches, gradients, [tables[batch.dtype, batch.device] for batch in batches])
+        apply(batches, owners, gradients, [tables[batch.dtype, batch.device] for batch in batches])
         for state, taken in steps:
             state["step"] = taken
         return loss
@@ -289,7 +291,8 @@ class DecayOptimizer(Optimizer):
             for parameter in group["params"]:
                 flat, variant = self._flat(parameter, self.state[parameter], group, asked)
                 kind = id(variant), flat.kind
-                lists.setdefault(kind, _List(variant, parameter.dtype)).add(flat, row, stable)
+                mine = lists.setdefault(kind, _List(variant, parameter.dtype))
+                mine.add(flat, (parameter, self.state[parameter]), row, stable)
                 places.setdefault(kind, []).append(place)
                 place += 1
             row += group["members"] or 1
@@ -327,7 +330,7 @@ class DecayOptimizer(Optimizer):
                 kind = id(variant), flat.kind, gradient.dtype
                 if (mine := lists.get(kind)) is None:
                     mine = lists[kind] = _List(variant, gradient.dtype)
-                mine.add(flat, row, stable)
+                mine.add(flat, (parameter, state), row, stable)
                 mine.gradients.append(gradient)
         table = np.array(rows, dtype=np.float64).reshape(-1, len(self.rule.fields))
         return list(lists.values()), table, new_steps
@@ -338,19 +341,15 @@ class DecayOptimizer(Optimizer):
         """The parameter's views, its state made first where needed, and the variant for it."""
         if len(state) > 1 + len(variant.buffers):
             # Buffers that were needed once go on: their moments would have a gap.
-            kept = tuple(name for name in self.rule.buffers if name in state)
+            asked = variant.buffers
+            kept = tuple(name for name in self.rule.buffers if name in asked or name in state)
             variant = self._interned(kept, variant.flags)
+        members = group["members"]
         flat = self._flats.get(id(parameter))
-        if flat is None or not flat.is_current(parameter, state, variant.buffers):
+        if flat is None or not flat.is_current(parameter, state, variant.buffers, members or 1):
             self._prepare(parameter, state, group, variant.buffers)
-            key, flats, batches = id(parameter), self._flats, self._batches
-
-            def forget() -> None:
-                flats.pop(key, None)
-                batches.clear()
-
-            flat = Flat.of(parameter, state, variant.buffers, group["members"], forget)
-            self._flats[key] = flat
+            flat = Flat.of(parameter, state, variant.buffers, members)
+            self._flats[id(parameter)] = flat
         return flat, variant
 
     def _prepare(
@@ -359,14 +358,14 @@ class DecayOptimizer(Optimizer):
         """Give a parameter the state that a step needs."""
         members = group["members"]
         check_layout(parameter, members)
-        if not state:
+        if "step" not in state:
             state["step"] = [0] * members if members else 0
         elif isinstance(state["step"], Tensor):  # as other optimizers keep it
             state["step"] = state["step"].long().tolist()
         narrow = parameter.dtype.itemsize < torch.float32.itemsize
         dtype = group["state_dtype"] or (torch.float32 if narrow else parameter.dtype)
         for name in names:
-            if name not in state:
+            if state.get(name) is None:
                 steps = torch.tensor(state["step"], dtype=torch.float64, device=parameter.device)
                 steps = steps.view(-1, *[1] * (parameter.ndim - 1)) if members else steps
                 state[name] = self.new_buffer(name, parameter, steps, group, dtype)
@@ -386,16 +385,14 @@ class DecayOptimizer(Optimizer):
         if batch is None or batch.variant is not found.variant:
             if len(self._batches) >= _LISTS:
                 self._batches.clear()
-            update = list_update(
-                found.flats, found.rows, found.gradient_dtype, found.variant, compiled=self.compile
-            )
-            batch = self._batches[key] = Batch(
-                found.flats,
-                found.rows,
-                found.variant,
-                update,
-                tuple(found.stable_rows),
-            )
+            known = {id(parameter) for group in self.param_groups for parameter in group["params"]}
+            self._flats = {key: flat for key, flat in self._flats.items() if key in known}
+            batch = Batch(found.flats, found.rows, found.variant, None, tuple(found.stable_rows))
+            if self.compile:
+                tensors = batch.tensors(found.owners)
+                update = list_update(tensors, found.rows, found.gradient_dtype, found.variant)
+                batch = replace(batch, update=update)
+            self._batches[key] = batch
         return batch
 
     def _interned(self, buffers: tuple[str, ...], flags: frozenset[str]) -> Variant:
@@ -411,12 +408,14 @@ class _List:
     def __init__(self, variant: Variant, gradient_dtype: torch.dtype) -> None:
         self.variant, self.gradient_dtype = variant, gradient_dtype
         self.flats: list[Flat] = []
+        self.owners: list[tuple[Tensor, dict[str, Any]]] = []
         self.rows: list[int] = []
         self.stable_rows: dict[int, None] = {}
         self.gradients: list[Tensor] = []
 
-    def add(self, flat: Flat, row: int, stable: bool) -> None:
+    def add(self, flat: Flat, owner: tuple[Tensor, dict[str, Any]], row: int, stable: bool) -> None:
         self.flats.append(flat)
+        self.owners.append(owner)
         self.rows.append(row)
         if stable:
             self.stable_rows[row] = None
