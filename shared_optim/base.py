@@ -68,8 +68,10 @@ class DecayOptimizer(Optimizer):
                 raise TypeError(f"{type(self).__name__}: {name}= is not taken: {said}")
         lambdas = dict.fromkeys(self._lambdas(), 0.0)
         defaults = dict(normalised({**lambdas, **values, **registered}, {}, self._lambdas()))
-        # What a group's own lambdas make of it; the defaults' would contradict them.
+        # What a group's own lambdas and rate make of it; the defaults' would contradict them.
         del defaults["weight_decay"]
+        if values["peak_lr"] is None:
+            defaults["peak_lr"] = None
         self.compile = compile
         self._flats: dict[int, Flat] = {}
         self._batches: dict[tuple[Any, ...], Batch] = {}
@@ -101,6 +103,14 @@ class DecayOptimizer(Optimizer):
         """One member's row of the table at step t, in float64."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As torch.optim's, but that the group is a checked copy of `param_group`.
+
+        Raises:
+            TypeError: no dict; a tensor subclass whose memory is not its elements.
+            ValueError: a value out of range, or a parameter that no step can update.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"a parameter group is a dict, not a {type(param_group).__name__}")
         group = normalised(param_group, self.defaults, self._lambdas())
         super().add_param_group(group)
         try:
@@ -112,11 +122,11 @@ class DecayOptimizer(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """As torch.optim's. A schedule that is a function is not in it, only that there was one."""
-        found = super().state_dict()
-        for group in found["param_groups"]:
-            each = [CALLABLE if callable(s) else s for s in spread(group["schedule"], 1)]
-            group["schedule"] = each if isinstance(group["schedule"], list) else each[0]
-        return found
+        handle = self.register_state_dict_post_hook(_name_functions, prepend=True)
+        try:
+            return super().state_dict()
+        finally:
+            handle.remove()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As torch.optim's, but that buffers keep their dtype.
@@ -127,22 +137,36 @@ class DecayOptimizer(Optimizer):
         Raises ValueError for the state of another optimizer, of a population of another size, or
         with a schedule that is a function where this optimizer has none.
         """
-        saved = state_dict["param_groups"]
-        if len(saved) == len(self.param_groups):
-            saved = [
-                self._loadable(group, own)
-                for group, own in zip(saved, self.param_groups, strict=True)
-            ]
-        super().load_state_dict({**state_dict, "param_groups": saved})
-        # torch casts to the parameter's dtype: bfloat16 would lose what float32 buffers are for
-        numbers = [number for group in saved for number in group["params"]]
-        owners = [p for group in self.param_groups for p in group["params"]]
-        for number, parameter in zip(numbers, owners, strict=True):
-            for name, value in state_dict["state"].get(number, {}).items():
-                if isinstance(value, Tensor) and name != "step":
-                    kept = self.state[parameter][name]
-                    if kept.dtype != value.dtype:
-                        self.state[parameter][name] = value.to(kept.device, copy=True)
+        loaded: dict[str, Any] = {}
+
+        def check(_: Optimizer, given: dict[str, Any]) -> dict[str, Any]:
+            saved = given["param_groups"]
+            if len(saved) == len(self.param_groups):
+                saved = list(map(self._loadable, saved, self.param_groups))
+            loaded.update({**given, "param_groups": saved})
+            return loaded
+
+        def keep_dtypes(_: Optimizer) -> None:
+            # torch casts to the parameter's: bfloat16 would lose what float32 buffers are for
+            numbers = [number for group in loaded["param_groups"] for number in group["params"]]
+            owners = [p for group in self.param_groups for p in group["params"]]
+            for number, parameter in zip(numbers, owners, strict=True):
+                for name, value in loaded["state"].get(number, {}).items():
+                    if isinstance(value, Tensor) and name != "step":
+                        kept = self.state[parameter][name]
+                        if kept.dtype != value.dtype:
+                            self.state[parameter][name] = value.to(kept.device, copy=True)
+
+        # after the hooks of others, which may convert a state, and before those that may look at it
+        handles = [
+            self.register_load_state_dict_pre_hook(check),
+            self.register_load_state_dict_post_hook(keep_dtypes, prepend=True),
+        ]
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _loadable(self, saved: dict[str, Any], own: Group) -> dict[str, Any]:
         """A saved group with every key, or ValueError."""
@@ -184,11 +208,12 @@ class DecayOptimizer(Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         groups = []
-        for values in state["param_groups"]:
-            plain = {key: value for key, value in values.items() if key != "weight_decay"}
-            for parameter in plain["params"]:
-                check_layout(parameter, plain["members"])
-            groups.append(Group(plain, self._lambdas()))
+        known = [group.last for group in self.__dict__.get("param_groups", [])]
+        for i, values in enumerate(state["param_groups"]):
+            for parameter in values["params"]:
+                check_layout(parameter, values["members"])
+            last = values.last if isinstance(values, Group) else known[i] if known else None
+            groups.append(Group(values, self._lambdas(), last))
         super().__setstate__({**state, "param_groups": groups})
         self._flats, self._batches, self._variants = {}, {}, {}
 
@@ -208,6 +233,7 @@ class DecayOptimizer(Optimizer):
             active: [K] booleans, for a population. Parameters, buffers and step counts of
                 inactive members stay as they are, whatever their gradients hold.
         """
+        self._adopt()
         # a CPU build of torch cannot even be asked
         if self._on_gpu() and torch.cuda.is_current_stream_capturing():
             raise RuntimeError(
@@ -236,7 +262,14 @@ class DecayOptimizer(Optimizer):
 
     def plan(self) -> Plan:
         """The steps from here on, cut into a host's and a device's part; see `Plan`."""
+        self._adopt()
         return Plan(self)
+
+    def _adopt(self) -> None:
+        """Make a Group of every dict that somebody else has put among the groups."""
+        for i, group in enumerate(self.param_groups):
+            if not isinstance(group, Group):
+                self.param_groups[i] = normalised(group, self.defaults, self._lambdas())
 
     def _on_gpu(self) -> bool:
         return any(p.is_cuda for group in self.param_groups for p in group["params"][:1])
@@ -400,6 +433,13 @@ class DecayOptimizer(Optimizer):
         if key not in self._variants:
             self._variants[key] = Variant(self.rule, buffers, flags)
         return self._variants[key]
+
+
+def _name_functions(_: Optimizer, state_dict: dict[str, Any]) -> None:
+    """Put a word in the place of each schedule of a state_dict that is a function."""
+    for group in state_dict["param_groups"]:
+        each = [CALLABLE if callable(s) else s for s in spread(group["schedule"], 1)]
+        group["schedule"] = each if isinstance(group["schedule"], list) else each[0]
 
 
 class _List:

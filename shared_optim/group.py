@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,15 +36,24 @@ class Group(dict[str, Any]):
     that is not 0, or was not 0 before. Raises ValueError where none or several are in use, or where
     the members of a population have lambdas of their own.
 
+    Numbers of numpy become Python's, which a state_dict can hold.
+
     Args:
         values: what `normalised` made.
         lambdas: the names of the lambdas that its optimizer takes.
+        last: the one that was in use before, see `last`.
+
+    Attributes:
+        last: the lambda that is in use, or was before it became 0; None where that is not one.
     """
 
-    def __init__(self, values: Mapping[str, Any], lambdas: Sequence[str]) -> None:
-        super().__init__(values)
+    def __init__(
+        self, values: Mapping[str, Any], lambdas: Sequence[str], last: str | None = None
+    ) -> None:
+        # weight_decay is last, so that a copy key by key sets the lambdas that it follows first
+        super().__init__({k: _unboxed(v) for k, v in values.items() if k != "weight_decay"})
         self._lambdas = tuple(lambdas)
-        self._last: str | None = None
+        self.last = last
         self._settings: tuple[tuple[Any, ...], Settings] | None = None
         self._refresh()
 
@@ -54,19 +64,20 @@ class Group(dict[str, Any]):
             super().__setitem__(key, _per_member(key, value))
             self._refresh()
         else:
-            super().__setitem__(key, value)
+            super().__setitem__(key, _unboxed(value))
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """As a dict's, key by key."""
-        for key, value in dict(*args, **kwargs).items():
-            self[key] = value
+        """As a dict's, key by key, `weight_decay` last."""
+        values = dict(*args, **kwargs)
+        for key in sorted(values, key=lambda key: bool(key == "weight_decay")):
+            self[key] = values[key]
 
     def __ior__(self, other: Any) -> Group:  # type: ignore[override,misc]
         self.update(other)
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Group, (dict(self), self._lambdas)
+        return Group, (dict(self), self._lambdas, self.last)
 
     def settings(self) -> Settings:
         """What the group asks of a step, but for the learning rate.
@@ -117,7 +128,7 @@ class Group(dict[str, Any]):
     def _refresh(self) -> None:
         in_use = self._in_use()
         if len(in_use) == 1:
-            self._last = in_use[0]
+            self.last = in_use[0]
         largest = max(max(spread(self[name], 1)) for name in self._lambdas)
         super().__setitem__("weight_decay", largest)
 
@@ -127,7 +138,7 @@ class Group(dict[str, Any]):
     def _write_weight_decay(self, value: Any) -> None:
         if value == self["weight_decay"]:
             return
-        in_use = self._in_use() or ([self._last] if self._last else [])
+        in_use = self._in_use() or ([self.last] if self.last else [])
         if len(in_use) != 1:
             which = f"{' and '.join(in_use)} are in use" if in_use else "names no scheme"
             raise ValueError(f"weight_decay: {value} {which}; {_set_instead(self._lambdas)}")
@@ -239,6 +250,13 @@ def _check_key(key: str, lambdas: Sequence[str]) -> None:
 
 def _set_instead(lambdas: Sequence[str]) -> str:
     return f"set {', '.join(lambdas[:-1])} or {lambdas[-1]} instead"
+
+
+def _unboxed(value: Any) -> Any:
+    """Numbers of numpy as Python's, alone or in a tuple; anything else as it is."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return tuple(map(_unboxed, value)) if type(value) is tuple else value
 
 
 def _plain(value: Any) -> Any:
