@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shared_optim.adam import WeightDecayAdam
-    from shared_optim.diagnostics import StepReport, observe_step
     from shared_optim.groups import decay_groups, lambdas
+    from shared_optim.measures.observe import Observation, Start, observe_step
+    from shared_optim.measures.statistics import StepReport
     from shared_optim.plan import Plan
     from shared_optim.schedules import Schedule, parse_schedule
     from shared_optim.sgd import WeightDecaySGD
 
 __all__ = [
+    "Observation",
     "Plan",
     "Schedule",
+    "Start",
     "StepReport",
     "WeightDecayAdam",
     "WeightDecaySGD",
@@ -28,14 +31,16 @@ __all__ = [
 ]
 
 _HOME = {
+    "Observation": "measures.observe",
+    "Start": "measures.observe",
     "Plan": "plan",
     "Schedule": "schedules",
-    "StepReport": "diagnostics",
+    "StepReport": "measures.statistics",
     "WeightDecayAdam": "adam",
     "WeightDecaySGD": "sgd",
     "decay_groups": "groups",
     "lambdas": "groups",
-    "observe_step": "diagnostics",
+    "observe_step": "measures.observe",
     "parse_schedule": "schedules",
 }
 

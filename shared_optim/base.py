@@ -183,7 +183,7 @@ class DecayOptimizer(Optimizer):
         zero = [0.0] * saved["members"] if saved["members"] else 0.0
         lambdas = dict.fromkeys(self._lambdas(), zero)
         rest = {key: value for key, value in own.items() if key not in (*lambdas, "params")}
-        given = {**rest, **lambdas, **saved}
+        given = {**rest, **lambdas, "decay_memory": None, **saved}
         schedules = spread(given["schedule"], 1)
         if CALLABLE in schedules:
             current = spread(own["schedule"], 1)
@@ -245,7 +245,7 @@ class DecayOptimizer(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         # All is gathered before anything changes: an error leaves every parameter as it was.
-        lists, rows, steps = self._gathered(active)
+        lists, rows, steps, groups = self._gathered(active)
         batches = [self._batch(each) for each in lists]
         owners = [each.owners for each in lists]
         tables: dict[Any, Tensor] = {}
@@ -258,6 +258,8 @@ class DecayOptimizer(Optimizer):
         apply(batches, owners, gradients, [tables[batch.dtype, batch.device] for batch in batches])
         for state, taken in steps:
             state["step"] = taken
+        for group, acting, taken in groups:
+            group.remember(acting, spread(taken, 1))
         return loss
 
     def plan(self) -> Plan:
@@ -283,7 +285,11 @@ class DecayOptimizer(Optimizer):
     def variant(self, group: Group) -> Variant:
         """The form of the rule that a group asks for."""
         settings = group.settings()
-        return self._interned(self.buffers(settings, group), self.flags(settings, group))
+        if settings.variant is None:
+            settings.variant = self._interned(
+                self.buffers(settings, group), self.flags(settings, group)
+            )
+        return settings.variant
 
     def rows(
         self, group: Group, acting: Sequence[bool], steps: Sequence[int]
@@ -297,8 +303,7 @@ class DecayOptimizer(Optimizer):
 
         Raises ValueError for a value in the group that is out of range.
         """
-        lr, settings = group.lr(), group.settings()
-        peak = group["peak_lr"]
+        lr, settings, peak = group.lr(), group.settings(), group["peak_lr"]
         if settings.needs_peak and lr > peak * (1 + 1e-9):
             raise ValueError(
                 f"lr: {lr} is above peak_lr {peak}, which the decay is measured against; give "
@@ -333,14 +338,21 @@ class DecayOptimizer(Optimizer):
 
     def _gathered(
         self, active: Sequence[bool] | Tensor | None
-    ) -> tuple[list[_List], NDArray[np.float64], list[tuple[dict[str, Any], Any]]]:
-        """What a step works on: parameters by kind, the table's rows, states and their new steps.
+    ) -> tuple[
+        list[_List],
+        NDArray[np.float64],
+        list[tuple[dict[str, Any], Any]],
+        list[tuple[Group, list[bool], Any]],
+    ]:
+        """What a step works on: parameters by kind, the table's rows, states and their new steps,
+        groups with who acts and the new steps of their first parameters.
 
         Changes nothing but the state of parameters that had none.
         """
         rows: list[tuple[float, ...]] = []
         lists: dict[Any, _List] = {}
         new_steps: list[tuple[dict[str, Any], Any]] = []
+        groups: list[tuple[Group, list[bool], Any]] = []
         for group in self.param_groups:
             members = group["members"]
             acting = acting_members(active, members)
@@ -365,8 +377,10 @@ class DecayOptimizer(Optimizer):
                     mine = lists[kind] = _List(variant, gradient.dtype)
                 mine.add(flat, (parameter, state), row, stable)
                 mine.gradients.append(gradient)
+            if found:
+                groups.append((group, acting, next(iter(found.values()))[1]))
         table = np.array(rows, dtype=np.float64).reshape(-1, len(self.rule.fields))
-        return list(lists.values()), table, new_steps
+        return list(lists.values()), table, new_steps, groups
 
     def _flat(
         self, parameter: Tensor, state: dict[str, Any], group: Group, variant: Variant

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from shared_optim.formula import arithmetic
 from shared_optim.kernel import ListUpdate, eager_update
-from shared_optim.layout import Flat, is_distributed
+from shared_optim.layout import Flat, is_distributed, over_shards
 from shared_optim.rule import Variant
 
 Owners = Sequence[tuple[Tensor, dict[str, Any]]]
@@ -118,7 +118,7 @@ def _second_moments(
                 ]
             )
             if is_distributed(parameter):
-                found = _over_shards(found, parameter)
+                found = over_shards(found, parameter)
             sums[members].append(found)
             counts[members] += parameter.numel() // members
     return {
@@ -137,16 +137,6 @@ def _sum_of_second_moments(tensors: Sequence[Tensor], rows: Tensor, variant: Var
         v = c.beta2 * v + c.rest2 * (g * g)  # type: ignore[attr-defined]
         total += (v * c.unbias).double().sum(1)  # type: ignore[attr-defined]
     return total
-
-
-def _over_shards(found: Tensor, parameter: Tensor) -> Tensor:
-    from torch.distributed.tensor import DTensor, Partial, Replicate
-
-    assert isinstance(parameter, DTensor)
-    placements = [
-        Partial() if placement.is_shard() else Replicate() for placement in parameter.placements
-    ]
-    return DTensor.from_local(found, parameter.device_mesh, placements).full_tensor()
 
 
 def _with_stable_decay(batch: Batch, table: Tensor, means: dict[int, Tensor]) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from shared_optim.decay import MemberDecay
+from shared_optim.rule import Variant
 from shared_optim.schedules import DecaySchedule, Schedule, multiplier, parse_schedule
 from shared_optim.schemes import SCHEMES
 
@@ -25,6 +26,10 @@ CALLABLE = "callable"
 ROUNDING_OF_SCHEDULERS = 1e-12
 """How far below 0 a learning rate may be: torch's LinearLR to 0 ends at -1e-21 or so."""
 
+REFERENCE_LAMBDA = 1e-3
+"""At which lambda a member without decay reports what would drown: the largest of Table 1."""
+
+_SHARED = ("betas", "momentum", "nesterov", "eps", "maximize", "peak_lr", "state_dtype")
 _CHOICES = {"eps_placement": ("outside", "hat"), "rounding": ("once", "torch")}
 _NEVER_DECAY = {"wd", "lambda", "lambd", "lmbda", "l2reg", "reg"}  # in lower case, letters alone
 
@@ -54,7 +59,10 @@ class Group(dict[str, Any]):
         super().__init__({k: _unboxed(v) for k, v in values.items() if k != "weight_decay"})
         self._lambdas = tuple(lambdas)
         self.last = last
-        self._settings: tuple[tuple[Any, ...], Settings] | None = None
+        self._settings: tuple[list[Any], Settings] | None = None
+        self._read = tuple(
+            key for key in (*_SHARED, *_CHOICES, *lambdas, "schedule") if key in self
+        )
         self._refresh()
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -84,9 +92,10 @@ class Group(dict[str, Any]):
 
         Raises ValueError as `normalised` does, for what was changed since.
         """
-        keys = ("betas", "momentum", "nesterov", "eps", "maximize", "peak_lr", "state_dtype")
-        values = [self.get(key) for key in (*keys, *_CHOICES, *self._lambdas, "schedule")]
-        key = tuple(tuple(value) if isinstance(value, list) else value for value in values)
+        key = [
+            tuple(value) if isinstance(value, list) else value
+            for value in map(self.get, self._read)
+        ]
         if self._settings is None or self._settings[0] != key:
             self._settings = key, self._checked()
         return self._settings[1]
@@ -98,6 +107,48 @@ class Group(dict[str, Any]):
             raise ValueError("lr: a tensor must hold one element; per-member rates do not exist")
         _check_number("lr", lr, least=-ROUNDING_OF_SCHEDULERS)
         return float(lr)
+
+    @property
+    def memory(self) -> float:
+        """By which factor the weight of a gradient in the first moment falls at each step."""
+        return float(self["betas"][0] if "betas" in self else self["momentum"])
+
+    def remember(self, acting: Sequence[bool], steps: Sequence[int]) -> None:
+        """Take note of the decay of a step, as the first moment remembers it.
+
+        Args:
+            acting: [K], who took it.
+            steps: [K], which step it was for each.
+        """
+        beta, decays = self.memory, self.settings().decays
+        memory = self["decay_memory"]
+        if memory is None:  # the first step, or the state of a version without a memory
+            memory = [_recalled(d, beta, t - 1) for d, t in zip(decays, steps, strict=True)]
+        self["decay_memory"] = [
+            [beta * old + (1 - beta) * new for old, new in zip(each, _now(d, t), strict=True)]
+            if acts
+            else each
+            for each, d, t, acts in zip(memory, decays, steps, acting, strict=True)
+        ]
+
+    def remembered(self, steps: Sequence[int]) -> list[dict[str, float]]:
+        """What the first moment remembers of each member's decay, after `steps` [K].
+
+        `decay` is the mean of s_i*lambda over the steps, as the moment weighs them, and `inside`
+        the same of those lambdas alone whose decay is inside the moment. Without any lambda,
+        `decay` is that of REFERENCE_LAMBDA.
+        """
+        beta, decays = self.memory, self.settings().decays
+        memory = self["decay_memory"]
+        if memory is None:
+            memory = [_recalled(d, beta, t) for d, t in zip(decays, steps, strict=True)]
+        found = []
+        for (weight, s, decay, inside), own in zip(memory, decays, strict=True):
+            if not (decay or own.largest):
+                decay = REFERENCE_LAMBDA * s
+            weight = weight or 1.0  # of a member that never took a step
+            found.append({"decay": decay / weight, "inside": inside / weight})
+        return found
 
     def _checked(self) -> Settings:
         members = self["members"]
@@ -154,7 +205,25 @@ class Group(dict[str, Any]):
         self[name] = value
 
 
-@dataclass(frozen=True)
+def _now(decay: MemberDecay, t: int) -> tuple[float, float, float, float]:
+    """What a step adds to a memory: its weight, s_t, s_t*lambda, and what of that is inside m."""
+    multiplier = float(decay.multiplier(max(t, 1)))
+    return 1.0, multiplier, multiplier * decay.largest, multiplier * decay.inside
+
+
+def _recalled(decay: MemberDecay, beta: float, t: int) -> list[float]:
+    """A memory after t steps, had lambda and schedule been what they are now."""
+    memory = [0.0] * 4
+    weight = 1 - beta
+    for i in range(t, 0, -1):
+        memory = [old + weight * new for old, new in zip(memory, _now(decay, i), strict=True)]
+        weight *= beta
+        if weight < 1e-16:
+            break
+    return memory
+
+
+@dataclass(eq=False)
 class Settings:
     """What a group asks of a step.
 
@@ -163,12 +232,14 @@ class Settings:
         terms: the places of a step at which decay enters, of all members.
         flags: of the formula's variant.
         needs_peak: whether a scheme reads the largest learning rate of the training.
+        variant: of the rule that these ask for, once its optimizer knows.
     """
 
     decays: tuple[MemberDecay, ...]
     terms: frozenset[str]
     flags: frozenset[str]
     needs_peak: bool
+    variant: Variant | None = None
 
 
 def normalised(
@@ -200,7 +271,7 @@ def normalised(
         raise ValueError(f"per-member sequences differ in length: {lengths}; all must be K long")
     if members is not None:
         per_member = {key: spread(value, members) for key, value in per_member.items()}
-    group = Group({**values, **per_member, "members": members}, lambdas)
+    group = Group({**values, **per_member, "members": members, "decay_memory": None}, lambdas)
     for key in ("lr", "eps", "momentum", "peak_lr"):
         if key in group and not (isinstance(group[key], Tensor) and key == "lr"):
             group[key] = _plain(group[key])

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from shared_optim.compiler import CompileError
 from shared_optim.formula import arithmetic
-from shared_optim.native import CompileError, CpuUpdate
+from shared_optim.native import CpuUpdate
 from shared_optim.rule import Variant
 from shared_optim.triton_update import TritonUpdate, has_triton
 

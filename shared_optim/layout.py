@@ -198,6 +198,17 @@ def is_distributed(tensor: Tensor) -> bool:
     return isinstance(tensor, DTensor)
 
 
+def over_shards(found: Tensor, parameter: Tensor) -> Tensor:
+    """What every process found of its shard of a DTensor, added up over the shards."""
+    from torch.distributed.tensor import DTensor, Partial, Replicate
+
+    assert isinstance(parameter, DTensor)
+    placements = [
+        Partial() if placement.is_shard() else Replicate() for placement in parameter.placements
+    ]
+    return DTensor.from_local(found, parameter.device_mesh, placements).full_tensor()
+
+
 def check_layout(parameter: Tensor, members: int | None) -> None:
     """Refuse what no step can update; a lazy module's parameter is looked at once it has a shape.
 

@@ -114,6 +114,7 @@ class Plan:
             for parameter in group["params"]:
                 state = self._optimizer.state[parameter]
                 state["step"] = list(steps) if group["members"] else steps[0]
+            group.remember(acting, steps)
 
     def _steps(self, group: dict[str, Any]) -> list[int]:
         first = group["params"][0]
