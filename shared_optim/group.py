@@ -180,11 +180,11 @@ class Group(dict[str, Any]):
         in_use = self._in_use()
         if len(in_use) == 1:
             self.last = in_use[0]
-        largest = max(max(spread(self[name], 1)) for name in self._lambdas)
+        largest = max(max(spread(self.get(name, 0.0), 1)) for name in self._lambdas)
         super().__setitem__("weight_decay", largest)
 
     def _in_use(self) -> list[str]:
-        return [name for name in self._lambdas if any(spread(self[name], 1))]
+        return [name for name in self._lambdas if any(spread(self.get(name, 0.0), 1))]
 
     def _write_weight_decay(self, value: Any) -> None:
         if value == self["weight_decay"]:
