@@ -77,6 +77,12 @@ def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return main(parser, arguments)
 
 
+def _is_text(name: str) -> bool:
+    from nlp.data.corpus import KNOWN
+
+    return name in KNOWN or any(path.suffix != ".npz" for path in Path(name).glob("train.*"))
+
+
 def _translate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     from nlp.translate import main
 
@@ -124,9 +130,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     COMMANDS = (
         Command(
             name="prepare",
-            text="make a corpus ready for `run nlp`: download, tokens, subwords",
+            text="make a corpus ready for `run nlp`",
             description="Prepare parallel text for `run nlp`. What is finished is not redone.",
             main=_prepare,
+            accepts=_is_text,
         ),
         Command(
             name="translate",

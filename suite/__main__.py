@@ -5,9 +5,10 @@ Commands import their modules when they are called, so that `--help` needs no to
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 # `python -m` looks for modules in the current folder first. What a user has there under the name of
 # one of our packages, as `workload` or `results`, is not meant.
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
 
 def _help(name: str) -> str:
     texts = {command: text for command, (_, text) in COMMANDS.items()}
-    texts |= {command.name: command.text for command in _contributed().values()}
+    texts |= {name: "; ".join(own.text for own in each) for name, each in _contributed().items()}
     width = max(map(len, texts)) + 2
     lines = "\n".join(f"  {command:<{width}}{text}" for command, text in texts.items())
     examples = "\n".join(f"  {name} run {each} {load(each).EXAMPLE}" for each in names())
@@ -113,13 +114,36 @@ def _run(command: str, arguments: list[str], prog: str) -> int:
         raise UserError(unknown("command", command, (*COMMANDS, *contributed)))
     from suite.commands.arguments import Parser
 
-    own = contributed[command]
+    candidates = contributed[command]
+    if len(candidates) > 1 and (not arguments or {"-h", "--help"} & set(arguments)):
+        _show_helps(candidates, prog)
+    if len(candidates) > 1:
+        candidates = [own for own in candidates if any(map(own.accepts, arguments))]
+    if not candidates:
+        given = " ".join(arguments)
+        raise UserError(f"{command}: {given!r} names nothing that it takes; see `{prog} --help`")
+    own = candidates[0]
     return own.main(Parser(prog, own.description), arguments)
 
 
-def _contributed() -> dict[str, Command]:
-    """The workloads' own commands by name."""
-    return {command.name: command for name in names() for command in load(name).COMMANDS}
+def _show_helps(commands: Sequence[Command], prog: str) -> NoReturn:
+    """The helps of several commands of one name; ends as argparse does."""
+    from suite.commands.arguments import Parser
+
+    for own in commands:
+        with suppress(SystemExit):
+            own.main(Parser(prog, own.description), ["--help"])
+        print()
+    sys.exit(0)
+
+
+def _contributed() -> dict[str, list[Command]]:
+    """The workloads' own commands by name; several may share one."""
+    commands: dict[str, list[Command]] = {}
+    for name in names():
+        for command in load(name).COMMANDS:
+            commands.setdefault(command.name, []).append(command)
+    return commands
 
 
 def lightning(argv: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from shared_optim import WeightDecayAdam, lambdas, resolve
@@ -45,7 +46,7 @@ def build_optimizer(
     )
 
 
-def scheduled(optimizer: WeightDecayAdam, learning_rate: LearningRate, updates: int) -> LambdaLR:
+def scheduled(optimizer: Optimizer, learning_rate: LearningRate, updates: int) -> LambdaLR:
     """The scheduler that gives an optimizer its learning rate, after `updates` of a training.
 
     Args:

@@ -35,12 +35,15 @@ class Command:
         description: the same at the head of its own help.
         main: gives the parser its arguments, parses those of the command line, and does it;
             returns the exit code, or raises UserError. What it needs it imports when it is called.
+        accepts: where several workloads have a command of this name, whether the first argument is
+            for this one.
     """
 
     name: str
     text: str
     description: str
     main: Callable[[ArgumentParser, Sequence[str]], int]
+    accepts: Callable[[str], bool] = lambda argument: True
 
 
 class Workload(ABC, Generic[RecipeT, MachineT]):
@@ -118,6 +121,9 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
 
     def validate(self, recipe: RecipeT, machine: MachineT) -> None:
         """Raise UserError where the recipe names what does not exist."""
+
+    def validate_members(self, recipe: RecipeT, members: Members) -> None:
+        """Raise UserError where a member cannot be trained with the recipe."""
 
     def check(self, recipe: RecipeT, machine: MachineT, runs: Sequence[Path]) -> None:
         """Raise UserError where this machine cannot train these runs together. Makes nothing."""

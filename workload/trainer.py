@@ -35,8 +35,9 @@ def fit(
     device: torch.device,
     epochs: int,
     processes: int = 1,
+    data: lightning.LightningDataModule | None = None,
 ) -> None:
-    """Train a module with manual optimization until `epochs` have ended or the recorder stops it.
+    """Train a module until `epochs` have ended or the recorder stops it.
 
     Rows, checkpoints and the display are the recorder's: the Trainer's own are off, because they
     know neither members nor where in an epoch to go on from.
@@ -47,6 +48,7 @@ def fit(
         device: where the module is.
         epochs: at most.
         processes: that share each update, each with a device of its own, over DDP.
+        data: the loader, where it is not the module's own.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -69,4 +71,4 @@ def fit(
         )
         # Raised after the batch in which a SIGTERM came: the recorder has saved and stopped.
         with contextlib.suppress(SIGTERMException):
-            trainer.fit(module)
+            trainer.fit(module, datamodule=data)

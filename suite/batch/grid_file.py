@@ -130,6 +130,7 @@ class _Document:
             values = {**self._base, **dict(zip(own, combination, strict=True))}
             recipe = build(workload.Recipe, values)
             workload.validate(recipe, machine)
+            workload.validate_members(recipe, all_members)
             for member in all_members:
                 run = Run.of(workload, recipe, member, folder)
                 yield GridRun(workload, recipe, machine, member, run)

@@ -38,6 +38,7 @@ def main(argv: list[str], prog: str) -> int:
     workload = load(argv[0])
     request = read_request(workload, argv[1:], f"{prog} {argv[0]}")
     workload.validate(request.job.recipe, request.job.machine)
+    workload.validate_members(request.job.recipe, request.job.members)
     runs = request.job.runs
     if request.print_config:
         print(_config_text(workload, request.job), end="")

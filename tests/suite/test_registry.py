@@ -12,7 +12,7 @@ from rl.environment import game_names
 from suite import registry
 from suite.__main__ import main
 from suite.registry import GROUP, load, names
-from workload.contract import Workload
+from workload.contract import Command, Workload
 from workload.errors import UserError
 
 WORDS = r"rl|nlp|games?|atari|dqn|corpus|corpora|translat\w*|bleu|iwslt\w*|multi30k|grammar"
@@ -36,7 +36,7 @@ def test_nothing_below_suite_names_a_workload_a_game_or_a_corpus():
 
 
 def test_every_workload_is_one_object_with_a_name():
-    assert names() == ("nlp", "rl")
+    assert names() == ("nlp", "rl", "vision")
     for name in names():
         workload = load(name)
         assert isinstance(workload, Workload)
@@ -88,3 +88,28 @@ def test_commands_of_workloads_are_listed_and_asked_for_their_own_help(capsys):
                 main([command.name, "--help"])
             assert ended.value.code == 0
             assert command.description in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_command_that_several_workloads_have_goes_to_the_one_that_takes_its_argument(
+    monkeypatch,
+):
+    called = []
+
+    def command(name):
+        def run(parser, arguments):
+            called.append((name, arguments))
+            return 0
+
+        return Command("boil", f"boil {name}", "Boil.", run, accepts=lambda word: word == name)
+
+    class Kitchen:
+        def __init__(self, name):
+            self.COMMANDS = (command(name),)
+
+    monkeypatch.setattr("suite.__main__.names", lambda: ("egg", "tea"))
+    monkeypatch.setattr("suite.__main__.load", Kitchen)
+    assert main(["boil", "--minutes", "3", "tea"]) == 0
+    assert main(["boil", "egg"]) == 0
+    assert called == [("tea", ["--minutes", "3", "tea"]), ("egg", ["egg"])]
+    assert main(["boil", "soup"]) == 2
+    assert len(called) == 2

@@ -1,0 +1,58 @@
+"""Recipes: what is refused, and the budget of decay against sums by hand."""
+
+import pytest
+
+from vision.config import Recipe
+from workload.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs: 0 is not above 0"),
+        ({"data": ""}, "data: is empty"),
+        ({"momentum": 1.0}, "momentum: 1.0 is not from 0 to below 1"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov: needs a momentum"),
+        ({"nesterov": True, "optimizer": "adam"}, "nesterov: is for the optimizer sgd alone"),
+        ({"learning_rate_schedule": "linear"}, "learning_rate_schedule: .* none of constant"),
+        ({"decay_schedule": "early:200epochs"}, "not within the 200 epochs"),
+        ({"decay_schedule": "late:soon"}, "decay_schedule: 'late:soon' is none of"),
+        ({"subset": -1}, "subset: -1 is negative"),
+        ({"pool": 0}, "pool: 0 is no number of pixels"),
+    ],
+)
+def test_mistakes(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        Recipe(**changes)
+
+
+def test_budget_of_the_paper():
+    """sum(alpha * lambda) / (1 - momentum) of its 200 epochs of 391 updates: 6.5 with .0005."""
+    recipe = Recipe()
+    by_hand = sum(0.1 * 0.97**epoch * 391 for epoch in range(200))
+    assert recipe.budget(391) == pytest.approx(by_hand, rel=1e-12)
+    assert 5e-4 * recipe.budget(391) / 0.1 == pytest.approx(6.5, abs=0.02)
+
+
+def test_late_decay_holds_a_fifth_of_the_budget_and_can_be_given_all():
+    """.140 of .649, so lambda has to be 4.6 times as large."""
+    recipe = Recipe(decay_schedule="late:50epochs")
+    late = sum(0.1 * 0.97**epoch * 391 for epoch in range(50, 200))
+    assert recipe.budget(391) == pytest.approx(late, rel=1e-12)
+    assert recipe.decay_factor(391) == 1
+    matched = Recipe(decay_schedule="late:50epochs", match_budget=True)
+    assert matched.decay_factor(391) == pytest.approx(matched.budget(391, always=True) / late)
+    assert matched.decay_factor(391) == pytest.approx(4.6, abs=0.05)
+
+
+@pytest.mark.parametrize("schedule", ["skipped:128", "stuttered:128", "early:50epochs", "always"])
+def test_matched_budgets_are_equal(schedule):
+    recipe = Recipe(decay_schedule=schedule, match_budget=True)
+    total = recipe.budget(391) * recipe.decay_factor(391)
+    assert total == pytest.approx(recipe.budget(391, always=True), rel=1e-12)
+
+
+def test_schedule_that_never_decays_cannot_be_matched():
+    recipe = Recipe(decay_schedule="late:1000000", match_budget=True)
+    with pytest.raises(ConfigError, match="never decays within 200 epochs"):
+        recipe.decay_factor(391)

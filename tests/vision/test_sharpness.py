@@ -1,0 +1,87 @@
+"""The command on finished runs: what it writes, and what it refuses."""
+
+import json
+import shutil
+
+import pytest
+
+from suite.commands.arguments import Parser
+from tests.vision.runs import MEMBER, prepared, recipe, train
+from vision.sharpness import main, read_sharpness
+from vision.workload import WORKLOAD
+from workload.errors import UserError
+from workload.identity import config_of
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run as the suite leaves it, and its data folder."""
+    folder = tmp_path_factory.mktemp("sharpness")
+    data_dir, run = prepared(folder), folder / "l2-1e-2" / "seed0"
+    run.parent.mkdir()
+    train(data_dir, run)
+    config = config_of(WORKLOAD, recipe(), MEMBER)
+    (run / "config.json").write_text(json.dumps(config))
+    (run / "done.json").write_text("{}")
+    return run, data_dir
+
+
+def measure(run, data_dir, *more):
+    arguments = [str(run), "--data-dir", str(data_dir), "--draws", "2", "--probes", "2"]
+    return main(Parser("wdbench sharpness", "x"), [*arguments, "--threads", "1", *more])
+
+
+def test_all_measures_are_written_and_printed(finished, capsys):
+    run, data_dir = finished
+    assert measure(run, data_dir, "--images", "30", "--gammas", "0.1", "0.2") == 0
+    found = read_sharpness(run)
+    assert (found["epoch"], found["images"]) == (3, 30)
+    assert [each["gamma"] for each in found["multiplicative"]] == [0.1, 0.2]
+    for each in (*found["multiplicative"], *found["additive"]):
+        assert each["difference"] == pytest.approx(each["loss"] - found["loss"])
+    assert found["bottom"]["value"] <= found["trace"]["value"] / 100 < found["top"]["value"]
+    assert found["keskar"] > 0
+    out = capsys.readouterr().out
+    assert f"{found['loss']:.3f}" in out
+    assert "l2-1e-2/seed0" in out
+
+
+def test_the_loss_is_that_of_the_runs_last_row(finished):
+    """Over all training images it is `fit/loss`."""
+    run, data_dir = finished
+    measure(run, data_dir)
+    rows = json.loads((run / "rows.json").read_text())["eval"]
+    assert read_sharpness(run)["loss"] == pytest.approx(rows[-1]["fit/loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--gammas", "0.1", "0"], "gammas: 0.0 is not above 0"),
+        (["--additive-gammas", "-1"], "additive_gammas: -1.0 is not above 0"),
+        (["--draws", "0"], "draws: 0 is not above 0"),
+        (["--images", "0"], "images: 0 is not above 0"),
+    ],
+)
+def test_flags_that_have_no_meaning(finished, flags, message):
+    with pytest.raises(UserError, match=message):
+        measure(*finished, *flags)
+
+
+def test_runs_that_cannot_be_measured(finished, tmp_path):
+    run, data_dir = finished
+    with pytest.raises(UserError, match="is no run directory"):
+        measure(tmp_path, data_dir)
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (copy / "done.json").unlink()
+    with pytest.raises(UserError, match="is not finished"):
+        measure(copy, data_dir)
+    (copy / "done.json").write_text("{}")
+    shutil.rmtree(copy / "checkpoint")
+    with pytest.raises(UserError, match="has no checkpoint"):
+        measure(copy, data_dir)
+    config = json.loads((copy / "config.json").read_text()) | {"workload": "rl"}
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="is a run of rl, not of vision"):
+        measure(copy, data_dir)

@@ -1,0 +1,164 @@
+"""Everything that decides what a vision run computes, as typed values. Imports no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from shared_optim.budget import decay_budget
+from shared_optim.learning_rates import LearningRate, parse_learning_rate
+from shared_optim.schedules import Schedule, parse_schedule, resolve
+from vision.data.prepared import ImageSpec, image_set_name
+from vision.models.catalog import ModelName, Norm
+from workload.errors import ConfigError
+from workload.recipe import (
+    MachineBase,
+    OptimizerRecipe,
+    require_below_one,
+    require_finite,
+    require_positive,
+)
+
+
+@dataclass(frozen=True)
+class Recipe(OptimizerRecipe):
+    """The training recipe of one network. An update is one step of the optimizer.
+
+    Args:
+        data: images: `cifar10`, `cifar100`, `tiny-imagenet`, `shapes`, or the folder that `wdbench
+            prepare` was given.
+        subset: images to train on, always the same; 0 takes all.
+        test_subset: images to test on; 0 takes all.
+        pool: side of the squares of pixels that become one.
+        labels: `true`, or `shuffled`: the training labels in another order, one for each seed.
+        epochs: passes over the training images.
+        model: network.
+        width: channels of its first layer; the published networks have 64.
+        norm: `batch`, or `none`: without normalisation, with biases in its place.
+        optimizer: `sgd` or `adam`.
+        learning_rate: alpha, the peak of its schedule.
+        learning_rate_schedule: `constant`, `exponential:FACTOR` (per epoch), `steps:FACTOR@T,...`,
+            `cosine[:FINAL]` or `wsd:DECAY[:FINAL]`; T and DECAY in updates, or as `80epochs`.
+        warm_up: updates over which alpha rises linearly from 0.
+        momentum: mu of SGD.
+        nesterov: whether SGD looks ahead by a step of momentum.
+        beta1: decay rate of Adam's first moment.
+        beta2: decay rate of Adam's second moment.
+        match_budget: whether lambda is scaled so that the decay schedule comes to the same sum of
+            alpha*lambda as decay always: with `late:T`, late decay with the same budget.
+        batch_size: images per update.
+        crop: by how many pixels an image is shifted at most, either way.
+        flip: whether images are mirrored half of the time.
+        evaluate_every: epochs between evaluations; the last one is always evaluated.
+        log_every: updates between rows of metrics.jsonl and looks inside the optimizer.
+    """
+
+    data: str = "cifar10"
+    subset: int = 0
+    test_subset: int = 0
+    pool: int = 1
+    labels: Literal["true", "shuffled"] = "true"
+    epochs: int = 200
+    model: ModelName = "resnet18"
+    width: int = 64
+    norm: Norm = "batch"
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = 0.1
+    learning_rate_schedule: str = "exponential:0.97"
+    warm_up: int = 0
+    momentum: float = 0.9
+    nesterov: bool = False
+    match_budget: bool = False
+    batch_size: int = 128
+    crop: int = 4
+    flip: bool = True
+    evaluate_every: int = 1
+    log_every: int = 100
+
+    KEYS_AFTER: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "nesterov": ("beta1", "beta2", "adam_eps", "eps_placement", "rounding", "decay_schedule"),
+        "match_budget": ("decay_biases",),
+        "flip": ("precision",),
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(self, "epochs", "width", "batch_size", "evaluate_every", "log_every")
+        require_finite(self, "warm_up", "crop")
+        require_below_one(self, "momentum")
+        if not self.data:
+            raise ConfigError("data: is empty; allowed are names of image sets, or a folder")
+        if self.nesterov and not self.momentum:
+            raise ConfigError("nesterov: needs a momentum above 0")
+        if self.optimizer == "adam" and self.nesterov:
+            raise ConfigError("nesterov: is for the optimizer sgd alone")
+        spec = self.images  # checks itself
+        assert spec.name
+        try:
+            self.learning_rates(updates_per_epoch=max(self.warm_up, 1) + 1)
+        except ValueError as error:
+            raise ConfigError(f"learning_rate_schedule: {error}") from error
+        self._check_decay_schedule()
+
+    def _check_decay_schedule(self) -> None:
+        schedule = parse_schedule(self.decay_schedule)
+        if schedule.unit == "epochs" and schedule.steps >= self.epochs:
+            raise ConfigError(
+                f"decay_schedule: {self.decay_schedule} is not within the {self.epochs} epochs of "
+                "the training; choose more --epochs, or an earlier one"
+            )
+
+    @property
+    def images(self) -> ImageSpec:
+        """The prepared images that it asks for."""
+        name = image_set_name(self.data)
+        return ImageSpec(name, self.subset, self.test_subset, self.pool)
+
+    def learning_rates(self, updates_per_epoch: int) -> LearningRate:
+        """alpha as a function of the updates done before."""
+        return parse_learning_rate(
+            self.learning_rate_schedule,
+            updates=self.epochs * updates_per_epoch,
+            updates_per_epoch=updates_per_epoch,
+            warm_up=self.warm_up,
+            peak=self.learning_rate,
+        )
+
+    def budget(self, updates_per_epoch: int, *, always: bool = False) -> float:
+        """The sum of alpha_t*s_t over the training, as the decay schedule has it or with s_t = 1;
+        times lambda, the decay budget."""
+        schedule = Schedule("always") if always else resolve(self.decay_schedule, updates_per_epoch)
+        updates = self.epochs * updates_per_epoch
+        return decay_budget(self.learning_rates(updates_per_epoch), 1.0, updates, schedule)
+
+    def decay_factor(self, updates_per_epoch: int) -> float:
+        """What lambda is multiplied with: 1, or what `match_budget` asks for.
+
+        Raises:
+            ConfigError: the schedule never decays.
+        """
+        if not self.match_budget:
+            return 1.0
+        own = self.budget(updates_per_epoch)
+        if not own:
+            raise ConfigError(
+                f"match_budget: {self.decay_schedule} never decays within {self.epochs} epochs"
+            )
+        return self.budget(updates_per_epoch, always=True) / own
+
+
+@dataclass(frozen=True)
+class Machine(MachineBase):
+    """Where and how a run is trained; no part of its identity.
+
+    Args:
+        checkpoint_every: updates between checkpoints within an epoch.
+        data_dir: folder of the prepared images.
+    """
+
+    checkpoint_every: int = 1_000
+    data_dir: str = "data"
+
+    @property
+    def data_folder(self) -> Path:
+        return Path(self.data_dir)

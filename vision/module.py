@@ -1,0 +1,222 @@
+"""A network on images as a LightningModule, by automatic optimization."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+
+from shared_optim.measures.observe import Observation, Start
+from vision import counter
+from vision.config import Recipe
+from vision.growth import Growth
+from vision.image_data import ImageData
+from vision.models.catalog import build
+from vision.models.layers import scale_invariant
+from vision.optimizer import AnyOptimizer, make_optimizer
+from vision.radial import cosines, negative_loss
+from workload.build_optimizer import scheduled
+from workload.member import Member
+
+
+class VisionModule(lightning.LightningModule):
+    """One network for anybody's Trainer: `Trainer(max_epochs=recipe.epochs).fit(module, data)`.
+
+    Its precision is the recipe's: the Trainer's stays `32-true`. The row that became due in the
+    last batch is `row`; the Trainer's loggers get it as well.
+
+    Args:
+        recipe: the recipe.
+        member: scheme, lambda and seed.
+        data: the images, on the device that the module will be on.
+
+    Raises:
+        ConfigError: the scheme is not the optimizer's, or a budget cannot be matched.
+    """
+
+    def __init__(self, recipe: Recipe, member: Member, data: ImageData) -> None:
+        super().__init__()
+        self.recipe, self.member, self.data = recipe, member, data
+        torch.manual_seed(member.seed)
+        self.model: nn.Module = build(recipe.model, len(data.classes), recipe.norm, recipe.width)
+        self.invariant = scale_invariant(self.model)
+        self.position = data.position
+        self.diverged = False
+        self.row: dict[str, Any] = {}
+        # loss, right answers and images: since the last row, of this epoch; where the images are
+        device = data.labels.device
+        self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
+        self._negative: list[Tensor] | None = None
+        self._initial = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+
+    @property
+    def updates_per_epoch(self) -> int:
+        return self.data.batches.per_epoch
+
+    @property
+    def epoch_ended(self) -> bool:
+        """Whether all batches of the present epoch are done."""
+        return self.position.batches >= self.updates_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        return self.position.epoch >= self.recipe.epochs
+
+    @functools.cached_property
+    def scheduler(self) -> LambdaLR:
+        """Of the learning rate, from the present update on, and with it the optimizer: the model
+        must be on its device, and a checkpoint's place restored, when it is first asked for."""
+        optimizer = make_optimizer(self.model, self.recipe, self.member, self.updates_per_epoch)
+        rates = self.recipe.learning_rates(self.updates_per_epoch)
+        return scheduled(optimizer, rates, self.position.updates)
+
+    @property
+    def optimizer(self) -> AnyOptimizer:
+        """The optimizer of the model's parameters."""
+        optimizer: Any = self.scheduler.optimizer
+        return optimizer  # type: ignore[no-any-return]
+
+    @functools.cached_property
+    def start(self) -> Start:
+        """The weights that the seed gives, from which `distance` is measured."""
+        start = Start(self.optimizer)
+        for name, parameter in self.model.named_parameters():
+            start.of(parameter).copy_(self._initial[name])
+        self._initial = {}
+        return start
+
+    @functools.cached_property
+    def growth(self) -> Growth:
+        named = dict(self.model.named_parameters())
+        return Growth(
+            {
+                "invariant": [p for name, p in named.items() if name in self.invariant],
+                "rest": [p for name, p in named.items() if name not in self.invariant],
+            }
+        )
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return {
+            "optimizer": self.optimizer,
+            "lr_scheduler": {"scheduler": self.scheduler, "interval": "step"},
+        }
+
+    def on_train_epoch_start(self) -> None:
+        self.model.train()
+
+    def training_step(self, places: Tensor, index: int) -> Tensor:
+        data, recipe = self.data, self.recipe
+        stream = counter.stream(self.member.seed, counter.AUGMENTATION, self.position.epoch)
+        images = data.train.augmented(places, stream, flip=recipe.flip)
+        labels = data.labels[places]
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+            logits = self.model(images)
+        logits = logits.float()
+        loss = functional.cross_entropy(logits, labels)
+        if self.due:
+            self._negative = list(
+                torch.autograd.grad(
+                    negative_loss(logits), list(self.model.parameters()), retain_graph=True
+                )
+            )
+        right = (logits.detach().argmax(1) == labels).sum()
+        count = float(len(places))
+        sums = torch.stack([count * loss.detach().double(), right.double()])
+        self.window[:2] += sums
+        self.epoch_sums[:2] += sums
+        self.window[2] += count
+        self.epoch_sums[2] += count
+        return loss
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Lightning's step, with what is seen around it."""
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        observation = None
+        if self.due:
+            observation = Observation(self.optimizer, self.start, before_backward=True)
+        weights = [p.detach().clone() for p in self.model.parameters()] if self.due else []
+        self.growth.before_step()
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.growth.after_step(rate)
+        self.position.batches += 1
+        self.position.updates += 1
+        self.row = {}
+        if observation is not None:
+            self._log_row(rate, observation.report().metrics(), weights)
+
+    @property
+    def due(self) -> bool:
+        """Whether the present update has a row and a look inside."""
+        return (self.position.updates + 1) % self.recipe.log_every == 0
+
+    def _log_row(self, rate: float, inside: dict[str, float], weights: list[Tensor]) -> None:
+        loss, right, images = self.window.tolist()
+        self.window.zero_()
+        assert self._negative is not None
+        gradient = [p.grad for p in self.model.parameters() if p.grad is not None]
+        positive, negative = cosines(weights, gradient, self._negative).tolist()
+        self._negative = None
+        self.diverged = not math.isfinite(loss)
+        norm = inside["optim/weight_norm"]
+        self.row = {
+            "epoch": self.position.epoch,
+            "updates": self.position.updates,
+            "train/loss": loss / images,
+            "train/accuracy": 100 * right / images,
+            "learning_rate": rate,
+            "optim/rate_over_norm": rate / norm if norm else math.nan,
+            "optim/rate_over_square": rate / norm**2 if norm else math.nan,
+            "optim/cos_weight_pos": positive,
+            "optim/cos_weight_neg": negative,
+            **inside,
+            **({"diverged": True} if self.diverged else {}),
+        }
+        figures = {key: float(value) for key, value in self.row.items()}
+        for logger in self.loggers:
+            logger.log_metrics(figures, self.position.updates)
+
+    def end_epoch(self) -> dict[str, float]:
+        """Move on to the next epoch; returns the figures of the one that ended."""
+        loss, right, images = self.epoch_sums.tolist()
+        self.epoch_sums.zero_()
+        self.position.epoch += 1
+        self.position.batches = 0
+        self.diverged = not math.isfinite(loss)
+        return {
+            "train/loss": loss / images,
+            "train/accuracy": 100 * right / images,
+            **self.growth.take(),
+        }
+
+    @torch.no_grad()
+    def weight_figures(self) -> dict[str, float]:
+        """Norms of all weights, of the scale-invariant ones, of the rest and of each layer, and the
+        distance from the initial weights."""
+        squares = {
+            name: float(p.double().square().sum()) for name, p in self.model.named_parameters()
+        }
+        invariant = sum(value for name, value in squares.items() if name in self.invariant)
+        whole = sum(squares.values())
+        away = sum(
+            float((p.double() - self.start.of(p).double()).square().sum())
+            for p in self.model.parameters()
+        )
+        return {
+            "weights/norm": math.sqrt(whole),
+            "weights/norm_invariant": math.sqrt(invariant),
+            "weights/norm_rest": math.sqrt(max(whole - invariant, 0.0)),
+            "weights/distance": math.sqrt(away),
+            **{f"weights/layer/{name}": math.sqrt(value) for name, value in squares.items()},
+        }

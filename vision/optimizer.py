@@ -1,0 +1,48 @@
+"""The shared optimizers as a vision recipe wants them."""
+
+from typing import Any
+
+from torch import nn
+
+from shared_optim import WeightDecayAdam, WeightDecaySGD, decay_groups, lambdas, resolve
+from shared_optim.schedules import ScheduleLike, multiplier
+from vision.config import Recipe
+from workload.member import Member
+
+AnyOptimizer = WeightDecaySGD | WeightDecayAdam
+
+
+def make_optimizer(
+    model: nn.Module, recipe: Recipe, member: Member, updates_per_epoch: int
+) -> AnyOptimizer:
+    """SGD or Adam with the member's scheme over all named parameters of the model.
+
+    Raises:
+        ConfigError: the decay schedule never decays, whose budget is to be matched.
+    """
+    parameters: Any = list(model.named_parameters()) if recipe.decay_biases else decay_groups(model)
+    common: dict[str, Any] = {
+        "lr": recipe.learning_rate,
+        "schedule": decay_schedule(recipe, updates_per_epoch),
+        "peak_lr": recipe.learning_rate,
+        "rounding": recipe.rounding,
+        **lambdas(member.scheme, member.weight_decay, recipe.optimizer),
+    }
+    if recipe.optimizer == "sgd":
+        return WeightDecaySGD(
+            parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common
+        )
+    return WeightDecayAdam(
+        parameters,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.adam_eps,
+        eps_placement=recipe.eps_placement,
+        **common,
+    )
+
+
+def decay_schedule(recipe: Recipe, updates_per_epoch: int) -> ScheduleLike:
+    """s_t, scaled where the budget is to be matched."""
+    schedule = resolve(recipe.decay_schedule, updates_per_epoch)
+    factor, s = recipe.decay_factor(updates_per_epoch), multiplier(schedule)
+    return schedule if factor == 1 else lambda t: factor * s(t)

@@ -1,0 +1,35 @@
+"""The two halves of the cross-entropy, and where their gradients point as seen from the weights."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def negative_loss(logits: Tensor) -> Tensor:
+    """l_neg, the mean over images of log sum_j exp x_j, of logits [B, classes].
+
+    With l_pos, the mean of -x_label, it adds up to the cross-entropy. It does not read the labels.
+    Bjorck et al. print both with the sign of a likelihood; their text and figures take the loss.
+    """
+    return torch.logsumexp(logits, 1).mean()
+
+
+def cosines(
+    weights: Sequence[Tensor], gradient: Sequence[Tensor], negative: Sequence[Tensor]
+) -> Tensor:
+    """cos(w, -grad l_pos) and cos(w, -grad l_neg), [2] float64.
+
+    Args:
+        weights: w.
+        gradient: of the whole loss; what is not the negative half's is the positive one's.
+        negative: of `negative_loss`.
+    """
+    sums = torch.zeros(5, dtype=torch.float64, device=weights[0].device)
+    for w, g, neg in zip(weights, gradient, negative, strict=True):
+        w, n = w.detach().double().reshape(-1), neg.double().reshape(-1)
+        p = g.double().reshape(-1) - n
+        sums += torch.stack([w.dot(w), p.dot(p), n.dot(n), -w.dot(p), -w.dot(n)])
+    norms = (sums[0] * sums[1:3]).sqrt()
+    return torch.where(norms > 0, sums[3:] / norms, math.nan)

@@ -1,0 +1,210 @@
+"""`wdbench sharpness RUN...`: how sharp the minima of runs are, in four ways."""
+
+from __future__ import annotations
+
+import math
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vision.config import Machine, Recipe
+from vision.image_data import ImageData
+from vision.images import DeviceImages
+from vision.measures.hessian import extreme_eigenvalue, trace
+from vision.measures.keskar import keskar_sharpness
+from vision.measures.objective import Objective, network_loss
+from vision.measures.perturbation import Kind, perturbed_losses
+from vision.module import VisionModule
+from vision.state import restore
+from vision.workload import WORKLOAD
+from workload.checkpoint import read_state
+from workload.errors import UserError
+from workload.files import read_json, write_json
+from workload.identity import completed, read_config
+from workload.member import Member
+from workload.output import aligned, say, stage_line
+from workload.progress import StageProgress
+from workload.trainer import prepare_torch
+
+FILE = "sharpness.json"
+IMAGES = 5_000
+MULTIPLICATIVE = (0.05, 0.1, 0.2)
+ADDITIVE = (0.005, 0.01)
+
+
+def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    """Measure each run, write sharpness.json into its folder, and print a table."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a vision run's folder")
+    parser.add_argument(
+        "--images", type=int, default=IMAGES, metavar="N", help="training images at most"
+    )
+    parser.add_argument(
+        "--gammas", type=float, nargs="+", default=MULTIPLICATIVE, metavar="G",
+        help="sizes of the noise in proportion to weights",
+    )  # fmt: skip
+    parser.add_argument(
+        "--additive_gammas", "--additive-gammas", type=float, nargs="+", default=ADDITIVE,
+        metavar="G", help="sizes of the added noise",
+    )  # fmt: skip
+    parser.add_argument("--draws", type=int, default=24, help="of noise")
+    parser.add_argument("--probes", type=int, default=10, help="of the trace")
+    parser.add_argument(
+        "--epsilon", type=float, default=5e-4, help="of the box in which Keskar's measure looks"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="for arithmetic; 0 is torch's choice"
+    )
+    parser.add_argument(
+        "--data_dir", "--data-dir", type=Path, default=Path("data"), metavar="DIR",
+        help="where images are kept",
+    )  # fmt: skip
+    values = parser.parse_args(arguments)
+    _check(values)
+    machine = Machine(device=values.device, threads=values.threads, data_dir=str(values.data_dir))
+    loaded = [(run, *_recipe_of(run)) for run in values.runs]
+    rows = []
+    with stage_line(plain=False) as show:
+        for run, recipe, member in loaded:
+            found = measure_run(run, recipe, member, machine, values, show)
+            write_json(run / FILE, found)
+            rows.append(_row(run, found))
+    head = ["run", "L", *_columns(values), "Keskar", "top", "bottom", "trace"]
+    say("\n".join(aligned([head, *rows], left=1, rule=True)))
+    say(
+        "\nL: mean cross-entropy on training images as they are, in eval mode. S(g): the same with "
+        "each weight times 1 + g*N(0, 1), A(g): plus g*N(0, 1); in brackets less L."
+    )
+    return 0
+
+
+def read_sharpness(run: Path) -> dict[str, Any] | None:
+    """What `wdbench sharpness` has written beside a run; None where it has not."""
+    return read_json(run / FILE)
+
+
+def measure_run(
+    run: Path,
+    recipe: Recipe,
+    member: Member,
+    machine: Machine,
+    values: Any,
+    show: StageProgress,
+) -> dict[str, Any]:
+    """All measures of a run's newest weights.
+
+    Raises:
+        UserError: there are none, or they are not finite.
+    """
+    device = prepare_torch(machine)
+    state = read_state(run)
+    if not state:
+        raise UserError(f"{run} has no checkpoint: train it first")
+    if state["diverged"]:
+        raise UserError(f"{run} has diverged: its loss has no minimum to measure")
+    data = ImageData(recipe, machine.data_folder, member.seed, device)
+    module = VisionModule(recipe, member, data).to(device)
+    restore(module, state)
+    labelled = DeviceImages(
+        data.train.pixels, data.labels, data.train.pad, data.train.mean, data.train.std
+    )
+    count = min(values.images, len(labelled))
+    # always the same ones, the first of the prepared images
+    places = torch.arange(count, device=device)
+    with network_loss(module.model, labelled, places) as objective:
+        return {
+            "epoch": module.position.epoch,
+            "images": count,
+            "draws": values.draws,
+            "epsilon": values.epsilon,
+            **_measures(objective, values, _counted(run.name, show)),
+        }
+
+
+def _measures(objective: Objective, values: Any, step: Callable[[], None]) -> dict[str, Any]:
+    loss = objective.loss()
+    if not math.isfinite(loss):
+        raise UserError(f"the loss is {loss}: its minimum cannot be measured")
+    found: dict[str, Any] = {"loss": loss}
+    kinds: dict[Kind, Sequence[float]] = {
+        "multiplicative": values.gammas,
+        "additive": values.additive_gammas,
+    }
+    for kind, gammas in kinds.items():
+        step()
+        found[kind] = [
+            {
+                "gamma": each.gamma,
+                "loss": each.loss.value,
+                "error": each.loss.error,
+                "difference": each.difference,
+            }
+            for each in perturbed_losses(objective, kind, gammas, draws=values.draws)
+        ]
+    step()
+    found["keskar"] = keskar_sharpness(objective, epsilon=values.epsilon)
+    for end in ("top", "bottom"):
+        step()
+        eigenvalue = extreme_eigenvalue(objective, end)
+        found[end] = {"value": eigenvalue.value, "products": eigenvalue.products}
+    step()
+    estimated = trace(objective, probes=values.probes)
+    found["trace"] = {"value": estimated.value, "error": estimated.error, "probes": values.probes}
+    return found
+
+
+def _counted(name: str, show: StageProgress) -> Callable[[], None]:
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        show(f"{name}: measure", done, 6)
+
+    return step
+
+
+def _check(values: Any) -> None:
+    for name in ("gammas", "additive_gammas"):
+        for gamma in getattr(values, name):
+            if not gamma > 0:
+                raise UserError(f"{name}: {gamma} is not above 0")
+    for name in ("images", "draws", "probes", "epsilon"):
+        if not getattr(values, name) > 0:
+            raise UserError(f"{name}: {getattr(values, name)} is not above 0")
+
+
+def _recipe_of(run: Path) -> tuple[Recipe, Member]:
+    """A run's recipe and member. UserError where it is no finished vision run."""
+    config = read_config(run)
+    if config.get("workload") != WORKLOAD.NAME:
+        raise UserError(f"{run} is a run of {config.get('workload')}, not of {WORKLOAD.NAME}")
+    if not (run / "done.json").exists():
+        raise UserError(f"{run} is not finished: the same `run` command goes on with it")
+    values = completed(WORKLOAD, config)["recipe"]
+    return Recipe(**values), Member(**config["member"])
+
+
+def _columns(values: Any) -> list[str]:
+    return [*(f"S({g:g})" for g in values.gammas), *(f"A({g:g})" for g in values.additive_gammas)]
+
+
+def _row(run: Path, found: dict[str, Any]) -> list[str]:
+    losses = [
+        f"{each['loss']:.3f} ({each['difference']:+.3f})"
+        for kind in ("multiplicative", "additive")
+        for each in found[kind]
+    ]
+    estimated = found["trace"]
+    return [
+        "/".join(run.absolute().parts[-2:]),
+        f"{found['loss']:.3f}",
+        *losses,
+        f"{found['keskar']:.3f}",
+        f"{found['top']['value']:.4g}",
+        f"{found['bottom']['value']:.4g}",
+        f"{estimated['value']:.4g} +- {estimated['error']:.2g}",
+    ]

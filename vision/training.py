@@ -1,0 +1,67 @@
+"""Train a network on prepared images: what the suite calls."""
+
+import gc
+from collections.abc import Callable, Sequence
+
+from vision.config import Machine, Recipe
+from vision.image_data import ImageData
+from vision.module import VisionModule
+from vision.recorder import VisionRecorder
+from workload.member import Member, Outcome, RunLog
+from workload.output import say
+from workload.progress import Progress
+from workload.trainer import fit, prepare_torch
+
+
+def train_members(
+    recipe: Recipe,
+    members: Sequence[Member],
+    logs: Sequence[RunLog],
+    machine: Machine,
+    *,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+    previous: bool = False,
+) -> list[Outcome]:
+    """Train members one after the other, each until it has finished or `stop` says so.
+
+    Args:
+        recipe: what the members share.
+        members: schemes, lambdas and seeds.
+        logs: their run directories, in the same order; a checkpoint found there is resumed.
+        machine: device, threads and the distance of checkpoints.
+        progress: called after every update.
+        stop: asked after every update; on True the state is saved and training ends.
+        previous: resume from the checkpoint before the newest.
+
+    Raises:
+        ConfigError: the images are not prepared.
+        CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
+    """
+    device = prepare_torch(machine)
+    outcomes = []
+    for member, log in zip(members, logs, strict=True):
+        data = ImageData(recipe, machine.data_folder, member.seed, device)
+        module = VisionModule(recipe, member, data).to(device)
+        say(budget_line(recipe, member, module.updates_per_epoch))
+        recorder = VisionRecorder(module, log, machine.checkpoint_every, progress, stop)
+        recorder.resume(previous=previous)
+        if not (module.finished or module.diverged or stop()):
+            epochs = recipe.epochs - module.position.epoch
+            fit(module, recorder, device=device, epochs=epochs, data=data)
+        outcomes.append(recorder.outcome())
+        del module, recorder, data
+        gc.collect()  # the Trainer and its module hold each other
+    return outcomes
+
+
+def budget_line(recipe: Recipe, member: Member, updates_per_epoch: int) -> str:
+    """How much decay the training holds."""
+    factor = recipe.decay_factor(updates_per_epoch)
+    budget = factor * member.weight_decay * recipe.budget(updates_per_epoch)
+    buffer = recipe.momentum if recipe.optimizer == "sgd" else 0.0
+    times = f", lambda times {factor:.3g}" if factor != 1 else ""
+    return (
+        f"{member.name}: decay budget sum(alpha * lambda) / (1 - momentum) = "
+        f"{budget / (1 - buffer):.3g}, {recipe.decay_schedule}{times}"
+    )

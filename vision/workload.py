@@ -1,0 +1,321 @@
+"""Images as a workload. Importing it imports no torch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vision.report import REPORT
+from workload import resources
+from workload.contract import Command, Workload
+from workload.errors import ConfigError, FullDiskError, UserError
+from workload.findings import Finding
+from workload.member import Member, Outcome, RunLog
+from workload.output import say
+from workload.progress import Progress
+from workload.resources import Memory
+from workload.wording import amount, unknown
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from vision import config
+
+# The rest of a training process: torch, the activations of a batch.
+PROCESS_MEMORY = 1_500_000_000
+FLOAT = 4
+IN_MEMORY = 8  # weights, their start, gradient, at most four moments, and a copy while looking
+IN_CHECKPOINT = 5  # weights and at most four moments, in two generations
+WIDTH, SIDE = 64, 32
+PARAMETERS = {
+    "resnet8": 1.23e6,
+    "resnet18": 11.2e6,
+    "resnet50": 23.5e6,
+    "densenet121": 7.0e6,
+    "vgg16": 15.2e6,
+}
+"""At width 64; they grow with its square."""
+PRODUCTS = {
+    "resnet8": 0.2e9,
+    "resnet18": 0.56e9,
+    "resnet50": 1.3e9,
+    "densenet121": 0.9e9,
+    "vgg16": 0.31e9,
+}
+"""Multiplications of a forward pass of 32 x 32 pixels, likewise."""
+CORE_SPEED = 35e9  # floating point operations a second, measured on ResNet-8 and ResNet-18
+IMAGES = {"cifar10": (50_000, 32), "cifar100": (50_000, 32), "tiny-imagenet": (100_000, 64)}
+
+
+def _parameters(recipe: config.Recipe) -> float:
+    return PARAMETERS[recipe.model] * (recipe.width / WIDTH) ** 2
+
+
+def _disk(recipe: config.Recipe) -> int:
+    """Bytes of a run: two generations of its state."""
+    return int(2 * IN_CHECKPOINT * FLOAT * _parameters(recipe))
+
+
+def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from vision.data.command import main
+
+    return main(parser, arguments)
+
+
+def _is_images(name: str) -> bool:
+    from vision.data.folder import is_image_folder
+    from vision.data.prepared import KNOWN
+
+    return name in KNOWN or is_image_folder(Path(name))
+
+
+def _sharpness(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from vision.sharpness import main
+
+    return main(parser, arguments)
+
+
+class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
+    NAME = "vision"
+    TITLE = "Image classification under schedules of weight decay, in SGD or Adam."
+    EXAMPLE = "--preset shapes-tiny --scheme l2 --weight-decay 7e-3 --decay-schedule early:2epochs"
+    PRESET = "cifar10"
+    PRESET_KEY = "data"
+    TASK_KEY = "data"
+    STEP_KEY = "updates"
+    EPOCH_KEY = "epoch"
+    LENGTH_KEY = "epochs"
+    report = REPORT
+    SECTIONS = {  # noqa: RUF012
+        "What is trained, and how long": (
+            "data",
+            "subset",
+            "test_subset",
+            "pool",
+            "labels",
+            "epochs",
+            "evaluate_every",
+            "log_every",
+        ),
+        "Network": ("model", "width", "norm"),
+        "Optimizer": (
+            "optimizer",
+            "learning_rate",
+            "learning_rate_schedule",
+            "warm_up",
+            "momentum",
+            "nesterov",
+            "beta1",
+            "beta2",
+            "adam_eps",
+            "eps_placement",
+            "rounding",
+            "precision",
+        ),
+        "Weight decay": ("decay_schedule", "match_budget", "decay_biases"),
+        "Batches": ("batch_size", "crop", "flip"),
+    }
+    COMMANDS = (
+        Command(
+            name="prepare",
+            text="make images ready for `run vision`",
+            description="Prepare images for `run vision`. What is finished is not redone.",
+            main=_prepare,
+            accepts=_is_images,
+        ),
+        Command(
+            name="sharpness",
+            text="measure how sharp the minima of vision runs are, in four ways",
+            description="Measure how sharp the minima of vision runs are.",
+            main=_sharpness,
+        ),
+    )
+
+    @property
+    def Recipe(self) -> type[config.Recipe]:
+        from vision.config import Recipe
+
+        return Recipe
+
+    @property
+    def Machine(self) -> type[config.Machine]:
+        from vision.config import Machine
+
+        return Machine
+
+    def task(self, recipe: config.Recipe) -> str:
+        """The image set; of a folder its last name, as under data/."""
+        return recipe.images.name
+
+    def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
+        """An image set is the same however its folder was written."""
+        return super().resolved(recipe) | {"data": self.task(recipe)}
+
+    def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
+        """The length is one where neither alpha nor lambda depends on it."""
+        fixed = recipe["learning_rate_schedule"].startswith(("cosine", "wsd"))
+        length = () if fixed or recipe["match_budget"] else ("epochs",)
+        return (*length, "evaluate_every", "log_every")
+
+    def memory_summary(self, recipe: config.Recipe, members: int) -> str:
+        model = _parameters(recipe)
+        runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
+        return (
+            f"{runs} of about {model / 1e6:.2g} million parameters: "
+            f"{amount(IN_MEMORY * FLOAT * model)} with gradients and buffers, up to "
+            f"{amount(members * _disk(recipe))} on disk"
+        )
+
+    def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
+        """Raise UserError for images that are neither known nor prepared nor a folder."""
+        from vision.data.prepared import KNOWN
+
+        spec = recipe.images
+        if spec.name in KNOWN or spec.folder(machine.data_folder).parent.is_dir():
+            return
+        if Path(recipe.data).is_dir():
+            return
+        if recipe.data in self.preset_names():
+            raise UserError(f"data: {recipe.data!r} is a preset; write --preset {recipe.data}")
+        known = dict.fromkeys((*KNOWN, *self.preset_names()))
+        if machine.data_folder.is_dir():
+            known |= dict.fromkeys(sorted(folder.name for folder in machine.data_folder.iterdir()))
+        raise UserError(f"data: no folder of images, and {unknown('data', recipe.data, known)}")
+
+    def validate_members(self, recipe: config.Recipe, members: Sequence[Member]) -> None:
+        """Raise UserError where the optimizer does not have a member's scheme."""
+        from shared_optim.schemes import BASELINE, decaying
+
+        allowed = (BASELINE, *decaying(recipe.optimizer))
+        for member in members:
+            if member.scheme not in allowed:
+                raise UserError(
+                    f"scheme: the optimizer {recipe.optimizer} has no {member.scheme}; allowed are "
+                    f"{', '.join(allowed)}"
+                )
+
+    def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
+        """Raise UserError where images, device, memory or disk do not suffice."""
+        from vision.models.catalog import HALVINGS
+
+        if problem := self.missing_data(recipe, machine):
+            raise UserError(problem)
+        if (prepared := self._prepared(recipe, machine)) is not None:
+            multiple = 2 ** HALVINGS[recipe.model]
+            if any(side % multiple for side in prepared.side):
+                height, width = prepared.side
+                raise UserError(
+                    f"model: {recipe.model} halves {height} x {width} pixels "
+                    f"{HALVINGS[recipe.model]} times; height and width must be multiples of "
+                    f"{multiple}"
+                )
+        resources.check_device(machine.device)
+        need = IN_MEMORY * FLOAT * _parameters(recipe) + PROCESS_MEMORY
+        if need > (memory := resources.free_memory()):
+            raise UserError(
+                f"width: {self.memory_summary(recipe, 1)}; a training process takes "
+                f"{amount(need)} of memory, {amount(memory)} are free; choose a smaller --width"
+            )
+        disk, free = len(runs) * _disk(recipe), resources.disk_for(runs)
+        if disk > free:
+            raise FullDiskError(
+                f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "
+                f"{amount(free)} are free; choose another --runs"
+            )
+
+    def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
+        """How to prepare the images, where that has not been done; `shapes` make themselves."""
+        from vision.data.prepared import EMBEDDED, KNOWN
+
+        spec, folder = recipe.images, recipe.images.folder(machine.data_folder)
+        if spec.name == EMBEDDED or (folder / "images.json").exists():
+            return None
+        source = recipe.data
+        if source not in KNOWN and not Path(source).is_dir():
+            source = f"FOLDER/{spec.name}"
+        command = spec.command(machine.data_folder, source)
+        return f"data: {spec.name} is not prepared in {folder}; run `{command}` first"
+
+    def prepare_data(self, recipe: config.Recipe, machine: config.Machine) -> None:
+        """Draw the images that need no download, where they are not there yet."""
+        from vision.data.prepared import EMBEDDED
+
+        spec, folder = recipe.images, recipe.images.folder(machine.data_folder)
+        if spec.name != EMBEDDED or (folder / "images.json").exists():
+            return
+        from vision.data.prepare import prepare
+
+        say(f"preparing {folder}")
+        prepare(
+            spec.name,
+            machine.data_folder,
+            subset=spec.subset,
+            test_subset=spec.test_subset,
+            pool=spec.pool,
+        )
+
+    def max_population(self, recipe: config.Recipe, memory: Memory) -> int:
+        return int(memory.host > IN_MEMORY * FLOAT * _parameters(recipe) + PROCESS_MEMORY)
+
+    def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
+        """Three passes of two operations per product; None before the images are prepared."""
+        from vision.data.shapes import SIDE as SHAPES_SIDE
+        from vision.data.shapes import TRAIN
+
+        known = {**IMAGES, "shapes": (TRAIN, SHAPES_SIDE)}.get(recipe.images.name)
+        if known is None:
+            prepared = self._prepared(recipe, machine)
+            if prepared is None:
+                return None
+            known = prepared.train, prepared.side[0] * recipe.pool
+        count, side = recipe.subset or known[0], known[1] // recipe.pool
+        scale = (recipe.width / WIDTH) ** 2 * (side / SIDE) ** 2
+        return recipe.epochs * count * 6 * PRODUCTS[recipe.model] * scale / CORE_SPEED
+
+    def epochs_begun(self, position: tuple[int, ...]) -> int:
+        epoch, batches, _ = position
+        return epoch + (batches > 0)
+
+    def train(
+        self,
+        recipe: config.Recipe,
+        members: Sequence[Member],
+        logs: Sequence[RunLog],
+        machine: config.Machine,
+        *,
+        progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+        previous: bool,
+    ) -> Sequence[Outcome]:
+        from vision.training import train_members
+
+        return train_members(
+            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
+        )
+
+    def clean_up(self, run: Path, machine: config.Machine, *, finished: bool) -> None:
+        """Keep the newest state, for a longer run and for looks at its sharpness."""
+        from workload.checkpoint_files import CheckpointFiles
+
+        if finished:
+            CheckpointFiles(run).forget_previous()
+        else:
+            shutil.rmtree(run / "checkpoint", ignore_errors=True)
+
+    def doctor(self) -> Iterator[Finding]:
+        from vision.doctor import findings
+
+        return findings()
+
+    def _prepared(self, recipe: config.Recipe, machine: config.Machine) -> Any:
+        from vision.data.prepared import Prepared
+
+        try:
+            return Prepared.open(recipe.images.folder(machine.data_folder))
+        except ConfigError:
+            return None
+
+
+WORKLOAD = VisionWorkload()
