@@ -1,20 +1,62 @@
 """What images add to tables, plots and reports."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from vision.metrics import (
+    COS_NEG,
+    COS_POS,
+    CROSS,
     DISTANCE,
     FIT_ACCURACY,
+    GRADIENT_NORM,
+    RAW_CROSS,
+    RAW_SQUARE,
+    SQUARE,
     TEST_ACCURACY,
     TRAIN_ACCURACY,
+    WEIGHT_NORM,
 )
 from workload.report import Curve, Report
 
+if TYPE_CHECKING:
+    from workload.exhibits.grid import RecordGrid
+    from workload.report import Exhibit, LeaveOut
+
+
+def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
+    """Verdicts, tables, then figures, in the order of the report."""
+    from vision.exhibits.claims import claims_table
+    from vision.exhibits.curves import curve_figure
+    from vision.exhibits.figures import published_figures
+    from vision.exhibits.sharpness_figure import sharpness_figure, sharpness_table
+    from workload.exhibits.optimizer_figures import quantile_figure
+    from workload.exhibits.score_table import plain_score_table
+    from workload.exhibits.smallest_difference import smallest_difference
+
+    tasks, name = grid.tasks, grid.file_name
+    return [
+        *(claims_table(grid, task, "batch", f"claims_{name(task)}") for task in tasks),
+        *(claims_table(grid, task, "none", f"claims_{name(task)}_plain") for task in tasks),
+        plain_score_table(grid, TEST_ACCURACY, "test_accuracy"),
+        smallest_difference(grid, TEST_ACCURACY, "smallest_difference_images", decimals=2),
+        *(sharpness_table(grid, task, f"sharpness_{name(task)}") for task in tasks),
+        *(curve_figure(grid, each) for each in published_figures("batch")),
+        *(sharpness_figure(grid, task, f"figure2_{name(task)}") for task in tasks),
+        *(curve_figure(grid, each) for each in published_figures("none")),
+        *(quantile_figure(grid, task, f"quantiles_{name(task)}") for task in tasks),
+    ]
+
+
 REPORT = Report(
     title="Images",
-    task="image set",
-    tasks="image sets",
+    task="data set",
+    tasks="data sets",
     length="epochs",
     scores=(TEST_ACCURACY,),
     others=(TRAIN_ACCURACY, FIT_ACCURACY, DISTANCE),
     curves=(Curve("training", TRAIN_ACCURACY, between=True), Curve("test", TEST_ACCURACY)),
+    drawn=(WEIGHT_NORM, SQUARE, CROSS, RAW_SQUARE, RAW_CROSS, COS_POS, COS_NEG, GRADIENT_NORM),
     defaults="the paper's",
+    exhibits=exhibits,
 )

@@ -18,21 +18,21 @@ from vision.measures.keskar import keskar_sharpness
 from vision.measures.objective import Objective, network_loss
 from vision.measures.perturbation import Kind, perturbed_losses
 from vision.module import VisionModule
+from vision.sharpness_file import ADDITIVE_GAMMA, FILE, GAMMA
 from vision.state import restore
 from vision.workload import WORKLOAD
 from workload.checkpoint import read_state
 from workload.errors import UserError
-from workload.files import read_json, write_json
+from workload.files import write_json
 from workload.identity import completed, read_config
 from workload.member import Member
 from workload.output import aligned, say, stage_line
 from workload.progress import StageProgress
 from workload.trainer import prepare_torch
 
-FILE = "sharpness.json"
 IMAGES = 5_000
-MULTIPLICATIVE = (0.05, 0.1, 0.2)
-ADDITIVE = (0.005, 0.01)
+MULTIPLICATIVE = (GAMMA / 2, GAMMA, 2 * GAMMA)
+ADDITIVE = (ADDITIVE_GAMMA / 2, ADDITIVE_GAMMA)
 
 
 def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -79,11 +79,6 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         "each weight times 1 + g*N(0, 1), A(g): plus g*N(0, 1); in brackets less L."
     )
     return 0
-
-
-def read_sharpness(run: Path) -> dict[str, Any] | None:
-    """What `wdbench sharpness` has written beside a run; None where it has not."""
-    return read_json(run / FILE)
 
 
 def measure_run(

@@ -44,6 +44,8 @@ class Report:
         scores: the figures of a finished run, the main one first; all of one evaluation row.
         others: further columns of the table.
         curves: the learning curves.
+        drawn: further metrics that its exhibits draw, of evaluation rows or of those during
+            training.
         mean_of_last: whether a score is the mean of the last evaluations, not the newest one.
         defaults: whose the recipe's defaults are, as in `All recipes are the paper's`.
         exhibits: its tables and figures, in order; None for those that every workload can have.
@@ -56,6 +58,7 @@ class Report:
     scores: tuple[Metric, ...]
     curves: tuple[Curve, ...]
     others: tuple[Metric, ...] = ()
+    drawn: tuple[Metric, ...] = ()
     mean_of_last: bool = False
     defaults: str = "the workload's defaults"
     exhibits: "Exhibits | None" = None

@@ -107,8 +107,8 @@ def _record(
     until = math.inf
     if compared_at is not None:
         evaluations, until = _cut(evaluations, workload.EPOCH_KEY, step, compared_at)
-    between = [curve.metric.key for curve in report.curves if curve.between]
-    keys = [step, *OPTIMIZER_KEYS, *between]
+    between = [curve.metric for curve in report.curves if curve.between]
+    keys = [step, *OPTIMIZER_KEYS, *(metric.key for metric in (*between, *report.drawn))]
     path = run.path / METRICS
     sample = rows.sample(path, step, leave_out, most=points, keys=keys, until=until)
     diverged_at = sample.diverged_at
@@ -157,7 +157,8 @@ def _cut(
 
 
 def _evaluation_metrics(report: Report) -> list[Metric]:
-    return list(dict.fromkeys([*(curve.metric for curve in report.curves), *report.columns]))
+    curves = (curve.metric for curve in report.curves)
+    return list(dict.fromkeys([*curves, *report.columns, *report.drawn]))
 
 
 def _table_keys(report: Report) -> list[str]:

@@ -7,7 +7,8 @@ import pytest
 
 from suite.commands.arguments import Parser
 from tests.vision.runs import MEMBER, prepared, recipe, train
-from vision.sharpness import main, read_sharpness
+from vision.sharpness import main
+from vision.sharpness_file import read_sharpness
 from vision.workload import WORKLOAD
 from workload.errors import UserError
 from workload.identity import config_of

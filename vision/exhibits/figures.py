@@ -1,0 +1,107 @@
+"""Which curves the figures of Bjorck et al. show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from shared_optim.metric import Metric
+from vision.exhibits.curves import CurveFigure
+from vision.exhibits.variants import name_of
+from vision.metrics import (
+    COS_NEG,
+    COS_POS,
+    CROSS,
+    DISTANCE,
+    GRADIENT_NORM,
+    RAW_CROSS,
+    RAW_SQUARE,
+    SQUARE,
+    TEST_ACCURACY,
+    WEIGHT_NORM,
+)
+from workload.exhibits.record import Record
+
+SCHEDULES = ("none", "always", "early", "late", "late, matched", "none, shuffled")
+GROWING = ("none", "none, shuffled")
+
+
+@dataclass(frozen=True)
+class _Published:
+    """A figure of the paper, by its number with batch normalisation and that without, if any."""
+
+    batch: int
+    none: int | None
+    title: str
+    text: str
+    metrics: tuple[Metric, ...]
+    names: Sequence[str]
+    rows: Literal["evaluations", "metrics"] = "evaluations"
+
+
+_PUBLISHED = (
+    _Published(
+        *(1, 19, "Accuracy and weight norm"),
+        "Test accuracy, and the norm of the weights, under schedules of decay",
+        (TEST_ACCURACY, WEIGHT_NORM),
+        SCHEDULES,
+    ),
+    _Published(
+        *(4, 20, "Growth of the norm"),
+        "What an epoch's steps add to the square of the norm: their square and cross terms, and "
+        "those of the raw gradients",
+        (SQUARE, CROSS, RAW_SQUARE, RAW_CROSS),
+        GROWING,
+    ),
+    _Published(
+        *(5, 22, "Direction of the gradients"),
+        "Cosine between the weights and the descent of l_pos, and of l_neg",
+        (COS_POS, COS_NEG),
+        GROWING,
+        "metrics",
+    ),
+    _Published(
+        *(8, 21, "Distance from the start"),
+        "Distance from the initial weights",
+        (DISTANCE,),
+        GROWING,
+    ),
+    _Published(
+        *(10, None, "Decay in bursts"),
+        "Decay every so many updates: stuttered, as strong on average as always, and skipped, that "
+        "many times weaker",
+        (TEST_ACCURACY, WEIGHT_NORM),
+        ("none", "always", "stuttered", "skipped"),
+    ),
+    _Published(
+        *(12, None, "Gradient norm"),
+        "Norm of a batch's gradient",
+        (GRADIENT_NORM,),
+        GROWING,
+        "metrics",
+    ),
+)
+
+
+def published_figures(norm: Literal["batch", "none"]) -> list[CurveFigure]:
+    """Those with batch normalisation, or those of the appendix without."""
+    found = []
+    for each in _PUBLISHED:
+        number = each.batch if norm == "batch" else each.none
+        if number is None:
+            continue
+        without = "" if norm == "batch" else ", without normalisation"
+
+        def keep(record: Record, names: Sequence[str] = each.names) -> bool:
+            return name_of(record) in names and record.values["norm"] == norm
+
+        found.append(
+            CurveFigure(
+                name=f"figure{number}",
+                title=f"{each.title}{without}",
+                text=f"{each.text}{without} (Figure {number} of Bjorck et al.).",
+                metrics=each.metrics,
+                keep=keep,
+                rows=each.rows,
+            )
+        )
+    return found
