@@ -46,6 +46,10 @@ class Recipe(OptimizerRecipe):
         beta2: decay rate of Adam's second moment.
         match_budget: whether lambda is scaled so that the decay schedule comes to the same sum of
             alpha*lambda as decay always: with `late:T`, late decay with the same budget.
+        match_norms: after every epoch the weights are scaled to the norm that another run had
+            then: its folder, or `SCHEME-LAMBDA@SCHEDULE` for the run beside this one with that
+            decay, as `l2-5e-4@early:50epochs`. Goes with the scheme `none`.
+        match: `whole` scales all weights by one factor, `layers` each parameter by its own.
         batch_size: images per update.
         crop: by how many pixels an image is shifted at most, either way.
         flip: whether images are mirrored half of the time.
@@ -69,6 +73,8 @@ class Recipe(OptimizerRecipe):
     momentum: float = 0.9
     nesterov: bool = False
     match_budget: bool = False
+    match_norms: str = ""
+    match: Literal["whole", "layers"] = "whole"
     batch_size: int = 128
     crop: int = 4
     flip: bool = True

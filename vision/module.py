@@ -19,6 +19,7 @@ from vision.growth import Growth
 from vision.image_data import ImageData
 from vision.models.catalog import build
 from vision.models.layers import scale_invariant
+from vision.norm_matching import NormReference
 from vision.optimizer import AnyOptimizer, make_optimizer
 from vision.radial import cosines, negative_loss
 from workload.build_optimizer import scheduled
@@ -52,8 +53,14 @@ class VisionModule(lightning.LightningModule):
         # loss, right answers and images: since the last row, of this epoch; where the images are
         device = data.labels.device
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
+        self.reference: NormReference | None = None
         self._negative: list[Tensor] | None = None
         self._initial = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+
+    @property
+    def names(self) -> list[str]:
+        """Of the network's parameters."""
+        return [name for name, _ in self.model.named_parameters()]
 
     @property
     def updates_per_epoch(self) -> int:
@@ -188,12 +195,16 @@ class VisionModule(lightning.LightningModule):
             logger.log_metrics(figures, self.position.updates)
 
     def end_epoch(self) -> dict[str, float]:
-        """Move on to the next epoch; returns the figures of the one that ended."""
+        """Move on to the next epoch, with weights scaled where they are to be; returns the figures
+        of the one that ended."""
         loss, right, images = self.epoch_sums.tolist()
         self.epoch_sums.zero_()
         self.position.epoch += 1
         self.position.batches = 0
         self.diverged = not math.isfinite(loss)
+        if self.reference and not self.diverged:
+            named, layers = list(self.model.named_parameters()), self.recipe.match == "layers"
+            self.reference.apply(named, self.position.epoch, layers=layers)
         return {
             "train/loss": loss / images,
             "train/accuracy": 100 * right / images,

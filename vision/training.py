@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from vision.config import Machine, Recipe
 from vision.image_data import ImageData
 from vision.module import VisionModule
+from vision.norm_matching import NormReference, find_reference
 from vision.recorder import VisionRecorder
 from workload.member import Member, Outcome, RunLog
 from workload.output import say
@@ -35,7 +36,7 @@ def train_members(
         previous: resume from the checkpoint before the newest.
 
     Raises:
-        ConfigError: the images are not prepared.
+        ConfigError: the images are not prepared, or norms cannot be matched.
         CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
     """
     device = prepare_torch(machine)
@@ -44,6 +45,9 @@ def train_members(
         data = ImageData(recipe, machine.data_folder, member.seed, device)
         module = VisionModule(recipe, member, data).to(device)
         say(budget_line(recipe, member, module.updates_per_epoch))
+        if recipe.match_norms:
+            run = find_reference(recipe, member, log.path)
+            module.reference = NormReference.of(run, module.names, recipe.epochs)
         recorder = VisionRecorder(module, log, machine.checkpoint_every, progress, stop)
         recorder.resume(previous=previous)
         if not (module.finished or module.diverged or stop()):

@@ -114,7 +114,13 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             "rounding",
             "precision",
         ),
-        "Weight decay": ("decay_schedule", "match_budget", "decay_biases"),
+        "Weight decay": (
+            "decay_schedule",
+            "match_budget",
+            "decay_biases",
+            "match_norms",
+            "match",
+        ),
         "Batches": ("batch_size", "crop", "flip"),
     }
     COMMANDS = (
@@ -150,8 +156,11 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         return recipe.images.name
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
-        """An image set is the same however its folder was written."""
-        return super().resolved(recipe) | {"data": self.task(recipe)}
+        """Image sets and runs are the same however their folders were written."""
+        reference = recipe.match_norms
+        if "@" not in reference:
+            reference = "/".join(Path(reference).parts[-2:])
+        return super().resolved(recipe) | {"data": self.task(recipe), "match_norms": reference}
 
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         """The length is one where neither alpha nor lambda depends on it."""
@@ -185,11 +194,17 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         raise UserError(f"data: no folder of images, and {unknown('data', recipe.data, known)}")
 
     def validate_members(self, recipe: config.Recipe, members: Sequence[Member]) -> None:
-        """Raise UserError where the optimizer does not have a member's scheme."""
+        """Raise UserError where the optimizer does not have a member's scheme, or norms are to be
+        matched with decay on."""
         from shared_optim.schemes import BASELINE, decaying
 
         allowed = (BASELINE, *decaying(recipe.optimizer))
         for member in members:
+            if recipe.match_norms and member.scheme != BASELINE:
+                raise UserError(
+                    f"match_norms: goes with the scheme {BASELINE}, not with {member.scheme}: the "
+                    "norms would be decayed as well"
+                )
             if member.scheme not in allowed:
                 raise UserError(
                     f"scheme: the optimizer {recipe.optimizer} has no {member.scheme}; allowed are "

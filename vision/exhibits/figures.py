@@ -22,6 +22,13 @@ from vision.metrics import (
 from workload.exhibits.record import Record
 
 SCHEDULES = ("none", "always", "early", "late", "late, matched", "none, shuffled")
+MATCHED = (
+    "none",
+    "always",
+    "early",
+    "late",
+    *(f"none, norms of {kind}" for kind in ("always", "early", "late")),
+)
 GROWING = ("none", "none, shuffled")
 
 
@@ -44,6 +51,13 @@ _PUBLISHED = (
         "Test accuracy, and the norm of the weights, under schedules of decay",
         (TEST_ACCURACY, WEIGHT_NORM),
         SCHEDULES,
+    ),
+    _Published(
+        *(3, None, "Norms of other runs"),
+        "Runs without decay whose weights are scaled after every epoch to the norms of others, and "
+        "these others",
+        (TEST_ACCURACY, WEIGHT_NORM),
+        MATCHED,
     ),
     _Published(
         *(4, 20, "Growth of the norm"),

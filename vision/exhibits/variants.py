@@ -108,8 +108,9 @@ def styles(present: Sequence[Variant]) -> dict[str, Style]:
 
 
 def _reference(text: str) -> str:
-    """Of a run whose norms are taken, what tells it from others."""
-    return text.partition("@")[2] or text.partition("/")[0]
+    """Of a run whose norms are taken, its decay schedule, or else its scheme and lambda."""
+    run, _, schedule = text.partition("@")
+    return schedule.partition(":")[0] or run.partition("/")[0]
 
 
 def _has(extra: str, name: str) -> bool:

@@ -1,0 +1,90 @@
+"""Norms of one run given to another."""
+
+import json
+
+import pytest
+
+from tests.vision.runs import MEMBER, prepared, recipe, train
+from vision.norm_matching import NormReference, find_reference
+from vision.workload import WORKLOAD
+from workload.errors import ConfigError, UserError
+from workload.identity import config_of
+from workload.member import Member
+
+NONE = Member("none", 0.0, 0)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The data folder, and the folder of runs with one that decays early."""
+    folder = tmp_path_factory.mktemp("norms")
+    data_dir, own = prepared(folder), recipe(decay_schedule="early:1epochs")
+    run = folder / "patterns" / MEMBER.name / "seed0-abc"
+    run.parent.mkdir(parents=True)
+    _, log = train(data_dir, run, own)
+    (run / "eval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log.rows["eval"]))
+    (run / "config.json").write_text(json.dumps(config_of(WORKLOAD, own, MEMBER)))
+    return data_dir, run
+
+
+@pytest.mark.parametrize("match", ["whole", "layers"])
+def test_norms_are_those_of_the_other_run_after_every_epoch(runs, match):
+    data_dir, run = runs
+    own = recipe(match_norms="l2-1e-2@early:1epochs", match=match)
+    place = run.parents[1] / "none" / f"seed0-{match}"
+    place.parent.mkdir(exist_ok=True)
+    _, log = train(data_dir, place, own, NONE)
+    theirs = [json.loads(line) for line in (run / "eval.jsonl").read_text().splitlines()]
+    for ours, other in zip(log.rows["eval"], theirs, strict=True):
+        assert ours["weights/norm"] == pytest.approx(other["weights/norm"], rel=1e-6)
+        same = [
+            ours[key] == pytest.approx(other[key], rel=1e-5)
+            for key in ours
+            if key.startswith("weights/layer/")
+        ]
+        assert all(same) == (match == "layers")
+        assert ours["train/loss"] != other["train/loss"] or ours["epoch"] == 1
+
+
+def test_a_folder_will_do(runs, tmp_path):
+    _, run = runs
+    assert find_reference(recipe(match_norms=str(run)), NONE, tmp_path) == run
+
+
+def test_runs_that_are_not_there(runs):
+    _, run = runs
+    own = run.parents[1] / "none" / "seed0-x"
+    for named in ("l2-1e-2@late:1epochs", "l2-1e-2", "l2-5e-2@early:1epochs", "nothing"):
+        with pytest.raises(ConfigError, match=r"there is no run of seed 0 with decay_schedule"):
+            find_reference(recipe(match_norms=named), NONE, own)
+    with pytest.raises(ConfigError, match="of seed 1 with"):
+        find_reference(recipe(match_norms="l2-1e-2@early:1epochs"), Member("none", 0.0, 1), own)
+    with pytest.raises(ConfigError, match="the same recipe; train it first"):
+        find_reference(recipe(match_norms="l2-1e-2@early:1epochs", width=8), NONE, own)
+
+
+def test_references_that_do_not_fit(runs, tmp_path):
+    _, run = runs
+    names = ["conv1.weight"]
+    with pytest.raises(ConfigError, match="has norms of 3 epochs; 4 are needed"):
+        NormReference.of(run, names, 4)
+    with pytest.raises(ConfigError, match=r"of another architecture: bn1\.bias is not in both"):
+        NormReference.of(run, names, 3)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        NormReference.of(tmp_path, names, 1)
+
+
+def test_decay_and_matching_exclude_each_other():
+    own = recipe(match_norms="l2-1e-2@always")
+    with pytest.raises(UserError, match="goes with the scheme none, not with l2"):
+        WORKLOAD.validate_members(own, [MEMBER])
+    WORKLOAD.validate_members(own, [NONE])
+
+
+def test_a_run_is_named_after_the_run_and_not_its_place(tmp_path):
+    one, other = (
+        WORKLOAD.resolved(recipe(match_norms=str(tmp_path / place / "l2-1e-2" / "seed0-abc")))
+        for place in ("here", "there")
+    )
+    assert one == other
+    assert one["match_norms"] == "l2-1e-2/seed0-abc"
