@@ -6,9 +6,8 @@ PYTHON ?= python3
 # Real captions where somebody has prepared them, else sentences of our own grammar.
 TEXT = $(if $(wildcard data/multi30k/bpe-5000-joined/corpus.json),multi30k --bpe 5000,grammar)
 
-# slipcover costs a twentieth of the tests' time, coverage.py four fifths. torch.compile cannot read
-# a function that slipcover has changed, so the compiled formula is left out.
-COVERAGE = --source shared_optim,workload,rl,nlp,suite --omit shared_optim/update.py --skip-covered \
+# slipcover costs a twentieth of the tests' time, coverage.py four fifths.
+COVERAGE = --source shared_optim,workload,rl,nlp,suite --skip-covered \
 	--missing-width 40
 
 install: .venv/installed

@@ -15,7 +15,7 @@ from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.output import say
 from workload.progress import Progress
-from workload.resources import Memory
+from workload.resources import FreeMemory
 from workload.wording import amount, unknown
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         )
         corpus.check_batches(recipe.max_tokens)
 
-    def max_population(self, recipe: config.Recipe, memory: Memory) -> int:
+    def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
         return int(memory.host > IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY)
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:

@@ -32,7 +32,6 @@ from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.replay import Replay
 from rl.scores import Window
 from shared_optim import Plan, StepReport, WeightDecayAdam, lambdas, observe_step
-from shared_optim.update import FIELDS
 from workload.build_optimizer import build_optimizer
 from workload.errors import ConfigError
 from workload.member import Member
@@ -95,11 +94,10 @@ class Block:
             },
             device,
         )
-        groups = len(self.optimizer.param_groups)
         self._drawn = Inbox(
             {
                 "uniforms": ((*each, recipe.batch_size), np.float64),
-                "coefficients": ((groups, *each, FIELDS), np.float32),
+                "coefficients": (self.optimizer.table_shape, np.float32),
             },
             device,
         )
@@ -304,7 +302,7 @@ class Block:
         coefficients = self._drawn.tensors["coefficients"]
         gradients = [result.gradients[self._names[p]] for p in self._plan.parameters]
         self._plan.apply(gradients, coefficients)
-        self._follow(result, coefficients[0, :, 0] > 0)  # the field `active`
+        self._follow(result, coefficients[: self.size, 0] > 0)  # the field `active`
 
     def _gradients(self) -> Update:
         batch = self.replay.sample(self._uniforms)

@@ -1,4 +1,4 @@
-"""Adam with L2, decoupled and separated weight decay, its schedules and its diagnostics.
+"""Adam and SGD with every scheme of weight decay, their schedules and their measures.
 
 The names below are imported when they are first used: schemes and metrics are read by commands that
 must not wait for torch.
@@ -8,17 +8,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared_optim.diagnostics import StepReport, observe_step
+    from shared_optim.adam import WeightDecayAdam
     from shared_optim.groups import decay_groups, lambdas
-    from shared_optim.optimizer import WeightDecayAdam
+    from shared_optim.measures.observe import Observation, Start, observe_step
+    from shared_optim.measures.statistics import StepReport
     from shared_optim.plan import Plan
     from shared_optim.schedules import Schedule, parse_schedule
+    from shared_optim.sgd import WeightDecaySGD
 
 __all__ = [
+    "Observation",
     "Plan",
     "Schedule",
+    "Start",
     "StepReport",
     "WeightDecayAdam",
+    "WeightDecaySGD",
     "decay_groups",
     "lambdas",
     "observe_step",
@@ -26,13 +31,16 @@ __all__ = [
 ]
 
 _HOME = {
+    "Observation": "measures.observe",
+    "Start": "measures.observe",
     "Plan": "plan",
     "Schedule": "schedules",
-    "StepReport": "diagnostics",
-    "WeightDecayAdam": "optimizer",
+    "StepReport": "measures.statistics",
+    "WeightDecayAdam": "adam",
+    "WeightDecaySGD": "sgd",
     "decay_groups": "groups",
     "lambdas": "groups",
-    "observe_step": "diagnostics",
+    "observe_step": "measures.observe",
     "parse_schedule": "schedules",
 }
 

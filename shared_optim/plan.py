@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from shared_optim.groups import acting_members, check_values, spread
-from shared_optim.kernel import list_update
-from shared_optim.layout import Flat
-from shared_optim.update import coefficients
+from shared_optim.batch import apply
+from shared_optim.group import acting_members, spread
 
 if TYPE_CHECKING:
-    from shared_optim.optimizer import WeightDecayAdam
+    from shared_optim.base import DecayOptimizer
 
 
 class Plan:
-    """The steps of a `WeightDecayAdam` for whoever queues them ahead, in a CUDA graph for example.
+    """The steps of an optimizer for whoever queues them ahead, in a CUDA graph for example.
 
     A step is three calls, and the same to the last bit as `optimizer.step()`::
 
@@ -36,34 +36,57 @@ class Plan:
         parameters: in the order in which `apply` wants their gradients.
 
     Raises:
-        ValueError: parameters of one group differ in dtype, device or steps taken, or some of all
-            groups are float64 and some are not.
+        ValueError: parameters differ in device, those of one group in dtype or steps taken, or some
+            of all groups are float64 and some are not.
     """
 
     @torch.no_grad()
-    def __init__(self, optimizer: WeightDecayAdam) -> None:
-        self._groups = [
-            _Group(optimizer, group) for group in optimizer.param_groups if group["params"]
-        ]
-        self.parameters: list[Tensor] = [p for group in self._groups for p in group.parameters]
+    def __init__(self, optimizer: DecayOptimizer) -> None:
+        self._optimizer = optimizer
+        self._owners = [group for group in optimizer.param_groups if group["params"]]
+        self.parameters: list[Tensor] = [p for group in self._owners for p in group["params"]]
         wide = {parameter.dtype == torch.float64 for parameter in self.parameters}
         if len(wide) > 1:
             raise ValueError(
                 "a plan has one table for all groups, in float64 or in float32, and these hold "
                 "parameters of float64 beside narrower ones: step() takes any"
             )
+        devices = {parameter.device for parameter in self.parameters}
+        if len(devices) > 1:
+            raise ValueError(
+                f"a plan has one table on one device, not {sorted(map(str, devices))}: step() "
+                "takes any"
+            )
+        self._variants = [optimizer.variant(group) for group in self._owners]
+        self._batches, self._places = optimizer.planned_batches(self._owners)
+        for group in self._owners:
+            kinds = {p.dtype for p in group["params"]}
+            steps = {tuple(spread(optimizer.state[p]["step"], 1)) for p in group["params"]}
+            if len(kinds) > 1 or len(steps) > 1:
+                raise ValueError(
+                    "a plan takes groups whose parameters share dtype and steps taken, not "
+                    f"{sorted(map(str, kinds))} after {sorted(steps)} steps: step() takes any"
+                )
 
     def coefficients(self, active: Sequence[bool] | None = None) -> Tensor:
-        """What the next step multiplies with, computed in float64: [groups, K, 12], on the CPU.
+        """What the next step multiplies with, computed in float64: `table_shape`, on the CPU.
 
         Args:
-            active: [K], see `WeightDecayAdam.step`.
+            active: [K], see `DecayOptimizer.step`.
 
         Raises:
             RuntimeError: the optimizer has other buffers than when the plan was made.
             ValueError: a value in a parameter group is out of range, or `active` is not [K].
         """
-        return torch.stack([group.coefficients(active) for group in self._groups])
+        optimizer = self._optimizer
+        if not self._is_current():
+            raise RuntimeError("the optimizer's buffers are not those of the plan: make a new one")
+        rows: list[tuple[float, ...]] = []
+        for group in self._owners:
+            acting = acting_members(active, group["members"])
+            rows += optimizer.rows(group, acting, self._steps(group))
+        kind = np.float64 if self._batches[0].dtype == torch.float64 else np.float32
+        return torch.from_numpy(np.array(rows, dtype=kind))
 
     @torch.no_grad()
     def apply(self, gradients: Sequence[Tensor], table: Tensor) -> None:
@@ -73,66 +96,40 @@ class Plan:
             gradients: one per parameter, of its shape.
             table: what `coefficients` gave, on the parameters' device.
         """
-        start = 0
-        for group, rows in zip(self._groups, table, strict=True):
-            end = start + len(group.parameters)
-            group.apply(gradients[start:end], rows)
-            start = end
+        sorted_gradients = [
+            [
+                flat.in_order(gradients[place], self.parameters[place])
+                for flat, place in zip(batch.flats, places, strict=True)
+            ]
+            for batch, places in zip(self._batches, self._places, strict=True)
+        ]
+        apply(self._batches, sorted_gradients, [table] * len(self._batches))
 
     def advance(self, active: Sequence[bool] | None = None) -> None:
         """Count a step of the active members."""
-        for group in self._groups:
-            group.advance(active)
+        for group in self._owners:
+            acting = acting_members(active, group["members"])
+            steps = [t + acts for t, acts in zip(self._steps(group), acting, strict=True)]
+            for parameter in group["params"]:
+                state = self._optimizer.state[parameter]
+                state["step"] = list(steps) if group["members"] else steps[0]
+            group.remember(acting, steps)
 
+    def _steps(self, group: dict[str, Any]) -> list[int]:
+        first = group["params"][0]
+        return spread(self._optimizer.state[first]["step"], 1)
 
-class _Group:
-    """One parameter group's part of a `Plan`."""
-
-    def __init__(self, optimizer: WeightDecayAdam, group: dict[str, Any]) -> None:
-        check_values(group)
-        self._optimizer, self._group = optimizer, group
-        self.parameters: list[Tensor] = group["params"]
-        self._rows = group["members"] or 1
-        apart = any(spread(group["separated"], 1))
-        self._flats = [optimizer.flat(p, group, decays_apart=apart) for p in self.parameters]
-        kinds = {(p.dtype, p.device) for p in self.parameters}
-        steps = {tuple(spread(state["step"], self._rows)) for state in self._states()}
-        if len(kinds) > 1 or len(steps) > 1:
-            raise ValueError(
-                "a plan takes groups whose parameters share dtype, device and steps taken, not "
-                f"{sorted(map(str, kinds))} after {sorted(steps)} steps: step() takes any"
+    def _is_current(self) -> bool:
+        own = [group for group in self._optimizer.param_groups if group["params"]]
+        same = len(own) == len(self._owners) and all(map(operator.is_, own, self._owners))
+        return (
+            same
+            and [self._optimizer.variant(group) for group in own] == self._variants
+            and all(
+                flat.is_current(parameter, self._optimizer.state[parameter], flat.names)
+                for batch, places in zip(self._batches, self._places, strict=True)
+                for flat, parameter in zip(
+                    batch.flats, (self.parameters[place] for place in places), strict=True
+                )
             )
-        self._update = list_update(
-            self._flats, self.parameters[0].dtype, group["rounding"], compiled=optimizer.compile
         )
-
-    def coefficients(self, active: Sequence[bool] | None) -> Tensor:
-        acting = acting_members(active, self._group["members"])
-        current = any(group is self._group for group in self._optimizer.param_groups)
-        current = current and all(map(Flat.is_current, self._flats, self._states()))
-        check_values(self._group)
-        apart = any(spread(self._group["separated"], 1)) and len(self._flats[0].buffers) == 2
-        if apart or not current:
-            raise RuntimeError("the optimizer's buffers are not those of the plan: make a new one")
-        steps = [t + acts for t, acts in zip(self._steps(), acting, strict=True)]
-        return coefficients(self._group, steps, acting, self.parameters[0].dtype)
-
-    def apply(self, gradients: Sequence[Tensor], rows: Tensor) -> None:
-        for flat in self._flats:
-            flat.read()
-        pairs = zip(self._flats, gradients, strict=True)
-        self._update([flat.matrix(gradient.resolve_neg()) for flat, gradient in pairs], rows)
-        for flat in self._flats:
-            flat.write()
-
-    def advance(self, active: Sequence[bool] | None) -> None:
-        acting = acting_members(active, self._group["members"])
-        steps = [t + acts for t, acts in zip(self._steps(), acting, strict=True)]
-        for state in self._states():
-            state["step"] = list(steps) if self._group["members"] else steps[0]
-
-    def _states(self) -> list[dict[str, Any]]:
-        return [self._optimizer.state[parameter] for parameter in self.parameters]
-
-    def _steps(self) -> list[int]:
-        return spread(self._optimizer.state[self.parameters[0]]["step"], self._rows)

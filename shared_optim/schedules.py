@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -54,3 +55,14 @@ def parse_schedule(text: str) -> Schedule:
         )
     kind, _, steps = text.partition(":")
     return Schedule(cast(Kind, kind), int(steps or 0))
+
+
+DecaySchedule = str | Schedule | Callable[[int], float]
+"""s_t of t = 1, 2, ...: by name, as an object, or any function."""
+
+
+def multiplier(schedule: DecaySchedule) -> Callable[[int], float]:
+    """The function t -> s_t of any of them. Raises ValueError for a name that is none."""
+    if isinstance(schedule, str):
+        return parse_schedule(schedule).multiplier
+    return schedule.multiplier if isinstance(schedule, Schedule) else schedule

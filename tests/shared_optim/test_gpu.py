@@ -5,13 +5,22 @@ import pytest
 import torch
 
 from shared_optim import WeightDecayAdam, observe_step
-from shared_optim.triton_update import triton_update
+from shared_optim.adam import ADAM
+from shared_optim.kernel import differs
+from shared_optim.rule import Variant
+from shared_optim.sgd import SGD
+from shared_optim.triton_update import TritonUpdate
 from tests.shared_optim.reference import noise, parameters, trajectory
 
 pytestmark = pytest.mark.gpu
 
 SHAPES = (300, 200), (17,), (1,)
 MANY = *SHAPES, *((n,) for n in range(2, 14))  # more than are updated one by one
+VARIANTS = [
+    Variant(rule, rule.buffers[:kept], frozenset(flags))
+    for rule, kept in ((ADAM, 2), (ADAM, 4), (SGD, 0), (SGD, 1))
+    for flags in ((), ("once",), ("aligned",), ("once", "aligned"))
+] + [Variant(SGD, SGD.buffers, frozenset({"once", "nesterov"}))]
 
 
 def on(device, shapes=SHAPES):
@@ -47,8 +56,10 @@ def test_the_diagnostics_are_those_of_the_cpu():
     assert rows["cuda"] == pytest.approx(rows["cpu"], rel=1e-3, nan_ok=True)
 
 
-def test_the_triton_kernel_gives_the_bits_of_the_eager_update():
-    assert triton_update(torch.device("cuda")) is not None
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_the_triton_kernel_gives_the_bits_of_the_formula(variant):
+    dtypes = (torch.float32, torch.float32, torch.float32)
+    assert differs(TritonUpdate, torch.device("cuda"), dtypes, variant) == ""
 
 
 @pytest.mark.parametrize("compile", [True, False])

@@ -105,7 +105,7 @@ def test_state_of_other_shapes_is_refused_before_anything_changes():
         assert torch.equal(parameter, value)
 
 
-def test_state_follows_a_parameter_to_another_dtype():
+def test_buffers_stay_in_float32_when_a_parameter_becomes_narrower():
     (theta,) = parameters((3,))
     optimizer = eager([theta], lr=0.01, separated=0.1)
     train(optimizer, noise((3,), steps=1))
@@ -114,8 +114,8 @@ def test_state_follows_a_parameter_to_another_dtype():
     theta.data = theta.data.bfloat16()
     train(optimizer, [[torch.zeros(3)]])
     state = optimizer.state[theta]
-    assert {state[key].dtype for key in state if key != "step"} == {torch.bfloat16}
-    assert torch.equal(state["exp_avg"], (0.9 * kept.bfloat16().float()).bfloat16())
+    assert {state[key].dtype for key in state if key != "step"} == {torch.float32}
+    torch.testing.assert_close(state["exp_avg"], 0.9 * kept, rtol=1e-7, atol=0.0)
 
 
 def test_a_state_dict_of_another_optimizer_is_refused_and_nothing_changes():
@@ -329,14 +329,18 @@ def test_values_that_cannot_be_are_refused_by_name(options, message):
         ("rounding", "twice"),
     ],
 )
-def test_values_changed_later_are_checked_at_the_next_step(key, value):
+def test_values_changed_later_are_checked_at_the_next_step_at_the_latest(key, value):
     (theta,) = parameters((3,))
     theta.grad = torch.ones(3)
     optimizer = eager([theta])
-    optimizer.param_groups[0][key] = value
     before = theta.detach().clone()
-    with pytest.raises(ValueError, match=key):
+
+    def written_and_used():
+        optimizer.param_groups[0][key] = value
         optimizer.step()
+
+    with pytest.raises(ValueError, match=key):
+        written_and_used()
     assert torch.equal(theta, before)
 
 

@@ -81,17 +81,15 @@ def test_a_changed_rate_or_lambda_is_in_the_next_table():
     optimizer.param_groups[0].update(lr=0.02, decoupled=0.3)
     after = plan.coefficients()
     # the field `decoupled` is lambda * alpha
-    assert before[0, 0, 10] == pytest.approx(0.1 * 0.01)
-    assert after[0, 0, 10] == pytest.approx(0.3 * 0.02)
+    assert before[0, 10] == pytest.approx(0.1 * 0.01)
+    assert after[0, 10] == pytest.approx(0.3 * 0.02)
 
 
 def test_parameters_of_one_group_must_have_taken_the_same_steps():
     given, optimizer = optimizer_of({})
     given[0].grad = torch.ones_like(given[0])
     optimizer.step()
-    with pytest.raises(
-        ValueError, match=r"share dtype, device and steps taken.*step\(\) takes any"
-    ):
+    with pytest.raises(ValueError, match=r"share dtype and steps taken.*step\(\) takes any"):
         optimizer.plan()
 
 

@@ -74,6 +74,11 @@ def log_quantiles(counts: Tensor, probabilities: Tensor) -> Tensor:
     total = cumulated[..., -1:]
     wanted = (probabilities.to(counts.device, torch.float64) * total).ceil().clamp(min=1)
     bins = torch.searchsorted(cumulated, wanted.long()).clamp(max=_INFINITY - 1)
-    middle = (bins.int() << _MANTISSA) + (1 << (_MANTISSA - 1))
+    return logs_of_bins(torch.where(total > 0, bins, -1).int())
+
+
+def logs_of_bins(bins: Tensor) -> Tensor:
+    """The natural logarithm in the middle of each bin, float64; NaN for -1."""
+    middle = (bins.clamp(min=0) << _MANTISSA) + (1 << (_MANTISSA - 1))
     logs = middle.view(torch.float32).double().log()
-    return torch.where(total > 0, logs, torch.nan)
+    return torch.where(bins >= 0, logs, torch.nan)
