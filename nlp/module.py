@@ -1,6 +1,7 @@
 """The translation model as a LightningModule: a batch is fairseq's, an update may span several."""
 
 import contextlib
+import functools
 import math
 import warnings
 from typing import Any, Literal
@@ -8,7 +9,9 @@ from typing import Any, Literal
 import lightning
 import torch
 import torch.distributed
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from nlp.batches import Batch, TrainingBatches
 from nlp.config import Recipe, learning_rate
@@ -22,7 +25,7 @@ from nlp.proof import difference
 from nlp.shapes import Shapes
 from nlp.transformer import Transformer
 from shared_optim import WeightDecayAdam, decay_groups, observe_step
-from workload.build_optimizer import build_optimizer
+from workload.build_optimizer import build_optimizer, scheduled
 from workload.errors import ConfigError
 from workload.member import Member
 
@@ -78,7 +81,6 @@ class TranslationModule(lightning.LightningModule):
         self.diverged = False
         self.stop_asked = False  # by this process
         self.stopping = False  # by any process
-        self._optimizer: WeightDecayAdam | None = None
         self.programs: Programs | None = None
 
     @property
@@ -104,15 +106,22 @@ class TranslationModule(lightning.LightningModule):
     def finished(self) -> bool:
         return self.position.epoch >= self.recipe.epochs
 
+    @functools.cached_property
+    def scheduler(self) -> LambdaLR:
+        """Of the learning rate, from the present update on, and with it the optimizer: the model
+        must be on its device, and a checkpoint's place restored, when it is first asked for."""
+        optimizer = make_optimizer(self.model, self.recipe, self.member, self.updates_per_epoch)
+        return scheduled(optimizer, learning_rate(self.recipe), self.position.updates)
+
     @property
     def optimizer(self) -> WeightDecayAdam:
-        """The optimizer of the model's parameters; they must be on their device by then."""
-        if self._optimizer is None:
-            self._optimizer = make_optimizer(self.model, self.recipe, self.member)
-        return self._optimizer
+        """The optimizer of the model's parameters."""
+        optimizer = self.scheduler.optimizer
+        assert isinstance(optimizer, WeightDecayAdam)
+        return optimizer
 
-    def configure_optimizers(self) -> WeightDecayAdam:
-        return self.optimizer
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return {"optimizer": self.optimizer, "lr_scheduler": self.scheduler}
 
     def train_dataloader(self) -> TrainingBatches:
         self.batches.seek(self.position.epoch, self.position.batches)
@@ -214,10 +223,9 @@ class TranslationModule(lightning.LightningModule):
         self._tokens += batch["ntokens"]
         self.position.batches += 1
         if programs.whole and not self._due:
-            rate = self._set_rate()
             programs.take(batch)
             self._arriving = _Arriving(self._sums)
-            self._updated(rate, None)
+            self._updated(None)
             return
         if programs.whole:
             programs.take_gradients(batch)
@@ -263,41 +271,35 @@ class TranslationModule(lightning.LightningModule):
             torch._foreach_mul_(gradients, (self.shards / self._sums[2]).float())
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._trained, self.recipe.clip_norm)
-        rate = self._set_rate()
         figures = observe_step(self.optimizer).metrics() if self._due else None
         if figures is None:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._updated(rate, figures)
+        self._updated(figures)
 
     @property
     def _due(self) -> bool:
         """Whether the present update has a row and a look inside."""
         return (self.position.updates + 1) % self.recipe.log_every == 0
 
-    def _set_rate(self) -> float:
-        rate = learning_rate(self.recipe, self.position.updates)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        return rate
-
-    def _updated(self, rate: float, figures: dict[str, float] | None) -> None:
+    def _updated(self, figures: dict[str, float] | None) -> None:
         """Count the update. With programs one may stay in flight, so that a GPU always has the
         next one before it has finished: its loss is then seen an update later."""
         self.position.updates += 1
+        self.scheduler.step()
         self._count()
         self._in_flight = self._arriving
         if self.programs is None or figures is not None or self.epoch_ended:
             self._count()
         if figures is not None or self.diverged:
-            self._log_row(rate, figures or {})
+            self._log_row(figures or {})
 
     def settle(self) -> None:
         """Count the update that is in flight, if one is. If it has diverged, `row` says so."""
         was = self.diverged
         self._count()
         if self.diverged and not was:
-            self._log_row(learning_rate(self.recipe, self.position.updates - 1), {})
+            self._log_row({})
 
     def _count(self) -> None:
         if self._in_flight is None:
@@ -310,7 +312,7 @@ class TranslationModule(lightning.LightningModule):
         if not math.isfinite(sums[0]):
             self.diverged = True
 
-    def _log_row(self, rate: float, figures: dict[str, float]) -> None:
+    def _log_row(self, figures: dict[str, float]) -> None:
         loss, nll, tokens = self.window.tolist()
         self.window.zero_()
         self.row = {
@@ -318,7 +320,7 @@ class TranslationModule(lightning.LightningModule):
             "updates": self.position.updates,
             "train/loss": BITS * loss / tokens,
             "train/nll": BITS * nll / tokens,
-            "learning_rate": rate,
+            "learning_rate": learning_rate(self.recipe)(self.position.updates - 1),
             **figures,
             **({"diverged": True} if self.diverged else {}),
         }
@@ -358,7 +360,9 @@ class _Arriving:
         return numbers
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, member: Member) -> WeightDecayAdam:
+def make_optimizer(
+    model: nn.Module, recipe: Recipe, member: Member, updates_per_epoch: int
+) -> WeightDecayAdam:
     """The shared optimizer with the member's scheme over all named parameters of the model."""
     parameters = list(model.named_parameters()) if recipe.decay_biases else decay_groups(model)
-    return build_optimizer(recipe, member, parameters)
+    return build_optimizer(recipe, member, parameters, updates_per_epoch=updates_per_epoch)

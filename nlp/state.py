@@ -35,16 +35,16 @@ def capture(module: TranslationModule) -> dict[str, Any]:
 
 
 def restore(module: TranslationModule, state: dict[str, Any]) -> None:
-    """Put a module, already on its device, where `capture` found one."""
+    """Put a new module, already on its device, where `capture` found one."""
     module.model.load_state_dict(state["weights"])
+    batches = min(state["updates_of_epoch"] * module.share, module.batches.per_epoch)
+    module.position = Position(state["epoch"], batches, state["updates"])
     for name, parameter in module.model.named_parameters():
         if name in state["optimizer"]:
             saved = state["optimizer"][name]
             module.optimizer.state[parameter] = {
                 key: _on(value, parameter.device) for key, value in saved.items()
             }
-    batches = min(state["updates_of_epoch"] * module.share, module.batches.per_epoch)
-    module.position = Position(state["epoch"], batches, state["updates"])
     module.window, module.epoch_sums = state["window"], state["epoch_sums"]
     module.diverged = state["diverged"]
 

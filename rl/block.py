@@ -397,7 +397,9 @@ def _optimizer(
     groups: list[dict[str, Any]] = [{"params": decaying}]
     if exempt:
         groups.append({"params": exempt, **lambdas("none", 0.0)})
-    return build_optimizer(recipe, members, groups)
+    # an iteration is the epoch of an agent
+    updates = recipe.training_steps // recipe.update_every
+    return build_optimizer(recipe, members, groups, updates_per_epoch=updates)
 
 
 def _decays(name: str, recipe: Recipe) -> bool:

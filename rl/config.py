@@ -39,6 +39,9 @@ class Recipe(OptimizerRecipe):
         training_steps: training steps per iteration; the last episode is always finished.
         evaluation_steps: evaluation steps per iteration; likewise. 0 skips evaluation.
         learning_rate: alpha of Adam.
+        decay_schedule: `always`, `early:T`, `late:T`, `stuttered:K` or `skipped:K`; T and K count
+            updates, or as in `early:50epochs` iterations, of training_steps / update_every updates
+            each.
         decay_biases: whether biases decay too, as in the paper; False decays kernels only.
         loss: `huber` (delta 1) or `squared` error of the temporal difference, mean over the batch.
         gamma: discount per agent step.

@@ -16,8 +16,8 @@ def check_schedule(text: str) -> None:
         parse_schedule(text)
     except ValueError:
         raise ConfigError(
-            f"decay_schedule: {text!r} is none of always, early:T, late:T, "
-            "stuttered:K with T and K whole numbers of updates, e.g. early:100000"
+            f"decay_schedule: {text!r} is none of always, early:T, late:T, stuttered:K, skipped:K "
+            "with T and K whole numbers of updates, e.g. early:100000, or of epochs, early:50epochs"
         ) from None
 
 

@@ -22,7 +22,8 @@ class OptimizerRecipe:
         eps_placement: `outside` adds eps to the bias-corrected denominator (torch, optax), `hat`
             to the uncorrected one (TF1, fairseq).
         rounding: `once` rounds theta one time per step, `torch` rounds after the decay as well.
-        decay_schedule: `always`, `early:T`, `late:T` or `stuttered:K`; T and K count updates.
+        decay_schedule: `always`, `early:T`, `late:T`, `stuttered:K` or `skipped:K`; T and K count
+            updates, or epochs as in `early:50epochs`.
         decay_biases: whether biases decay too; False decays kernels only.
         precision: `float32`, or `bf16`: arithmetic in bfloat16 with float32 weights.
     """

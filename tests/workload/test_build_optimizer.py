@@ -28,6 +28,10 @@ BY_HAND = {
 }
 
 
+def build(members, parameters, recipe=RECIPE):
+    return build_optimizer(recipe, members, parameters, updates_per_epoch=3)
+
+
 def trained(make, seed=0):
     """Weights after four steps on random gradients."""
     torch.manual_seed(seed)
@@ -43,7 +47,7 @@ def trained(make, seed=0):
 @pytest.mark.parametrize("scheme", ["l2", "decoupled", "separated"])
 def test_every_key_of_the_recipe_reaches_the_optimizer(scheme):
     member = Member(scheme, 0.01, 0)
-    ours = trained(lambda layer: build_optimizer(RECIPE, member, list(layer.named_parameters())))
+    ours = trained(lambda layer: build(member, list(layer.named_parameters())))
     theirs = trained(
         lambda layer: WeightDecayAdam(layer.named_parameters(), **BY_HAND, **{scheme: 0.01})
     )
@@ -52,7 +56,7 @@ def test_every_key_of_the_recipe_reaches_the_optimizer(scheme):
 
 def test_groups_may_keep_parameters_from_decaying():
     member = Member("decoupled", 0.5, 0)
-    weight, bias = trained(lambda layer: build_optimizer(RECIPE, member, decay_groups(layer)))
+    weight, bias = trained(lambda layer: build(member, decay_groups(layer)))
     _, undecayed = trained(lambda layer: WeightDecayAdam(layer.named_parameters(), **BY_HAND))
     decayed, _ = trained(
         lambda layer: WeightDecayAdam(layer.named_parameters(), **BY_HAND, decoupled=0.5)
@@ -64,6 +68,6 @@ def test_groups_may_keep_parameters_from_decaying():
 def test_each_member_of_a_population_has_its_own_lambda():
     members = [Member("none", 0.0, 0), Member("l2", 0.1, 0), Member("separated", 0.2, 1)]
     stacked = nn.Parameter(torch.zeros(3, 5))
-    (group,) = build_optimizer(RECIPE, members, [("w", stacked)]).param_groups
+    (group,) = build(members, [("w", stacked)]).param_groups
     assert (group["l2"], group["separated"]) == ([0.0, 0.1, 0.0], [0.0, 0.0, 0.2])
     assert group["decoupled"] == [0.0, 0.0, 0.0]
