@@ -40,7 +40,6 @@ class Report:
     Attributes:
         title: heading of its section.
         task, tasks: the word for what is trained on, e.g. game and games.
-        length: the recipe's key for how long a run trains, in iterations or epochs.
         scores: the figures of a finished run, the main one first; all of one evaluation row.
         others: further columns of the table.
         curves: the learning curves.
@@ -52,7 +51,6 @@ class Report:
     title: str
     task: str
     tasks: str
-    length: str
     scores: tuple[Metric, ...]
     curves: tuple[Curve, ...]
     others: tuple[Metric, ...] = ()

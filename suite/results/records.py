@@ -26,15 +26,16 @@ POINTS = 200
 INSIDE = (WEIGHT_NORM.key, DROWNED.key, *QUANTILE_KEYS.values())
 
 
-def length_notes(records: Sequence[Record], report: Report) -> list[str]:
-    """A sentence per task whose runs are of unequal length."""
+def length_notes(records: Sequence[Record], key: str) -> list[str]:
+    """A sentence per task whose runs are of unequal length, the recipe's `key`, and are cut."""
     lengths: dict[str, set[int]] = {}
     for record in records:
-        lengths.setdefault(record.full_task, set()).add(record.length)
+        if record.length_is_free:
+            lengths.setdefault(record.full_task, set()).add(record.length)
     tasks = {record.full_task: record.task for record in records}
     return [
-        f"Runs on {tasks[task]} are of unequal length ({report.length} "
-        f"{', '.join(map(str, sorted(own)))}): all are compared at {report.length} {min(own)}, "
+        f"Runs on {tasks[task]} are of unequal length ({key} "
+        f"{', '.join(map(str, sorted(own)))}): all are compared at {key} {min(own)}, "
         "and what a longer run did later is left out."
         for task, own in lengths.items()
         if len(own) > 1
@@ -62,7 +63,7 @@ def read(
     records = []
     for run in described:
         shortest = common.get(run.column(), run.length)
-        compared_at = None if shortest == run.length else shortest
+        compared_at = shortest if run.length_is_free and shortest < run.length else None
         try:
             records.append(_record(run, last, leave_out, points, compared_at))
         except (UserError, OSError) as error:
@@ -129,6 +130,7 @@ def _record(
         status=status,
         error=run.failure() if status == "failed" else None,
         length=described.length,
+        length_is_free=described.length_is_free,
         compared_at=compared_at,
         scores=scores if counts else {},
         stands_in=stands_in,

@@ -25,6 +25,7 @@ class Record:
         status: `finished`, `diverged`, `failed` or `unfinished`.
         error: the last error of a failed run.
         length: iterations or epochs that its recipe asks for.
+        length_is_free: whether what it computed up to a step does not depend on that.
         compared_at: the length that it is cut to, because others are shorter; None for its own.
         scores: the run's value per key of the report's scores; empty where tables do not count it.
         stands_in: whether the score is of the fallback's key.
@@ -46,6 +47,7 @@ class Record:
     status: str
     error: str | None
     length: int
+    length_is_free: bool
     compared_at: int | None
     scores: Mapping[str, float]
     stands_in: bool
@@ -61,6 +63,11 @@ class Record:
     def diverged(self) -> bool:
         """Whether its weights became infinite or no numbers, within what is compared."""
         return self.status == "diverged" and not self.scores
+
+    @property
+    def compared_length(self) -> int:
+        """The length of what is compared."""
+        return self.length if self.compared_at is None else self.compared_at
 
     @property
     def decay(self) -> str:
