@@ -25,7 +25,7 @@ class Curve:
     Attributes:
         title: what stands above it.
         metric: whose values of evaluation rows are drawn.
-        between: whether the rows in between have it too; drawn as a rough line.
+        between: whether rows during training have it, too or alone; drawn as a rough line.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Report:
         title: heading of its section.
         task, tasks: the word for what is trained on, e.g. game and games.
         scores: the figures of a finished run, the main one first; all of one evaluation row.
-        others: further columns of the table.
+        others: further columns of the table, of evaluation rows or of those during training.
         curves: the learning curves.
         mean_of_last: whether a score is the mean of the last evaluations, not the newest one.
         defaults: whose the recipe's defaults are, as in `All recipes are the paper's`.

@@ -108,8 +108,8 @@ def _record(
     until = math.inf
     if compared_at is not None:
         evaluations, until = _cut(evaluations, workload.ROUND, step, compared_at)
-    between = [curve.metric.key for curve in report.curves if curve.between]
-    keys = [step, *INSIDE, *between]
+    between = [curve.metric for curve in report.curves if curve.between]
+    keys = [step, *INSIDE, *(metric.key for metric in (*between, *report.others))]
     path = run.path / METRICS
     sample = rows.sample(path, step, leave_out, most=points, keys=keys, until=until)
     diverged_at = sample.diverged_at
@@ -119,6 +119,9 @@ def _record(
     counts = status == "finished" or (math.isfinite(until) and diverged_at is None)
     scores, stands_in = _scores(report, evaluations, last)
     drawn = [metric.key for metric in _evaluation_metrics(report)]
+    newest = _newest(evaluations, _shown(report))
+    missing = [figure.key for figure in (*FIGURES, *report.others) if figure.key not in newest]
+    newest |= rows.newest(path, step, missing, until)
     return Record(
         path=run.path,
         workload=workload.NAME,
@@ -134,10 +137,7 @@ def _record(
         compared_at=compared_at,
         scores=scores if counts else {},
         stands_in=stands_in,
-        newest={
-            **_newest(evaluations, _shown(report)),
-            **rows.newest(path, step, [figure.key for figure in FIGURES], until),
-        },
+        newest=newest,
         signatures=_signatures(evaluations),
         step=step,
         epoch_key=workload.ROUND,

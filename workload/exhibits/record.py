@@ -33,7 +33,8 @@ class Record:
         signatures: how scores were counted, by key.
         step, epoch_key: keys of the x axis, and of the number of the iteration or epoch.
         evaluations: rows at the end of an iteration or epoch: its number, the step, curves.
-        metrics: rows during training, thinned out: the step, curves, the optimizer's figures.
+        metrics: rows during training, thinned out: the step, curves and other columns that they
+            may have, the optimizer's figures.
         diverged_at: step of the row that says so.
     """
 
