@@ -21,11 +21,21 @@ def names() -> tuple[str, ...]:
 
 @functools.cache
 def load(name: str) -> Workload:
-    """The workload of this name. UserError where none is installed."""
+    """The workload of this name. UserError where none is installed, or what is there is none."""
     entry = _entries().get(name)
     if entry is None:
         raise UserError(unknown("workload", name, names()))
-    workload: Workload = entry.load()
+    try:
+        workload = entry.load()
+    except Exception as error:  # whatever somebody's package may raise when it is imported
+        problem = f"{type(error).__name__}: {error}"
+        raise UserError(f"workload {name}: {entry.value} cannot be loaded: {problem}") from error
+    if not isinstance(workload, contract.Workload):
+        raise UserError(f"workload {name}: {entry.value} is no workload.contract.Workload")
+    if missing := [key for key in contract.REQUIRED if not hasattr(workload, key)]:
+        raise UserError(f"workload {name}: {entry.value} does not say {', '.join(missing)}")
+    if name != workload.NAME:
+        raise UserError(f"workload {name}: {entry.value} has another NAME, {workload.NAME}")
     return workload
 
 

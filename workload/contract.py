@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from shared_optim.schemes import SchemeName
 from workload.errors import UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
 MachineT = TypeVar("MachineT", bound=MachineBase)
 Members = Sequence[Member]
+REQUIRED = ("NAME", "TITLE", "SUBJECT", "STEP", "ROUND", "LENGTH", "report")
+"""Attributes of a workload that have no default."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,15 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         NAME: what it is called on the command line and in paths.
         TITLE: a sentence on it.
         EXAMPLE: flags of a first run, for the list of commands.
-        PRESET: the preset taken where none is named.
+        PRESET: the preset taken where none is named; None for the recipe's defaults.
         PRESET_KEY: the recipe's key whose value may be a preset's name and then means it.
         TOGETHER: whether members train as one population, or one after the other.
         SUBJECT: the recipe's key for what is trained on, and the table's first heading.
-        STEP: key of every row: the figures' x axis.
-        ROUND: key of evaluation rows: how many came before.
+        STEP: key of every row, whole numbers: the figures' x axis.
+        ROUND: key of evaluation rows, whole numbers: how many came before.
         LENGTH: the recipe's key for how many rounds are trained.
         report: what it tells of its results: scores, curves, tables and figures.
-        SECTIONS: groups of the recipe's keys in --help.
+        SECTIONS: groups of the recipe's keys in --help; those in none get one of their own.
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
     """
@@ -66,7 +68,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     NAME: str
     TITLE: str
     EXAMPLE: str = ""
-    PRESET: str
+    PRESET: str | None = None
     PRESET_KEY: str | None = None
     TOGETHER: bool = False
     SUBJECT: str
@@ -74,11 +76,10 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     ROUND: str
     LENGTH: str
     report: Report
-    SECTIONS: dict[str, tuple[str, ...]]
+    SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
     Member = Member
-    Scheme = SchemeName
 
     @property
     @abstractmethod
@@ -100,9 +101,9 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         """What --preset takes."""
         return sorted(file.stem for file in self.preset_folder().glob("*.yaml"))
 
-    @abstractmethod
     def subject(self, recipe: RecipeT) -> str:
-        """What is trained on, as paths and titles show it."""
+        """What is trained on, as paths and titles show it: the recipe's value of SUBJECT."""
+        return str(getattr(recipe, self.SUBJECT))
 
     def resolved(self, recipe: RecipeT) -> dict[str, Any]:
         """The recipe as config.json keeps it: all its keys, equal for equal runs."""
@@ -176,6 +177,11 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         previous: bool,
     ) -> Sequence[Outcome]:
         """Train; UserError for a checkpoint that cannot be used.
+
+        Rows go to `logs[k].metrics` during training and to `.evaluation` at the end of a round.
+        Every row has STEP, an evaluation ROUND as well; the other keys are the workload's, of
+        which it declares those that are shown as Metrics. The last row of a member whose weights
+        are no finite numbers has `"diverged": True`.
 
         Args:
             recipe: what the members share.

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared_optim.schemes import SCHEMES, SchemeName
 from suite.registry import Workload, load, names
 from suite.results.rows import number
 from suite.run_directory import Run
@@ -209,8 +208,6 @@ def _known(values: dict[str, Any], keys: Iterable[str], where: Path) -> None:
 
 def _is(value: Any, hint: Any) -> bool:
     origin = typing.get_origin(hint)
-    if hint == SchemeName:  # the registry may have grown since the type was made
-        return isinstance(value, str) and value in SCHEMES
     if origin is typing.Literal:
         return value in typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
