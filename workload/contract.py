@@ -139,9 +139,9 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         None where the recipe does not tell."""
         return None
 
-    @abstractmethod
     def memory_summary(self, recipe: RecipeT, members: int) -> str:
         """One line on the memory that is taken before training starts."""
+        return f"{self.NAME} does not say how much memory it takes"
 
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
         """Where an unfinished run stands; runs are trained together when this is equal.
@@ -185,7 +185,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
 
         Args:
             recipe: what the members share.
-            members: schemes, lambdas and seeds.
+            members: schemes, lambdas and seeds; one, unless they train TOGETHER.
             logs: their run directories, in the same order; a checkpoint found there is resumed.
             machine: where and how.
             progress: may be called as often as training likes.

@@ -58,6 +58,11 @@ class Member:
         mantissa, exponent = f"{self.weight_decay:e}".split("e")
         return f"{self.scheme}-{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
+    @property
+    def label(self) -> str:
+        """E.g. `separated-1e-4/seed0`, as displays show it."""
+        return f"{self.name}/seed{self.seed}"
+
 
 class RunLog(Protocol):
     """Where a member's rows go; the suite provides it."""
