@@ -10,19 +10,19 @@ from workload.optimizer import build_optimizer
 from workload.progress import Progress
 from workload.trainer import prepare_torch
 
-EPOCH, LOG_EVERY = 100, 10  # updates
+EPOCH, LOG_EVERY, EXAMPLES = 100, 10, {"few": 10, "many": 100}
 
 
-def generate(examples, seed):
+def generate(data, seed):
     """Inputs [examples, 8], noisy targets [examples], and the weights [8] behind them."""
     random = torch.Generator().manual_seed(seed)
-    weights, inputs = torch.randn(8, generator=random), torch.randn(examples, 8, generator=random)
-    return inputs, inputs @ weights + torch.randn(examples, generator=random), weights
+    inputs, weights = (torch.randn(size, generator=random) for size in ((EXAMPLES[data], 8), (8,)))
+    return inputs, inputs @ weights + torch.randn(len(inputs), generator=random), weights
 
 
 def train(recipe, member, log, machine, progress, stop, previous):
     device = prepare_torch(machine)
-    inputs, targets, truth = (part.to(device) for part in generate(recipe.examples, member.seed))
+    inputs, targets, truth = (part.to(device) for part in generate(recipe.data, member.seed))
     weights = torch.zeros(8, device=device, requires_grad=True)
     optimizer = build_optimizer(recipe, member, [("weights", weights)])
     checkpoint, updates, stopping = Checkpoint(log), 0, stop()

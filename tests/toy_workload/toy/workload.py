@@ -1,6 +1,7 @@
 """What the suite needs to know of the toy. Importing it imports no torch."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from shared_optim.figures import WEIGHT_NORM
 from shared_optim.metric import Metric
@@ -17,12 +18,13 @@ class Recipe(OptimizerRecipe):
     """Least squares on generated examples, all of them in every update.
 
     Args:
-        examples: how many are generated.
+        data: `few` examples, 10 for 8 weights, or `many`, 100.
         epochs: of a hundred updates and an evaluation.
     """
 
-    examples: int = 20
+    data: Literal["few", "many"] = "few"
     epochs: int = 3
+    learning_rate: float = 0.05
 
 
 def norm_against_distance(grid):
@@ -47,7 +49,7 @@ def exhibits(grid, leave_out):
 
 class Toy(Workload[Recipe, MachineBase]):
     NAME, TITLE = "toy", "Least squares, as an example of a workload."
-    SUBJECT, STEP, ROUND, LENGTH = "examples", "updates", "epoch", "epochs"
+    SUBJECT, STEP, ROUND, LENGTH = "data", "updates", "epoch", "epochs"
     Recipe, Machine = Recipe, MachineBase
     curves = (Curve("training", LOSS, between=True), Curve("evaluation", DISTANCE))
     report = Report("Least squares", (DISTANCE,), curves, others=(LOSS,), exhibits=exhibits)
