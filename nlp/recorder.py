@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning
 
-from nlp import trained
+from nlp import weights
 from nlp.evaluation import (
     detokenised_bleu,
     losses,
@@ -25,7 +25,7 @@ TRAINING = "training"
 SMOOTHING = 0.1
 
 
-class Recorder(lightning.Callback):
+class TranslationRecorder(lightning.Callback):
     """Carries a module's rows and state to its run directory.
 
     Args:
@@ -62,18 +62,18 @@ class Recorder(lightning.Callback):
 
         def check(state: dict[str, Any]) -> None:
             corpus, folder = self._module.corpus, self._log.path / "checkpoint"
-            trained.check_dictionaries(corpus, state["dictionaries"], folder)
+            weights.check_dictionaries(corpus, state["dictionaries"], folder)
 
         state = self._checkpoint.resume(previous=previous, check=check)
         if state:
             restore(self._module, state)
         self._latest, self._best = state.get("latest", {}), state.get("best", {})
-        self._saved_updates = self._module.place.updates
+        self._saved_updates = self._module.position.updates
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         module = self._module
-        updates = module.place.updates
-        if module.inside_update:
+        updates = module.position.updates
+        if module.within_update:
             return
         module.stop_asked = self._stop()
         # With several processes all must hear of it first, at the next update.
@@ -87,7 +87,7 @@ class Recorder(lightning.Callback):
         if module.diverged or (due and not module.epoch_ended):
             self._save()
         self._pace.measure(TRAINING, updates)
-        self._report("training", module.place.batches, module.batches.per_epoch)
+        self._report("training", module.position.batches, module.batches.per_epoch)
         trainer.should_stop = stopping or module.diverged
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
@@ -95,7 +95,7 @@ class Recorder(lightning.Callback):
         if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
             return
         figures = module.end_epoch()
-        row = {"epoch": module.place.epoch, "updates": module.place.updates, **figures}
+        row = {"epoch": module.position.epoch, "updates": module.position.updates, **figures}
         row |= losses(module.model, module.task, "valid", module.recipe)
         module.diverged = not math.isfinite(row["valid/loss"])
         if module.diverged:  # in the epoch's last update; such weights cannot decode
@@ -112,9 +112,9 @@ class Recorder(lightning.Callback):
     def test(self) -> None:
         """Test BLEU of the best epoch and of the mean of the last ones, with their texts."""
         module, run = self._module, self._log.path
-        row: dict[str, Any] = {"epoch": module.place.epoch, "updates": module.place.updates}
+        row: dict[str, Any] = {"epoch": module.position.epoch, "updates": module.position.updates}
         for suffix, averaged in (("", False), ("_averaged", True)):
-            module.model.load_state_dict(trained.weights_of(run, averaged=averaged))
+            module.model.load_state_dict(weights.load_weights(run, averaged=averaged))
             translations = translate_split(
                 module.model,
                 module.task,
@@ -150,27 +150,27 @@ class Recorder(lightning.Callback):
         return tokenised_bleu(translations, module.corpus).value
 
     def _keep_weights(self, row: dict[str, Any]) -> None:
-        module, epoch = self._module, self._module.place.epoch
-        path = trained.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
+        module, epoch = self._module, self._module.position.epoch
+        path = weights.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
         if not self._best or row["valid/bleu"] > self._best["bleu"]:
             self._best = {"epoch": epoch, "bleu": row["valid/bleu"]}
-            trained.mark_best(path)
-        trained.keep_last(self._log.path, epoch, module.recipe.average_last)
+            weights.mark_best(path)
+        weights.keep_last(self._log.path, epoch, module.recipe.average_last)
 
     def _save(self) -> None:
-        place = self._module.place
+        position = self._module.position
         beside = {
             "latest": self._latest,
             "best": self._best,
-            "dictionaries": trained.dictionary_digests(self._module.corpus),
+            "dictionaries": weights.dictionary_digests(self._module.corpus),
         }
-        position = [place.epoch, place.batches, place.updates]
-        self._checkpoint.save(capture(self._module) | beside, position)
-        self._saved_updates = place.updates
+        where = [position.epoch, position.batches, position.updates]
+        self._checkpoint.save(capture(self._module) | beside, where)
+        self._saved_updates = position.updates
 
     def _report(self, phase: str, step: int, steps: int) -> None:
         module = self._module
-        recipe, place = module.recipe, module.place
+        recipe, position = module.recipe, module.position
         loss = self._latest.get("train/loss")
         figures = {
             "loss": loss,
@@ -178,11 +178,11 @@ class Recorder(lightning.Callback):
             "best": self._best.get("bleu"),
         }
         seconds = self._pace.seconds_per_step(TRAINING)
-        left = recipe.epochs * module.updates_per_epoch - place.updates
-        epoch = min(place.epoch + (phase == "training"), recipe.epochs)
+        left = recipe.epochs * module.updates_per_epoch - position.updates
+        epoch = min(position.epoch + (phase == "training"), recipe.epochs)
         self._progress(
             Progress(
-                place=f"epoch {epoch}/{recipe.epochs} {phase}",
+                phase=f"epoch {epoch}/{recipe.epochs} {phase}",
                 step=step,
                 steps=steps,
                 steps_per_second=1 / seconds if seconds else 0.0,

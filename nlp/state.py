@@ -5,13 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nlp.module import Place, TranslationModule
+from nlp.module import TranslationModule
+from nlp.position import Position
 
 
 def capture(module: TranslationModule) -> dict[str, Any]:
     """Weights, optimizer and counters on the CPU, between two updates.
 
-    The place within an epoch is counted in updates, so that another number of processes can go on.
+    Within an epoch the position is counted in updates, so that another number of processes can
+    go on.
     """
     module.settle()
     return {
@@ -21,9 +23,9 @@ def capture(module: TranslationModule) -> dict[str, Any]:
             for name, parameter in module.model.named_parameters()
             if (state := module.optimizer.state.get(parameter))
         },
-        "epoch": module.place.epoch,
-        "updates_of_epoch": -(-module.place.batches // module.share),
-        "updates": module.place.updates,
+        "epoch": module.position.epoch,
+        "updates_of_epoch": -(-module.position.batches // module.share),
+        "updates": module.position.updates,
         "window": module.window.clone(),
         "epoch_sums": module.epoch_sums.clone(),
         "diverged": module.diverged,
@@ -31,16 +33,16 @@ def capture(module: TranslationModule) -> dict[str, Any]:
 
 
 def restore(module: TranslationModule, state: dict[str, Any]) -> None:
-    """Put a module, already on its device, where `capture` found one."""
+    """Put a new module, already on its device, where `capture` found one."""
     module.model.load_state_dict(state["weights"])
+    batches = min(state["updates_of_epoch"] * module.share, module.batches.per_epoch)
+    module.position = Position(state["epoch"], batches, state["updates"])
     for name, parameter in module.model.named_parameters():
         if name in state["optimizer"]:
             saved = state["optimizer"][name]
             module.optimizer.state[parameter] = {
                 key: _on(value, parameter.device) for key, value in saved.items()
             }
-    batches = min(state["updates_of_epoch"] * module.share, module.batches.per_epoch)
-    module.place = Place(state["epoch"], batches, state["updates"])
     module.window, module.epoch_sums = state["window"], state["epoch_sums"]
     module.diverged = state["diverged"]
 

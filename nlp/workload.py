@@ -15,7 +15,7 @@ from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.output import say
 from workload.progress import Progress
-from workload.resources import Room
+from workload.resources import Memory
 from workload.wording import amount, unknown
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     EXAMPLE = "--data grammar-tiny --scheme separated --weight-decay 1e-4 --seed 0"
     PRESET = "iwslt14"
     PRESET_KEY = "data"
-    SUBJECT = "data"
-    STEP = "updates"
-    ROUND = "epoch"
-    LENGTH = "epochs"
+    TASK_KEY = "data"
+    STEP_KEY = "updates"
+    EPOCH_KEY = "epoch"
+    LENGTH_KEY = "epochs"
     report = REPORT
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
@@ -149,7 +149,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return Machine
 
-    def subject(self, recipe: config.Recipe) -> str:
+    def task(self, recipe: config.Recipe) -> str:
         """The corpus; of a folder its last name, as under data/."""
         from nlp.data.corpus import corpus_name
 
@@ -157,7 +157,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """A corpus is the same however its folder was written."""
-        return super().resolved(recipe) | {"data": self.subject(recipe)}
+        return super().resolved(recipe) | {"data": self.task(recipe)}
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
         model = _about(recipe)
@@ -192,11 +192,11 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if recipe.data != "grammar" or _prepared(recipe, machine):
             self._check_corpus(recipe, machine)
         resources.check_device(machine.device)
-        need, room = IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY, resources.free_memory()
-        if need > room:
+        need, memory = IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY, resources.free_memory()
+        if need > memory:
             raise UserError(
                 f"width: {self.memory_summary(recipe, 1)}; a training process takes "
-                f"{amount(need)} of memory, {amount(room)} are free; choose a smaller --width or "
+                f"{amount(need)} of memory, {amount(memory)} are free; choose a smaller --width or "
                 "--layers"
             )
         disk, free = len(runs) * _disk(recipe), resources.disk_for(runs)
@@ -241,12 +241,12 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         folder = _folder(recipe, machine)
         from nlp.data.prepare import prepare
 
-        shown = ""
+        last = ""
 
         def show(stage: str, done: int, total: int) -> None:
-            nonlocal shown
-            if stage != shown:
-                shown = stage
+            nonlocal last
+            if stage != last:
+                last = stage
                 say(f"preparing {folder}: {stage}")
 
         corpus = prepare(
@@ -260,8 +260,8 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         )
         corpus.check_batches(recipe.max_tokens)
 
-    def max_population(self, recipe: config.Recipe, room: Room) -> int:
-        return int(room.host > IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY)
+    def max_population(self, recipe: config.Recipe, memory: Memory) -> int:
+        return int(memory.host > IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY)
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         """Forward, backward and step per target token; None before the corpus is prepared."""
@@ -276,7 +276,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         per_token = TOKEN_SECONDS + WEIGHT_SECONDS * _about(recipe)
         return recipe.epochs * tokens * per_token
 
-    def rounds_begun(self, position: tuple[int, ...]) -> int:
+    def epochs_begun(self, position: tuple[int, ...]) -> int:
         epoch, batches, _ = position
         return epoch + (batches > 0)
 
@@ -291,9 +291,9 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         stop: Callable[[], bool],
         previous: bool,
     ) -> Sequence[Outcome]:
-        from nlp.training import train
+        from nlp.training import train_members
 
-        return train(
+        return train_members(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 

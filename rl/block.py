@@ -21,21 +21,21 @@ import torch
 from torch import Tensor, nn
 
 from rl.config import Recipe
-from rl.draws import Purpose, Uniforms, environment_seed
+from rl.dqn_update import Update, dqn_update
 from rl.environment import Environments, Step
 from rl.exploration import epsilon_greedy, greedy_actions
 from rl.graphs import Program, difference
 from rl.inbox import Inbox
 from rl.memory import FRAME, STACK
 from rl.network import Weights, initial_parameters
+from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.replay import Replay
 from rl.scores import Window
-from rl.update import Update, update
 from shared_optim import Plan, StepReport, WeightDecayAdam, lambdas, observe_step
+from workload.build_optimizer import build_optimizer
 from workload.errors import ConfigError
 from workload.member import Member
-from workload.optimizer import build_optimizer
-from workload.recipe import Graphs
+from workload.recipe import GraphMode
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
 """How far two updates as graphs may be from two without, relative to a tensor's norm."""
@@ -56,7 +56,7 @@ class Block:
         recipe: Recipe,
         members: Sequence[Member],
         device: torch.device,
-        graphs: Graphs = "auto",
+        graphs: GraphMode = "auto",
     ) -> None:
         self.recipe, self.size, self.device = recipe, len(members), device
         self._seeds = [member.seed for member in members]
@@ -140,9 +140,9 @@ class Block:
 
     def begin_phase(self, iteration: int, phase: int) -> None:
         """Start the environments anew, and the streams of random numbers of the phase."""
-        place = (iteration, phase)
-        self._exploration = Uniforms(self._seeds, Purpose.EXPLORATION, place, 2)
-        self._sampling = Uniforms(self._seeds, Purpose.REPLAY, place, self.recipe.batch_size)
+        key = (iteration, phase)
+        self._exploration = Uniforms(self._seeds, Purpose.EXPLORATION, key, 2)
+        self._sampling = Uniforms(self._seeds, Purpose.REPLAY, key, self.recipe.batch_size)
         seeds = [environment_seed(seed, iteration, phase) for seed in self._seeds]
         self._seen.open()
         self._seen.host["observations"][:] = self.environments.reset(seeds)
@@ -306,7 +306,7 @@ class Block:
 
     def _gradients(self) -> Update:
         batch = self.replay.sample(self._uniforms)
-        return update(self.online.values, self.target.values, batch, self.recipe.loss)
+        return dqn_update(self.online.values, self.target.values, batch, self.recipe.loss)
 
     def _follow(self, result: Update, learning: Tensor) -> None:
         self.online.refresh(self.parameters)
@@ -397,7 +397,9 @@ def _optimizer(
     groups: list[dict[str, Any]] = [{"params": decaying}]
     if exempt:
         groups.append({"params": exempt, **lambdas("none", 0.0)})
-    return build_optimizer(recipe, members, groups)
+    # an iteration is the epoch of an agent
+    updates = recipe.training_steps // recipe.update_every
+    return build_optimizer(recipe, members, groups, updates_per_epoch=updates)
 
 
 def _decays(name: str, recipe: Recipe) -> bool:

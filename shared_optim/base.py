@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -67,8 +68,10 @@ class DecayOptimizer(Optimizer):
                 raise TypeError(f"{type(self).__name__}: {name}= is not taken: {said}")
         lambdas = dict.fromkeys(self._lambdas(), 0.0)
         defaults = dict(normalised({**lambdas, **values, **registered}, {}, self._lambdas()))
-        # What a group's own lambdas make of it; the defaults' would contradict them.
+        # What a group's own lambdas and rate make of it; the defaults' would contradict them.
         del defaults["weight_decay"]
+        if values["peak_lr"] is None:
+            defaults["peak_lr"] = None
         self.compile = compile
         self._flats: dict[int, Flat] = {}
         self._batches: dict[tuple[Any, ...], Batch] = {}
@@ -100,6 +103,14 @@ class DecayOptimizer(Optimizer):
         """One member's row of the table at step t, in float64."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As torch.optim's, but that the group is a checked copy of `param_group`.
+
+        Raises:
+            TypeError: no dict; a tensor subclass whose memory is not its elements.
+            ValueError: a value out of range, or a parameter that no step can update.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"a parameter group is a dict, not a {type(param_group).__name__}")
         group = normalised(param_group, self.defaults, self._lambdas())
         super().add_param_group(group)
         try:
@@ -111,11 +122,11 @@ class DecayOptimizer(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """As torch.optim's. A schedule that is a function is not in it, only that there was one."""
-        found = super().state_dict()
-        for group in found["param_groups"]:
-            each = [CALLABLE if callable(s) else s for s in spread(group["schedule"], 1)]
-            group["schedule"] = each if isinstance(group["schedule"], list) else each[0]
-        return found
+        handle = self.register_state_dict_post_hook(_name_functions, prepend=True)
+        try:
+            return super().state_dict()
+        finally:
+            handle.remove()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As torch.optim's, but that buffers keep their dtype.
@@ -126,22 +137,38 @@ class DecayOptimizer(Optimizer):
         Raises ValueError for the state of another optimizer, of a population of another size, or
         with a schedule that is a function where this optimizer has none.
         """
-        saved = state_dict["param_groups"]
-        if len(saved) == len(self.param_groups):
-            saved = [
-                self._loadable(group, own)
-                for group, own in zip(saved, self.param_groups, strict=True)
-            ]
-        super().load_state_dict({**state_dict, "param_groups": saved})
-        # torch casts to the parameter's dtype: bfloat16 would lose what float32 buffers are for
-        numbers = [number for group in saved for number in group["params"]]
-        owners = [p for group in self.param_groups for p in group["params"]]
-        for number, parameter in zip(numbers, owners, strict=True):
-            for name, value in state_dict["state"].get(number, {}).items():
-                if isinstance(value, Tensor) and name != "step":
-                    kept = self.state[parameter][name]
-                    if kept.dtype != value.dtype:
-                        self.state[parameter][name] = value.to(kept.device, copy=True)
+        loaded: dict[str, Any] = {}
+
+        def check(_: Optimizer, given: dict[str, Any]) -> dict[str, Any]:
+            saved = given["param_groups"]
+            if len(saved) == len(self.param_groups):
+                saved = list(map(self._loadable, saved, self.param_groups))
+            loaded.update({**given, "param_groups": saved})
+            return loaded
+
+        def finish(_: Optimizer) -> None:
+            for group, saved in zip(self.param_groups, loaded["param_groups"], strict=True):
+                group["schedule"] = saved["schedule"]  # itself: torch copies what a function holds
+            # torch casts to the parameter's: bfloat16 would lose what float32 buffers are for
+            numbers = [number for group in loaded["param_groups"] for number in group["params"]]
+            owners = [p for group in self.param_groups for p in group["params"]]
+            for number, parameter in zip(numbers, owners, strict=True):
+                for name, value in loaded["state"].get(number, {}).items():
+                    if isinstance(value, Tensor) and name != "step":
+                        kept = self.state[parameter][name]
+                        if kept.dtype != value.dtype:
+                            self.state[parameter][name] = value.to(kept.device, copy=True)
+
+        # after the hooks of others, which may convert a state, and before those that may look at it
+        handles = [
+            self.register_load_state_dict_pre_hook(check),
+            self.register_load_state_dict_post_hook(finish, prepend=True),
+        ]
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _loadable(self, saved: dict[str, Any], own: Group) -> dict[str, Any]:
         """A saved group with every key, or ValueError."""
@@ -158,7 +185,7 @@ class DecayOptimizer(Optimizer):
         zero = [0.0] * saved["members"] if saved["members"] else 0.0
         lambdas = dict.fromkeys(self._lambdas(), zero)
         rest = {key: value for key, value in own.items() if key not in (*lambdas, "params")}
-        given = {**rest, **lambdas, **saved}
+        given = {**rest, **lambdas, "decay_memory": None, **saved}
         schedules = spread(given["schedule"], 1)
         if CALLABLE in schedules:
             current = spread(own["schedule"], 1)
@@ -176,18 +203,20 @@ class DecayOptimizer(Optimizer):
         return given
 
     def _identifying(self) -> tuple[str, ...]:
-        return ("l2", "decoupled")
+        own = ("betas", "momentum")  # Adam's, SGD's
+        return ("l2", "decoupled", *(key for key in own if key in self.defaults))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "compile": self.compile}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         groups = []
-        for values in state["param_groups"]:
-            plain = {key: value for key, value in values.items() if key != "weight_decay"}
-            for parameter in plain["params"]:
-                check_layout(parameter, plain["members"])
-            groups.append(Group(plain, self._lambdas()))
+        known = [group.last for group in self.__dict__.get("param_groups", [])]
+        for i, values in enumerate(state["param_groups"]):
+            for parameter in values["params"]:
+                check_layout(parameter, values["members"])
+            last = values.last if isinstance(values, Group) else known[i] if known else None
+            groups.append(Group(values, self._lambdas(), last))
         super().__setstate__({**state, "param_groups": groups})
         self._flats, self._batches, self._variants = {}, {}, {}
 
@@ -207,6 +236,7 @@ class DecayOptimizer(Optimizer):
             active: [K] booleans, for a population. Parameters, buffers and step counts of
                 inactive members stay as they are, whatever their gradients hold.
         """
+        self._adopt()
         # a CPU build of torch cannot even be asked
         if self._on_gpu() and torch.cuda.is_current_stream_capturing():
             raise RuntimeError(
@@ -218,8 +248,9 @@ class DecayOptimizer(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         # All is gathered before anything changes: an error leaves every parameter as it was.
-        lists, rows, steps = self._gathered(active)
+        lists, rows, steps, groups = self._gathered(active)
         batches = [self._batch(each) for each in lists]
+        owners = [each.owners for each in lists]
         tables: dict[Any, Tensor] = {}
         for batch in batches:
             if (kind := (batch.dtype, batch.device)) not in tables:
@@ -227,14 +258,23 @@ class DecayOptimizer(Optimizer):
                 # else a GPU is waited for
                 tables[kind] = table.to(batch.device, non_blocking=True)
         gradients = [each.gradients for each in lists]
-        apply(batches, gradients, [tables[batch.dtype, batch.device] for batch in batches])
+        apply(batches, owners, gradients, [tables[batch.dtype, batch.device] for batch in batches])
         for state, taken in steps:
             state["step"] = taken
+        for group, acting, taken in groups:
+            group.remember(acting, spread(taken, 1))
         return loss
 
     def plan(self) -> Plan:
         """The steps from here on, cut into a host's and a device's part; see `Plan`."""
+        self._adopt()
         return Plan(self)
+
+    def _adopt(self) -> None:
+        """Make a Group of every dict that somebody else has put among the groups."""
+        for i, group in enumerate(self.param_groups):
+            if not isinstance(group, Group):
+                self.param_groups[i] = normalised(group, self.defaults, self._lambdas())
 
     def _on_gpu(self) -> bool:
         return any(p.is_cuda for group in self.param_groups for p in group["params"][:1])
@@ -248,7 +288,11 @@ class DecayOptimizer(Optimizer):
     def variant(self, group: Group) -> Variant:
         """The form of the rule that a group asks for."""
         settings = group.settings()
-        return self._interned(self.buffers(settings, group), self.flags(settings, group))
+        if settings.variant is None:
+            settings.variant = self._interned(
+                self.buffers(settings, group), self.flags(settings, group)
+            )
+        return settings.variant
 
     def rows(
         self, group: Group, acting: Sequence[bool], steps: Sequence[int]
@@ -262,8 +306,7 @@ class DecayOptimizer(Optimizer):
 
         Raises ValueError for a value in the group that is out of range.
         """
-        lr, settings = group.lr(), group.settings()
-        peak = group["peak_lr"]
+        lr, settings, peak = group.lr(), group.settings(), group["peak_lr"]
         if settings.needs_peak and lr > peak * (1 + 1e-9):
             raise ValueError(
                 f"lr: {lr} is above peak_lr {peak}, which the decay is measured against; give "
@@ -289,7 +332,8 @@ class DecayOptimizer(Optimizer):
             for parameter in group["params"]:
                 flat, variant = self._flat(parameter, self.state[parameter], group, asked)
                 kind = id(variant), flat.kind
-                lists.setdefault(kind, _List(variant, parameter.dtype)).add(flat, row, stable)
+                mine = lists.setdefault(kind, _List(variant, parameter.dtype))
+                mine.add(flat, (parameter, self.state[parameter]), row, stable)
                 places.setdefault(kind, []).append(place)
                 place += 1
             row += group["members"] or 1
@@ -297,14 +341,21 @@ class DecayOptimizer(Optimizer):
 
     def _gathered(
         self, active: Sequence[bool] | Tensor | None
-    ) -> tuple[list[_List], NDArray[np.float64], list[tuple[dict[str, Any], Any]]]:
-        """What a step works on: parameters by kind, the table's rows, states and their new steps.
+    ) -> tuple[
+        list[_List],
+        NDArray[np.float64],
+        list[tuple[dict[str, Any], Any]],
+        list[tuple[Group, list[bool], Any]],
+    ]:
+        """What a step works on: parameters by kind, the table's rows, states and their new steps,
+        groups with who acts and the new steps of their first parameters.
 
         Changes nothing but the state of parameters that had none.
         """
         rows: list[tuple[float, ...]] = []
         lists: dict[Any, _List] = {}
         new_steps: list[tuple[dict[str, Any], Any]] = []
+        groups: list[tuple[Group, list[bool], Any]] = []
         for group in self.param_groups:
             members = group["members"]
             acting = acting_members(active, members)
@@ -327,10 +378,12 @@ class DecayOptimizer(Optimizer):
                 kind = id(variant), flat.kind, gradient.dtype
                 if (mine := lists.get(kind)) is None:
                     mine = lists[kind] = _List(variant, gradient.dtype)
-                mine.add(flat, row, stable)
+                mine.add(flat, (parameter, state), row, stable)
                 mine.gradients.append(gradient)
+            if found:
+                groups.append((group, acting, next(iter(found.values()))[1]))
         table = np.array(rows, dtype=np.float64).reshape(-1, len(self.rule.fields))
-        return list(lists.values()), table, new_steps
+        return list(lists.values()), table, new_steps, groups
 
     def _flat(
         self, parameter: Tensor, state: dict[str, Any], group: Group, variant: Variant
@@ -338,19 +391,15 @@ class DecayOptimizer(Optimizer):
         """The parameter's views, its state made first where needed, and the variant for it."""
         if len(state) > 1 + len(variant.buffers):
             # Buffers that were needed once go on: their moments would have a gap.
-            kept = tuple(name for name in self.rule.buffers if name in state)
+            asked = variant.buffers
+            kept = tuple(name for name in self.rule.buffers if name in asked or name in state)
             variant = self._interned(kept, variant.flags)
+        members = group["members"]
         flat = self._flats.get(id(parameter))
-        if flat is None or not flat.is_current(parameter, state, variant.buffers):
+        if flat is None or not flat.is_current(parameter, state, variant.buffers, members or 1):
             self._prepare(parameter, state, group, variant.buffers)
-            key, flats, batches = id(parameter), self._flats, self._batches
-
-            def forget() -> None:
-                flats.pop(key, None)
-                batches.clear()
-
-            flat = Flat.of(parameter, state, variant.buffers, group["members"], forget)
-            self._flats[key] = flat
+            flat = Flat.of(parameter, state, variant.buffers, members)
+            self._flats[id(parameter)] = flat
         return flat, variant
 
     def _prepare(
@@ -359,14 +408,14 @@ class DecayOptimizer(Optimizer):
         """Give a parameter the state that a step needs."""
         members = group["members"]
         check_layout(parameter, members)
-        if not state:
+        if "step" not in state:
             state["step"] = [0] * members if members else 0
         elif isinstance(state["step"], Tensor):  # as other optimizers keep it
             state["step"] = state["step"].long().tolist()
         narrow = parameter.dtype.itemsize < torch.float32.itemsize
         dtype = group["state_dtype"] or (torch.float32 if narrow else parameter.dtype)
         for name in names:
-            if name not in state:
+            if state.get(name) is None:
                 steps = torch.tensor(state["step"], dtype=torch.float64, device=parameter.device)
                 steps = steps.view(-1, *[1] * (parameter.ndim - 1)) if members else steps
                 state[name] = self.new_buffer(name, parameter, steps, group, dtype)
@@ -386,16 +435,14 @@ class DecayOptimizer(Optimizer):
         if batch is None or batch.variant is not found.variant:
             if len(self._batches) >= _LISTS:
                 self._batches.clear()
-            update = list_update(
-                found.flats, found.rows, found.gradient_dtype, found.variant, compiled=self.compile
-            )
-            batch = self._batches[key] = Batch(
-                found.flats,
-                found.rows,
-                found.variant,
-                update,
-                tuple(found.stable_rows),
-            )
+            known = {id(parameter) for group in self.param_groups for parameter in group["params"]}
+            self._flats = {key: flat for key, flat in self._flats.items() if key in known}
+            batch = Batch(found.flats, found.rows, found.variant, None, tuple(found.stable_rows))
+            if self.compile:
+                tensors = batch.tensors(found.owners)
+                update = list_update(tensors, found.rows, found.gradient_dtype, found.variant)
+                batch = replace(batch, update=update)
+            self._batches[key] = batch
         return batch
 
     def _interned(self, buffers: tuple[str, ...], flags: frozenset[str]) -> Variant:
@@ -405,18 +452,27 @@ class DecayOptimizer(Optimizer):
         return self._variants[key]
 
 
+def _name_functions(_: Optimizer, state_dict: dict[str, Any]) -> None:
+    """Put a word in the place of each schedule of a state_dict that is a function."""
+    for group in state_dict["param_groups"]:
+        each = [CALLABLE if callable(s) else s for s in spread(group["schedule"], 1)]
+        group["schedule"] = each if isinstance(group["schedule"], list) else each[0]
+
+
 class _List:
     """Parameters of one kind, as they are gathered."""
 
     def __init__(self, variant: Variant, gradient_dtype: torch.dtype) -> None:
         self.variant, self.gradient_dtype = variant, gradient_dtype
         self.flats: list[Flat] = []
+        self.owners: list[tuple[Tensor, dict[str, Any]]] = []
         self.rows: list[int] = []
         self.stable_rows: dict[int, None] = {}
         self.gradients: list[Tensor] = []
 
-    def add(self, flat: Flat, row: int, stable: bool) -> None:
+    def add(self, flat: Flat, owner: tuple[Tensor, dict[str, Any]], row: int, stable: bool) -> None:
         self.flats.append(flat)
+        self.owners.append(owner)
         self.rows.append(row)
         if stable:
             self.stable_rows[row] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,16 @@ class MemberDecay:
 
     lambdas: tuple[tuple[str, float], ...]
     multiplier: Callable[[int], float]
+
+    @functools.cached_property
+    def largest(self) -> float:
+        """The lambda that stands for all; that inside the gradient goes first."""
+        return self.inside or max((value for _, value in self.lambdas), default=0.0)
+
+    @functools.cached_property
+    def inside(self) -> float:
+        """The sum of those lambdas whose decay is added to the gradient."""
+        return sum(value for name, value in self.lambdas if SCHEMES[name].in_gradient)
 
     def terms(self, t: int, alpha: float, peak: float) -> Terms:
         """What decay adds to step t at learning rate alpha, of all schemes together.

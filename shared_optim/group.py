@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from shared_optim.decay import MemberDecay
-from shared_optim.schedules import DecaySchedule, Schedule, multiplier, parse_schedule
+from shared_optim.rule import Variant
+from shared_optim.schedules import Schedule, ScheduleLike, multiplier, parse_schedule
 from shared_optim.schemes import SCHEMES
 
-DecaySchedules = DecaySchedule | Sequence[DecaySchedule]
+Schedules = ScheduleLike | Sequence[ScheduleLike]
 
 CALLABLE = "callable"
 """What a state_dict says of a schedule that is a function, which it cannot hold."""
@@ -24,6 +26,10 @@ CALLABLE = "callable"
 ROUNDING_OF_SCHEDULERS = 1e-12
 """How far below 0 a learning rate may be: torch's LinearLR to 0 ends at -1e-21 or so."""
 
+REFERENCE_LAMBDA = 1e-3
+"""At which lambda a member without decay reports what would drown: the largest of Table 1."""
+
+_SHARED = ("betas", "momentum", "nesterov", "eps", "maximize", "peak_lr", "state_dtype")
 _CHOICES = {"eps_placement": ("outside", "hat"), "rounding": ("once", "torch")}
 _NEVER_DECAY = {"wd", "lambda", "lambd", "lmbda", "l2reg", "reg"}  # in lower case, letters alone
 
@@ -35,16 +41,29 @@ class Group(dict[str, Any]):
     that is not 0, or was not 0 before. Raises ValueError where none or several are in use, or where
     the members of a population have lambdas of their own.
 
+    Numbers of numpy become Python's, which a state_dict can hold.
+
     Args:
         values: what `normalised` made.
         lambdas: the names of the lambdas that its optimizer takes.
+        last: the one that was in use before, see `last`.
+
+    Attributes:
+        last: the lambda that is in use, or was before it became 0; None where that is not one.
     """
 
-    def __init__(self, values: Mapping[str, Any], lambdas: Sequence[str]) -> None:
-        super().__init__(values)
+    def __init__(
+        self, values: Mapping[str, Any], lambdas: Sequence[str], last: str | None = None
+    ) -> None:
+        # weight_decay is last, so that a copy key by key sets the lambdas that it follows first
+        super().__init__({k: _unboxed(v) for k, v in values.items() if k != "weight_decay"})
         self._lambdas = tuple(lambdas)
-        self._last: str | None = None
-        self._settings: tuple[tuple[Any, ...], Settings] | None = None
+        self.last = last
+        self._settings: tuple[list[Any], Settings] | None = None
+        self._stepped: tuple[MemberDecay, ...] | None = None
+        self._read = tuple(
+            key for key in (*_SHARED, *_CHOICES, *lambdas, "schedule") if key in self
+        )
         self._refresh()
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -54,28 +73,30 @@ class Group(dict[str, Any]):
             super().__setitem__(key, _per_member(key, value))
             self._refresh()
         else:
-            super().__setitem__(key, value)
+            super().__setitem__(key, _unboxed(value))
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """As a dict's, key by key."""
-        for key, value in dict(*args, **kwargs).items():
-            self[key] = value
+        """As a dict's, key by key, `weight_decay` last."""
+        values = dict(*args, **kwargs)
+        for key in sorted(values, key=lambda key: bool(key == "weight_decay")):
+            self[key] = values[key]
 
     def __ior__(self, other: Any) -> Group:  # type: ignore[override,misc]
         self.update(other)
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Group, (dict(self), self._lambdas)
+        return Group, (dict(self), self._lambdas, self.last)
 
     def settings(self) -> Settings:
         """What the group asks of a step, but for the learning rate.
 
         Raises ValueError as `normalised` does, for what was changed since.
         """
-        keys = ("betas", "momentum", "nesterov", "eps", "maximize", "peak_lr", "state_dtype")
-        values = [self.get(key) for key in (*keys, *_CHOICES, *self._lambdas, "schedule")]
-        key = tuple(tuple(value) if isinstance(value, list) else value for value in values)
+        key = [
+            tuple(value) if isinstance(value, list) else value
+            for value in map(self.get, self._read)
+        ]
         if self._settings is None or self._settings[0] != key:
             self._settings = key, self._checked()
         return self._settings[1]
@@ -87,6 +108,54 @@ class Group(dict[str, Any]):
             raise ValueError("lr: a tensor must hold one element; per-member rates do not exist")
         _check_number("lr", lr, least=-ROUNDING_OF_SCHEDULERS)
         return float(lr)
+
+    @property
+    def memory(self) -> float:
+        """By which factor the weight of a gradient in the first moment falls at each step."""
+        return float(self["betas"][0] if "betas" in self else self["momentum"])
+
+    def remember(self, acting: Sequence[bool], steps: Sequence[int]) -> None:
+        """Take note of the decay of a step, as the first moment remembers it.
+
+        While lambda and schedule stay what they are, they tell it by themselves, and nothing is
+        kept.
+
+        Args:
+            acting: [K], who took it.
+            steps: [K], which step it was for each.
+        """
+        beta, decays = self.memory, self.settings().decays
+        before, self._stepped = self._stepped, decays
+        memory = self["decay_memory"]
+        if memory is None:
+            if before is None or before == decays:
+                return
+            memory = [_recalled(d, beta, t - 1) for d, t in zip(before, steps, strict=True)]
+        self["decay_memory"] = [
+            [beta * old + (1 - beta) * new for old, new in zip(each, _now(d, t), strict=True)]
+            if acts
+            else each
+            for each, d, t, acts in zip(memory, decays, steps, acting, strict=True)
+        ]
+
+    def remembered(self, steps: Sequence[int]) -> list[dict[str, float]]:
+        """What the first moment remembers of each member's decay, after `steps` [K].
+
+        `decay` is the mean of s_i*lambda over the steps, as the moment weighs them, and `inside`
+        the same of those lambdas alone whose decay is inside the moment. Without any lambda,
+        `decay` is that of REFERENCE_LAMBDA.
+        """
+        beta, decays = self.memory, self.settings().decays
+        memory = self["decay_memory"]
+        if memory is None:
+            memory = [_recalled(d, beta, t) for d, t in zip(decays, steps, strict=True)]
+        found = []
+        for (weight, s, decay, inside), own in zip(memory, decays, strict=True):
+            if not (decay or own.largest):
+                decay = REFERENCE_LAMBDA * s
+            weight = weight or 1.0  # of a member that never took a step
+            found.append({"decay": decay / weight, "inside": inside / weight})
+        return found
 
     def _checked(self) -> Settings:
         members = self["members"]
@@ -117,17 +186,17 @@ class Group(dict[str, Any]):
     def _refresh(self) -> None:
         in_use = self._in_use()
         if len(in_use) == 1:
-            self._last = in_use[0]
-        largest = max(max(spread(self[name], 1)) for name in self._lambdas)
+            self.last = in_use[0]
+        largest = max(max(spread(self.get(name, 0.0), 1)) for name in self._lambdas)
         super().__setitem__("weight_decay", largest)
 
     def _in_use(self) -> list[str]:
-        return [name for name in self._lambdas if any(spread(self[name], 1))]
+        return [name for name in self._lambdas if any(spread(self.get(name, 0.0), 1))]
 
     def _write_weight_decay(self, value: Any) -> None:
         if value == self["weight_decay"]:
             return
-        in_use = self._in_use() or ([self._last] if self._last else [])
+        in_use = self._in_use() or ([self.last] if self.last else [])
         if len(in_use) != 1:
             which = f"{' and '.join(in_use)} are in use" if in_use else "names no scheme"
             raise ValueError(f"weight_decay: {value} {which}; {_set_instead(self._lambdas)}")
@@ -143,7 +212,25 @@ class Group(dict[str, Any]):
         self[name] = value
 
 
-@dataclass(frozen=True)
+def _now(decay: MemberDecay, t: int) -> tuple[float, float, float, float]:
+    """What a step adds to a memory: its weight, s_t, s_t*lambda, and what of that is inside m."""
+    multiplier = float(decay.multiplier(max(t, 1)))
+    return 1.0, multiplier, multiplier * decay.largest, multiplier * decay.inside
+
+
+def _recalled(decay: MemberDecay, beta: float, t: int) -> list[float]:
+    """A memory after t steps, had lambda and schedule been what they are now."""
+    memory = [0.0] * 4
+    weight = 1 - beta
+    for i in range(t, 0, -1):
+        memory = [old + weight * new for old, new in zip(memory, _now(decay, i), strict=True)]
+        weight *= beta
+        if weight < 1e-16:
+            break
+    return memory
+
+
+@dataclass(eq=False)
 class Settings:
     """What a group asks of a step.
 
@@ -152,12 +239,14 @@ class Settings:
         terms: the places of a step at which decay enters, of all members.
         flags: of the formula's variant.
         needs_peak: whether a scheme reads the largest learning rate of the training.
+        variant: of the rule that these ask for, once its optimizer knows.
     """
 
     decays: tuple[MemberDecay, ...]
     terms: frozenset[str]
     flags: frozenset[str]
     needs_peak: bool
+    variant: Variant | None = None
 
 
 def normalised(
@@ -169,7 +258,8 @@ def normalised(
     None otherwise; with K, every per-member value becomes a list of K.
 
     Args:
-        given: a parameter group. Its `weight_decay` sets the one lambda in use.
+        given: a parameter group. Its `weight_decay` sets the one lambda in use, and all of them
+            where it is 0.
         defaults: values of the keys that it lacks.
         lambdas: the names of those that the optimizer takes.
 
@@ -189,7 +279,11 @@ def normalised(
         raise ValueError(f"per-member sequences differ in length: {lengths}; all must be K long")
     if members is not None:
         per_member = {key: spread(value, members) for key, value in per_member.items()}
-    group = Group({**values, **per_member, "members": members}, lambdas)
+    in_use = [name for name in lambdas if any(spread(per_member[name], 1))]
+    if weight_decay == 0 and (members or len(in_use) > 1):
+        # no decay has one meaning, whatever is in use
+        per_member |= dict.fromkeys(lambdas, [0.0] * members if members else 0.0)
+    group = Group({**values, **per_member, "members": members, "decay_memory": None}, lambdas)
     for key in ("lr", "eps", "momentum", "peak_lr"):
         if key in group and not (isinstance(group[key], Tensor) and key == "lr"):
             group[key] = _plain(group[key])
@@ -239,6 +333,13 @@ def _check_key(key: str, lambdas: Sequence[str]) -> None:
 
 def _set_instead(lambdas: Sequence[str]) -> str:
     return f"set {', '.join(lambdas[:-1])} or {lambdas[-1]} instead"
+
+
+def _unboxed(value: Any) -> Any:
+    """Numbers of numpy as Python's, alone or in a tuple; anything else as it is."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return tuple(map(_unboxed, value)) if type(value) is tuple else value
 
 
 def _plain(value: Any) -> Any:

@@ -1,38 +1,27 @@
 """The update in C: one call for a list of parameters on a CPU.
 
-The C is a rule's formula in a loop, some forty lines without torch's headers. It is compiled once
-per machine by the system's compiler, in .15 s, and kept in the user's cache. What is handed to it
-is checked by `CpuUpdate`; before its first use in a process it is tried against the formula itself.
+The C is a rule's formula in a loop, some forty lines without torch's headers, see `compiler`. What
+is handed to it is checked by `CpuUpdate`; before its first use in a process it is tried against the
+formula itself.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import hashlib
 import itertools
-import os
-import platform
-import shlex
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from shared_optim.compiler import c_function
+from shared_optim.formula import arithmetic
 from shared_optim.rule import Variant
 
-# -ffp-contract=off: each operation is rounded by itself, as torch's are
-_FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-ffp-contract=off", "-fno-math-errno")
-_DIGEST = 32  # bytes of sha256 behind a library's own, which loaders ignore
 _PARALLEL = 1 << 15  # elements from which on threads are worth their start
-_CTYPES = {torch.float32: "float", torch.float64: "double", torch.bfloat16: "bf16"}
+C_TYPES = {torch.float32: "float", torch.float64: "double", torch.bfloat16: "bf16"}
 
-_LOOP = """
+C_TYPES_SOURCE = """
 #include <math.h>
 #include <stdint.h>
 
@@ -52,7 +41,10 @@ static inline float identity_f(float x) { return x; }
 static inline double identity_d(double x) { return x; }
 #define LOAD(x) ((T)_Generic((x), bf16: from_bf16, float: identity_f, double: identity_d)(x))
 #define STORE(x, like) _Generic((like), bf16: to_bf16, float: identity_f, double: identity_d)(x)
+"""
+"""C for reading and writing each of the types as T."""
 
+_LOOP = """
 /* not inlined: a compiler forgets what `restrict` says of parameters that it has inlined */
 static __attribute__((noinline)) void update(%(parameters)s,
                                              const int64_t first, const int64_t last, const T *c) {
@@ -87,10 +79,6 @@ void run(const int64_t count, const int64_t *at, const int64_t *sizes, const int
 """
 
 
-class CompileError(Exception):
-    """No compiler, or one that fails."""
-
-
 def source(variant: Variant, theta: str, gradient: str, buffer: str) -> str:
     """The C of a variant, for parameters, gradients and buffers of these C types."""
     rule, names = variant.rule, ("theta", "gradient", *variant.buffers)
@@ -116,13 +104,14 @@ def source(variant: Variant, theta: str, gradient: str, buffer: str) -> str:
         ),
         "fields": len(rule.fields),
     }
-    return "\n".join(lines) + body
+    return "\n".join(lines) + C_TYPES_SOURCE + body
 
 
 class CpuUpdate:
     """One step for a fixed list of parameters with their buffers.
 
-    Everything it reads and writes lies where it lay at construction, but the gradients.
+    Everything it reads and writes lies where it lay at construction, but the gradients. It keeps
+    addresses alone: whoever calls it sees to it that they are still those of the tensors.
 
     Args:
         variant: of the rule.
@@ -146,8 +135,8 @@ class CpuUpdate:
     ) -> None:
         thetas = columns[0]
         types = thetas[0].dtype, gradient_dtype, (columns[1:] or columns)[0][0].dtype
-        self._run = _loaded(source(variant, *(_CTYPES[each] for each in types)))
-        self._kept = columns  # their addresses are all that C has
+        self._run = c_function(source(variant, *(C_TYPES[each] for each in types)), 8)
+        self._table_dtype = arithmetic(thetas[0].dtype)
         self._gradient_dtype = gradient_dtype
         self._count = len(thetas)
         self._at = np.empty((1 + len(columns), self._count), np.int64)
@@ -172,10 +161,13 @@ class CpuUpdate:
         Args:
             gradients: as `Flat.in_order` gives them, in the parameters' order.
             table: coefficients, [rows, fields], on the CPU, in the dtype of the arithmetic.
+
+        Raises:
+            RuntimeError: the memory of a gradient was freed.
+            ValueError: gradients or table that are not those of this list.
         """
-        wanted = torch.float64 if self._kept[0][0].dtype == torch.float64 else torch.float32
         fits = table.ndim == 2 and table.shape[1] == self._fields and len(table) >= self._needed
-        if not (fits and table.dtype == wanted and table.is_contiguous()):
+        if not (fits and table.dtype == self._table_dtype and table.is_contiguous()):
             raise ValueError(f"a table {tuple(table.shape)} of {table.dtype} is none of this rule")
         if len(gradients) != self._count:
             raise ValueError(f"{len(gradients)} gradients for {self._count} parameters")
@@ -185,6 +177,8 @@ class CpuUpdate:
                 f"{self._gradient_dtype}"
             )
         addresses = np.array([gradient.data_ptr() for gradient in gradients], np.int64)
+        if ((addresses == 0) & (self._bytes > 0)).any():
+            raise RuntimeError("the memory of a gradient was freed before the step")
         if overlapping := self._taken.overlapping(addresses, self._bytes):
             gradients = list(gradients)
             for i in overlapping:
@@ -210,120 +204,3 @@ class _Taken:
         before = np.searchsorted(self._starts, starts + lengths) - 1
         hit = (before >= 0) & (self._ends[before] > starts) & (lengths > 0)
         return np.flatnonzero(hit).tolist() if hit.any() else []
-
-
-@functools.cache
-def _loaded(text: str) -> Callable[..., None]:
-    """The function `run` of a C source: from the user's cache, or compiled into it."""
-    compiler = _compiler()
-    flags = [*_FLAGS, *(["-march=native"] if _processor() else [])]
-    key = "\n".join([text, *compiler, *flags, _processor(), platform.machine()])
-    name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
-    folder = _cache()
-    if folder is not None and (function := _kept(folder / name)) is not None:
-        return function
-    with tempfile.TemporaryDirectory(prefix="wdbench-") as scratch:
-        content = _compiled(compiler, flags, text, Path(scratch))
-        built = Path(scratch, name)
-        built.write_bytes(content + hashlib.sha256(content).digest())
-        if folder is not None:
-            _keep(built, folder / name)
-        function = _kept(built)  # stays loaded when the file is gone
-        if function is None:
-            raise CompileError("the library that was compiled cannot be read")
-        return function
-
-
-def _kept(path: Path) -> Callable[..., None] | None:
-    """`run` of a library that is whole, else None: a half-written one would kill the process."""
-    try:
-        content = path.read_bytes()
-        if hashlib.sha256(content[:-_DIGEST]).digest() != content[-_DIGEST:]:
-            return None
-        function = ctypes.CDLL(str(path)).run
-    except (OSError, AttributeError):
-        return None
-    number, address = ctypes.c_int64, ctypes.c_void_p
-    function.argtypes = [number, *[address] * 5, number, number]
-    function.restype = None
-    return function
-
-
-def _keep(built: Path, path: Path) -> None:
-    """Put a library into the cache in one move; whoever else did so before made the same one."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(built.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, path)
-    except OSError:  # a full disk, or a folder that only looked writable
-        pass
-
-
-def _cache() -> Path | None:
-    """The user's cache folder, made where it is missing; None where that cannot be written."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    folder = Path(base, "wdbench", "kernels")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder
-
-
-def _compiler() -> list[str]:
-    """The command of the C compiler, and what tells it from another version of itself."""
-    command = shlex.split(os.environ.get("CC", "")) or ["cc"]
-    found = shutil.which(command[0]) or shutil.which("gcc") or shutil.which("clang")
-    if found is None:
-        raise CompileError("no C compiler (cc, gcc or clang) was found")
-    status = os.stat(os.path.realpath(found))
-    return [found, *command[1:], f"{status.st_size} {status.st_mtime_ns}"]
-
-
-@functools.cache
-def _processor() -> str:
-    """What the processor can do, as Linux lists it; empty where that is not known."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith(("flags", "Features")):
-                    return line.strip()
-    except OSError:
-        pass
-    return ""
-
-
-def _compiled(compiler: Sequence[str], flags: Sequence[str], text: str, scratch: Path) -> bytes:
-    """The library of a C source, with threads where that is possible; or CompileError."""
-    *command, _ = compiler
-    errors = []
-    for openmp in (["-fopenmp"], []):
-        part, whole = (str(scratch / f"{len(openmp)}.{end}") for end in ("o", "so"))
-        # OpenMP's calls are left open here, and found in the library that torch itself has loaded:
-        # a second one would have threads of its own
-        error = _called([*command, *flags, *openmp, "-x", "c", "-c", "-", "-o", part], text)
-        error = error or _called([*command, "-shared", part, "-o", whole], text)
-        try:
-            if not error:
-                ctypes.CDLL(whole)
-                return Path(whole).read_bytes()
-        except OSError as unresolved:
-            error = str(unresolved)
-        errors.append(error)
-    raise CompileError(errors[-1])
-
-
-def _called(command: Sequence[str], text: str) -> str:
-    """The first line of what a command complains of; empty where it succeeds."""
-    try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if not done.returncode:
-        return ""
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return next((line for line in lines if "error" in line), (lines or ["it failed"])[0])

@@ -103,16 +103,20 @@ class Plan:
             ]
             for batch, places in zip(self._batches, self._places, strict=True)
         ]
-        apply(self._batches, sorted_gradients, [table] * len(self._batches))
+        owners = [self._with_states(places) for places in self._places]
+        apply(self._batches, owners, sorted_gradients, [table] * len(self._batches))
 
     def advance(self, active: Sequence[bool] | None = None) -> None:
         """Count a step of the active members."""
+        # torch's schedulers of learning rates ask whether there was a step before theirs
+        self._optimizer._opt_called = True  # type: ignore[attr-defined]
         for group in self._owners:
             acting = acting_members(active, group["members"])
             steps = [t + acts for t, acts in zip(self._steps(group), acting, strict=True)]
             for parameter in group["params"]:
                 state = self._optimizer.state[parameter]
                 state["step"] = list(steps) if group["members"] else steps[0]
+            group.remember(acting, steps)
 
     def _steps(self, group: dict[str, Any]) -> list[int]:
         first = group["params"][0]
@@ -125,10 +129,14 @@ class Plan:
             same
             and [self._optimizer.variant(group) for group in own] == self._variants
             and all(
-                flat.is_current(parameter, self._optimizer.state[parameter], flat.names)
+                flat.is_current(parameter, state, batch.variant.buffers, flat.rows)
                 for batch, places in zip(self._batches, self._places, strict=True)
-                for flat, parameter in zip(
-                    batch.flats, (self.parameters[place] for place in places), strict=True
+                for flat, (parameter, state) in zip(
+                    batch.flats, self._with_states(places), strict=True
                 )
             )
         )
+
+    def _with_states(self, places: Sequence[int]) -> list[tuple[Tensor, dict[str, Any]]]:
+        parameters = [self.parameters[place] for place in places]
+        return [(parameter, self._optimizer.state[parameter]) for parameter in parameters]

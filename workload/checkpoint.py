@@ -66,7 +66,7 @@ class Checkpoint:
             position: the rounds that are through, what is through of the next one, and what else
                 tells two checkpoints apart, in whole numbers.
         """
-        kept = state | {"log_position": self._log.position()}
+        kept = state | {"log_position": self._log.offsets()}
         name = f"{position[0]:03d}-{position[1]:06d}.pt"
         digest = self._files.write(name, lambda stream: torch.save(kept, stream))
         self._files.publish({"file": name, "sha256": digest, "position": list(position)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -15,7 +15,7 @@ from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.recipe import MachineBase, OptimizerRecipe
 from workload.report import Report
-from workload.resources import Room
+from workload.resources import Memory
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
 MachineT = TypeVar("MachineT", bound=MachineBase)
 Members = Sequence[Member]
-REQUIRED = ("NAME", "TITLE", "SUBJECT", "STEP", "ROUND", "LENGTH", "report")
+REQUIRED = ("NAME", "TITLE", "TASK_KEY", "STEP_KEY", "EPOCH_KEY", "LENGTH_KEY", "report")
 """Attributes of a workload that have no default."""
 
 
@@ -54,11 +54,11 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         EXAMPLE: flags of a first run, for the list of commands.
         PRESET: the preset taken where none is named; None for the recipe's defaults.
         PRESET_KEY: the recipe's key whose value may be a preset's name and then means it.
-        TOGETHER: whether members train as one population, or one after the other.
-        SUBJECT: the recipe's key for what is trained on, and the table's first heading.
-        STEP: key of every row, whole numbers: the figures' x axis.
-        ROUND: key of evaluation rows, whole numbers: how many came before.
-        LENGTH: the recipe's key for how many rounds are trained.
+        TRAINS_POPULATION: whether members train as one population, or one after the other.
+        TASK_KEY: the recipe's key for what is trained on, and the table's first heading.
+        STEP_KEY: key of every row, whole numbers: the figures' x axis.
+        EPOCH_KEY: key of evaluation rows: the number of the iteration or epoch.
+        LENGTH_KEY: the recipe's key for how many iterations or epochs are trained.
         report: what it tells of its results: scores, curves, tables and figures.
         SECTIONS: groups of the recipe's keys in --help; those in none get one of their own.
         COMMANDS: commands of its own.
@@ -70,11 +70,11 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     EXAMPLE: str = ""
     PRESET: str | None = None
     PRESET_KEY: str | None = None
-    TOGETHER: bool = False
-    SUBJECT: str
-    STEP: str
-    ROUND: str
-    LENGTH: str
+    TRAINS_POPULATION: bool = False
+    TASK_KEY: str
+    STEP_KEY: str
+    EPOCH_KEY: str
+    LENGTH_KEY: str
     report: Report
     SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     COMMANDS: tuple[Command, ...] = ()
@@ -101,19 +101,19 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         """What --preset takes."""
         return sorted(file.stem for file in self.preset_folder().glob("*.yaml"))
 
-    def subject(self, recipe: RecipeT) -> str:
-        """What is trained on, as paths and titles show it: the recipe's value of SUBJECT."""
-        return str(getattr(recipe, self.SUBJECT))
+    def task(self, recipe: RecipeT) -> str:
+        """What is trained on, as paths and titles show it: the recipe's value of TASK_KEY."""
+        return str(getattr(recipe, self.TASK_KEY))
 
     def resolved(self, recipe: RecipeT) -> dict[str, Any]:
         """The recipe as config.json keeps it: all its keys, equal for equal runs."""
-        return asdict(recipe)
+        return recipe.values()
 
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         """Keys of this resolved recipe that only say how long a run is, or how often it is looked
         at: what a run computes up to a step does not depend on them, nor does its name.
 
-        LENGTH is one where no schedule of the recipe reads it: then a run can be made longer.
+        LENGTH_KEY is one where no schedule of the recipe reads it: then a run can be made longer.
         """
         return ()
 
@@ -130,7 +130,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     def prepare_data(self, recipe: RecipeT, machine: MachineT) -> None:
         """Make what training reads and nobody has to fetch, where it is missing."""
 
-    def max_population(self, recipe: RecipeT, room: Room) -> int:
+    def max_population(self, recipe: RecipeT, memory: Memory) -> int:
         """How many members one process with so much memory trains at once; 0: none fits."""
         return 1
 
@@ -160,8 +160,8 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         files.checked_file(previous=previous)
         return tuple(entry["position"])
 
-    def rounds_begun(self, position: tuple[int, ...]) -> int:
-        """In which round of LENGTH a checkpoint stands, from 1; 0 before the first step."""
+    def epochs_begun(self, position: tuple[int, ...]) -> int:
+        """In which iteration or epoch a checkpoint stands, from 1; 0 before the first step."""
         return position[0] + any(position[1:])
 
     @abstractmethod
@@ -178,14 +178,14 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     ) -> Sequence[Outcome]:
         """Train; UserError for a checkpoint that cannot be used.
 
-        Rows go to `logs[k].metrics` during training and to `.evaluation` at the end of a round.
-        Every row has STEP, an evaluation ROUND as well; the other keys are the workload's, of
-        which it declares those that are shown as Metrics. The last row of a member whose weights
-        are no finite numbers has `"diverged": True`.
+        Rows go to `logs[k].metrics` during training, to `.evaluation` after an iteration or epoch.
+        Every row has STEP_KEY, an evaluation EPOCH_KEY as well; the other keys are the workload's,
+        which declares those that are shown as Metrics. The last row of a member whose weights are
+        no finite numbers has `"diverged": True`.
 
         Args:
             recipe: what the members share.
-            members: schemes, lambdas and seeds; one, unless they train TOGETHER.
+            members: schemes, lambdas and seeds; one, unless it TRAINS_POPULATION.
             logs: their run directories, in the same order; a checkpoint found there is resumed.
             machine: where and how.
             progress: may be called as often as training likes.

@@ -17,8 +17,8 @@ def check_schedule(text: str) -> None:
         parse_schedule(text)
     except ValueError:
         raise ConfigError(
-            f"decay_schedule: {text!r} is none of always, early:T, late:T, "
-            "stuttered:K with T and K whole numbers of updates, e.g. early:100000"
+            f"decay_schedule: {text!r} is none of always, early:T, late:T, stuttered:K, skipped:K "
+            "with T and K whole numbers of updates, e.g. early:100000, or of epochs, early:50epochs"
         ) from None
 
 
@@ -75,11 +75,11 @@ class RunLog(Protocol):
     def evaluation(self, row: dict[str, Any]) -> None:
         """Append a row at the end of an iteration or epoch."""
 
-    def position(self) -> dict[str, int]:
-        """How much is written, for a checkpoint."""
+    def offsets(self) -> dict[str, int]:
+        """How much is written, by file, for a checkpoint."""
 
-    def rewind(self, position: dict[str, int]) -> None:
-        """Cut back to a position; `{}` empties."""
+    def rewind(self, offsets: dict[str, int]) -> None:
+        """Cut back to these offsets; `{}` empties."""
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,10 @@ def fit(
     epochs: int,
     processes: int = 1,
 ) -> None:
-    """Train a module with manual optimization until `epochs` are through or the recorder stops it.
+    """Train a module with manual optimization until `epochs` have ended or the recorder stops it.
 
     Rows, checkpoints and the display are the recorder's: the Trainer's own are off, because they
-    know neither members nor a place inside an epoch to go on from.
+    know neither members nor where in an epoch to go on from.
 
     Args:
         module: its precision, loader and optimizer are its own.

@@ -15,9 +15,9 @@ from rl.exhibits.statistics import (
     probability_of_improvement_interval,
 )
 from rl.metrics import RETURN
+from workload.exhibits.cells import NOTHING, listed, row_cells, row_head, value
 from workload.exhibits.document import Cell, Table, Value, cell
 from workload.exhibits.grid import RecordGrid, Row
-from workload.exhibits.wording import NOTHING, listed, row_cells, row_head, value
 
 THRESHOLDS = np.linspace(0, 2, 9)
 SOURCE = "Agarwal et al., NeurIPS 2021"

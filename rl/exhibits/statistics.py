@@ -40,17 +40,17 @@ def performance_profile(scores: Scores, thresholds: Values) -> Values:
     return np.asarray((pooled[None, :] > thresholds[:, None]).mean(axis=1))
 
 
-def probability_of_improvement(ours: Scores, theirs: Scores) -> float:
-    """Mean over games of P(X > Y) + P(X = Y) / 2, X a run of ours and Y a run of theirs.
+def probability_of_improvement(ours: Scores, other: Scores) -> float:
+    """Mean over games of P(X > Y) + P(X = Y) / 2, X a run of ours and Y one of the other row.
 
     Per game this is the Mann-Whitney statistic over the product of the numbers of runs.
     """
-    return float(np.mean([_wins(x, y).mean() for x, y in zip(ours, theirs, strict=True)]))
+    return float(np.mean([_wins(x, y).mean() for x, y in zip(ours, other, strict=True)]))
 
 
-def probability_of_improvement_interval(ours: Scores, theirs: Scores) -> Interval:
+def probability_of_improvement_interval(ours: Scores, other: Scores) -> Interval:
     """95 % interval of `probability_of_improvement`; both sides are resampled independently."""
-    games = [(_wins(x, y), len(x), len(y)) for x, y in zip(ours, theirs, strict=True)]
+    games = [(_wins(x, y), len(x), len(y)) for x, y in zip(ours, other, strict=True)]
     random = np.random.default_rng(SEED)
 
     def blocks() -> Iterator[Values]:
@@ -66,9 +66,9 @@ def probability_of_improvement_interval(ours: Scores, theirs: Scores) -> Interva
     return _percentiles(blocks())
 
 
-def _wins(ours: Values, theirs: Values) -> Values:
-    """[n, m]: 1 where a run of ours beats one of theirs, 1/2 where they are equal, else 0."""
-    return (np.sign(ours[:, None] - theirs[None, :]) + 1) / 2
+def _wins(ours: Values, other: Values) -> Values:
+    """[n, m]: 1 where a run of ours beats one of the other, 1/2 where they are equal, else 0."""
+    return (np.sign(ours[:, None] - other[None, :]) + 1) / 2
 
 
 def _resampled(scores: Scores) -> Iterator[Values]:

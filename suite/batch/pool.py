@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from suite.batch.capacity import Capacity, Node, this_machine
 from suite.batch.work import LOST, Ending, calling, work, work_elsewhere
-from suite.provenance import SOURCE
-from suite.stop import StopRequest
-from suite.training import Job
+from suite.runs.job import Job
+from suite.runs.session import SOURCE
+from suite.runs.stop import StopRequest
 from workload.errors import UserError
 from workload.resources import gpu_memories
 
@@ -81,7 +81,7 @@ class Cluster:
     Attributes:
         ray: the module.
         nodes: the machines.
-        embedded: whether it runs this process's jobs alone, no more at once than have room.
+        embedded: whether it runs this process's jobs alone, no more at once than fit.
     """
 
     ray: Any
@@ -138,7 +138,7 @@ class RayPool:
         self._ray, self._argv = cluster.ray, argv
         options = {"num_cpus": capacity.cpus, "num_gpus": capacity.gpus, "max_retries": 0}
         if not cluster.embedded:
-            options["memory"] = capacity.room.host
+            options["memory"] = capacity.memory.host
         self._work = cluster.ray.remote(**options)(work_elsewhere)
         self._running: dict[Any, Job] = {}
 
@@ -152,7 +152,7 @@ class RayPool:
         return [(self._running.pop(task), self._ending(task)) for task in done]
 
     def stop(self) -> None:
-        """Ray interrupts a task as Ctrl-C does: the job's own StopRequest hears it."""
+        """Ray interrupts a task as Ctrl-C does: it reaches the job's own StopRequest."""
         for task in self._running:
             self._ray.cancel(task, force=False, recursive=False)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_type_hints
 from jsonargparse import ArgumentParser
 
 from shared_optim.schemes import BASELINE, SCHEMES
-from suite.registry import Workload
+from suite.registry import AnyWorkload
 from workload.errors import UserError
 from workload.recipe import descriptions
 from workload.wording import unknown
@@ -24,7 +24,7 @@ underscores in flags are the same; files use underscores."""
 Options = dict[str, dict[str, Any]]
 
 
-def split(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[str]]]:
+def split_flags(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[str]]]:
     """The flags of a command line with their values, as they are written.
 
     Whatever does not begin with two dashes is a value of the flag before it: -1e-3 too.
@@ -60,16 +60,16 @@ def split(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[st
     return flags
 
 
-def key_types(workload: Workload) -> dict[str, Any]:
+def key_types(workload: AnyWorkload) -> dict[str, Any]:
     """The type of every key that a file may set, in the order of `--help`."""
     groups = _groups(workload).values()
     options = {key: one for group in groups for key, one in group.items()}
     return {key: one["type"] for key, one in options.items() if "type" in one}
 
 
-def make_parser(workload: Workload, prog: str) -> ArgumentParser:
+def make_parser(workload: AnyWorkload, prog: str) -> ArgumentParser:
     """jsonargparse's parser of all flags, for `--help`, defaults and types."""
-    how = "together as one population" if workload.TOGETHER else "one after the other"
+    how = "together as one population" if workload.TRAINS_POPULATION else "one after the other"
     parser = ArgumentParser(
         prog=prog,
         usage="%(prog)s [--preset NAME] [--config FILE] [--FLAG VALUE ...]",
@@ -85,7 +85,7 @@ def make_parser(workload: Workload, prog: str) -> ArgumentParser:
     return parser
 
 
-def _groups(workload: Workload) -> dict[str, Options]:
+def _groups(workload: AnyWorkload) -> dict[str, Options]:
     """The sections of `--help` with argparse's options of every flag."""
     by_key = f"; --{workload.PRESET_KEY} NAME does the same" if workload.PRESET_KEY else ""
     presets = " or ".join(workload.preset_names()) or "there is none but the defaults"
@@ -128,7 +128,7 @@ def _groups(workload: Workload) -> dict[str, Options]:
     }
 
 
-def _sections(workload: Workload) -> dict[str, tuple[str, ...]]:
+def _sections(workload: AnyWorkload) -> dict[str, tuple[str, ...]]:
     """The workload's sections of recipe keys, and one of those that it puts into none."""
     named = {key for keys in workload.SECTIONS.values() for key in keys}
     rest = tuple(field.name for field in fields(workload.Recipe) if field.name not in named)

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, get_args
 
 import yaml
 
-from suite.config.flags import LISTS, SWITCHES, key_types, make_parser, split
+from suite.config.flags import LISTS, SWITCHES, key_types, make_parser, split_flags
 from suite.config.lines import compose, line_of, mapping_of, read_text, texts_of
-from suite.registry import Workload
+from suite.registry import AnyWorkload
 from workload.errors import UserError
 from workload.wording import unknown
 
@@ -42,7 +42,7 @@ class Reader:
         prog: the command, for `--help`.
     """
 
-    def __init__(self, workload: Workload, prog: str) -> None:
+    def __init__(self, workload: AnyWorkload, prog: str) -> None:
         self._workload, self._types = workload, key_types(workload)
         self._parser = make_parser(workload, prog)
 
@@ -62,7 +62,7 @@ class Reader:
         if {"-h", "--help"} & set(argv):
             self._parser.print_help()
             raise SystemExit(0)
-        preset, flags = self._choose_preset(split(argv, self._types))
+        preset, flags = self._choose_preset(split_flags(argv, self._types))
         layers = self._file(self._preset(preset), f"preset {preset}")
         layers += [self._layer(base, file)] if base else []
         for key, texts in flags:

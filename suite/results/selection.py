@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite.registry import Workload, load, names
+from suite.registry import AnyWorkload, load, names
 from suite.results.rows import number
-from suite.run_directory import Run
+from suite.runs.directory import Run
 from workload.errors import UserError
 from workload.identity import canonical, identity
 from workload.member import Member
 from workload.output import warn
+from workload.recipe import OptimizerRecipe
 from workload.report import Report
 
 LeaveOut = Callable[[str], None]
@@ -33,8 +34,8 @@ class Described:
     """What config.json says of a run: all that is known before its rows are read."""
 
     run: Run
-    workload: Workload
-    recipe: Any
+    workload: AnyWorkload
+    recipe: OptimizerRecipe
     member: Member
 
     @property
@@ -43,7 +44,7 @@ class Described:
 
     @property
     def full_task(self) -> str:
-        return str(getattr(self.recipe, self.workload.SUBJECT, ""))
+        return str(getattr(self.recipe, self.workload.TASK_KEY, ""))
 
     @property
     def task(self) -> str:
@@ -52,19 +53,18 @@ class Described:
     @property
     def length(self) -> int:
         """Iterations or epochs."""
-        return int(getattr(self.recipe, self.workload.LENGTH))
+        return int(getattr(self.recipe, self.workload.LENGTH_KEY))
 
     @property
     def length_is_free(self) -> bool:
         """Whether what it computes up to a step does not depend on its length. Then it can be
         compared with shorter ones where they end; else its length is a key as any other."""
-        return self.workload.LENGTH in self.workload.free_keys(self.run.config["recipe"])
+        return self.workload.LENGTH_KEY in self.workload.free_keys(self.run.config["recipe"])
 
     @property
     def values(self) -> dict[str, Any]:
         """The recipe by key, with the defaults of keys that the run was made without."""
-        values: dict[str, Any] = dataclasses.asdict(self.recipe)
-        return values
+        return self.recipe.values()
 
     def column(self) -> tuple[str, str]:
         """Where runs are compared with each other: the workload and the task."""
@@ -81,16 +81,16 @@ def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
     for path in paths:
         folders = [path] if (path / "config.json").exists() else list(_run_folders(path))
         if not folders:
-            looks = (f"runs/{name}/{load(name).SUBJECT.upper()}/*/*" for name in names())
+            looks = (f"runs/{name}/{load(name).TASK_KEY.upper()}/*/*" for name in names())
             raise UserError(
                 f"{path} is no run directory and has none below it; "
                 f"run directories look like {' and '.join(looks)}"
             )
         for folder in folders:
-            if (place := folder.resolve()) in found:
+            if (resolved := folder.resolve()) in found:
                 continue
             try:
-                found[place] = Run.at(folder)
+                found[resolved] = Run.at(folder)
             except UserError as error:
                 leave_out(str(error))
     return list(found.values())
@@ -100,17 +100,17 @@ def _run_folders(path: Path) -> Iterator[Path]:
     """Folders below that have a config.json, by name; links are followed, each folder once."""
     seen: set[Path] = set()
     for folder, below, files in os.walk(path, followlinks=True):
-        place = Path(folder).resolve()
-        if place in seen:
+        resolved = Path(folder).resolve()
+        if resolved in seen:
             below.clear()
             continue
-        seen.add(place)
+        seen.add(resolved)
         below.sort()
         if "config.json" in files:
             yield Path(folder)
 
 
-def find_shown(paths: Sequence[Path]) -> list[Run]:
+def find_runs(paths: Sequence[Path]) -> list[Run]:
     """As `find`; what is left out is named on stderr.
 
     Raises:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from shared_optim.figures import QUANTILES
-from shared_optim.histogram import log_quantiles, ratio_histogram, split_counts
+from shared_optim.measures.histogram import log_quantiles, ratio_histogram, split_counts
 from tests.benchmarks.timing import compare, hardware, table
 
 ELEMENTS = 37_000_000

@@ -266,7 +266,7 @@ def multi30k(monkeypatch):
     }
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     published = sources.PUBLISHED["multi30k"]
-    changed = sources.Published(published.urls, published.files, digests, published.read)
+    changed = sources.PublishedCorpus(published.urls, published.files, digests, published.read)
     monkeypatch.setitem(sources.PUBLISHED, "multi30k", changed)
     return files
 

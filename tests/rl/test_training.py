@@ -12,7 +12,7 @@ from rl import checkpoint
 from rl.checkpoint import position_of, trained_parameters
 from rl.module import DQNModule
 from rl.population import Population
-from rl.progress import Position
+from rl.position import Position
 from tests.list_log import Killed
 from tests.listening import fit_one_epoch
 from tests.rl.conftest import SEEDED, SMALL, run

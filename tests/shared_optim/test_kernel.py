@@ -9,7 +9,7 @@ import weakref
 import pytest
 import torch
 
-from shared_optim import WeightDecayAdam, WeightDecaySGD, lambdas, native
+from shared_optim import WeightDecayAdam, WeightDecaySGD, compiler, lambdas, native
 from shared_optim.adam import ADAM
 from shared_optim.rule import Variant
 from shared_optim.schemes import SCHEMES, decaying
@@ -82,7 +82,7 @@ def test_a_compiled_population_equals_eager_bit_for_bit():
 
 def test_nothing_is_compiled_again_when_values_or_sizes_change():
     steps(True, [(3, *shape) for shape in SHAPES], POPULATION)
-    loaded = native._loaded.cache_info().misses
+    loaded = compiler.c_function.cache_info().misses
     given = parameters((3, 8), (3, 1), (3, 64, 33))
     optimizer = WeightDecayAdam(given, separated=[0.1, 0.2, 0.3])
     (group,) = optimizer.param_groups
@@ -95,7 +95,7 @@ def test_nothing_is_compiled_again_when_values_or_sizes_change():
         for parameter, gradient in zip(given, gradients, strict=True):
             parameter.grad = gradient.float()
         optimizer.step(active=[True, t % 2 == 0, False])
-    assert native._loaded.cache_info().misses == loaded
+    assert compiler.c_function.cache_info().misses == loaded
 
 
 def test_the_number_of_threads_changes_nothing():
@@ -237,10 +237,10 @@ print("same")
 """
 
 
-@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
-def test_without_a_compiler_it_warns_once_and_runs_eagerly(tmp_path, compiler):
-    path = "/usr/bin:/bin" if compiler == "false" else ""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CC": compiler, "PATH": path}
+@pytest.mark.parametrize("command", ["no-such-compiler", "false"])
+def test_without_a_compiler_it_warns_once_and_runs_eagerly(tmp_path, command):
+    path = "/usr/bin:/bin" if command == "false" else ""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CC": command, "PATH": path}
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT_COMPILER], env=environment, capture_output=True, text=True
     )
@@ -254,16 +254,16 @@ VARIANT = Variant(SGD, (), frozenset({"once"}))
 def compilations(tmp_path, monkeypatch):
     """The C sources that are compiled, with a cache folder of the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    compiled, done = native._compiled, []
+    compiled, done = compiler._compiled, []
     monkeypatch.setattr(
-        native, "_compiled", lambda *given: [done.append(given), compiled(*given)][1]
+        compiler, "_compiled", lambda *given: [done.append(given), compiled(*given)][1]
     )
     return done
 
 
 def load():
     """As a new process does; the library that is loaded steps from 1 to 1 - 0.5*0.25."""
-    native._loaded.cache_clear()
+    compiler.c_function.cache_clear()
     theta, gradient = torch.ones(1, 3), torch.full((1, 3), 0.25)
     update = native.CpuUpdate(VARIANT, [[theta]], [0], torch.float32)
     update([gradient], torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.5, 0.0, 1.0, 0.0, 1.0]]))
@@ -274,7 +274,7 @@ def test_the_second_process_finds_what_the_first_compiled(compilations, monkeypa
     load()
     load()
     assert len(compilations) == 1
-    monkeypatch.setattr(native, "_processor", lambda: "flags: another processor's")
+    monkeypatch.setattr(compiler, "_processor", lambda: "flags: another processor's")
     load()
     assert len(compilations) == 2
 
@@ -288,7 +288,7 @@ def test_a_library_that_is_not_whole_is_compiled_again(compilations, tmp_path, l
     kept.write_bytes(content[:length])
     load()
     assert len(compilations) == 2
-    assert native._kept(kept) is not None
+    assert compiler._kept(kept, 8) is not None
 
 
 def test_a_cache_that_cannot_be_written_costs_a_compilation_and_nothing_else(
@@ -306,7 +306,7 @@ def test_processes_that_compile_at_once_all_get_a_whole_library(tmp_path):
     made = [subprocess.Popen([sys.executable, "-c", script], env=environment) for _ in range(2)]
     assert [process.wait() for process in made] == [0, 0]
     (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
-    assert native._kept(kept) is not None
+    assert compiler._kept(kept, 8) is not None
 
 
 def test_training_uses_a_kernel_by_default():

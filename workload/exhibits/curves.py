@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from shared_optim.metric import Metric
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -23,7 +24,6 @@ from workload.exhibits.drawing import (
 )
 from workload.exhibits.grid import RecordGrid, panel_rows
 from workload.exhibits.series import by_round, by_step
-from workload.exhibits.wording import lambda_note
 
 OPEN_MARKERS = ("o", "s", "D")
 Points = Mapping[str, Sequence[tuple[float, float]]]
@@ -57,8 +57,8 @@ def curve_figure(
     from matplotlib.lines import Line2D
 
     key, step, points = metric.key, grid.step, points or {}
-    shown = panel_rows(grid, task)
-    rows = [row for _, own in shown for row in own]
+    by_panel = panel_rows(grid, task)
+    rows = [row for _, own in by_panel for row in own]
     curves = {row: by_round(grid.at(row, task), key, step) for row in rows}
     during = between and not any(curves.values())
     if during:
@@ -69,18 +69,18 @@ def curve_figure(
     diverged = any(run.diverged for row in grid.rows for run in grid.at(row, task))
     if diverged:
         handles.append(Line2D([], [], label="diverged", **DIVERGED))
-    theirs = [
+    published = [
         Line2D([], [], label=whose, **_open(marker))
         for whose, marker in zip(points, OPEN_MARKERS, strict=False)
     ]
     lines = legend_lines(handles)
     figure, axes = panels(
-        *(1, len(shown), 1.9),
-        lines=lines + (legend_lines(theirs) if theirs else 0),
+        *(1, len(by_panel), 1.9),
+        lines=lines + (legend_lines(published) if published else 0),
         sharex=True,
         sharey=True,
     )
-    for panel, (scheme, own) in zip(axes, shown, strict=True):
+    for panel, (scheme, own) in zip(axes, by_panel, strict=True):
         for row in own:
             if drawn := curves[row]:
                 draw_mean(panel, drawn, row_style(row, styles))
@@ -88,13 +88,13 @@ def curve_figure(
                 if run.diverged:
                     values = (run.metrics if during else run.evaluations)[key]
                     draw_cross(panel, run.diverged_at, values)
-        for their_points, marker in zip(points.values(), OPEN_MARKERS, strict=False):
-            panel.plot(*zip(*their_points, strict=True), **_open(marker))
+        for of_one, marker in zip(points.values(), OPEN_MARKERS, strict=False):
+            panel.plot(*zip(*of_one, strict=True), **_open(marker))
         scheme_title(panel, scheme, scheme, "bold")
         in_steps(panel, step)
     axes[0].set_ylabel(label or metric.unit)
-    if theirs:
-        legend(figure, theirs, above=lines)
+    if published:
+        legend(figure, published, above=lines)
     legend(figure, handles)
     over = step.replace("_", " ")
     caption = f"{task}: {what} over {over}, a panel per scheme. {BAND_NOTE}"

@@ -28,7 +28,7 @@ class Row:
     extras: tuple[str, ...] = ()
 
     @property
-    def order(self) -> tuple[bool, float, int, tuple[str, ...]]:
+    def sort_key(self) -> tuple[bool, float, int, tuple[str, ...]]:
         """`none` first, then from the largest lambda down, as the paper prints its table."""
         return self.scheme != BASELINE, -self.weight_decay, order(self.scheme), self.extras
 
@@ -100,10 +100,10 @@ class RecordGrid:
             workload: theirs.
             last: as in Attributes.
         """
-        length = workload.LENGTH
+        length = workload.LENGTH_KEY
         recipes = [{**record.values, length: record.compared_length} for record in records]
         free = all(record.length_is_free for record in records)  # then a task has one length
-        keys = tuple(differing(recipes, {workload.SUBJECT, *([length] if free else [])}))
+        keys = tuple(differing(recipes, {workload.TASK_KEY, *([length] if free else [])}))
         names = _tasks(records)
         found: dict[tuple[Row, str], list[Record]] = {}
         for record, recipe, name in zip(records, recipes, names, strict=True):
@@ -119,10 +119,10 @@ class RecordGrid:
             step=records[0].step,
             epoch_key=records[0].epoch_key,
             last=last,
-            rows=tuple(sorted(rows, key=lambda row: row.order)),
+            rows=tuple(sorted(rows, key=lambda row: row.sort_key)),
             runs={
-                place: tuple(sorted(cell, key=lambda record: record.member.seed))
-                for place, cell in found.items()
+                key: tuple(sorted(cell, key=lambda record: record.member.seed))
+                for key, cell in found.items()
             },
         )
 
@@ -142,9 +142,9 @@ class RecordGrid:
     def file_name(self, task: str) -> str:
         """The task as part of the name of a file, another one for each."""
         names = [re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-")[:40] for name in self.tasks]
-        place = self.tasks.index(task)
-        unique = names[place] and names.count(names[place]) == 1
-        return names[place] if unique else f"{names[place]}-{place + 1}"
+        index = self.tasks.index(task)
+        unique = names[index] and names.count(names[index]) == 1
+        return names[index] if unique else f"{names[index]}-{index + 1}"
 
     def rows_of(self, task: str) -> list[Row]:
         """The rows that have a run, finished or not, of a task."""
@@ -154,9 +154,9 @@ class RecordGrid:
         """The `none` that a row is compared with: equal but for what only decay has."""
         if row.scheme == BASELINE:
             return None
-        wanted = self._without_schedule(row)
+        settings = self._without_schedule(row)
         others = (r for r in self.rows if r.scheme == BASELINE)
-        return next((r for r in others if self._without_schedule(r) == wanted), None)
+        return next((r for r in others if self._without_schedule(r) == settings), None)
 
     def _without_schedule(self, row: Row) -> list[str]:
         pairs = zip(self.keys, row.extras, strict=True)
@@ -172,8 +172,8 @@ def by_scheme(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """The rows of each scheme with decay, those of `none` before them; `none` where it is alone."""
     plain = [row for row in rows if row.scheme == BASELINE]
     decayed = [(scheme, [r for r in rows if r.scheme == scheme]) for scheme in decaying()]
-    shown = [(scheme, [*plain, *own]) for scheme, own in decayed if own]
-    return shown or [(BASELINE, plain)]
+    panels = [(scheme, [*plain, *own]) for scheme, own in decayed if own]
+    return panels or [(BASELINE, plain)]
 
 
 def _tasks(records: Sequence[Record]) -> list[str]:

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from suite import heartbeat
-from suite.batch.overview import described
+from suite.batch.overview import describe_grid
 from suite.batch.states import State, state_of, time_left
-from suite.heartbeat import beating
+from suite.runs import heartbeat
+from suite.runs.heartbeat import beating
 from tests.suite.batch.grids import SMALL, grid_of
-from tests.suite.runs import finish, make_run
+from tests.suite.run_files import finish, make_run
 from workload.files import write_json
 
 
@@ -39,7 +39,7 @@ TWO_RUNNING = (State("running", seconds_left=30.0), State("running", seconds_lef
 
 
 class Progress:
-    place, step, steps, seconds_left = "iteration 1/2 training", 500, 1_000, 90.0
+    phase, step, steps, seconds_left = "iteration 1/2 training", 500, 1_000, 90.0
 
 
 def test_a_run_without_a_directory_waits_and_one_cut_off_waits_with_its_score(runs):
@@ -139,7 +139,7 @@ def test_the_overview_counts_names_and_averages(runs):
     write_json(runs[3].run.path / "failed.json", {"error": "ValueError: no"})
     grid = grid_of(SMALL + "exclude: [{game: Pong}]\n")
     with beating([runs[2].run]):
-        text = described(grid, [state_of(run) for run in runs])
+        text = describe_grid(grid, [state_of(run) for run in runs])
     assert text.splitlines() == [
         "grid.yaml: 1 of 6 done, 1 running, 3 waiting, 1 failed",
         "",

@@ -5,7 +5,7 @@ import json
 from suite.registry import load
 from suite.results.records import read
 from suite.results.selection import describe, one_of_each
-from tests.suite.runs import finish, make_run, make_translation
+from tests.suite.run_files import finish, make_run, make_translation
 from workload.exhibits.grid import RecordGrid
 from workload.files import write_json
 

@@ -13,12 +13,12 @@ from rl.workload import WORKLOAD as RL
 from shared_optim.metric import Metric
 from shared_optim.schemes import SCHEMES, Scheme, Terms
 from suite.__main__ import main
-from suite.results.plot import plot
-from suite.results.report import document
-from suite.results.table import table
+from suite.results.run_plot import plot
+from suite.results.run_table import table
+from suite.results.sections import document
 from tests.suite.fake_training import metrics_row
 from tests.suite.results.runs import game_run, grid_of, inside, records_of
-from tests.suite.runs import finish, make_run
+from tests.suite.run_files import finish, make_run
 from tests.workload.exhibits.drawn import figures as drawn
 from tests.workload.exhibits.drawn import legend_texts, panels
 from workload.report import Curve, Report

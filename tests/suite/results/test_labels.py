@@ -6,17 +6,17 @@ import pytest
 from matplotlib.figure import Figure
 
 from suite.__main__ import main
-from suite.results.plot import labels as labels_of
-from suite.results.plot import plot
-from suite.results.records import read_shown
+from suite.results.records import read_runs
+from suite.results.run_plot import labels as labels_of
+from suite.results.run_plot import plot
+from suite.results.run_table import table
 from suite.results.selection import find
-from suite.results.table import table
 from tests.suite.fake_training import metrics_row
-from tests.suite.runs import make_run
+from tests.suite.run_files import make_run
 
 
 def labels(runs):
-    return labels_of(read_shown(runs))
+    return labels_of(read_runs(runs))
 
 
 def find_runs(paths):

@@ -8,12 +8,12 @@ import pytest
 
 from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
-from suite.results.plot import plot
-from suite.results.records import read, read_shown
+from suite.results.records import read, read_runs
+from suite.results.run_plot import plot
+from suite.results.run_table import table
 from suite.results.selection import describe, one_of_each
-from suite.results.table import table
 from tests.suite.results.runs import edit_json, game_run, grid_of, inside, records_of, refuse
-from tests.suite.runs import finish, make_translation
+from tests.suite.run_files import finish, make_translation
 
 KEY = "eval/return"
 SHORT = [1.0, 2.0, 3.0]
@@ -211,7 +211,7 @@ def test_of_one_run_in_two_cadences_of_logging_one_counts(tmp_path):
 
 
 def test_whole_runs_are_read_where_they_are_asked_for(runs):
-    assert [len(run.evaluations[KEY]) for run in read_shown(runs[:2], whole=True)] == [3, 5]
+    assert [len(run.evaluations[KEY]) for run in read_runs(runs[:2], whole=True)] == [3, 5]
 
 
 def test_a_config_of_before_the_length_was_a_key_has_the_default_length(runs, tmp_path):

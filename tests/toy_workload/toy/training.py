@@ -4,9 +4,9 @@ import torch
 
 from shared_optim import observe_step
 from toy.workload import DISTANCE, LOSS
+from workload.build_optimizer import build_optimizer
 from workload.checkpoint import Checkpoint
 from workload.member import Outcome
-from workload.optimizer import build_optimizer
 from workload.progress import Progress
 from workload.trainer import prepare_torch
 

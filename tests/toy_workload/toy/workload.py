@@ -49,7 +49,7 @@ def exhibits(grid, leave_out):
 
 class Toy(Workload[Recipe, MachineBase]):
     NAME, TITLE = "toy", "Least squares, as an example of a workload."
-    SUBJECT, STEP, ROUND, LENGTH = "data", "updates", "epoch", "epochs"
+    TASK_KEY, STEP_KEY, EPOCH_KEY, LENGTH_KEY = "data", "updates", "epoch", "epochs"
     Recipe, Machine = Recipe, MachineBase
     curves = (Curve("training", LOSS, between=True), Curve("evaluation", DISTANCE))
     report = Report("Least squares", (DISTANCE,), curves, others=(LOSS,), exhibits=exhibits)

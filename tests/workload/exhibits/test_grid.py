@@ -4,9 +4,9 @@ import statistics
 
 import pytest
 
-from suite.run_directory import Run
+from suite.runs.directory import Run
 from tests.suite.results.runs import edit_json, game_run, grid_of, translation_run
-from tests.suite.runs import finish, make_translation
+from tests.suite.run_files import finish, make_translation
 from workload.exhibits.grid import Summary
 
 KEY = "eval/return"

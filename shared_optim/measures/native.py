@@ -1,0 +1,250 @@
+"""The sums, histograms and quantiles of a network's layers in C, in one call on a CPU."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shared_optim.compiler import CompileError, c_function
+from shared_optim.measures.histogram import BINS
+from shared_optim.measures.statistics import PROBABILITIES, SUMS
+from shared_optim.native import C_TYPES, C_TYPES_SOURCE
+
+# The bins are those of measures.histogram. A sum has eight parts that are added up at the end, so
+# that a compiler may keep them in vectors; its order, and so its bits, are always the same.
+_SOURCE = """
+#define BINS 32768
+#define INFINITY_BIN 0x7f80
+#define LANES 4
+#define BLOCK 1024
+
+static inline uint32_t bits_of(float x) {
+  union { float value; uint32_t bits; } u = { x };
+  return u.bits & 0x7fffffff;
+}
+
+typedef T values __attribute__((vector_size(LANES * sizeof(T))));
+typedef I masks __attribute__((vector_size(LANES * sizeof(T))));  /* -1 where true, else 0 */
+typedef double sums_of __attribute__((vector_size(LANES * sizeof(double))));
+typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t integers __attribute__((vector_size(LANES * sizeof(float))));
+
+#define WIDE(x) __builtin_convertvector(x, sums_of)
+#define MASK(x) __builtin_convertvector((masks)(x), integers)
+
+#define READER(name, type) \\
+  static inline values name(const type *x) { \\
+    values v; \\
+    for (int j = 0; j < LANES; j++) v[j] = LOAD(x[j]); \\
+    return v; \\
+  }
+READER(with_w, W)
+READER(with_g, G)
+READER(with_m, M)
+
+/* n is a multiple of LANES */
+static __attribute__((noinline)) void add(
+    const int n, const W *restrict w_at, const G *restrict g_at, const W *restrict new_at,
+    const M *restrict m_at, const W *restrict start_at, const T inside, const T decay,
+    int32_t *restrict bins, double *restrict total, int *range) {
+  sums_of weight = {0}, gradient = {0}, updates = {0}, weight_gradient = {0};
+  sums_of weight_update = {0}, distance = {0};
+  integers drowned = {0}, zero = {0}, untouched = {0}, lowest = {0}, highest = {0};
+  lowest += BINS;
+  highest -= 1;
+  for (int i = 0; i < n; i += LANES) {
+    const values w = with_w(w_at + i), m = with_m(m_at + i), ratio = m / w, apart = ratio - inside;
+    const sums_of ww = WIDE(w), g = WIDE(with_g(g_at + i)), to = WIDE(with_w(new_at + i));
+    const sums_of update = to - ww;
+#if HAS_START
+    const sums_of away = to - WIDE(with_w(start_at + i));
+    distance += away * away;
+#endif
+    weight += ww * ww;
+    gradient += g * g;
+    updates += update * update;
+    weight_gradient += ww * g;
+    weight_update += ww * update;
+    const integers no_weight = MASK(w == 0), no_moment = MASK(m == 0);
+    drowned -= MASK((apart < decay) & (-apart < decay));
+    zero -= no_weight;
+    untouched -= no_moment & ~no_weight;
+    const integers bin = ((integers)__builtin_convertvector(ratio, floats) & 0x7fffffff) >> 16;
+    const integers outside = no_weight | no_moment | (bin >= INFINITY_BIN);
+    const integers placed = (bin & ~outside) | (BINS & outside);
+    __builtin_memcpy(bins + i, &placed, sizeof placed);
+    const integers top = placed | outside;  /* -1 outside */
+    lowest = (placed & (placed < lowest)) | (lowest & ~(placed < lowest));
+    highest = (top & (top > highest)) | (highest & ~(top > highest));
+  }
+  for (int j = 0; j < LANES; j++) {
+    const double each[] = {weight[j], gradient[j], updates[j], weight_gradient[j],
+                           weight_update[j], distance[j], drowned[j], zero[j], untouched[j]};
+    for (int f = 0; f < FIELDS - 1; f++) total[f] += each[f];
+    range[0] = lowest[j] < range[0] ? lowest[j] : range[0];
+    range[1] = highest[j] > range[1] ? highest[j] : range[1];
+  }
+}
+
+/* at: addresses [5, count] of w, g, w', m, start; limits: [count, 2] inside and decay;
+   members: [count] whose histogram [BINS] a row is added to; sums: [count, FIELDS];
+   quantiles: [count, Q] bins; -1 where nothing was counted; scratch: [2, BINS + 1] zeros. */
+void run(const int64_t count, const int64_t at, const int64_t sizes_at, const int64_t limits_at,
+         const int64_t members_at, const int64_t counts_at, const int64_t sums_at,
+         const int64_t quantiles_at, const int64_t probabilities_at, const int64_t q,
+         const int64_t scratch_at) {
+  const int64_t *addresses = (const int64_t *)at, *sizes = (const int64_t *)sizes_at;
+  const int64_t *members = (const int64_t *)members_at;
+  const double *limits = (const double *)limits_at;
+  const double *probabilities = (const double *)probabilities_at;
+  uint32_t *scratch = (uint32_t *)scratch_at, *other = scratch + BINS + 1;
+  for (int64_t r = 0; r < count; r++) {
+    const W *w = (const W *)addresses[r], *to = (const W *)addresses[2 * count + r];
+    const G *g = (const G *)addresses[count + r];
+    const M *m = (const M *)addresses[3 * count + r];
+    const W *start = (const W *)addresses[4 * count + r];
+    double *total = (double *)sums_at + r * FIELDS;
+    for (int f = 0; f < FIELDS; f++) total[f] = 0;
+    int32_t bins[BLOCK];
+    int range[2] = {BINS, -1};  /* the lowest and the highest that are filled */
+    for (int64_t first = 0; first < sizes[r]; first += BLOCK) {
+      const int n = sizes[r] - first < BLOCK ? (int)(sizes[r] - first) : BLOCK;
+      const int even = n / LANES * LANES;
+      const T in = (T)limits[2 * r], out = (T)limits[2 * r + 1];
+      add(even, w + first, g + first, to + first, m + first, start + first, in, out, bins,
+          total + 1, range);
+      if (even < n) {  /* the rest, with zeros behind it that are counted off again */
+        const int64_t at = first + even;
+        W rest_w[LANES] = {0}, rest_to[LANES] = {0}, rest_start[LANES] = {0};
+        G rest_g[LANES] = {0};
+        M rest_m[LANES] = {0};
+        int32_t rest_bins[LANES];
+        for (int j = 0; even + j < n; j++) {
+          rest_w[j] = w[at + j], rest_g[j] = g[at + j], rest_to[j] = to[at + j];
+          rest_m[j] = m[at + j], rest_start[j] = start[at + j];
+        }
+        add(LANES, rest_w, rest_g, rest_to, rest_m, rest_start, in, out, rest_bins, total + 1,
+            range);
+        total[ZERO] -= LANES - (n - even);
+        for (int j = 0; even + j < n; j++) bins[even + j] = rest_bins[j];
+      }
+      int i = 0;
+      for (; i + 1 < n; i += 2) {  /* equal bins in a row would wait for each other */
+        scratch[bins[i]]++;
+        other[bins[i + 1]]++;
+      }
+      if (i < n) scratch[bins[i]]++;
+    }
+    total[0] = (double)sizes[r];
+    int64_t *counts = (int64_t *)counts_at + members[r] * BINS;
+    int32_t *quantiles = (int32_t *)quantiles_at + r * q;
+    const int64_t counted = sizes[r] - scratch[BINS] - other[BINS];
+    scratch[BINS] = other[BINS] = 0;
+    int64_t below = 0;
+    int next = 0;
+    for (int i = 0; i < q && !counted; i++) quantiles[i] = -1;
+    for (int bin = range[0]; bin <= range[1]; bin++) {
+      const int64_t here = (int64_t)scratch[bin] + other[bin];
+      if (!here) continue;
+      below += here;
+      counts[bin] += here;
+      scratch[bin] = other[bin] = 0;
+      while (next < q) {
+        const double rank = ceil(probabilities[next] * (double)counted);
+        if ((double)below < (rank < 1 ? 1 : rank)) break;
+        quantiles[next++] = bin;
+      }
+    }
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of K members. Its tensors have their elements in one order, a member's together.
+
+    Attributes:
+        name: of the layer.
+        parameter: whose step was measured.
+        members: K.
+        tensors: w, g, w', m and w_0, contiguous; w' in place of w_0 where no start is known.
+        limits: (inside, decay) of each member: an element is drowned where |m/w - inside| < decay.
+    """
+
+    name: str
+    parameter: Tensor
+    members: int
+    tensors: tuple[Tensor, ...]
+    limits: list[tuple[float, float]]
+
+
+def measure(
+    layers: Sequence[Layer], counts: Tensor, *, has_start: bool
+) -> tuple[NDArray[np.void], NDArray[np.int32]] | None:
+    """Sums [layers, K] of SUMS, and the quantiles' bins [layers, K, Q], -1 where none is counted.
+
+    Args:
+        layers: on the CPU, whose tensors share their dtypes.
+        counts: [K, BINS] int64, to which the layers' histograms are added.
+        has_start: whether to measure `distance`.
+
+    Returns None where there is no compiler or no code for the dtypes.
+    """
+    weight, gradient, _, moment, _ = layers[0].tensors
+    function = _function(weight.dtype, gradient.dtype, moment.dtype, has_start)
+    if function is None:
+        return None
+    members = len(counts)
+    first = np.array([[t.data_ptr() for t in layer.tensors] for layer in layers], np.int64)
+    elements = np.array([layer.tensors[0].numel() // members for layer in layers], np.int64)
+    widths = np.array([tensor.itemsize for tensor in layers[0].tensors], np.int64)
+    steps = np.arange(members)[:, None] * elements[:, None, None] * widths
+    at = np.ascontiguousarray((first[:, None] + steps).reshape(-1, len(widths)).T)
+    limits = np.array([layer.limits for layer in layers], np.float64)
+    sizes = np.repeat(elements, members)
+    owners = np.tile(np.arange(members, dtype=np.int64), len(layers))
+    sums = np.zeros((len(layers), members), SUMS)
+    bins = np.empty((len(layers), members, len(PROBABILITIES)), np.int32)
+    scratch = np.zeros(2 * (BINS + 1), np.uint32)
+    function(
+        len(sizes),
+        *(array.ctypes.data for array in (at, sizes, limits, owners)),
+        counts.data_ptr(),
+        sums.ctypes.data,
+        bins.ctypes.data,
+        PROBABILITIES.data_ptr(),
+        len(PROBABILITIES),
+        scratch.ctypes.data,
+    )
+    return sums, bins
+
+
+@functools.cache
+def _function(
+    weight: torch.dtype, gradient: torch.dtype, moment: torch.dtype, has_start: bool
+) -> Callable[..., None] | None:
+    try:
+        types = [C_TYPES[each] for each in (weight, gradient, moment)]
+    except KeyError:
+        return None
+    wide = "double" in types
+    lines = [
+        "typedef double T;" if wide else "typedef float T;",
+        C_TYPES_SOURCE,
+        *(f"typedef {kind} {name};" for name, kind in zip("WGM", types, strict=True)),
+        f"typedef {'int64_t' if wide else 'int32_t'} I;",
+        f"#define HAS_START {int(has_start)}",
+        f"#define FIELDS {len(SUMS.names or ())}",
+        f"#define ZERO {(SUMS.names or ()).index('zero')}",
+    ]
+    try:
+        return c_function("\n".join(lines) + _SOURCE, 11)
+    except CompileError:  # the step itself has warned
+        return None
