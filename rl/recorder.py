@@ -150,7 +150,7 @@ class PopulationRecorder(lightning.Callback):
                 "epsilon": float(epsilon[k]),
                 "mean Q": means["mean_q"],
             }
-            members.append(MemberProgress(f"{member.name}/seed{member.seed}", status, figures))
+            members.append(MemberProgress(member.label, status, figures))
         iterations = population.recipe.iterations
         iteration = min(population.position.iteration + 1, iterations)
         self._progress(

@@ -115,9 +115,6 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return Machine
 
-    def task(self, recipe: config.Recipe) -> str:
-        return recipe.game
-
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         return "iterations", "log_every"
 

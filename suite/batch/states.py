@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from shared_optim.metric import Metric
 from suite.batch.grid_file import GridRun
@@ -47,10 +47,11 @@ def state_of(run: GridRun) -> State:
     score = run.workload.report.scores[0]
     try:
         run.run.has_config()
-        if done := run.run.done():
-            status: Status = "diverged" if done["status"] == "diverged" else "done"
-            return State(status, _score(done["figures"], score), seconds=_seconds(path))
+        done = run.run.done()
         value = _newest(path / EVALUATIONS, run.workload.STEP_KEY, score)
+        if done:
+            status: Status = "diverged" if done["status"] == "diverged" else "done"
+            return State(status, value, seconds=_seconds(path))
         if beat := beat_of(path):
             return State("running", value, beat.phase, seconds_left=beat.seconds_left)
         if failure := run.run.failure():
@@ -84,14 +85,10 @@ def time_left(states: Sequence[State], jobs: int | None = None) -> float | None:
 
 def _newest(path: Path, step: str, score: Metric) -> float | None:
     try:
-        return _score(newest(path, step, score.keys), score)
+        found = newest(path, step, score.keys)
     except OSError:  # what cannot be read does not keep a batch from the others
         return None
-
-
-def _score(figures: dict[str, Any], score: Metric) -> float | None:
-    values = (figures.get(key) for key in score.keys)
-    return next((float(value) for value in values if isinstance(value, int | float)), None)
+    return next((found[key] for key in score.keys if key in found), None)
 
 
 def _seconds(path: Path) -> float | None:

@@ -89,21 +89,28 @@ class Reader:
         """
         return self._typed(self._layer(node, file, lists=keys))
 
-    def _choose_preset(self, flags: Flags) -> tuple[str, Flags]:
+    def _choose_preset(self, flags: Flags) -> tuple[str | None, Flags]:
         """The preset and the flags, where the last value of PRESET_KEY may name one.
 
         Such a value becomes what the preset has under that key: a file between them stays below.
         """
         workload, given = self._workload, dict(flags)
-        key, name = workload.PRESET_KEY, *given.get("preset", [workload.PRESET])
-        if "preset" in given or key not in given or given[key][0] not in workload.preset_names():
-            return name, flags
+        if "preset" in given:
+            return given["preset"][0], flags
+        key = workload.PRESET_KEY
+        if key not in given or given[key][0] not in workload.preset_names():
+            return workload.PRESET, flags
         name = given[key][0]
         value = yaml.safe_load(self._preset(name)).get(key, name)
         return name, [(flag, [value] if flag == key else texts) for flag, texts in flags]
 
-    def _preset(self, name: str) -> str:
+    def _preset(self, name: str | None) -> str:
+        if name is None:
+            return ""
         names = self._workload.preset_names()
+        if not names:
+            folder = self._workload.preset_folder()
+            raise UserError(f"preset {name}: {self._workload.NAME} has none; {folder} has no YAML")
         if name not in names:
             raise UserError(unknown("preset", name, names))
         return (self._workload.preset_folder() / f"{name}.yaml").read_text(encoding="utf-8")

@@ -26,15 +26,16 @@ POINTS = 200
 OPTIMIZER_KEYS = (WEIGHT_NORM.key, DROWNED.key, *QUANTILE_KEYS.values())
 
 
-def length_notes(records: Sequence[Record], report: Report) -> list[str]:
-    """A sentence per task whose runs are of unequal length."""
+def length_notes(records: Sequence[Record], key: str) -> list[str]:
+    """A sentence per task whose runs are of unequal length, the recipe's `key`, and are cut."""
     lengths: dict[str, set[int]] = {}
     for record in records:
-        lengths.setdefault(record.full_task, set()).add(record.length)
+        if record.length_is_free:
+            lengths.setdefault(record.full_task, set()).add(record.length)
     tasks = {record.full_task: record.task for record in records}
     return [
-        f"Runs on {tasks[task]} are of unequal length ({report.length} "
-        f"{', '.join(map(str, sorted(own)))}): all are compared at {report.length} {min(own)}, "
+        f"Runs on {tasks[task]} are of unequal length ({key} "
+        f"{', '.join(map(str, sorted(own)))}): all are compared at {key} {min(own)}, "
         "and what a longer run did later is left out."
         for task, own in lengths.items()
         if len(own) > 1
@@ -62,7 +63,7 @@ def read(
     records = []
     for run in described:
         shortest = common.get(run.column(), run.length)
-        compared_at = None if shortest == run.length else shortest
+        compared_at = shortest if run.length_is_free and shortest < run.length else None
         try:
             records.append(_record(run, last, leave_out, points, compared_at))
         except (UserError, OSError) as error:
@@ -107,8 +108,8 @@ def _record(
     until = math.inf
     if compared_at is not None:
         evaluations, until = _cut(evaluations, workload.EPOCH_KEY, step, compared_at)
-    between = [curve.metric.key for curve in report.curves if curve.between]
-    keys = [step, *OPTIMIZER_KEYS, *between]
+    between = [curve.metric for curve in report.curves if curve.between]
+    keys = [step, *OPTIMIZER_KEYS, *(metric.key for metric in (*between, *report.others))]
     path = run.path / METRICS
     sample = rows.sample(path, step, leave_out, most=points, keys=keys, until=until)
     diverged_at = sample.diverged_at
@@ -118,6 +119,9 @@ def _record(
     counts = status == "finished" or (math.isfinite(until) and diverged_at is None)
     scores, stands_in = _scores(report, evaluations, last)
     drawn = [metric.key for metric in _evaluation_metrics(report)]
+    newest = _newest(evaluations, _table_keys(report))
+    missing = [figure.key for figure in (*FIGURES, *report.others) if figure.key not in newest]
+    newest |= rows.newest(path, step, missing, until)
     return Record(
         path=run.path,
         workload=workload.NAME,
@@ -129,13 +133,11 @@ def _record(
         status=status,
         error=run.failure() if status == "failed" else None,
         length=described.length,
+        length_is_free=described.length_is_free,
         compared_at=compared_at,
         scores=scores if counts else {},
         stands_in=stands_in,
-        newest={
-            **_newest(evaluations, _table_keys(report)),
-            **rows.newest(path, step, [figure.key for figure in FIGURES], until),
-        },
+        newest=newest,
         signatures=_signatures(evaluations),
         step=step,
         epoch_key=workload.EPOCH_KEY,
