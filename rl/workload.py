@@ -13,7 +13,7 @@ from workload.errors import FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
-from workload.resources import Memory
+from workload.resources import FreeMemory
 from workload.wording import amount
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
                 f"ends after {steps:,}; lower --warm-up or train longer"
             )
 
-    def max_population(self, recipe: config.Recipe, memory: Memory) -> int:
+    def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
         """As many members as replay and batch fit for, on the GPU or on the host."""
         from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 

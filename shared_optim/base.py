@@ -132,7 +132,7 @@ class DecayOptimizer(Optimizer):
         """As torch.optim's, but that buffers keep their dtype.
 
         Keys that the state lacks, because an older version wrote it, stay as they are; lambdas of
-        schemes that it did not know are 0.
+        schemes that it did not know are 0. `weight_decay` follows from the lambdas.
 
         Raises ValueError for the state of another optimizer, of a population of another size, or
         with a schedule that is a function where this optimizer has none.

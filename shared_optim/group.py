@@ -38,8 +38,9 @@ class Group(dict[str, Any]):
     """A parameter group whose `weight_decay` is its largest lambda, for monitors to read.
 
     Writing `weight_decay`, as schedules of other optimizers do, sets the one lambda in use: the one
-    that is not 0, or was not 0 before. Raises ValueError where none or several are in use, or where
-    the members of a population have lambdas of their own.
+    that is not 0, or was not 0 before. Raises ValueError where none or several are in use, where
+    the members of a population have lambdas of their own, or where a lambda was written since the
+    last step that says otherwise: one of them is stale, as in a dict that was copied and edited.
 
     Numbers of numpy become Python's, which a state_dict can hold.
 
@@ -50,6 +51,7 @@ class Group(dict[str, Any]):
 
     Attributes:
         last: the lambda that is in use, or was before it became 0; None where that is not one.
+        written: the lambda that was changed since the last step; None where none was.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Group(dict[str, Any]):
         super().__init__({k: _unboxed(v) for k, v in values.items() if k != "weight_decay"})
         self._lambdas = tuple(lambdas)
         self.last = last
+        self.written: str | None = None
         self._settings: tuple[list[Any], Settings] | None = None
         self._stepped: tuple[MemberDecay, ...] | None = None
         self._read = tuple(
@@ -70,7 +73,10 @@ class Group(dict[str, Any]):
         if key == "weight_decay":
             self._write_weight_decay(_plain(value))
         elif key in self._lambdas or key == "schedule":
-            super().__setitem__(key, _per_member(key, value))
+            value = _per_member(key, value)
+            if key != "schedule" and self.get(key) != value:
+                self.written = key
+            super().__setitem__(key, value)
             self._refresh()
         else:
             super().__setitem__(key, _unboxed(value))
@@ -99,6 +105,7 @@ class Group(dict[str, Any]):
         ]
         if self._settings is None or self._settings[0] != key:
             self._settings = key, self._checked()
+        self.written = None
         return self._settings[1]
 
     def lr(self) -> float:
@@ -202,6 +209,11 @@ class Group(dict[str, Any]):
             raise ValueError(f"weight_decay: {value} {which}; {_set_instead(self._lambdas)}")
         name = in_use[0]
         _check_number("weight_decay", value)
+        if self.written:
+            raise ValueError(
+                f"weight_decay: {value} contradicts {self.written}: {self[self.written]}, which is "
+                "as new; give one of them"
+            )
         if isinstance(self[name], list):
             if len(set(self[name])) > 1:
                 raise ValueError(
@@ -210,6 +222,7 @@ class Group(dict[str, Any]):
                 )
             value = [value] * len(self[name])
         self[name] = value
+        self.written = None
 
 
 def _now(decay: MemberDecay, t: int) -> tuple[float, float, float, float]:
@@ -258,8 +271,8 @@ def normalised(
     None otherwise; with K, every per-member value becomes a list of K.
 
     Args:
-        given: a parameter group. Its `weight_decay` sets the one lambda in use, and all of them
-            where it is 0.
+        given: a parameter group. Its `weight_decay` sets the one lambda in use, unless it names one
+            itself, and all of them where it is 0.
         defaults: values of the keys that it lacks.
         lambdas: the names of those that the optimizer takes.
 
@@ -291,6 +304,8 @@ def normalised(
     if group["peak_lr"] is None:
         group["peak_lr"] = lr
     if weight_decay is not None:
+        own = (name for name in lambdas if name in given and any(spread(per_member[name], 1)))
+        group.written = next(own, None)
         group["weight_decay"] = weight_decay
     group.settings()
     return group

@@ -15,7 +15,7 @@ from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.recipe import MachineBase, OptimizerRecipe
 from workload.report import Report
-from workload.resources import Memory
+from workload.resources import FreeMemory
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -130,7 +130,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     def prepare_data(self, recipe: RecipeT, machine: MachineT) -> None:
         """Make what training reads and nobody has to fetch, where it is missing."""
 
-    def max_population(self, recipe: RecipeT, memory: Memory) -> int:
+    def max_population(self, recipe: RecipeT, memory: FreeMemory) -> int:
         """How many members one process with so much memory trains at once; 0: none fits."""
         return 1
 

@@ -12,7 +12,7 @@ from shared_optim.figures import DROWNED, FIGURES, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.metric import Metric
 from suite.results import rows
 from suite.results.rows import LogRow, number
-from suite.results.selection import Described, LeaveOut, common_lengths, describe
+from suite.results.selection import LeaveOut, RunDescription, common_lengths, describe
 from suite.runs.directory import Run
 from suite.runs.log import EVALUATIONS, METRICS
 from workload.errors import UserError
@@ -43,7 +43,7 @@ def length_notes(records: Sequence[Record], key: str) -> list[str]:
 
 
 def read(
-    described: Sequence[Described],
+    described: Sequence[RunDescription],
     last: int,
     leave_out: LeaveOut,
     *,
@@ -96,7 +96,7 @@ def by_workload(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _record(
-    described: Described,
+    described: RunDescription,
     last: int,
     leave_out: LeaveOut,
     points: int,

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from shared_optim.figures import DROWNED, WEIGHT_NORM
 from shared_optim.schemes import SCHEMES
 from suite.registry import load
-from suite.results.panels import Style, bands, curve, dot_if_single, frame
+from suite.results.panels import bands, curve, dot_if_single, frame
 from suite.results.records import by_workload, read_runs
 from suite.runs.directory import Run
 from workload.errors import UserError
+from workload.exhibits.drawing import Style
 from workload.exhibits.labels import settings
 from workload.exhibits.record import Record
+from workload.files import write_whole
 from workload.report import Curve
 
 if TYPE_CHECKING:
@@ -57,9 +59,7 @@ def plot(runs: Sequence[Run], out: Path) -> Path:
         _draw_curves(upper, group, styles)
         _draw_bands(lower, group, styles)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    figure.savefig(temporary, format="png")
-    temporary.replace(out)
+    write_whole(out, lambda stream: figure.savefig(stream, format="png"))
     return out
 
 

@@ -30,7 +30,7 @@ CONFIG = ("format", "workload", "recipe", "member")
 
 
 @dataclass(frozen=True)
-class Described:
+class RunDescription:
     """What config.json says of a run: all that is known before its rows are read."""
 
     run: Run
@@ -125,20 +125,20 @@ def find_runs(paths: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[Described]:
+def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[RunDescription]:
     """What the runs are; those that this version does not know are named."""
     found = []
     for run in runs:
         try:
-            found.append(_described(run))
+            found.append(_describe_run(run))
         except UserError as error:
             leave_out(str(error))
     return found
 
 
-def one_of_each(described: Sequence[Described], leave_out: LeaveOut) -> list[Described]:
+def one_of_each(described: Sequence[RunDescription], leave_out: LeaveOut) -> list[RunDescription]:
     """Of directories with the same run the longest, and of equally long ones a finished one."""
-    kept: dict[str, Described] = {}
+    kept: dict[str, RunDescription] = {}
     for run in described:
         own = canonical(identity(run.workload, run.run.config))
         twin = kept.setdefault(own, run)
@@ -152,7 +152,7 @@ def one_of_each(described: Sequence[Described], leave_out: LeaveOut) -> list[Des
     return list(kept.values())
 
 
-def common_lengths(described: Sequence[Described]) -> dict[tuple[str, str], int]:
+def common_lengths(described: Sequence[RunDescription]) -> dict[tuple[str, str], int]:
     """The length at which all runs of a task can be compared, where they have several."""
     lengths: dict[tuple[str, str], set[int]] = {}
     for run in described:
@@ -168,7 +168,7 @@ def _finished(run: Run) -> bool:
         return False
 
 
-def _described(run: Run) -> Described:
+def _describe_run(run: Run) -> RunDescription:
     where = run.path / "config.json"
     try:
         workload = run.workload
@@ -177,7 +177,7 @@ def _described(run: Run) -> Described:
     _known(run.config, CONFIG, where)
     recipe = _typed(workload.Recipe, run.config["recipe"], where)
     member = _typed(workload.Member, run.config["member"], where)
-    return Described(run, workload, recipe, member)
+    return RunDescription(run, workload, recipe, member)
 
 
 def _typed(kind: type[Any], values: dict[str, Any], where: Path) -> Any:

@@ -270,13 +270,31 @@ def test_a_group_may_be_copied_into_another_key_by_key(saved):
     assert target.state_dict()["param_groups"] == source.state_dict()["param_groups"]
 
 
+@pytest.mark.parametrize("edit", [{"decoupled": 0.2}, {"weight_decay": 0.2}])
+def test_a_copy_of_a_group_in_which_one_of_two_was_edited_is_refused(edit):
+    """Either would be ignored, and which one is meant nobody can know."""
+    optimizer = WeightDecayAdam([with_gradient(3)], decoupled=0.1)
+    (group,) = optimizer.param_groups
+    edited = {**group, **edit, "params": parameters((3,))}
+    said = r"weight_decay: 0\.. contradicts decoupled: 0\.., which is as new; give one of them"
+    with pytest.raises(ValueError, match=said):
+        WeightDecayAdam([edited])
+    if "decoupled" in edit:
+        with pytest.raises(ValueError, match=said):
+            group.update(edited)
+    optimizer.step()
+    group["weight_decay"] = 0.3
+    assert group["decoupled"] == 0.3
+
+
 def test_a_dict_of_somebody_else_among_the_groups_is_taken_and_checked():
     theta, expected = with_gradient(3), with_gradient(3)
     optimizer = WeightDecayAdam([theta], decoupled=0.1)
-    optimizer.param_groups[0] = dict(optimizer.param_groups[0], lr=0.5, weight_decay=0.25)
+    optimizer.param_groups[0] = dict(optimizer.param_groups[0], lr=0.5)
     optimizer.step()
-    WeightDecayAdam([expected], lr=0.5, decoupled=0.25).step()
+    WeightDecayAdam([expected], lr=0.5, decoupled=0.1).step()
     assert torch.equal(theta, expected)
+    assert optimizer.param_groups[0]["weight_decay"] == 0.1
     optimizer.param_groups[0] = dict(optimizer.param_groups[0], decoupled=-1.0)
     with pytest.raises(ValueError, match=r"decoupled: -1\.0"):
         optimizer.step()
