@@ -8,6 +8,7 @@ import pytest
 from suite.config.request import build, read_request
 from suite.registry import load, names
 from suite.runs.directory import Run
+from tests.workload.grown import grown
 from workload.identity import completed, config_of, digest, identity
 from workload.member import Member
 
@@ -38,14 +39,6 @@ def test_the_name_of_every_presets_run_is_the_one_on_peoples_disks(name, preset)
     workload = load(name)
     run = Run.of(workload, recipe_of(workload, preset), MEMBER, Path("runs"))
     assert str(run.path) == f"runs/{name}/{GOLDEN[name, preset]}"
-
-
-def grown(workload, monkeypatch):
-    """Give a workload's recipe one more key, as a later version would."""
-    added = [("added_later", float, dataclasses.field(default=0.25))]
-    kind = dataclasses.make_dataclass("Recipe", added, bases=(workload.Recipe,), frozen=True)
-    monkeypatch.setattr(type(workload), "Recipe", kind)
-    return kind
 
 
 @pytest.mark.parametrize(("name", "preset"), presets())

@@ -40,17 +40,6 @@ def toy_scheme(monkeypatch):
     monkeypatch.setitem(SCHEMES, TOY.name, TOY)
 
 
-def test_a_scheme_of_the_registry_is_in_table_and_plot(toy_scheme, tmp_path, figures):
-    rows = [metrics_row(1000), metrics_row(2000)]
-    runs = [make_run(tmp_path, *m, rows=rows) for m in (("none", 0.0), ("halved", 1e-3))]
-    lines = [line.split() for line in table(runs).splitlines()]
-    assert lines[3][:5] == ["Pong", "halved", "0.001", "0", "unfinished"]
-    assert lines[3][-1] == "(25.0%)"  # not in the gradient: what would drown
-    plot(runs, tmp_path / "out.png")
-    norm = next(axes for axes in figures[0].get_axes() if axes.get_title() == "weight norm")
-    assert [line.get_color() for line in norm.lines] == ["#000000", TOY.colour]
-
-
 def test_a_scheme_of_the_registry_is_in_the_report_with_name_and_colour(toy_scheme, tmp_path):
     places = [("none", 0.0), ("l2", 1e-3), ("decoupled", 1e-3), ("halved", 1e-3)]
     runs = [
@@ -118,18 +107,6 @@ def test_a_workload_that_lists_no_exhibit_has_the_generic_section(plain_workload
     assert "## A workload of somebody's" in text
     assert "Bold: the lowest mean of a task." in text
     assert "the paper's" not in text
-
-
-def test_a_declared_metric_is_the_head_of_the_table_and_the_axis_of_the_plot(
-    plain_workload, tmp_path, figures
-):
-    run = make_run(tmp_path, rows=[metrics_row(10)], scores=[{"eval/return": 2.125}])
-    head, _, line = (text.split() for text in table([run]).splitlines()[:3])
-    assert line[head.index("error")] == "2.12"
-    plot([run], tmp_path / "out.png")
-    titles = {axes.get_title(): axes.get_ylabel() for axes in figures[0].get_axes()}
-    assert titles["error"] == "wrong per hundred"
-    assert len(titles) == 4  # one curve of its own, norm, drowned share, quantiles
 
 
 def test_two_exhibits_of_one_name_are_refused(monkeypatch, tmp_path):

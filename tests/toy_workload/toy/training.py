@@ -24,7 +24,7 @@ def train(recipe, member, log, machine, progress, stop, previous):
     device = prepare_torch(machine)
     inputs, targets, truth = (part.to(device) for part in generate(recipe.data, member.seed))
     weights = torch.zeros(8, device=device, requires_grad=True)
-    optimizer = build_optimizer(recipe, member, [("weights", weights)])
+    optimizer = build_optimizer(recipe, member, [("weights", weights)], updates_per_epoch=EPOCH)
     checkpoint, updates, stopping = Checkpoint(log), 0, stop()
     if state := checkpoint.resume(previous=previous):
         weights.data.copy_(state["weights"])
