@@ -1,27 +1,20 @@
 """Everything that decides what a translation run computes, as typed values. Imports no torch."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from shared_optim.learning_rates import InverseSquareRoot
 from workload.errors import ConfigError
 from workload.recipe import (
     MachineBase,
     OptimizerRecipe,
-    inherited_keys_after,
     require_below_one,
     require_finite,
     require_positive,
 )
 
 
-@inherited_keys_after(
-    warm_up=("beta1",),
-    beta2=("adam_eps",),
-    eps_placement=("rounding", "decay_schedule", "decay_biases"),
-    accumulate=("precision",),
-)
 @dataclass(frozen=True)
 class Recipe(OptimizerRecipe):
     """The training recipe of one model. An update is one step of the optimizer.
@@ -78,6 +71,20 @@ class Recipe(OptimizerRecipe):
     validation_sentences: int = 0
     average_last: int = 5
     log_every: int = 500
+
+    KEYS_AFTER = {  # noqa: RUF012
+        "dropout": ("learning_rate",),
+        "warm_up": (
+            "beta1",
+            "beta2",
+            "adam_eps",
+            "eps_placement",
+            "rounding",
+            "decay_schedule",
+            "decay_biases",
+        ),
+        "accumulate": ("precision",),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -145,12 +152,6 @@ def check_devices(recipe: Recipe, machine: Machine) -> None:
         )
 
 
-def learning_rate(recipe: Recipe, updates: int) -> float:
-    """alpha of the update that follows `updates` others: fairseq's inverse square root schedule.
-
-    learning_rate * min(u / warm_up, sqrt(warm_up / u)) with u = updates; the first update has
-    alpha 0. Without warm-up it falls from the first update on, as learning_rate / sqrt(max(u, 1)).
-    """
-    if updates < recipe.warm_up:
-        return recipe.learning_rate * updates / recipe.warm_up
-    return recipe.learning_rate * math.sqrt(max(recipe.warm_up, 1) / max(updates, 1))
+def learning_rate(recipe: Recipe) -> InverseSquareRoot:
+    """alpha of the update that follows u others: fairseq's, whose first update has alpha 0."""
+    return InverseSquareRoot(warm_up=recipe.warm_up, peak=recipe.learning_rate)

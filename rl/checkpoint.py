@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from rl.population import Population
-from rl.progress import PHASES, Position
+from rl.position import PHASES, Position
 from rl.replay_file import ReplayFile
 from workload.checkpoint_files import CheckpointFiles
 from workload.errors import CheckpointError
 
 
-def position_of(run: Path, *, previous: bool = False) -> Position | None:
+def read_position(run: Path, *, previous: bool = False) -> Position | None:
     """Where a run's checkpoint stands, None if it has none. Reads the pointer alone.
 
     Raises:
@@ -44,7 +44,7 @@ def verify(run: Path, *, previous: bool = False) -> None:
         CheckpointFiles(run).checked_file(previous=previous)
 
 
-def discard_replay(run: Path) -> None:
+def delete_replay(run: Path) -> None:
     """Delete the replay's files: a finished run is watched and plotted, not trained on."""
     ReplayFile(run / "replay", capacity=0).delete()
 
@@ -66,8 +66,8 @@ class Checkpoint:
 
         Returns the pointer's entry for `publish`; until then the run resumes from the one before.
         """
-        block, place = population.block_of(k)
-        self._rows.write(block.replay, place)
+        block, g = population.block_of(k)
+        self._rows.write(block.replay, g)
         iteration, phase, tick = population.position
         name = f"{iteration:04d}-{PHASES[phase]}-{tick:06d}.pt"
         state = _capture(population, k) | beside
@@ -98,8 +98,8 @@ class Checkpoint:
             CheckpointError: rows are missing or damaged.
         """
         try:
-            block, place = population.block_of(k)
-            self._rows.read(block.replay, place, state["rows"])
+            block, g = population.block_of(k)
+            self._rows.read(block.replay, g, state["rows"])
         except (OSError, ValueError) as error:
             fallback = _entry(self._run, previous=True) is not None
             raise CheckpointError(self._run / "replay", str(error), previous=fallback) from error
@@ -125,10 +125,10 @@ def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndar
     Returns the actions since the phase began, [T, K], that `Population.resume` replays.
     """
     for k, state in enumerate(states):
-        block, place = population.block_of(k)
+        block, g = population.block_of(k)
         for name, value in state["parameters"].items():
-            block.parameters[name].detach()[place].copy_(value)
-        block.target.load(state["target"], place)
+            block.parameters[name].detach()[g].copy_(value)
+        block.target.load(state["target"], g)
         population.set_counters(k, state["counters"])
     for block, part in zip(population.blocks, population.slices, strict=True):
         block.online.refresh(block.parameters)
@@ -140,18 +140,18 @@ def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndar
 
 
 def _capture(population: Population, k: int) -> dict[str, Any]:
-    block, place = population.block_of(k)
+    block, g = population.block_of(k)
     return {
-        "parameters": {n: p.detach()[place].cpu().clone() for n, p in block.parameters.items()},
-        "target": {n: w.cpu().clone() for n, w in block.target.member(place).items()},
+        "parameters": {n: p.detach()[g].cpu().clone() for n, p in block.parameters.items()},
+        "target": {n: w.cpu().clone() for n, w in block.target.member(g).items()},
         "optimizer": {
-            name: {key: _of_member(value, place) for key, value in state.items()}
+            name: {key: _of_member(value, g) for key, value in state.items()}
             for name, parameter in block.parameters.items()
             if (state := block.optimizer.state.get(parameter))
         },
         "counters": population.counters(k),
         "position": list(population.position),
-        "rows": int(block.replay.appended[place]),
+        "rows": int(block.replay.appended[g]),
         "actions": torch.from_numpy(population.phase_actions[:, k].copy()),
     }
 

@@ -12,7 +12,6 @@ from workload.errors import ConfigError
 from workload.recipe import (
     MachineBase,
     OptimizerRecipe,
-    inherited_keys_after,
     require_finite,
     require_positive,
 )
@@ -30,18 +29,6 @@ PAPER_GAMES = (
 """The eight games of Table 1."""
 
 
-@inherited_keys_after(
-    learning_rate=(
-        "beta1",
-        "beta2",
-        "adam_eps",
-        "eps_placement",
-        "rounding",
-        "decay_schedule",
-        "decay_biases",
-    ),
-    padding=("precision",),
-)
 @dataclass(frozen=True)
 class Recipe(OptimizerRecipe):
     """The training recipe of one population. Steps are agent steps: one per chosen action.
@@ -52,6 +39,9 @@ class Recipe(OptimizerRecipe):
         training_steps: training steps per iteration; the last episode is always finished.
         evaluation_steps: evaluation steps per iteration; likewise. 0 skips evaluation.
         learning_rate: alpha of Adam.
+        decay_schedule: `always`, `early:T`, `late:T`, `stuttered:K` or `skipped:K`; T and K count
+            updates, or as in `early:50epochs` iterations, of training_steps / update_every updates
+            each.
         decay_biases: whether biases decay too, as in the paper; False decays kernels only.
         loss: `huber` (delta 1) or `squared` error of the temporal difference, mean over the batch.
         gamma: discount per agent step.
@@ -96,6 +86,20 @@ class Recipe(OptimizerRecipe):
     replay_capacity: int = 1_000_000
     padding: Literal["same", "valid"] = "same"
     log_every: int = 25_000
+
+    KEYS_AFTER = {  # noqa: RUF012
+        "evaluation_steps": (
+            "learning_rate",
+            "beta1",
+            "beta2",
+            "adam_eps",
+            "eps_placement",
+            "rounding",
+            "decay_schedule",
+            "decay_biases",
+        ),
+        "padding": ("precision",),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

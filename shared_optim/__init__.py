@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shared_optim.adam import WeightDecayAdam
+    from shared_optim.budget import decay_budget
+    from shared_optim.convert import from_torch, to_torch
+    from shared_optim.decay_schedule import DecaySchedule
     from shared_optim.groups import decay_groups, lambdas
     from shared_optim.measures.observe import Observation, Start, observe_step
     from shared_optim.measures.statistics import StepReport
     from shared_optim.plan import Plan
-    from shared_optim.schedules import Schedule, parse_schedule
+    from shared_optim.schedules import Schedule, parse_schedule, resolve
     from shared_optim.sgd import WeightDecaySGD
 
 __all__ = [
+    "DecaySchedule",
     "Observation",
     "Plan",
     "Schedule",
@@ -24,13 +28,18 @@ __all__ = [
     "StepReport",
     "WeightDecayAdam",
     "WeightDecaySGD",
+    "decay_budget",
     "decay_groups",
+    "from_torch",
     "lambdas",
     "observe_step",
     "parse_schedule",
+    "resolve",
+    "to_torch",
 ]
 
 _HOME = {
+    "DecaySchedule": "decay_schedule",
     "Observation": "measures.observe",
     "Start": "measures.observe",
     "Plan": "plan",
@@ -38,10 +47,14 @@ _HOME = {
     "StepReport": "measures.statistics",
     "WeightDecayAdam": "adam",
     "WeightDecaySGD": "sgd",
+    "decay_budget": "budget",
     "decay_groups": "groups",
+    "from_torch": "convert",
     "lambdas": "groups",
     "observe_step": "measures.observe",
     "parse_schedule": "schedules",
+    "resolve": "schedules",
+    "to_torch": "convert",
 }
 
 

@@ -23,7 +23,7 @@ from torch.optim.optimizer import ParamsT
 from shared_optim.base import DecayOptimizer, PerMember
 from shared_optim.decay import Shrink
 from shared_optim.formula import C_SHRINK, root, shrunk
-from shared_optim.group import DecaySchedules, Group, Settings
+from shared_optim.group import Group, Schedules, Settings
 from shared_optim.rule import UpdateRule
 from shared_optim.schemes import DECAY_MOMENTS, MOMENTS, Terms
 
@@ -139,8 +139,9 @@ class WeightDecayAdam(DecayOptimizer):
         l2, decoupled, separated, ...: the lambdas, >= 0; see `lambdas` for scheme names. A
             sequence of K makes this the optimizer of a population: every parameter is then stacked
             [K, ...] and slice k follows lambda k, exactly as if it were optimized alone.
-        schedule: s_t: ``always``, ``early:T``, ``late:T`` or ``stuttered:K``, a `Schedule`, a
-            function of t, or a sequence of K of them. m' and v' advance whatever the schedule says.
+        schedule: s_t: ``always``, ``early:T``, ``late:T``, ``stuttered:K`` or ``skipped:K``, a
+            `Schedule`, a function of t, or a sequence of K of them. m' and v' advance whatever the
+            schedule says.
         peak_lr: the largest alpha of the training, which ``corrected`` needs; lr where it is None.
         eps_placement: ``outside`` adds eps to sqrt(v^) as torch and optax do; ``hat`` adds it to
             sqrt(v), before the bias correction, as TF1 and fairseq do: eps/sqrt(1-b2^t) outside.
@@ -186,7 +187,7 @@ class WeightDecayAdam(DecayOptimizer):
         stable: PerMember = 0.0,
         cautious: PerMember = 0.0,
         corrected: PerMember = 0.0,
-        schedule: DecaySchedules = "always",
+        schedule: Schedules = "always",
         peak_lr: float | None = None,
         eps_placement: Literal["outside", "hat"] = "outside",
         rounding: Literal["once", "torch"] = "once",

@@ -49,22 +49,28 @@ def decay_groups(
     """Parameter groups: kernels and embeddings decay, biases and norms do not.
 
     A parameter does not decay when it has at most one axis (its population axis aside) or belongs
-    to a normalisation layer. So weights of `weight_norm` decay in their direction v and in their
-    magnitude g where that has two axes or more; learned positions and class tokens, which are
-    [1, n, width] in most vision models, decay too: keep them by name where that is not meant.
-    The groups carry the parameters' names; an empty one is left out.
+    to a normalisation layer. What its shape does not tell has to be named:
+
+    * learned positions and class tokens are [1, n, width] or [n, width], so they decay; most
+      recipes for vision transformers keep them: `keep=("*pos_embed*", "*cls_token")`.
+    * under `weight_norm` a weight decays in its direction, whose length changes nothing, and in
+      its magnitude where that has two axes or more, as [out, 1] has: `keep=("*.original0",)`.
+
+    The groups name their parameters, as `(name, parameter)` pairs, and may be put together: those
+    of an actor and a critic are `decay_groups(actor) + decay_groups(critic)`. Other optimizers take
+    them too: what is their own is `weight_decay`, 0 for what does not decay.
 
     Args:
-        module: its parameters that require gradients are grouped.
+        module: its parameters that require gradients are grouped, each once.
         stacked: whether parameters are [K, ...], one slice per member of a population.
-        keep: patterns of names, as of files, that never decay: `("*.pos_embed", "cls_token")`.
+        keep: patterns of names, as of files, that never decay.
         decay: patterns of names that decay whatever their shape; before `keep`.
         weight_decay: lambda by pattern, the first that fits, for parameters that decay: a group
-            each. It sets the one lambda with which the optimizer is made.
+            each. It takes the place of the one lambda with which the optimizer is made.
 
     Raises:
         TypeError: no module.
-        ValueError: a pattern that fits no parameter.
+        ValueError: a pattern that fits no parameter; a lazy module without shapes.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"decay_groups takes a module, not a {type(module).__name__}")
@@ -95,7 +101,7 @@ def decay_groups(
             kept.append((name, parameter))
     groups: list[dict[str, Any]] = [{"params": decayed[None]}]
     groups += [{"params": decayed[key], "weight_decay": own[key]} for key in own]
-    groups.append({"params": kept, **dict.fromkeys(decaying(), 0.0)})
+    groups.append({"params": kept, "weight_decay": 0.0})
     return [group for group in groups if group["params"]]
 
 

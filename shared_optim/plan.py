@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from shared_optim.batch import apply
-from shared_optim.group import acting_members, spread
+from shared_optim.values import acting_members, spread
 
 if TYPE_CHECKING:
     from shared_optim.base import DecayOptimizer
@@ -108,6 +108,8 @@ class Plan:
 
     def advance(self, active: Sequence[bool] | None = None) -> None:
         """Count a step of the active members."""
+        # torch's schedulers of learning rates ask whether there was a step before theirs
+        self._optimizer._opt_called = True  # type: ignore[attr-defined]
         for group in self._owners:
             acting = acting_members(active, group["members"])
             steps = [t + acts for t, acts in zip(self._steps(group), acting, strict=True)]

@@ -18,7 +18,7 @@ from torch.optim.optimizer import ParamsT
 from shared_optim.base import DecayOptimizer, PerMember
 from shared_optim.decay import Shrink
 from shared_optim.formula import C_SHRINK, shrunk
-from shared_optim.group import DecaySchedules, Group, Settings
+from shared_optim.group import Group, Schedules, Settings
 from shared_optim.rule import UpdateRule
 from shared_optim.schemes import Terms
 
@@ -125,7 +125,7 @@ class WeightDecaySGD(DecayOptimizer):
         proximal: PerMember = 0.0,
         cautious: PerMember = 0.0,
         corrected: PerMember = 0.0,
-        schedule: DecaySchedules = "always",
+        schedule: Schedules = "always",
         peak_lr: float | None = None,
         rounding: Literal["once", "torch"] = "once",
         maximize: bool = False,

@@ -4,6 +4,7 @@ import numpy as np
 
 from rl.exhibits.aggregates import SOURCE, Normalised, over_games
 from rl.exhibits.statistics import performance_profile
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     legend,
@@ -16,7 +17,6 @@ from workload.exhibits.drawing import (
     variants,
 )
 from workload.exhibits.grid import RecordGrid, by_scheme
-from workload.exhibits.wording import lambda_note
 
 POINTS = 401
 TAU = "\N{GREEK SMALL LETTER TAU}"
@@ -28,19 +28,19 @@ def profile_figure(grid: RecordGrid, normalised: Normalised) -> Picture | None:
     if not normalised.games:
         return None
     rows = list(normalised.scores)
-    shown = by_scheme(rows)
+    by_panel = by_scheme(rows)
     pooled = np.concatenate([game for scores in normalised.scores.values() for game in scores])
     low, high = float(min(0.0, pooled.min())), float(pooled.max())
     thresholds = np.linspace(low - 0.02 * (high - low), high + 0.02 * (high - low), POINTS)
     handles = variant_handles(grid, rows)
     lines = legend_lines(handles)
-    figure, axes = panels(1, len(shown), 1.8, lines=lines, sharex=True, sharey=True)
+    figure, axes = panels(1, len(by_panel), 1.8, lines=lines, sharex=True, sharey=True)
     styles = variants(grid)
-    for panel, (scheme, own) in zip(axes, shown, strict=True):
+    for panel, (scheme, own) in zip(axes, by_panel, strict=True):
         for row in own:
             share = performance_profile(normalised.scores[row], thresholds)
-            place = len(panel.lines) * 11 % 60
-            panel.plot(thresholds, share, markevery=(place, 60), **row_style(row, styles))
+            first = len(panel.lines) * 11 % 60
+            panel.plot(thresholds, share, markevery=(first, 60), **row_style(row, styles))
         scheme_title(panel, scheme, scheme, "bold")
         panel.set_xlabel(f"threshold {TAU} (human-normalised)")
     axes[0].set_ylabel(f"share of runs above {TAU}")

@@ -9,7 +9,7 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 import torch
 
-from nlp import trained
+from nlp import weights
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import batch_loss
 from nlp.module import TranslationModule
@@ -49,7 +49,9 @@ def exchange_words(folder):
 
 def same(log, undisturbed):
     assert log.rows == undisturbed[0].rows
-    ours, theirs = (trained.weights_of(each.path, averaged=True) for each in (log, undisturbed[0]))
+    ours, theirs = (
+        weights.load_weights(each.path, averaged=True) for each in (log, undisturbed[0])
+    )
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     for name in ("test.hypotheses.txt", "test.hypotheses.averaged.tok.txt"):
         assert (log.path / name).read_text() == (undisturbed[0].path / name).read_text()
@@ -180,13 +182,11 @@ def test_two_batches_per_update_are_one_large_batch(tmp_path, data_dir):
     module = alone(recipe, Corpus.open(folder))
     batches = [batch for batch, _ in zip(module.train_dataloader(), range(2), strict=False)]
     gradients = {}
-    step = module.optimizer.step
 
-    def observed(*arguments):
+    def observe(*_):
         gradients.update({n: p.grad.clone() for n, p in module.model.named_parameters()})
-        return step(*arguments)
 
-    module.optimizer.step = observed
+    module.optimizer.register_step_pre_hook(observe)
     for index, batch in enumerate(batches):
         module.training_step(batch, index)
     padding = module.task.target_dictionary.pad()
@@ -234,16 +234,16 @@ def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir, undisturbed):
     assert outcome.status == "finished"
     exact, rounded = (each.rows["eval"][0]["train/loss"] for each in (undisturbed[0], log))
     assert 0 < abs(rounded - exact) < 0.01 * exact
-    weights = trained.weights_of(log.path, averaged=False)
-    floats = [value for value in weights.values() if value.is_floating_point()]
+    trained = weights.load_weights(log.path, averaged=False)
+    floats = [value for value in trained.values() if value.is_floating_point()]
     assert {value.dtype for value in floats} == {torch.float32}
 
 
 def test_weights_are_refused_with_another_dictionary(tmp_path, data_dir, undisturbed):
     copy = tmp_path / "data"
     shutil.copytree(data_dir, copy)
-    trained.load(undisturbed[0].path, copy)
+    weights.load_model(undisturbed[0].path, copy)
     folder = copy / "sentences" / "bpe-150-joined"
     exchange_words(folder)
     with pytest.raises(ConfigError, match="is not the dictionary that"):
-        trained.load(undisturbed[0].path, copy)
+        weights.load_model(undisturbed[0].path, copy)

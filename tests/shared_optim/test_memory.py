@@ -279,7 +279,7 @@ def test_the_defaults_of_torch_change_nothing(device, dtype):
     finally:
         torch.set_default_device(None)
         torch.set_default_dtype(torch.float32)
-    (batch,) = optimizer._batches.values()
+    (batch,) = optimizer._gathering._batches.values()
     assert batch.update is not None
     assert torch.equal(theta, expected)
 

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from suite import heartbeat
-from suite.batch.overview import described
+from suite.batch.overview import describe_grid
 from suite.batch.states import State, state_of, time_left
-from suite.heartbeat import beating
+from suite.runs import heartbeat
+from suite.runs.heartbeat import beating
 from tests.suite.batch.grids import SMALL, grid_of
-from tests.suite.runs import finish, make_run
+from tests.suite.run_files import finish, make_run
 from workload.files import write_json
 
 
@@ -39,7 +39,7 @@ TWO_RUNNING = (State("running", seconds_left=30.0), State("running", seconds_lef
 
 
 class Progress:
-    place, step, steps, seconds_left = "iteration 1/2 training", 500, 1_000, 90.0
+    phase, step, steps, seconds_left = "iteration 1/2 training", 500, 1_000, 90.0
 
 
 def test_a_run_without_a_directory_waits_and_one_cut_off_waits_with_its_score(runs):
@@ -81,15 +81,16 @@ def test_a_heartbeat_of_a_process_that_is_gone_is_none(runs, change):
 
 
 def test_a_finished_run_has_its_final_score_and_the_time_of_all_its_sessions(runs):
-    make(runs[0])
+    make(runs[0], [None])
+    with (runs[0].run.path / "eval.jsonl").open("a") as file:
+        file.write('{"iteration": 1, "agent_steps": 2000, "train/return": 1.5}\n')
     sessions = [
         {"start": "2026-01-01T10:00:00+00:00", "end": "2026-01-01T10:00:30+00:00"},
         {"start": "2026-01-01T11:00:00+00:00", "end": None},  # killed
         {"start": "2026-01-02T12:00:00+00:00", "end": "2026-01-02T13:00:00+00:00"},
     ]
     write_json(runs[0].run.path / "meta.json", {"sessions": sessions})
-    done = {"status": "diverged", "figures": {"train/return": 1.5, "eval/return": None}}
-    write_json(runs[0].run.path / "done.json", done)
+    finish(runs[0].run, "diverged")
     assert state_of(runs[0]) == State("diverged", 1.5, seconds=3_630.0)
 
 
@@ -135,13 +136,10 @@ def test_the_overview_counts_names_and_averages(runs):
     for run, scores in zip(runs, [[1.0], [2.0], [5.0], [], [], [7.0]], strict=True):
         make(run, scores)
     finish(runs[0].run)
-    write_json(
-        runs[0].run.path / "done.json", {"status": "finished", "figures": {"eval/return": 1}}
-    )
     write_json(runs[3].run.path / "failed.json", {"error": "ValueError: no"})
     grid = grid_of(SMALL + "exclude: [{game: Pong}]\n")
     with beating([runs[2].run]):
-        text = described(grid, [state_of(run) for run in runs])
+        text = describe_grid(grid, [state_of(run) for run in runs])
     assert text.splitlines() == [
         "grid.yaml: 1 of 6 done, 1 running, 3 waiting, 1 failed",
         "",
