@@ -13,6 +13,7 @@ from workload.errors import FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
+from workload.recipe import OPTIMIZER_KEYS
 from workload.resources import FreeMemory
 from workload.wording import amount
 
@@ -70,13 +71,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         ),
         "Optimizer": (
             "learning_rate",
-            "beta1",
-            "beta2",
-            "adam_eps",
-            "eps_placement",
-            "rounding",
-            "decay_schedule",
-            "decay_biases",
+            *OPTIMIZER_KEYS,
             "precision",
         ),
         "Learning": (
