@@ -196,7 +196,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             )
 
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
-        from rl.checkpoint import read_position, verify
+        from rl.member_checkpoint import read_position, verify
 
         found = read_position(run, previous=previous)
         if previous and found is None and read_position(run) is not None:
@@ -233,7 +233,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             (replay / KEPT).touch()
         if finished and (replay / KEPT).exists():
             return
-        from rl.checkpoint import delete_replay
+        from rl.member_checkpoint import delete_replay
 
         delete_replay(run)
 
