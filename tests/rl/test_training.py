@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rl import checkpoint
-from rl.checkpoint import read_position, trained_parameters
+from rl.member_checkpoint import read_position, trained_parameters
 from rl.module import DQNModule
 from rl.population import Population
 from rl.position import Position
