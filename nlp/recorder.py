@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning
-import torch
 
 from nlp import weights
 from nlp.evaluation import (
@@ -17,8 +16,8 @@ from nlp.evaluation import (
     write_texts,
 )
 from nlp.module import TranslationModule
-from nlp.state import capture, resume
-from workload.checkpoint_files import CheckpointFiles
+from nlp.state import capture, restore
+from workload.checkpoint import Checkpoint
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
@@ -46,7 +45,7 @@ class TranslationRecorder(lightning.Callback):
         stop: Callable[[], bool],
     ) -> None:
         self._module, self._log = module, log
-        self._files = CheckpointFiles(log.path)
+        self._checkpoint = Checkpoint(log)
         self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
         self._latest: dict[str, Any] = {}
         self._best: dict[str, float] = {}
@@ -62,14 +61,12 @@ class TranslationRecorder(lightning.Callback):
         """
 
         def check(state: dict[str, Any]) -> None:
-            corpus = self._module.corpus
-            weights.check_dictionaries(corpus, state["dictionaries"], self._files.folder)
-            self._files.check_log(self._log, state["log_position"], previous=previous)
+            corpus, folder = self._module.corpus, self._log.path / "checkpoint"
+            weights.check_dictionaries(corpus, state["dictionaries"], folder)
 
-        state = resume(self._module, self._files, previous=previous, check=check)
-        if previous and state:
-            self._files.withdraw_latest()
-        self._log.rewind(state.get("log_position", {}))
+        state = self._checkpoint.resume(previous=previous, check=check)
+        if state:
+            restore(self._module, state)
         self._latest, self._best = state.get("latest", {}), state.get("best", {})
         self._saved_updates = self._module.position.updates
 
@@ -165,14 +162,10 @@ class TranslationRecorder(lightning.Callback):
         beside = {
             "latest": self._latest,
             "best": self._best,
-            "log_position": self._log.offsets(),
             "dictionaries": weights.dictionary_digests(self._module.corpus),
         }
-        state = capture(self._module) | beside
-        name = f"{position.epoch:03d}-{position.batches:06d}.pt"
-        digest = self._files.write(name, lambda stream: torch.save(state, stream))
         where = [position.epoch, position.batches, position.updates]
-        self._files.publish({"file": name, "sha256": digest, "position": where})
+        self._checkpoint.save(capture(self._module) | beside, where)
         self._saved_updates = position.updates
 
     def _report(self, phase: str, step: int, steps: int) -> None:
@@ -187,7 +180,6 @@ class TranslationRecorder(lightning.Callback):
         seconds = self._pace.seconds_per_step(TRAINING)
         left = recipe.epochs * module.updates_per_epoch - position.updates
         epoch = min(position.epoch + (phase == "training"), recipe.epochs)
-        name = f"{module.member.name}/seed{module.member.seed}"
         self._progress(
             Progress(
                 phase=f"epoch {epoch}/{recipe.epochs} {phase}",
@@ -196,7 +188,9 @@ class TranslationRecorder(lightning.Callback):
                 steps_per_second=1 / seconds if seconds else 0.0,
                 seconds_left=left * seconds if seconds else None,
                 members=(
-                    MemberProgress(name, "diverged" if module.diverged else "running", figures),
+                    MemberProgress(
+                        module.member.label, "diverged" if module.diverged else "running", figures
+                    ),
                 ),
                 unit="updates",
             )

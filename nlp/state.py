@@ -1,6 +1,5 @@
 """The state training goes on from: captured for a checkpoint, restored from one."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,7 +7,6 @@ from torch import Tensor
 
 from nlp.module import TranslationModule
 from nlp.position import Position
-from workload.checkpoint_files import CheckpointFiles
 
 
 def capture(module: TranslationModule) -> dict[str, Any]:
@@ -47,33 +45,6 @@ def restore(module: TranslationModule, state: dict[str, Any]) -> None:
             }
     module.window, module.epoch_sums = state["window"], state["epoch_sums"]
     module.diverged = state["diverged"]
-
-
-def resume(
-    module: TranslationModule,
-    files: CheckpointFiles,
-    *,
-    previous: bool = False,
-    check: Callable[[dict[str, Any]], None] = lambda state: None,
-) -> dict[str, Any]:
-    """Restore a module from a run's checkpoint and return all that was saved; `{}` without one.
-
-    Args:
-        module: already on its device.
-        files: the run's checkpoints.
-        previous: take the one before the newest.
-        check: called with the state before anything is changed.
-
-    Raises:
-        CheckpointError: the checkpoint cannot be read.
-    """
-    if files.entry() is None:
-        return {}
-    file = files.checked_file(previous=previous)
-    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    check(state)
-    restore(module, state)
-    return state
 
 
 def _on(value: Any, device: torch.device | str) -> Any:

@@ -12,8 +12,8 @@ from nlp.data.corpus import Corpus, corpus_folder
 from nlp.distributed import followers
 from nlp.module import TranslationModule
 from nlp.recorder import Follower, TranslationRecorder
-from nlp.state import resume
-from workload.checkpoint_files import CheckpointFiles
+from nlp.state import restore
+from workload.checkpoint import read_state
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.trainer import chosen_device, fit, prepare_torch
@@ -84,7 +84,8 @@ def _follow(
     """What a process other than the first does: the same updates, nothing written."""
     prepare_torch(machine)
     module = _module(rank, recipe, member, corpus, machine)
-    resume(module, CheckpointFiles(run))
+    if state := read_state(run):
+        restore(module, state)
     _fit(module, Follower(module), machine)
 
 

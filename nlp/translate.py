@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from nlp.workload import require_packages
+from nlp.packages import require_packages
 from workload import resources
 from workload.errors import UserError
 from workload.identity import read_config

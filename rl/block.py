@@ -24,10 +24,11 @@ from rl.config import Recipe
 from rl.dqn_update import Update, dqn_update
 from rl.environment import Environments, Step
 from rl.exploration import epsilon_greedy, greedy_actions
-from rl.graphs import Program, difference
+from rl.graphs import Program
 from rl.inbox import Inbox
 from rl.memory import FRAME, STACK
 from rl.network import Weights, initial_parameters
+from rl.proof import BlockState, capture_problem
 from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.replay import Replay
 from rl.scores import Window
@@ -36,9 +37,6 @@ from workload.build_optimizer import build_optimizer
 from workload.errors import ConfigError
 from workload.member import Member
 from workload.recipe import GraphMode
-
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
-"""How far two updates as graphs may be from two without, relative to a tensor's norm."""
 
 
 class Block:
@@ -250,8 +248,7 @@ class Block:
                 self._store()
                 self._seen.open()
                 wrote[:] = False
-        if self._stream:
-            self._stream.synchronize()
+        self._wait()
 
     def finite(self) -> np.ndarray:
         """Whose loss and weights are finite, [G] bool."""
@@ -313,10 +310,7 @@ class Block:
         self.window.add(result.loss, result.mean_q, learning)
 
     def _prove(self) -> None:
-        """Capture the programs, and keep them where they do what their functions do.
-
-        Both take the same two ticks with an update each, from the same state, which is put back.
-        """
+        """Capture the programs, and keep them where they do what their functions do."""
         insisting, self._unproved = self._unproved == "on", "off"
         programs = (self._choose, self._record, self._learn)
         host, drawn = self._seen.host, self._drawn.host
@@ -328,49 +322,25 @@ class Block:
         host["rewards"][:] = random.standard_normal(self.size)
         host["writing"][:] = host["wrote"][:] = True
 
-        def two_ticks() -> dict[str, Tensor]:
-            for _ in range(2):
-                for program in programs:
-                    program()
-            after = self._state()
-            self._put_back(before)
-            return after
-
         self._seen.send()
         self._drawn.send()
-        before = self._state()
-        expected = two_ticks()
-        try:
-            for program in programs:
-                program.capture()
-            differing = difference(expected, two_ticks(), TOLERANCE[self._dtype])
-        except RuntimeError as error:
-            differing = str(error).splitlines()[0]
-            self._put_back(before)
+        state = BlockState(self._written(), self.replay, self._wait)
+        problem = capture_problem(programs, state, self._dtype)
         self._seen.open()
         for name, array in kept.items():
             host[name][:] = array
-        if differing:
+        if problem:
             for program in programs:
                 program.release()
             if insisting:
-                raise ConfigError(f"graphs: on, but {differing}; graphs: auto trains without")
+                raise ConfigError(f"graphs: on, but {problem}; graphs: auto trains without")
             warnings.warn(
-                f"trains without CUDA graphs, slower: {differing}", RuntimeWarning, stacklevel=2
+                f"trains without CUDA graphs, slower: {problem}", RuntimeWarning, stacklevel=2
             )
 
-    def _state(self) -> dict[str, Tensor]:
-        """Copies of all that the programs write."""
+    def _wait(self) -> None:
         if self._stream:
-            self._stream.synchronize()  # part of it is on its way to the host
-        copies = {name: tensor.clone() for name, tensor in self._written().items()}
-        copies |= self.replay.snapshot(rows=2)
-        return copies
-
-    def _put_back(self, state: dict[str, Tensor]) -> None:
-        for name, tensor in self._written().items():
-            tensor.copy_(state[name])
-        self.replay.undo(state)
+            self._stream.synchronize()
 
     def _written(self) -> dict[str, Tensor]:
         tensors = {

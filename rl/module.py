@@ -62,7 +62,7 @@ class DQNModule(lightning.LightningModule):
     def _log(self, row: MemberRow) -> None:
         member = self.population.members[row.member]
         figures = {
-            f"{member.name}/seed{member.seed}/{key}": float(value)
+            f"{member.label}/{key}": float(value)
             for key, value in row.values.items()
             if isinstance(value, int | float)
         }

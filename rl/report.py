@@ -51,7 +51,6 @@ REPORT = Report(
     title="DQN on Atari",
     task="game",
     tasks="games",
-    length="iterations",
     scores=(RETURN,),
     curves=(Curve("training", TRAINING_RETURN, between=True), Curve("evaluation", RETURN)),
     mean_of_last=True,

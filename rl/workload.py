@@ -13,7 +13,8 @@ from workload.errors import FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
-from workload.resources import Memory
+from workload.recipe import OPTIMIZER_KEYS
+from workload.resources import FreeMemory
 from workload.wording import amount
 
 if TYPE_CHECKING:
@@ -70,13 +71,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         ),
         "Optimizer": (
             "learning_rate",
-            "beta1",
-            "beta2",
-            "adam_eps",
-            "eps_placement",
-            "rounding",
-            "decay_schedule",
-            "decay_biases",
+            *OPTIMIZER_KEYS,
             "precision",
         ),
         "Learning": (
@@ -115,9 +110,6 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return Machine
 
-    def task(self, recipe: config.Recipe) -> str:
-        return recipe.game
-
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         return "iterations", "log_every"
 
@@ -142,7 +134,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
                 f"ends after {steps:,}; lower --warm-up or train longer"
             )
 
-    def max_population(self, recipe: config.Recipe, memory: Memory) -> int:
+    def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
         """As many members as replay and batch fit for, on the GPU or on the host."""
         from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 
@@ -204,7 +196,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             )
 
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
-        from rl.checkpoint import read_position, verify
+        from rl.member_checkpoint import read_position, verify
 
         found = read_position(run, previous=previous)
         if previous and found is None and read_position(run) is not None:
@@ -241,7 +233,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             (replay / KEPT).touch()
         if finished and (replay / KEPT).exists():
             return
-        from rl.checkpoint import delete_replay
+        from rl.member_checkpoint import delete_replay
 
         delete_replay(run)
 

@@ -68,15 +68,15 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     0 is success, 1 an unexpected failure, 2 bad input, 130 and 143 an interrupted, resumable run.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_help(name), end="")
-        return 0
-    if arguments[0] == "--version":
-        from importlib.metadata import version
-
-        print(f"wdbench {version('wdbench')}")
-        return 0
     try:
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
+            print(_help(name), end="")
+            return 0
+        if arguments[0] == "--version":
+            from importlib.metadata import version
+
+            print(f"wdbench {version('wdbench')}")
+            return 0
         command, *rest = arguments
         return _run(command, rest, f"{name} {command}")
     except UserError as error:

@@ -24,11 +24,22 @@ def names() -> tuple[str, ...]:
 
 @functools.cache
 def load(name: str) -> AnyWorkload:
-    """The workload of this name. UserError where none is installed."""
+    """The workload of this name. UserError where none is installed, or what is there is none."""
     if name not in _entries():
         raise UserError(unknown("workload", name, names()))
-    module, _, attribute = _entries()[name].partition(":")
-    workload: AnyWorkload = getattr(import_module(module), attribute)
+    place = _entries()[name]
+    module, _, attribute = place.partition(":")
+    try:
+        workload = getattr(import_module(module), attribute)
+    except Exception as error:  # whatever somebody's package may raise when it is imported
+        problem = f"{type(error).__name__}: {error}"
+        raise UserError(f"workload {name}: {place} cannot be loaded: {problem}") from error
+    if not isinstance(workload, contract.Workload):
+        raise UserError(f"workload {name}: {place} is no workload.contract.Workload")
+    if missing := [key for key in contract.REQUIRED if not hasattr(workload, key)]:
+        raise UserError(f"workload {name}: {place} does not say {', '.join(missing)}")
+    if name != workload.NAME:
+        raise UserError(f"workload {name}: {place} has another NAME, {workload.NAME}")
     return workload
 
 

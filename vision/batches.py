@@ -2,21 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vision import counter
-
-
-@dataclass
-class Position:
-    """How far training is: in epoch `epoch`, from 0, `batches` are done; `updates` in all."""
-
-    epoch: int = 0
-    batches: int = 0
-    updates: int = 0
+from vision.position import Position
 
 
 class TrainingBatches:

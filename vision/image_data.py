@@ -5,10 +5,11 @@ from pathlib import Path
 import lightning
 import torch
 
-from vision.batches import Position, TrainingBatches
+from vision.batches import TrainingBatches
 from vision.config import Recipe
 from vision.data.prepared import Prepared
 from vision.images import DeviceImages, shuffled
+from vision.position import Position
 
 
 class ImageData(lightning.LightningDataModule):

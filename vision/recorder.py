@@ -3,7 +3,7 @@ epoch: test."""
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 
@@ -121,7 +121,7 @@ class VisionRecorder(lightning.Callback):
         seconds = self._pace.seconds_per_step(TRAINING)
         left = recipe.epochs * module.updates_per_epoch - position.updates
         epoch = min(position.epoch + 1, recipe.epochs)
-        name = f"{module.member.name}/seed{module.member.seed}"
+        status: Literal["running", "diverged"] = "diverged" if module.diverged else "running"
         self._progress(
             Progress(
                 phase=f"epoch {epoch}/{recipe.epochs} {TRAINING}",
@@ -129,9 +129,7 @@ class VisionRecorder(lightning.Callback):
                 steps=steps,
                 steps_per_second=1 / seconds if seconds else 0.0,
                 seconds_left=left * seconds if seconds else None,
-                members=(
-                    MemberProgress(name, "diverged" if module.diverged else "running", figures),
-                ),
+                members=(MemberProgress(module.member.label, status, figures),),
                 unit="updates",
             )
         )

@@ -52,7 +52,6 @@ REPORT = Report(
     title="Images",
     task="data set",
     tasks="data sets",
-    length="epochs",
     scores=(TEST_ACCURACY,),
     others=(TRAIN_ACCURACY, FIT_ACCURACY, DISTANCE),
     curves=(Curve("training", TRAIN_ACCURACY, between=True), Curve("test", TEST_ACCURACY)),

@@ -7,6 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vision.cost import (
+    about_parameters,
+    known_images,
+    run_disk,
+    training_memory,
+    training_seconds,
+)
 from vision.report import REPORT
 from workload import resources
 from workload.contract import Command, Workload
@@ -15,47 +22,13 @@ from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.output import say
 from workload.progress import Progress
-from workload.resources import Memory
+from workload.resources import FreeMemory
 from workload.wording import amount, unknown
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from vision import config
-
-# The rest of a training process: torch, the activations of a batch.
-PROCESS_MEMORY = 1_500_000_000
-FLOAT = 4
-IN_MEMORY = 8  # weights, their start, gradient, at most four moments, and a copy while looking
-IN_CHECKPOINT = 5  # weights and at most four moments, in two generations
-WIDTH, SIDE = 64, 32
-PARAMETERS = {
-    "resnet8": 1.23e6,
-    "resnet18": 11.2e6,
-    "resnet50": 23.5e6,
-    "densenet121": 7.0e6,
-    "vgg16": 15.2e6,
-}
-"""At width 64; they grow with its square."""
-PRODUCTS = {
-    "resnet8": 0.2e9,
-    "resnet18": 0.56e9,
-    "resnet50": 1.3e9,
-    "densenet121": 0.9e9,
-    "vgg16": 0.31e9,
-}
-"""Multiplications of a forward pass of 32 x 32 pixels, likewise."""
-CORE_SPEED = 35e9  # floating point operations a second, measured on ResNet-8 and ResNet-18
-IMAGES = {"cifar10": (50_000, 32), "cifar100": (50_000, 32), "tiny-imagenet": (100_000, 64)}
-
-
-def _parameters(recipe: config.Recipe) -> float:
-    return PARAMETERS[recipe.model] * (recipe.width / WIDTH) ** 2
-
-
-def _disk(recipe: config.Recipe) -> int:
-    """Bytes of a run: two generations of its state."""
-    return int(2 * IN_CHECKPOINT * FLOAT * _parameters(recipe))
 
 
 def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -169,12 +142,12 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         return (*length, "evaluate_every", "log_every")
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
-        model = _parameters(recipe)
+        model = about_parameters(recipe)
         runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
         return (
             f"{runs} of about {model / 1e6:.2g} million parameters: "
-            f"{amount(IN_MEMORY * FLOAT * model)} with gradients and buffers, up to "
-            f"{amount(members * _disk(recipe))} on disk"
+            f"{amount(training_memory(recipe, process=False))} with gradients and buffers, up to "
+            f"{amount(members * run_disk(recipe))} on disk"
         )
 
     def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
@@ -227,13 +200,13 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
                     f"{multiple}"
                 )
         resources.check_device(machine.device)
-        need = IN_MEMORY * FLOAT * _parameters(recipe) + PROCESS_MEMORY
+        need = training_memory(recipe)
         if need > (memory := resources.free_memory()):
             raise UserError(
                 f"width: {self.memory_summary(recipe, 1)}; a training process takes "
                 f"{amount(need)} of memory, {amount(memory)} are free; choose a smaller --width"
             )
-        disk, free = len(runs) * _disk(recipe), resources.disk_for(runs)
+        disk, free = len(runs) * run_disk(recipe), resources.disk_for(runs)
         if disk > free:
             raise FullDiskError(
                 f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "
@@ -271,27 +244,15 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             pool=spec.pool,
         )
 
-    def max_population(self, recipe: config.Recipe, memory: Memory) -> int:
-        return int(memory.host > IN_MEMORY * FLOAT * _parameters(recipe) + PROCESS_MEMORY)
+    def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
+        return int(memory.host > training_memory(recipe))
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
-        """Three passes of two operations per product; None before the images are prepared."""
-        from vision.data.shapes import SIDE as SHAPES_SIDE
-        from vision.data.shapes import TRAIN
-
-        known = {**IMAGES, "shapes": (TRAIN, SHAPES_SIDE)}.get(recipe.images.name)
-        if known is None:
-            prepared = self._prepared(recipe, machine)
-            if prepared is None:
-                return None
-            known = prepared.train, prepared.side[0] * recipe.pool
-        count, side = recipe.subset or known[0], known[1] // recipe.pool
-        scale = (recipe.width / WIDTH) ** 2 * (side / SIDE) ** 2
-        return recipe.epochs * count * 6 * PRODUCTS[recipe.model] * scale / CORE_SPEED
-
-    def epochs_begun(self, position: tuple[int, ...]) -> int:
-        epoch, batches, _ = position
-        return epoch + (batches > 0)
+        """None before the images of somebody's own are prepared."""
+        known = known_images(recipe)
+        if known is None and (prepared := self._prepared(recipe, machine)) is not None:
+            known = prepared.train, prepared.side[0]
+        return None if known is None else training_seconds(recipe, *known)
 
     def train(
         self,

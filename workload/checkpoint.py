@@ -63,8 +63,8 @@ class Checkpoint:
 
         Args:
             state: tensors, numbers, texts, and lists and dictionaries of them.
-            position: the epochs that have ended, what is done of the next one, and what else tells
-                two checkpoints apart, in whole numbers.
+            position: the rounds that are through, what is through of the next one, and what else
+                tells two checkpoints apart, in whole numbers.
         """
         kept = state | {"log_position": self._log.offsets()}
         name = f"{position[0]:03d}-{position[1]:06d}.pt"

@@ -40,10 +40,10 @@ class Progress:
     phase: str
     step: int
     steps: int
-    steps_per_second: float
-    seconds_left: float | None
-    members: tuple[MemberProgress, ...]
-    unit: str
+    steps_per_second: float = 0.0
+    seconds_left: float | None = None
+    members: tuple[MemberProgress, ...] = ()
+    unit: str = "steps"
 
 
 class Pace:

@@ -10,7 +10,7 @@ from workload.errors import UserError
 
 
 @dataclass(frozen=True)
-class Memory:
+class FreeMemory:
     """Memory that a process may take, in bytes: on the host, and on its GPU, 0 without one."""
 
     host: int

@@ -1,17 +1,19 @@
 """Lightning's Trainer as every workload uses it: quiet, with a callback that records and saves."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import warnings
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import lightning
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from workload.recipe import MachineBase
+
+if TYPE_CHECKING:
+    import lightning
 
 
 def prepare_torch(machine: MachineBase) -> torch.device:
@@ -50,6 +52,12 @@ def fit(
         processes: that share each update, each with a device of its own, over DDP.
         data: the loader, where it is not the module's own.
     """
+    # here alone: a workload with a loop of its own need not wait for it
+    import lightning
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.pytorch.strategies import DDPStrategy
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Advice about loaders and workers: these loaders give no plain data.

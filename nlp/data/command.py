@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp.data.corpus import Corpus
-from nlp.workload import require_packages
+from nlp.packages import require_packages
 from workload.errors import UserError
 from workload.output import aligned, say, stage_line
 from workload.stages import tidy_on_sigterm

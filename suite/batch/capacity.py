@@ -7,7 +7,7 @@ from typing import Literal
 
 from workload import resources
 from workload.errors import UserError
-from workload.resources import Memory
+from workload.resources import FreeMemory
 from workload.wording import amount, counted
 
 
@@ -33,7 +33,7 @@ class Capacity:
     jobs: int
     cpus: int
     gpus: float
-    memory: Memory
+    memory: FreeMemory
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
@@ -116,7 +116,7 @@ def capacity(demand: Demand, nodes: list[Node], per_node: int | None = None) -> 
         jobs=jobs,
         cpus=demand.cpus or (share if gpus else 1),
         gpus=gpus,
-        memory=Memory(
+        memory=FreeMemory(
             host=min(node.memory // count for node, count in used),
             gpu=int(min((min(node.gpus) for node, _ in used), default=0) * min(gpus, 1))
             if gpus

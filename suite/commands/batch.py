@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from suite.batch import overview, pool
+from suite.batch import overview, ray_pool
 from suite.batch.capacity import Capacity, Demand, this_machine
 from suite.batch.driver import Driver, Retries
 from suite.batch.dry_run import describe_batch
 from suite.batch.grid_display import display_grid
 from suite.batch.grid_file import Grid, GridRun, read_grid
 from suite.batch.packing import fitting_capacity, pack
-from suite.batch.pool import InProcess, Pool, RayPool
-from suite.batch.states import State, state_of
+from suite.batch.pool import InProcess, Pool
+from suite.batch.ray_pool import RayPool
+from suite.batch.states import RunState, state_of
 from suite.commands.arguments import Parser, add_runs_flag
 from suite.registry import load
 from suite.runs.job import Job
@@ -31,7 +32,7 @@ def main(argv: list[str], prog: str) -> int:
     states = [state_of(run) for run in grid.runs]
     waiting = _waiting(grid, states, retry_failed=options.retry_failed)
     if options.dry_run:
-        cluster = pool.connect(options.address) if options.address else None
+        cluster = ray_pool.connect(options.address) if options.address else None
         capacity = _capacity(cluster, options, waiting)
         jobs = pack(waiting, capacity, options.runs)
         where = f"the cluster at {options.address}" if options.address else "this machine"
@@ -44,7 +45,7 @@ def main(argv: list[str], prog: str) -> int:
 
 
 def _capacity(
-    cluster: pool.Cluster | None, options: argparse.Namespace, waiting: Sequence[GridRun]
+    cluster: ray_pool.Cluster | None, options: argparse.Namespace, waiting: Sequence[GridRun]
 ) -> Capacity:
     nodes = cluster.nodes if cluster else [this_machine()]
     return fitting_capacity(_demand(options, waiting), nodes, waiting)
@@ -100,7 +101,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _waiting(grid: Grid, states: Sequence[State], *, retry_failed: bool) -> list[GridRun]:
+def _waiting(grid: Grid, states: Sequence[RunState], *, retry_failed: bool) -> list[GridRun]:
     statuses = {"waiting", "running"} | ({"failed"} if retry_failed else set())
     return [run for run, state in zip(grid.runs, states, strict=True) if state.status in statuses]
 
@@ -110,7 +111,7 @@ def _train(
 ) -> int:
     with full_disk_explained(options.runs), ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
-        cluster = pool.connect(options.address) if options.address else None
+        cluster = ray_pool.connect(options.address) if options.address else None
         capacity = _capacity(cluster, options, waiting)
         jobs = pack(waiting, capacity, options.runs)
         _check_devices(jobs, capacity)
@@ -125,7 +126,7 @@ def _train(
         if cluster is None and capacity.jobs == 1:
             workers = InProcess(argv, stop, tick)
         else:
-            workers = RayPool(cluster or pool.embedded(capacity), capacity, argv)
+            workers = RayPool(cluster or ray_pool.embedded(capacity), capacity, argv)
         stack.callback(workers.close)
         retries = Retries(options.retries, tuple(options.retry_on))
         return Driver(workers, capacity.jobs, retries, stop, tick).train(jobs)

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from suite.batch.pool import HOW_TO_INSTALL as HOW_TO_INSTALL_RAY
+from suite.batch.ray_pool import HOW_TO_INSTALL as HOW_TO_INSTALL_RAY
 from suite.commands.arguments import Parser
 from suite.registry import load, names
 from suite.runs.session import versions

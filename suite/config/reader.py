@@ -30,7 +30,7 @@ class Given(NamedTuple):
     where: str = ""
 
 
-Layer = dict[str, Given]
+ConfigLayer = dict[str, Given]
 Flags = list[tuple[str, list[str]]]
 
 
@@ -89,30 +89,37 @@ class Reader:
         """
         return self._typed(self._layer(node, file, lists=keys))
 
-    def _choose_preset(self, flags: Flags) -> tuple[str, Flags]:
+    def _choose_preset(self, flags: Flags) -> tuple[str | None, Flags]:
         """The preset and the flags, where the last value of PRESET_KEY may name one.
 
         Such a value becomes what the preset has under that key: a file between them stays below.
         """
         workload, given = self._workload, dict(flags)
-        key, name = workload.PRESET_KEY, *given.get("preset", [workload.PRESET])
-        if "preset" in given or key not in given or given[key][0] not in workload.preset_names():
-            return name, flags
+        if "preset" in given:
+            return given["preset"][0], flags
+        key = workload.PRESET_KEY
+        if key not in given or given[key][0] not in workload.preset_names():
+            return workload.PRESET, flags
         name = given[key][0]
         value = yaml.safe_load(self._preset(name)).get(key, name)
         return name, [(flag, [value] if flag == key else texts) for flag, texts in flags]
 
-    def _preset(self, name: str) -> str:
+    def _preset(self, name: str | None) -> str:
+        if name is None:
+            return ""
         names = self._workload.preset_names()
+        if not names:
+            folder = self._workload.preset_folder()
+            raise UserError(f"preset {name}: {self._workload.NAME} has none; {folder} has no YAML")
         if name not in names:
             raise UserError(unknown("preset", name, names))
         return (self._workload.preset_folder() / f"{name}.yaml").read_text(encoding="utf-8")
 
-    def _file(self, text: str, file: str) -> list[Layer]:
+    def _file(self, text: str, file: str) -> list[ConfigLayer]:
         """The layer of the first document of a file; none where it is empty."""
         return [self._layer(root, file) for root in compose(text, file)[:1]]
 
-    def _layer(self, root: yaml.Node, file: str, lists: Collection[str] = LISTS) -> Layer:
+    def _layer(self, root: yaml.Node, file: str, lists: Collection[str] = LISTS) -> ConfigLayer:
         layer = {}
         for key, node in mapping_of(root, file, self._types, "key").items():
             several, where = key in lists, line_of(node, file)
@@ -121,7 +128,7 @@ class Reader:
             layer[key] = Given(texts, file, where)
         return layer
 
-    def _typed(self, layer: Layer) -> dict[str, list[Any]]:
+    def _typed(self, layer: ConfigLayer) -> dict[str, list[Any]]:
         return {
             key: [self._value(key, text, given) for text in given.texts]
             for key, given in layer.items()

@@ -7,12 +7,14 @@ from typing import Any
 
 import yaml
 
+from shared_optim.schemes import BASELINE, decaying
 from suite.config.flags import LISTS
 from suite.config.reader import Reader
 from suite.registry import AnyWorkload
 from suite.runs.job import Job
 from workload.errors import UserError
 from workload.member import Member
+from workload.wording import either
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,15 @@ def members(workload: AnyWorkload, values: Mapping[str, Any]) -> tuple[Member, .
             raise UserError(f"{key}: {' '.join(map(str, given))} names a value twice")
         if not given and key != "weight_decay":
             raise UserError(f"{key} needs at least one value")
-    if values["weight_decay"] and values["scheme"] == ["none"]:
+    if values["weight_decay"] and values["scheme"] == [BASELINE]:
         given = " ".join(f"{weight_decay:g}" for weight_decay in values["weight_decay"])
         raise UserError(
-            f"weight_decay: {given} has no meaning for scheme none; "
-            "leave it out or choose l2, decoupled or separated"
+            f"weight_decay: {given} has no meaning for scheme {BASELINE}; "
+            f"leave it out or choose {either(decaying())}"
         )
     return tuple(
         workload.Member(scheme=scheme, weight_decay=weight_decay, seed=seed)
         for scheme in values["scheme"]
-        for weight_decay in ([0.0] if scheme == "none" else values["weight_decay"] or [0.0])
+        for weight_decay in ([0.0] if scheme == BASELINE else values["weight_decay"] or [0.0])
         for seed in values["seed"]
     )

@@ -2,17 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared_optim.figures import BANDS, QUANTILE_KEYS
 from shared_optim.schemes import SCHEMES
+from workload.exhibits.drawing import Style
 from workload.exhibits.grid import SCHEDULE
 from workload.exhibits.record import Columns, Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Style = dict[str, Any]
 
 
 def curve(

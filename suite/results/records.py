@@ -12,7 +12,7 @@ from shared_optim.figures import DROWNED, FIGURES, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.metric import Metric
 from suite.results import rows
 from suite.results.rows import LogRow, number
-from suite.results.selection import Described, LeaveOut, common_lengths, describe
+from suite.results.selection import LeaveOut, RunDescription, common_lengths, describe
 from suite.runs.directory import Run
 from suite.runs.log import EVALUATIONS, METRICS
 from workload.errors import UserError
@@ -26,15 +26,16 @@ POINTS = 200
 OPTIMIZER_KEYS = (WEIGHT_NORM.key, DROWNED.key, *QUANTILE_KEYS.values())
 
 
-def length_notes(records: Sequence[Record], report: Report) -> list[str]:
-    """A sentence per task whose runs are of unequal length."""
+def length_notes(records: Sequence[Record], key: str) -> list[str]:
+    """A sentence per task whose runs are of unequal length, the recipe's `key`, and are cut."""
     lengths: dict[str, set[int]] = {}
     for record in records:
-        lengths.setdefault(record.full_task, set()).add(record.length)
+        if record.length_is_free:
+            lengths.setdefault(record.full_task, set()).add(record.length)
     tasks = {record.full_task: record.task for record in records}
     return [
-        f"Runs on {tasks[task]} are of unequal length ({report.length} "
-        f"{', '.join(map(str, sorted(own)))}): all are compared at {report.length} {min(own)}, "
+        f"Runs on {tasks[task]} are of unequal length ({key} "
+        f"{', '.join(map(str, sorted(own)))}): all are compared at {key} {min(own)}, "
         "and what a longer run did later is left out."
         for task, own in lengths.items()
         if len(own) > 1
@@ -42,7 +43,7 @@ def length_notes(records: Sequence[Record], report: Report) -> list[str]:
 
 
 def read(
-    described: Sequence[Described],
+    described: Sequence[RunDescription],
     last: int,
     leave_out: LeaveOut,
     *,
@@ -62,7 +63,7 @@ def read(
     records = []
     for run in described:
         shortest = common.get(run.column(), run.length)
-        compared_at = None if shortest == run.length else shortest
+        compared_at = shortest if run.length_is_free and shortest < run.length else None
         try:
             records.append(_record(run, last, leave_out, points, compared_at))
         except (UserError, OSError) as error:
@@ -95,7 +96,7 @@ def by_workload(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _record(
-    described: Described,
+    described: RunDescription,
     last: int,
     leave_out: LeaveOut,
     points: int,
@@ -108,7 +109,8 @@ def _record(
     if compared_at is not None:
         evaluations, until = _cut(evaluations, workload.EPOCH_KEY, step, compared_at)
     between = [curve.metric for curve in report.curves if curve.between]
-    keys = [step, *OPTIMIZER_KEYS, *(metric.key for metric in (*between, *report.drawn))]
+    during = (*between, *report.others, *report.drawn)
+    keys = [step, *OPTIMIZER_KEYS, *(metric.key for metric in during)]
     path = run.path / METRICS
     sample = rows.sample(path, step, leave_out, most=points, keys=keys, until=until)
     diverged_at = sample.diverged_at
@@ -118,6 +120,9 @@ def _record(
     counts = status == "finished" or (math.isfinite(until) and diverged_at is None)
     scores, stands_in = _scores(report, evaluations, last)
     drawn = [metric.key for metric in _evaluation_metrics(report)]
+    newest = _newest(evaluations, _table_keys(report))
+    missing = [figure.key for figure in (*FIGURES, *report.others) if figure.key not in newest]
+    newest |= rows.newest(path, step, missing, until)
     return Record(
         path=run.path,
         workload=workload.NAME,
@@ -129,13 +134,11 @@ def _record(
         status=status,
         error=run.failure() if status == "failed" else None,
         length=described.length,
+        length_is_free=described.length_is_free,
         compared_at=compared_at,
         scores=scores if counts else {},
         stands_in=stands_in,
-        newest={
-            **_newest(evaluations, _table_keys(report)),
-            **rows.newest(path, step, [figure.key for figure in FIGURES], until),
-        },
+        newest=newest,
         signatures=_signatures(evaluations),
         step=step,
         epoch_key=workload.EPOCH_KEY,

@@ -1,6 +1,5 @@
 """The files of a report, each written whole; those of an earlier report make way."""
 
-import os
 import re
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from suite.results.formats.markdown import markdown
 from suite.results.formats.page import page
 from workload.errors import UserError
 from workload.exhibits.document import Document
+from workload.files import write_whole
 
 MARK = "<!-- a report of wdbench: `wdbench report` may write over it -->"
 """First line of report.md, by which a later report knows that it may take the folder."""
@@ -68,6 +68,4 @@ def _read(report: Path) -> str:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    write_whole(path, data)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from shared_optim.figures import DROWNED, WEIGHT_NORM
 from shared_optim.schemes import SCHEMES
 from suite.registry import load
-from suite.results.panels import Style, bands, curve, dot_if_single, frame
+from suite.results.panels import bands, curve, dot_if_single, frame
 from suite.results.records import by_workload, read_runs
 from suite.runs.directory import Run
 from workload.errors import UserError
+from workload.exhibits.drawing import Style
 from workload.exhibits.labels import settings
 from workload.exhibits.record import Record
+from workload.files import write_whole
 from workload.report import Curve
 
 if TYPE_CHECKING:
@@ -57,9 +59,7 @@ def plot(runs: Sequence[Run], out: Path) -> Path:
         _draw_curves(upper, group, styles)
         _draw_bands(lower, group, styles)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    figure.savefig(temporary, format="png")
-    temporary.replace(out)
+    write_whole(out, lambda stream: figure.savefig(stream, format="png"))
     return out
 
 
@@ -106,7 +106,7 @@ def _draw_curves(figure: "SubFigure", records: Sequence[Record], styles: Sequenc
     for axes in figure.axes:
         for _, step in lengths.values():
             axes.axvline(step, color="#555555", linewidth=0.9, linestyle=(0, (1, 2)), zorder=0)
-    key = workload.report.length
+    key = workload.LENGTH_KEY
     notes = [f"dotted: {key} {length} of {task}" for task, (length, _) in lengths.items()]
     ends = f" ({', '.join(notes)}, as far as all runs go)" if notes else ""
     figure.suptitle(_title(records) + ends, fontsize=14)
@@ -147,8 +147,8 @@ def _common_lengths(records: Sequence[Record]) -> dict[str, tuple[int, float]]:
     """By task, where its runs are of unequal length: the shortest, and at which step it ends."""
     found = {}
     for task in dict.fromkeys(record.full_task for record in records):
-        own = [record for record in records if record.full_task == task]
-        shortest = min(record.length for record in own)
+        own = [record for record in records if record.full_task == task and record.length_is_free]
+        shortest = min((record.length for record in own), default=0)
         ends = [end for record in own if (end := record.end_of(shortest)) is not None]
         if ends and any(record.length > shortest for record in own):
             found[own[0].task] = shortest, max(ends)

@@ -39,7 +39,7 @@ def _table(records: Sequence[Record]) -> str:
     rows.insert(1, "  ".join("-" * width for width in widths))
     units = units_note(record.member.scheme for record in records)
     notes = [look_at(records), *([units] if units else [])]
-    notes += length_notes(records, workload.report)
+    notes += length_notes(records, workload.LENGTH_KEY)
     return "\n".join([*rows, "", *(textwrap.fill(note, 100) for note in notes)])
 
 

@@ -66,7 +66,7 @@ def _section(
     workload: AnyWorkload, records: Sequence[Record], last: int, leave_out: LeaveOut
 ) -> Section:
     report = workload.report
-    grid = RecordGrid.of(records, report, workload.TASK_KEY, last)
+    grid = RecordGrid.of(records, workload, last)
     if report.exhibits is None:
         found = generic.exhibits(grid, workload.NAME)
     else:
@@ -75,7 +75,7 @@ def _section(
         report.title,
         (
             *_about(records, grid),
-            *length_notes(records, report),
+            *length_notes(records, workload.LENGTH_KEY),
             *(exhibit for exhibit in found if isinstance(exhibit, str)),
         ),
         tuple(exhibit for exhibit in found if isinstance(exhibit, Table)),

@@ -56,7 +56,7 @@ class Run:
         shorter = None
         for path in sorted(found, key=lambda path: on_disk[path] != config):
             run = cls(path, config)
-            if not run.spent():
+            if not run.cannot_go_on():
                 return run
             shorter = path
         if shorter is None:
@@ -82,7 +82,7 @@ class Run:
         """UserError where this version has no such workload."""
         return load(str(self.config.get("workload")))
 
-    def check_there(self) -> None:
+    def check_exists(self) -> None:
         """Raise UserError where somebody took the directory away while it was trained."""
         if not self.has_config():
             raise UserError(
@@ -103,7 +103,7 @@ class Run:
         length = self.length_on_disk()
         return length is not None and length < self.config["recipe"][self.workload.LENGTH_KEY]
 
-    def spent(self) -> bool:
+    def cannot_go_on(self) -> bool:
         """Whether the run has ended short and has kept nothing to go on from."""
         with suppress(UserError):  # a damaged record is told where the run is trained or shown
             return self.ended_short() and not self.workload.can_go_on(self.path)
@@ -138,7 +138,7 @@ class Run:
         if not self.has_config():
             write_json(self.path / "config.json", self.config)
 
-    def take_up(self) -> None:
+    def begin_session(self) -> None:
         """Have on disk what is asked for now: the lock is held, and training begins or goes on.
 
         Of a finished run that is made longer the final record goes first: whatever the moment of

@@ -108,7 +108,7 @@ def recorded_session(runs: Sequence[Run], argv: list[str]) -> Iterator[None]:
     """A record in every run's `meta.json` from begin to end, with the error of one that failed."""
     record = session_record(argv)
     for run in runs:
-        run.take_up()
+        run.begin_session()
         (run.path / "failed.json").unlink(missing_ok=True)
         meta = read_json(run.path / "meta.json") or {"sessions": []}
         write_json(run.path / "meta.json", {"sessions": [*meta["sessions"], record]})

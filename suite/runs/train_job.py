@@ -130,7 +130,7 @@ def _check_length(workload: AnyWorkload, run: Run, position: tuple[int, ...] | N
     """Raise UserError where a run is past the length that is asked for, or was left by another
     process with nothing to go on from."""
     length = workload.LENGTH_KEY
-    if run.spent():
+    if run.cannot_go_on():
         raise UserError(
             f"{run.path} has ended meanwhile, with {length} {run.length_on_disk()}; give "
             "the same command again"
@@ -165,7 +165,7 @@ def _train_population(
             record_failure([run for run in runs if run.has_config()], error)
             failed = True
         for run in runs:
-            run.check_there()
+            run.check_exists()
     if failed:
         return 1
     return 0 if all(run.done() for run in runs) else stop.exit_code

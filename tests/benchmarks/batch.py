@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from suite.batch import pool
+from suite.batch import ray_pool
 from suite.batch.capacity import Demand, capacity, this_machine
 from suite.batch.driver import Driver, Retries
 from suite.batch.grid_file import read_grid
@@ -86,7 +86,7 @@ def overhead(runs: int) -> None:
     room = capacity(Demand(jobs=1), [this_machine()])
     jobs = [part for job in pack(grid.runs, room, Path("runs")) for part in split_job(job)]
     alone = statistics.median([train_alone(job) for job in jobs][1:])
-    workers = pool.RayPool(pool.embedded(room), room, ["benchmark"])
+    workers = ray_pool.RayPool(ray_pool.embedded(room), room, ["benchmark"])
     driver = Driver(workers, 1, Retries(), StopRequest(), lambda: None)
     driver.train(jobs[:1])  # warms the worker up
     start = time.perf_counter()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import nlp.workload
+import nlp.packages
+from nlp.cost import parameters
 from nlp.workload import WORKLOAD as NLP
 from suite.__main__ import main
 from suite.config.request import as_yaml, read_request
@@ -59,7 +60,7 @@ def translating(monkeypatch, tmp_path):
     def install(**script):
         fake = FakeTranslation(**script)
         monkeypatch.setattr(NLP, "train", fake)
-        monkeypatch.setattr(nlp.workload, "EXTRA", ())
+        monkeypatch.setattr(nlp.packages, "EXTRA", ())
         return fake
 
     return install
@@ -119,8 +120,8 @@ def test_the_task_of_a_folder_is_its_last_name():
 
 def test_parameters_are_those_of_fairseqs_models():
     # transformer_iwslt_de_en with the dictionaries of fairseq's own preparation
-    assert nlp.workload.parameters(NLP.Recipe(), types=8_848 + 6_632) == 39_469_056
-    assert nlp.workload.parameters(NLP.Recipe(joined=True), types=10_152) == 36_741_120
+    assert parameters(NLP.Recipe(), types=8_848 + 6_632) == 39_469_056
+    assert parameters(NLP.Recipe(joined=True), types=10_152) == 36_741_120
 
 
 def test_a_finished_run_leaves_its_records_and_its_newest_state(translating, capsys):
@@ -164,7 +165,7 @@ def fails(argv, capsys):
 
 def test_a_missing_package_says_how_to_install_it(translating, capsys, monkeypatch):
     translating()
-    monkeypatch.setattr(nlp.workload, "EXTRA", ("no_such_package",))
+    monkeypatch.setattr(nlp.packages, "EXTRA", ("no_such_package",))
     error = fails(TINY, capsys)
     assert "translation needs no_such_package" in error
     assert "`make nlp`" in error

@@ -12,6 +12,7 @@ from rl.environment import game_names
 from suite import registry
 from suite.__main__ import main
 from suite.registry import GROUP, load, names
+from tests.installed_toy import on_the_path
 from workload.contract import Command, Workload
 from workload.errors import UserError
 
@@ -76,6 +77,49 @@ def test_of_two_installed_workloads_of_one_name_the_first_on_the_path_is_taken(
 def test_a_workload_that_is_not_installed_is_refused_by_name():
     with pytest.raises(UserError, match="unknown workload 'nlpp'; did you mean nlp"):
         load("nlpp")
+
+
+LACKING = """\
+from workload.contract import Workload
+
+
+class Stranger(Workload):
+    NAME, TITLE = "stranger", "It does not say what its rows are."
+    TASK_KEY, LENGTH_KEY = "data", "epochs"
+    Recipe = Machine = None
+
+    def train(self, *_, **__): ...
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError: No module named"),
+        ("WORKLOAD = object()", "is no workload.contract.Workload"),
+        (f"{LACKING}WORKLOAD = Stranger()", "does not say STEP_KEY, EPOCH_KEY, report"),
+        (
+            f"{LACKING}Stranger.STEP_KEY = Stranger.EPOCH_KEY = Stranger.report = 'x'\n"
+            "Stranger.NAME = 'other'\nWORKLOAD = Stranger()",
+            "has another NAME, other",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_strangers_package_is_one_sentence(source, problem, tmp_path, capsys):
+    (tmp_path / "stranger.py").write_text(source)
+    folder = tmp_path / "stranger-1.dist-info"
+    folder.mkdir()
+    (folder / "entry_points.txt").write_text(f"[{GROUP}]\nstranger = stranger:WORKLOAD\n")
+    with on_the_path(tmp_path):
+        for argv in (["--help"], ["run", "stranger"]):
+            assert main(argv) == 2
+            said = capsys.readouterr().err
+            assert f"error: workload stranger: stranger:WORKLOAD {problem}" in said
+        assert main(["run", "rl", "--print_config"]) == 0  # the others do not suffer
+    with pytest.raises(UserError, match="unknown workload 'stranger'"):
+        load("stranger")
 
 
 def test_commands_of_workloads_are_listed_and_asked_for_their_own_help(capsys):

@@ -7,9 +7,10 @@ from torch.nn import functional
 
 from tests.vision.runs import CPU, MEMBER, new_module, prepared, recipe
 from vision import counter
-from vision.batches import Position, TrainingBatches
+from vision.batches import TrainingBatches
 from vision.image_data import ImageData
 from vision.models.catalog import build
+from vision.position import Position
 from workload.member import Member
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from shared_optim.schemes import BASELINE, decaying, order
 from workload.exhibits.labels import differing, printable, values
 from workload.exhibits.record import Record
 from workload.report import Report
+
+if TYPE_CHECKING:
+    from workload.contract import Workload
 
 SCHEDULE = "decay_schedule"
 
@@ -71,7 +74,7 @@ class RecordGrid:
 
     Attributes:
         report: what the workload tells of its results.
-        keys: keys of the recipe, but the task's and the length's, in which the runs differ.
+        keys: keys of the recipe, but the task's, in which the runs differ as they are compared.
         tasks: games or corpora, by name.
         step: key of the rows' x axis; `epoch_key` of the iterations' or epochs' number.
         last: newest evaluations whose mean is a score, where a score is a mean.
@@ -89,27 +92,28 @@ class RecordGrid:
     runs: dict[tuple[Row, str], tuple[Record, ...]]
 
     @classmethod
-    def of(cls, records: Sequence[Record], report: Report, task_key: str, last: int) -> Self:
+    def of(cls, records: Sequence[Record], workload: "Workload[Any, Any]", last: int) -> Self:
         """Arrange the records of one workload.
 
         Args:
             records: at least one.
-            report: the workload's.
-            task_key: the recipe's key for what is trained on.
+            workload: theirs.
             last: as in Attributes.
         """
-        recipes = [record.values for record in records]
-        keys = tuple(differing(recipes, {task_key, report.length}))
+        length = workload.LENGTH_KEY
+        recipes = [{**record.values, length: record.compared_length} for record in records]
+        free = all(record.length_is_free for record in records)  # then a task has one length
+        keys = tuple(differing(recipes, {workload.TASK_KEY, *([length] if free else [])}))
         names = _tasks(records)
         found: dict[tuple[Row, str], list[Record]] = {}
-        for record, name in zip(records, names, strict=True):
+        for record, recipe, name in zip(records, recipes, names, strict=True):
             member = record.member
-            extras = tuple(map(printable, values(record.values, keys)))
+            extras = tuple(map(printable, values(recipe, keys)))
             row = Row(member.scheme, float(member.weight_decay), record.decay, extras)
             found.setdefault((row, name), []).append(record)
         rows = {row for row, _ in found}
         return cls(
-            report=report,
+            report=workload.report,
             keys=keys,
             tasks=tuple(sorted(set(names))),
             step=records[0].step,

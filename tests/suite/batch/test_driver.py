@@ -15,9 +15,9 @@ from suite.runs.train_job import record_failure
 from tests.suite.batch.grids import SMALL, grid_of
 from tests.suite.run_files import finish
 from workload.errors import UserError
-from workload.resources import Memory
+from workload.resources import FreeMemory
 
-ONE = Capacity(jobs=1, cpus=1, gpus=0.0, memory=Memory(10**12, 0))
+ONE = Capacity(jobs=1, cpus=1, gpus=0.0, memory=FreeMemory(10**12, 0))
 
 
 class ScriptedPool:
@@ -100,7 +100,7 @@ def failures(jobs):
 
 def test_every_job_is_trained_once_and_no_more_at_once_than_allowed():
     grid = grid_of(SMALL)
-    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Memory(10**12, 0)), Path("runs"))
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, FreeMemory(10**12, 0)), Path("runs"))
     code, pool = drive(jobs, through, at_once=3)
     assert (code, len(pool.started), pool.most) == (0, 12, 3)
     assert all(run.run.done() for run in grid.runs)
@@ -173,7 +173,7 @@ def test_runs_that_another_process_goes_on_holding_are_left_to_it(jobs, clock):
 
 def test_held_runs_are_tried_again_as_long_as_own_jobs_train(clock):
     grid = grid_of(SMALL + "exclude: [{game: Pong}, {scheme: l2}]\n")
-    first, second = pack(grid.runs, Capacity(2, 1, 0.0, Memory(10**12, 0)), Path("runs"))
+    first, second = pack(grid.runs, Capacity(2, 1, 0.0, FreeMemory(10**12, 0)), Path("runs"))
 
     def script(job, times):
         if job.members == first.members and times < 3:
@@ -197,7 +197,7 @@ def test_runs_that_another_process_finishes_are_not_trained_again(jobs):
 
 def test_what_no_job_can_get_past_ends_the_batch_and_is_no_failure_of_a_run():
     grid = grid_of(SMALL)
-    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Memory(10**12, 0)), Path("runs"))
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, FreeMemory(10**12, 0)), Path("runs"))
     pool = ScriptedPool(lambda job, times: Ending(HOPELESS, "no space is left"))
     with pytest.raises(UserError, match="no space is left"):
         Driver(pool, 2, Retries(), StopRequest(), tick=lambda: None).train(jobs)
@@ -220,7 +220,7 @@ def test_a_damaged_record_of_one_run_keeps_no_other_from_training(jobs, record, 
 def test_a_wish_to_stop_reaches_the_pool_and_starts_nothing_more():
     stop = StopRequest()
     grid = grid_of(SMALL)
-    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Memory(10**12, 0)), Path("runs"))
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, FreeMemory(10**12, 0)), Path("runs"))
 
     def script(job, times):
         stop._handle(15, None)

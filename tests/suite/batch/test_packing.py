@@ -12,9 +12,9 @@ from suite.batch.capacity import Capacity, Demand, Node
 from suite.batch.packing import fitting_capacity, pack, split_job
 from tests.suite.batch.grids import SMALL, grid_of
 from workload.checkpoint_files import CheckpointFiles
-from workload.resources import Memory
+from workload.resources import FreeMemory
 
-PLENTY = Capacity(jobs=1, cpus=1, gpus=0.0, memory=Memory(10**12, 0))
+PLENTY = Capacity(jobs=1, cpus=1, gpus=0.0, memory=FreeMemory(10**12, 0))
 RUNS = Path("runs")
 
 
@@ -28,7 +28,7 @@ def sizes(jobs):
 
 
 def room_for(members):
-    """Memory of a process that trains just so many, from the sizes of their arrays."""
+    """FreeMemory of a process that trains just so many, from the sizes of their arrays."""
     return PROCESS_MEMORY + replay_bytes(members, 20_000) + batch_bytes(members, 32, 1)
 
 
@@ -50,7 +50,7 @@ def test_populations_are_no_larger_than_leaves_work_for_all_jobs():
 
 @pytest.mark.parametrize(("memory", "expected"), [(room_for(2), 2), (room_for(2) - 1, 1)])
 def test_populations_fit_the_memory_of_a_job(memory, expected):
-    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, memory=Memory(memory, 0)), RUNS)
+    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, memory=FreeMemory(memory, 0)), RUNS)
     assert {len(job.members) for job in jobs} == {expected}
 
 
@@ -64,7 +64,7 @@ def test_no_more_jobs_at_once_than_a_machine_has_room_for(cores, members, jobs):
 
 
 def test_frames_may_lie_in_the_gpus_memory_as_well():
-    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, gpus=1.0, memory=Memory(0, 10**12)), RUNS)
+    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, gpus=1.0, memory=FreeMemory(0, 10**12)), RUNS)
     assert sizes(jobs) == [("Breakout", 6), ("Pong", 6)]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
-from suite.batch import pool
+from suite.batch import ray_pool
 from suite.batch.capacity import Node
 from suite.commands import batch
 from tests.suite.batch.grids import SMALL, write_grid
@@ -18,7 +18,7 @@ from tests.suite.run_files import record, run_paths
 
 ONE = ["batch", "grid.yaml", "--jobs", "1", "--device", "cpu"]
 RUNS = 12
-EMBEDDED = pool.embedded
+EMBEDDED = ray_pool.embedded
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def without_ray(monkeypatch):
     """This machine has room, and nothing here may start Ray."""
     monkeypatch.setattr(batch, "this_machine", lambda: Node(10**12, 2, ()))
     monkeypatch.setattr(RL, "check", lambda recipe, machine, runs: None)
-    monkeypatch.setattr(pool, "embedded", lambda capacity: pytest.fail("Ray was started"))
+    monkeypatch.setattr(ray_pool, "embedded", lambda capacity: pytest.fail("Ray was started"))
 
 
 def test_one_job_trains_the_whole_grid_without_ray_and_leaves_finished_runs(training, capsys):
@@ -122,7 +122,7 @@ def test_ten_thousand_runs_are_expanded_and_packed_in_seconds(tmp_path, monkeypa
 def test_several_jobs_without_ray_say_what_to_install(training, capsys, monkeypatch):
     training()
     write_grid(SMALL)
-    monkeypatch.setattr(pool, "embedded", EMBEDDED)
+    monkeypatch.setattr(ray_pool, "embedded", EMBEDDED)
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["batch", "grid.yaml", "--jobs", "2", "--device", "cpu"]) == 2
     assert "pip install 'wdbench[batch]'" in capsys.readouterr().err
@@ -156,8 +156,8 @@ def test_bad_flags_are_one_sentence_and_leave_nothing(training, capsys, flags, m
 def test_an_address_where_something_else_listens(training, capsys, monkeypatch, says, message):
     training()
     write_grid(SMALL)
-    monkeypatch.setattr(pool, "ANSWER", 0.2)
-    monkeypatch.setattr(pool, "_import_ray", lambda: None)
+    monkeypatch.setattr(ray_pool, "ANSWER", 0.2)
+    monkeypatch.setattr(ray_pool, "_import_ray", lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():
@@ -187,7 +187,7 @@ def test_an_address_where_http2_is_spoken_passes():
             peer.close()
 
         Thread(target=answer).start()
-        pool._check_answer(f"127.0.0.1:{server.getsockname()[1]}")
+        ray_pool._check_answer(f"127.0.0.1:{server.getsockname()[1]}")
 
 
 def test_a_grid_that_trains_on_the_processor_takes_no_gpu(tmp_path, monkeypatch, capsys):
@@ -211,8 +211,8 @@ def test_a_translation_on_more_devices_than_a_job_has_is_refused(training, capsy
 
 def test_a_dry_run_on_a_cluster_describes_the_cluster(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    cluster = pool.Cluster(None, [Node(10**12, 4, ()), Node(10**12, 8, ())], embedded=False)
-    monkeypatch.setattr(pool, "connect", lambda address: cluster)
+    cluster = ray_pool.Cluster(None, [Node(10**12, 4, ()), Node(10**12, 8, ())], embedded=False)
+    monkeypatch.setattr(ray_pool, "connect", lambda address: cluster)
     write_grid(SMALL)
     command_line = ["batch", "grid.yaml", "--device", "cpu", "--address", "10.0.0.1:6379"]
     assert main([*command_line, "--dry-run"]) == 0

@@ -97,7 +97,7 @@ def grid_of(runs, last=5):
     """The grid of runs of one workload that can all be read."""
     records = records_of(runs, last)
     workload = load(records[0].workload)
-    return RecordGrid.of(records, workload.report, workload.TASK_KEY, last)
+    return RecordGrid.of(records, workload, last)
 
 
 def refuse(reason):

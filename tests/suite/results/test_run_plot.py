@@ -162,7 +162,7 @@ def test_a_run_draws_itself_and_its_population_at_the_end(training, capsys):
 
 def test_a_run_that_cannot_be_drawn_costs_the_others_nothing(training, capsys, monkeypatch):
     training()
-    whole = suite.results.selection._described
+    whole = suite.results.selection._describe_run
 
     def damaged_for_seed_0(run):
         if run.config["member"]["seed"] == 0:
@@ -173,7 +173,7 @@ def test_a_run_that_cannot_be_drawn_costs_the_others_nothing(training, capsys, m
     assert main(["run", "rl", *small, "--seed", "0", "1"]) == 0
     table = capsys.readouterr().out.partition("plots:")[0]
     monkeypatch.setattr(suite.results.run_table, "table", lambda runs: "")
-    monkeypatch.setattr(suite.results.selection, "_described", damaged_for_seed_0)
+    monkeypatch.setattr(suite.results.selection, "_describe_run", damaged_for_seed_0)
     assert main(["run", "rl", *small, "--seed", "0", "1"]) == 0
     first, second, together = capsys.readouterr().out.partition("plots:\n")[2].splitlines()
     assert "seed0" in first

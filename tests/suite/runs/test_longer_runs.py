@@ -64,7 +64,7 @@ def test_a_finished_run_with_its_replay_is_made_longer_where_it_is(tmp_path):
     assert run.done() is None
     assert run.status() == "unfinished"
     assert Run.at(path).done() == FINISHED
-    run.take_up()
+    run.begin_session()
     assert not (path / "done.json").exists()
     assert record(path, "config.json")["recipe"]["iterations"] == 4
 
