@@ -28,25 +28,33 @@ class Growth:
 
     def __init__(self, groups: Mapping[str, Sequence[Tensor]]) -> None:
         self._groups = {name: list(each) for name, each in groups.items() if each}
-        device = next(iter(self._groups.values()))[0].device
+        self._parameters = [p for group in self._groups.values() for p in group]
+        device = self._parameters[0].device
+        size = sum(p.numel() for p in self._parameters)
+        self._weights, self._steps, self._gradients = torch.zeros(
+            3, size, dtype=torch.float64, device=device
+        )
+        self._views = [self._shaped(flat) for flat in self._flats]
         self.sums = torch.zeros(len(self._groups), len(TERMS), dtype=torch.float64, device=device)
-        self._before: list[Tensor] = []
 
     @torch.no_grad()
     def before_step(self) -> None:
         """Keep the weights that the step reads."""
-        self._before = [_flat(group) for group in self._groups.values()]
+        torch._foreach_copy_(self._views[0], self._parameters)
 
     @torch.no_grad()
     def after_step(self, alpha: float) -> None:
         """Add the terms of the step that has been taken, at this learning rate."""
-        for place, group in enumerate(self._groups.values()):
-            w, after = self._before[place].double(), _flat(group).double()
-            u, g = after - w, _flat([_gradient(parameter) for parameter in group]).double()
-            self.sums[place] += torch.stack(
-                [u.dot(u), 2 * w.dot(u), alpha**2 * g.dot(g), -2 * alpha * w.dot(g)]
-            )
-        self._before = []
+        torch._foreach_copy_(self._views[1], self._parameters)
+        torch._foreach_copy_(self._views[2], [_gradient(p) for p in self._parameters])
+        self._steps -= self._weights
+        sizes = [sum(p.numel() for p in group) for group in self._groups.values()]
+        parts = zip(*(torch.split(flat, sizes) for flat in self._flats), strict=True)
+        rows = [
+            torch.stack([u.dot(u), 2 * w.dot(u), alpha**2 * g.dot(g), -2 * alpha * w.dot(g)])
+            for w, u, g in parts
+        ]
+        self.sums += torch.stack(rows)
 
     def take(self) -> dict[str, float]:
         """The sums since the last call as `growth/TERM`, and per group as `growth/TERM_GROUP`."""
@@ -57,9 +65,14 @@ class Growth:
             result |= {f"growth/{term}_{name}": v for term, v in zip(TERMS, row, strict=True)}
         return result
 
+    @property
+    def _flats(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self._weights, self._steps, self._gradients
 
-def _flat(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+    def _shaped(self, flat: Tensor) -> list[Tensor]:
+        """A vector's parts, shaped like the parameters."""
+        parts = torch.split(flat, [p.numel() for p in self._parameters])
+        return [part.view(p.shape) for part, p in zip(parts, self._parameters, strict=True)]
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -62,18 +62,16 @@ class DeviceImages:
             flip: whether to mirror.
         """
         height, width = self.side
+        # every window of every image, as a view: [N, 2*pad + 1, 2*pad + 1, H, W, 3]
+        windows = self.pixels.unfold(1, height, 1).unfold(2, width, 1).permute(0, 1, 2, 4, 5, 3)
         numbers = counter.bits(stream, places)
         top = counter.below(numbers, 0, 2 * self.pad + 1)
         left = counter.below(numbers, 20, 2 * self.pad + 1)
-        columns = torch.arange(width, device=places.device).expand(len(places), width)
+        pixels = windows[places, top, left]
         if flip:
-            mirrored = (numbers < 0).unsqueeze(1)
-            columns = torch.where(mirrored, width - 1 - columns, columns)
-        rows = torch.arange(height, device=places.device) + top.unsqueeze(1)
-        columns = columns + left.unsqueeze(1)
-        return self._normalised(
-            self.pixels[places[:, None, None], rows[:, :, None], columns[:, None, :]]
-        )
+            mirrored = (numbers < 0)[:, None, None, None]
+            pixels = torch.where(mirrored, pixels.flip(2), pixels)
+        return self._normalised(pixels)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         """[B, H, W, 3] uint8 -> [B, 3, H, W] float32, (x - mean) / std."""

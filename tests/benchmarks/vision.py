@@ -223,7 +223,7 @@ def main() -> None:
         print(hardware())
         rows = [
             against_resident(small, folder, 6),
-            looks(small, folder, 12),
+            looks(small, folder, 16),
             growth(small, folder),
         ]
         large = Recipe(data="shapes", subset=images, model="resnet18", crop=2)
