@@ -18,6 +18,11 @@ demo: .venv/installed
 		echo "Translation is left out: fairseq is not installed; see \`make nlp\`."; exit 0; } && \
 	.venv/bin/python -m suite run nlp --preset grammar-tiny --data $(TEXT) \
 		--scheme none l2 decoupled separated --weight-decay 1e-3 --validation-sentences 200
+	.venv/bin/python -m suite run vision --preset shapes-tiny
+	for schedule in always early:4epochs late:4epochs; do \
+		.venv/bin/python -m suite run vision --preset shapes-tiny --scheme l2 --weight-decay 7e-3 \
+			--decay-schedule $$schedule || exit; done
+	.venv/bin/python -m suite table runs/vision/shapes
 
 test: .venv/installed
 	.venv/bin/ruff check .
@@ -27,7 +32,8 @@ test: .venv/installed
 	.venv/bin/python -m slipcover $(COVERAGE) -m pytest
 
 benchmarks: .venv/installed
-	for name in optimizer quantiles replay environment agent trainer preparation batch report; do \
+	for name in optimizer quantiles replay environment agent trainer preparation batch report \
+		vision; do \
 		.venv/bin/python -m tests.benchmarks.$$name || exit; done
 
 # What translation needs, where .venv/installed went on without it.
