@@ -19,7 +19,8 @@ from nlp.data.corpus import FORMAT, Corpus, corpus_folder
 from nlp.data.lines import read_lines, write_lines
 from nlp.data.sources import IWSLT_TESTS, segments
 from tests.real_data import real
-from workload.stages import sha256_of_files, write_json
+from workload.files import write_json
+from workload.stages import sha256_of_files
 
 NAME, BPE, PAIR = "iwslt14-part", 10_000, ("de", "en")
 
