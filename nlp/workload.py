@@ -91,6 +91,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             description="Prepare parallel text for `run nlp`. What is finished is not redone.",
             main=_prepare,
             accepts=_is_text,
+            takes="iwslt14, multi30k, grammar, a folder of text (train.de ...)",
         ),
         Command(
             name="translate",

@@ -120,8 +120,8 @@ def _run(command: str, arguments: list[str], prog: str) -> int:
     if len(candidates) > 1:
         candidates = [own for own in candidates if any(map(own.accepts, arguments))]
     if not candidates:
-        given = " ".join(arguments)
-        raise UserError(f"{command}: {given!r} names nothing that it takes; see `{prog} --help`")
+        takes = ", ".join(own.takes for own in contributed[command])
+        raise UserError(f"{command}: {' '.join(arguments)!r} is none of {takes}")
     own = candidates[0]
     return own.main(Parser(prog, own.description), arguments)
 

@@ -103,6 +103,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             description="Prepare images for `run vision`. What is finished is not redone.",
             main=_prepare,
             accepts=_is_images,
+            takes="cifar10, cifar100, tiny-imagenet, shapes, a folder of images (train.npz ...)",
         ),
         Command(
             name="sharpness",

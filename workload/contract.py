@@ -37,8 +37,9 @@ class Command:
         description: the same at the head of its own help.
         main: gives the parser its arguments, parses those of the command line, and does it;
             returns the exit code, or raises UserError. What it needs it imports when it is called.
-        accepts: where several workloads have a command of this name, whether the first argument is
-            for this one.
+        accepts: where several workloads have a command of this name, whether an argument says that
+            this one is meant.
+        takes: the arguments that say so, in words.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Command:
     description: str
     main: Callable[[ArgumentParser, Sequence[str]], int]
     accepts: Callable[[str], bool] = lambda argument: True
+    takes: str = ""
 
 
 class Workload(ABC, Generic[RecipeT, MachineT]):

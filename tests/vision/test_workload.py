@@ -100,7 +100,7 @@ def test_the_commands_from_beginning_to_end(tmp_path, monkeypatch, capsys):
     assert "Keskar" in wdbench("sharpness", run, *few)
     assert "shapes" in wdbench("table", run)
     assert "ready in data/shapes/pool-2" in wdbench("prepare", "--pool", "2", "shapes")
-    assert "names nothing that it takes" in wdbench("prepare", "nothing", code=2)
+    assert "is none of iwslt14, " in wdbench("prepare", "nothing", code=2)
     assert "the optimizer sgd has no separated" in wdbench(
         "run", "vision", *options, "--scheme", "separated", code=2
     )
