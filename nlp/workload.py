@@ -85,7 +85,7 @@ def _translate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 
 class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "nlp"
-    TITLE = "Translation with a transformer, under four kinds of weight decay in Adam."
+    TITLE = "Translation with a transformer, under each kind of weight decay in Adam."
     EXAMPLE = "--data grammar-tiny --scheme separated --weight-decay 1e-4 --seed 0"
     PRESET = "iwslt14"
     PRESET_KEY = "data"

@@ -39,7 +39,7 @@ class Member:
         if self.scheme == BASELINE and self.weight_decay:
             raise ConfigError(
                 f"weight_decay: {self.weight_decay:g} has no meaning for scheme {BASELINE}; "
-                f"leave it out or choose {_alternatives(decaying())}"
+                f"leave it out or choose {alternatives(decaying())}"
             )
         if self.scheme != BASELINE and not self.weight_decay:
             raise ConfigError(
@@ -58,8 +58,8 @@ class Member:
         return f"{self.scheme}-{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
-def _alternatives(names: list[str]) -> str:
-    """`a, b or c`."""
+def alternatives(names: list[str]) -> str:
+    """In a sentence: `a, b or c`."""
     return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import yaml
 
+from shared_optim.schemes import decaying
 from suite.config.flags import LISTS
 from suite.config.reader import Reader
 from suite.registry import Workload
 from suite.training import Job
 from workload.errors import UserError
-from workload.member import Member
+from workload.member import Member, alternatives
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def members(workload: Workload, values: Mapping[str, Any]) -> tuple[Member, ...]
         given = " ".join(f"{weight_decay:g}" for weight_decay in values["weight_decay"])
         raise UserError(
             f"weight_decay: {given} has no meaning for scheme none; "
-            "leave it out or choose l2, decoupled or separated"
+            f"leave it out or choose {alternatives(decaying())}"
         )
     return tuple(
         workload.Member(scheme=scheme, weight_decay=weight_decay, seed=seed)

@@ -1,5 +1,6 @@
 """Learning curves of a task, a panel per scheme."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -7,12 +8,14 @@ from shared_optim.metric import Metric
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
+    COLUMNS,
     CROSS_NOTE,
     DIVERGED,
     Style,
     draw_cross,
     draw_mean,
     in_steps,
+    label_edges,
     legend,
     legend_lines,
     panels,
@@ -71,20 +74,20 @@ def curve_figure(
         Line2D([], [], label=whose, **_open(marker))
         for whose, marker in zip(points, OPEN_MARKERS, strict=False)
     ]
-    lines = legend_lines(handles)
+    lines, columns = legend_lines(handles), min(COLUMNS, len(shown))
     figure, axes = panels(
-        *(1, len(shown), 1.9),
+        *(math.ceil(len(shown) / columns), columns, 1.9),
         lines=lines + (legend_lines(theirs) if theirs else 0),
         sharex=True,
         sharey=True,
     )
-    for panel, (scheme, own) in zip(axes, shown, strict=True):
+    for panel, (scheme, own) in zip(axes, shown, strict=False):
         _draw(panel, grid, task, key, own)
         for their_points, marker in zip(points.values(), OPEN_MARKERS, strict=False):
             panel.plot(*zip(*their_points, strict=True), **_open(marker))
         scheme_title(panel, scheme, scheme, "bold")
         in_steps(panel, step)
-    axes[0].set_ylabel(label or metric.unit)
+    label_edges(axes, len(shown), columns, label or metric.unit)
     if theirs:
         legend(figure, theirs, above=lines)
     legend(figure, handles)

@@ -15,7 +15,7 @@ KEY = "eval/return"
 
 def test_rows_stand_as_in_the_paper_none_first_then_from_the_largest_lambda_down(tmp_path):
     cells = [("none", 0.0), ("l2", 1e-6)]
-    cells += [(scheme, decay) for scheme in decaying() for decay in (1e-4, 1e-3)]
+    cells += [(scheme, decay) for scheme in decaying()[:3] for decay in (1e-4, 1e-3)]
     grid = grid_of([game_run(tmp_path, "Pong", *cell, 0, [1.0]) for cell in cells])
     assert [(row.scheme, row.decay) for row in grid.rows] == [
         ("none", "-"),
