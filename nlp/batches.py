@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nlp.collation import Collation
-from nlp.network import MAX_POSITIONS, quiet
+from nlp.fairseq_model import MAX_POSITIONS, quiet
 from nlp.shapes import Shape
 
 Batch = dict[str, Any]
@@ -39,10 +39,10 @@ class TrainingBatches:
         )
         self._pairs = task.dataset("train")
         self._collation: Collation | None = None
-        self.place(0, 0)
+        self.seek(0, 0)
         self.per_epoch = len(self._epochs)
 
-    def place(self, epoch: int, done: int) -> None:
+    def seek(self, epoch: int, done: int) -> None:
         """Continue with epoch `epoch`, counted from 0, after `done` of this process's batches."""
         state = {"epoch": epoch + 1, "iterations_in_epoch": done, "shuffle": True, "version": 2}
         with quiet():
@@ -53,7 +53,7 @@ class TrainingBatches:
 
     def first(self) -> Batch:
         """The batch of the shortest pairs, whatever this process's share is."""
-        return self.made(0)
+        return self.at(0)
 
     def shapes(self) -> list[Shape]:
         """Of all batches of an epoch, in an order of their own; every epoch has the same ones."""
@@ -68,14 +68,14 @@ class TrainingBatches:
             for pairs in map(list, self._epochs.frozen_batches)
         ]
 
-    def made(self, number: int) -> Batch:
-        """The batch whose shape `shapes` has at this place."""
+    def at(self, number: int) -> Batch:
+        """The batch whose shape `shapes` has at this index."""
         return self._collate(self._epochs.frozen_batches[number])
 
-    def _collate(self, places: Sequence[int]) -> Batch:
+    def _collate(self, indices: Sequence[int]) -> Batch:
         if self._collation is None:
             self._collation = Collation(self._pairs)
-        return self._collation(places)
+        return self._collation(indices)
 
     def __iter__(self) -> Iterator[Batch]:
         with quiet():

@@ -1,7 +1,8 @@
 """fairseq's SequenceGenerator with its costly parts replaced; the hypotheses stay the same.
 
-The search, its scores and when a sentence is through are fairseq's. Replaced are the two parts that
-it takes from outside: the model that it calls for every next word, and the choice of candidates.
+The search, its scores and when a sentence is finished are fairseq's. Replaced are the two parts
+that it takes from outside: the model that it calls for every next word, and the choice of
+candidates.
 
 - Keys and values of a source are computed once, not once per hypothesis, and stay where they are:
   hypotheses change places within their sentence only.
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention
 
-from nlp.network import quiet
+from nlp.fairseq_model import quiet
 
 with quiet():
     from fairseq.search import BeamSearch
@@ -37,7 +38,7 @@ class Generator(SequenceGenerator):  # type: ignore[misc]
     Keep it in no attribute of a module: it holds the model as a submodule.
 
     Args:
-        model: the transformer of `nlp.network.build_model`; it is put into evaluation mode.
+        model: the transformer of `nlp.fairseq_model.build_model`; it is put into evaluation mode.
         dictionary: of the target language.
         beam: hypotheses kept per sentence.
     """
@@ -150,7 +151,7 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
     def reorder_encoder_out(
         self, encoder_outs: list[dict[str, Any]], new_order: Tensor
     ) -> list[dict[str, Any]]:
-        """Leave out the sentences that are through."""
+        """Leave out the sentences that are finished."""
         (encoded,) = encoder_outs
         sentences = new_order.numel() // self.beam
         if sentences == encoded["sentences"]:
@@ -226,8 +227,8 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         if blocks:
             maxima = words[:, : blocks * BLOCK].reshape(rows, blocks, BLOCK).amax(2)
             block = maxima.topk(min(self._candidates, blocks), 1, sorted=False).indices
-            inside = block.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=log_p.device)
-            looked_at = torch.cat((inside.flatten(1), looked_at), 1)
+            word = block.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=log_p.device)
+            looked_at = torch.cat((word.flatten(1), looked_at), 1)
         best, place = words.gather(1, looked_at).topk(self._candidates, 1)
         special = torch.arange(self._special, device=log_p.device).expand(rows, -1)
         self.words = torch.cat((special, looked_at.gather(1, place) + self._special), 1)

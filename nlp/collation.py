@@ -25,11 +25,11 @@ class Collation:
         self._padding, self._end = dataset.src_dict.pad(), dataset.eos
         self._source, self._target = _Text(dataset.src), _Text(dataset.tgt)
 
-    def __call__(self, places: Sequence[int]) -> dict[str, Any]:
+    def __call__(self, indices: Sequence[int]) -> dict[str, Any]:
         """The batch of `LanguagePairDataset.collater`, equal in every tensor; `{}` for none."""
-        if not len(places):
+        if not len(indices):
             return {}
-        pairs = np.asarray(places)
+        pairs = np.asarray(indices)
         lengths, order = torch.from_numpy(self._source.lengths[pairs]).sort(descending=True)
         pairs = pairs[order.numpy()]
         target = self._target.padded(pairs, self._padding)
@@ -58,12 +58,12 @@ class _Text:
         self.lengths: NDArray[np.int64] = side.sizes.astype(np.int64)
         self._starts = self.lengths.cumsum() - self.lengths
 
-    def padded(self, places: NDArray[np.int64], padding: int, *, left: bool = False) -> Tensor:
+    def padded(self, indices: NDArray[np.int64], padding: int, *, left: bool = False) -> Tensor:
         """int64 [B, longest]."""
-        lengths = self.lengths[places][:, None]
+        lengths = self.lengths[indices][:, None]
         column = np.arange(int(lengths.max()))
         if left:
             column = column - (len(column) - lengths)
         counts = (column >= 0) & (column < lengths)
-        place = np.where(counts, self._starts[places][:, None] + column, 0)
-        return torch.from_numpy(np.where(counts, self._words[place], padding).astype(np.int64))
+        position = np.where(counts, self._starts[indices][:, None] + column, 0)
+        return torch.from_numpy(np.where(counts, self._words[position], padding).astype(np.int64))

@@ -7,21 +7,15 @@ from typing import Literal
 from shared_optim.learning_rates import InverseSquareRoot
 from workload.errors import ConfigError
 from workload.recipe import (
+    OPTIMIZER_KEYS,
     MachineBase,
     OptimizerRecipe,
-    inherited_keys_after,
     require_below_one,
     require_finite,
     require_positive,
 )
 
 
-@inherited_keys_after(
-    warm_up=("beta1",),
-    beta2=("adam_eps",),
-    eps_placement=("rounding", "decay_schedule", "decay_biases"),
-    accumulate=("precision",),
-)
 @dataclass(frozen=True)
 class Recipe(OptimizerRecipe):
     """The training recipe of one model. An update is one step of the optimizer.
@@ -78,6 +72,12 @@ class Recipe(OptimizerRecipe):
     validation_sentences: int = 0
     average_last: int = 5
     log_every: int = 500
+
+    KEYS_AFTER = {  # noqa: RUF012
+        "dropout": ("learning_rate",),
+        "warm_up": OPTIMIZER_KEYS,
+        "accumulate": ("precision",),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nlp.network import MAX_POSITIONS, quiet
+from nlp.fairseq_model import MAX_POSITIONS, quiet
 
 GENERATE_TOKENS = 12_000
 """Tokens per batch of fairseq-generate when it is given no batch size."""
@@ -39,13 +39,13 @@ def generate_limits(task: Any, split: str) -> list[int]:
     left_out = set(range(len(dataset))).difference(*batches)
     limits = [0] * len(dataset)
     for batch in (*batches, left_out):
-        for place in batch:
-            limits[place] = length_limit(max(int(dataset.src_sizes[place]) for place in batch))
+        for index in batch:
+            limits[index] = length_limit(max(int(dataset.src_sizes[index]) for index in batch))
     return limits
 
 
 @torch.inference_mode()
-def translate(
+def decode(
     model: nn.Module,
     task: Any,
     sources: Sequence[Tensor],
@@ -59,7 +59,7 @@ def translate(
     """The best hypothesis of every source, as fairseq-generate finds it.
 
     Args:
-        model: of `nlp.network.build_model`; it comes back in the mode it was in.
+        model: of `nlp.fairseq_model.build_model`; it comes back in the mode it was in.
         task: fairseq's TranslationTask, for its dictionaries.
         sources: int64 [length] each, with the end mark.
         beam: hypotheses kept per sentence.
@@ -86,26 +86,26 @@ def translate(
     best: dict[int, Tensor] = {}
     try:
         generator = Generator(model, task.target_dictionary, beam)
-        for places in _batches(sources, max_tokens):
-            tokens = collate_tokens([sources[place] for place in places], pad, eos, left_pad=True)
-            hypotheses = generator.best(tokens.to(device), [limits[place] for place in places])
-            best.update(zip(places, (tokens.cpu() for tokens in hypotheses), strict=True))
+        for indices in _batches(sources, max_tokens):
+            tokens = collate_tokens([sources[index] for index in indices], pad, eos, left_pad=True)
+            hypotheses = generator.best(tokens.to(device), [limits[index] for index in indices])
+            best.update(zip(indices, (tokens.cpu() for tokens in hypotheses), strict=True))
             if progress is not None:
                 progress(len(best), len(sources))
     finally:
         model.train(training)
-    return [best[place] for place in range(len(sources))]
+    return [best[index] for index in range(len(sources))]
 
 
 def _batches(sources: Sequence[Tensor], max_tokens: int) -> Iterator[list[int]]:
-    """Places of sources of similar length, longest first."""
+    """Indices of sources of similar length, longest first."""
     batch: list[int] = []
     longest = 0
-    for place in sorted(range(len(sources)), key=lambda place: -len(sources[place])):
-        longest = longest or len(sources[place])
+    for index in sorted(range(len(sources)), key=lambda index: -len(sources[index])):
+        longest = longest or len(sources[index])
         if batch and (len(batch) + 1) * longest > max_tokens:
             yield batch
-            batch, longest = [], len(sources[place])
-        batch.append(place)
+            batch, longest = [], len(sources[index])
+        batch.append(index)
     if batch:
         yield batch

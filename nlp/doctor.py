@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nlp.config import Machine
 from nlp.data.corpus import Corpus
-from nlp.workload import EXTRA, HOW_TO_INSTALL
+from nlp.packages import EXTRA, HOW_TO_INSTALL
 from workload.errors import ConfigError
 from workload.findings import Finding, installed
 

@@ -13,7 +13,7 @@ from nlp.bleu import Score, detokenised, tokenised
 from nlp.config import Recipe
 from nlp.data.corpus import Corpus
 from nlp.data.text import detokenise
-from nlp.decoding import translate
+from nlp.decoding import decode
 from nlp.loss import BITS, batch_loss
 from nlp.transformer import Transformer
 from workload.files import write_whole
@@ -23,11 +23,11 @@ from workload.files import write_whole
 class Translations:
     """Tokenised, lower-cased hypotheses of some sentences of a split, BPE undone.
 
-    `places` are the sentences' line numbers, from 0.
+    `indices` are the sentences' line numbers, from 0.
     """
 
     split: str
-    places: Sequence[int]
+    indices: Sequence[int]
     tokenised: list[str]
 
     def detokenised(self, language: str) -> list[str]:
@@ -63,30 +63,30 @@ def translate_split(
     """Decode a split, or about `sentences` of it at even distances."""
     dataset = task.dataset(split)
     every = -(-len(dataset) // sentences) if sentences else 1
-    places = range(0, len(dataset), every)
-    hypotheses = translate(
+    indices = range(0, len(dataset), every)
+    hypotheses = decode(
         model,
         task,
-        [dataset.src[place] for place in places],
+        [dataset.src[index] for index in indices],
         beam=recipe.beam,
         device=next(model.parameters()).device,
         progress=progress,
     )
     dictionary = task.target_dictionary
     lines = [dictionary.string(tokens, "@@ ") for tokens in hypotheses]
-    return Translations(split, places, lines)
+    return Translations(split, indices, lines)
 
 
 def tokenised_bleu(translations: Translations, corpus: Corpus) -> Score:
     references = corpus.text(translations.split, "tok", corpus.target)
-    return tokenised(translations.tokenised, [references[place] for place in translations.places])
+    return tokenised(translations.tokenised, [references[index] for index in translations.indices])
 
 
 def detokenised_bleu(translations: Translations, corpus: Corpus) -> Score:
     references = corpus.text(translations.split, "raw", corpus.target)
     return detokenised(
         translations.detokenised(corpus.target),
-        [references[place] for place in translations.places],
+        [references[index] for index in translations.indices],
     )
 
 

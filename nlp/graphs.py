@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 
-class Graphs:
-    """Graphs of functions that share one memory.
+class GraphPool:
+    """GraphPool of functions that share one memory.
 
     What such a function reads from step to step, and what it leaves, are tensors made before it
     was captured; it asks the device for nothing. Each has been called once, by `call`, before it
@@ -33,7 +33,7 @@ class Graphs:
     def capture(self, function: Callable[[], None]) -> Callable[[], None]:
         """What replays it. The function's work is recorded, not done.
 
-        Graphs take each other's memory for what they do not leave behind, so no two may run at
+        GraphPool take each other's memory for what they do not leave behind, so no two may run at
         once: replay them all in one stream.
         """
         graph = torch.cuda.CUDAGraph()

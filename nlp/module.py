@@ -4,7 +4,6 @@ import contextlib
 import functools
 import math
 import warnings
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import lightning
@@ -17,26 +16,18 @@ from torch.optim.lr_scheduler import LambdaLR
 from nlp.batches import Batch, TrainingBatches
 from nlp.config import Recipe, learning_rate
 from nlp.data.corpus import Corpus
-from nlp.graphs import Graphs
+from nlp.fairseq_model import build_model, build_task, load_split
+from nlp.graphs import GraphPool
 from nlp.loss import BITS, TokenLoss, batch_loss
-from nlp.network import build_model, build_task, load_split
+from nlp.position import Position
 from nlp.programs import Programs
 from nlp.proof import difference
 from nlp.shapes import Shapes
 from nlp.transformer import Transformer
 from shared_optim import WeightDecayAdam, decay_groups, observe_step
+from workload.build_optimizer import build_optimizer, scheduled
 from workload.errors import ConfigError
 from workload.member import Member
-from workload.optimizer import build_optimizer, scheduled
-
-
-@dataclass
-class Place:
-    """How far training is: in epoch `epoch`, from 0, this process has done `batches`."""
-
-    epoch: int = 0
-    batches: int = 0
-    updates: int = 0
 
 
 class TranslationModule(lightning.LightningModule):
@@ -79,7 +70,7 @@ class TranslationModule(lightning.LightningModule):
         self._transformer = Transformer(self.model, dtype)
         self._trained = list(self.model.parameters())
         self.batches = TrainingBatches(self.task, recipe.max_tokens, member.seed, shard, shards)
-        self.place = Place()
+        self.position = Position()
         self.row: dict[str, Any] = {}
         # loss, nll and target tokens: since the last row, of this epoch; on the CPU
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64)
@@ -99,12 +90,12 @@ class TranslationModule(lightning.LightningModule):
     @property
     def epoch_ended(self) -> bool:
         """Whether all batches of the present epoch are done."""
-        return self.place.batches >= self.batches.per_epoch
+        return self.position.batches >= self.batches.per_epoch
 
     @property
-    def inside_update(self) -> bool:
+    def within_update(self) -> bool:
         """Whether some batches of an update are done and some are not."""
-        return self.place.batches % self.share != 0 and not self.epoch_ended
+        return self.position.batches % self.share != 0 and not self.epoch_ended
 
     @property
     def share(self) -> int:
@@ -113,14 +104,14 @@ class TranslationModule(lightning.LightningModule):
 
     @property
     def finished(self) -> bool:
-        return self.place.epoch >= self.recipe.epochs
+        return self.position.epoch >= self.recipe.epochs
 
     @functools.cached_property
     def scheduler(self) -> LambdaLR:
         """Of the learning rate, from the present update on, and with it the optimizer: the model
         must be on its device, and a checkpoint's place restored, when it is first asked for."""
         optimizer = make_optimizer(self.model, self.recipe, self.member, self.updates_per_epoch)
-        return scheduled(optimizer, learning_rate(self.recipe), self.place.updates)
+        return scheduled(optimizer, learning_rate(self.recipe), self.position.updates)
 
     @property
     def optimizer(self) -> WeightDecayAdam:
@@ -133,7 +124,7 @@ class TranslationModule(lightning.LightningModule):
         return {"optimizer": self.optimizer, "lr_scheduler": self.scheduler}
 
     def train_dataloader(self) -> TrainingBatches:
-        self.batches.place(self.place.epoch, self.place.batches)
+        self.batches.seek(self.position.epoch, self.position.batches)
         return self.batches
 
     def on_train_epoch_start(self) -> None:
@@ -164,12 +155,12 @@ class TranslationModule(lightning.LightningModule):
             self.task,
             self.recipe.label_smoothing,
             whole=whole,
-            graphs=Graphs(self.device),
+            graphs=GraphPool(self.device),
         )
         of_each = [shapes.of(each) for each in sizes]
         frequent = max(shapes.all, key=of_each.count)
-        places = [place for place, shape in enumerate(of_each) if shape == frequent]
-        batches = [self.batches.made(place) for place in (places[0], places[-1])]
+        numbers = [number for number, shape in enumerate(of_each) if shape == frequent]
+        batches = [self.batches.at(number) for number in (numbers[0], numbers[-1])]
         dtype, plain = self._transformer.dtype, self._plain_gradients
         differs = difference(programs, self.model, self.optimizer, batches, plain, dtype)
         if differs is None:
@@ -205,11 +196,11 @@ class TranslationModule(lightning.LightningModule):
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def training_step(self, batch: Batch, index: int) -> None:
-        first = self.place.batches % self.share == 0
-        last = (self.place.batches + 1) % self.share == 0
-        last = last or self.place.batches + 1 == self.batches.per_epoch
+        first = self.position.batches % self.share == 0
+        last = (self.position.batches + 1) % self.share == 0
+        last = last or self.position.batches + 1 == self.batches.per_epoch
         if first:  # as fairseq seeds dropout; a resumed run needs no generator's state
-            torch.manual_seed(self.member.seed + self.place.updates)
+            torch.manual_seed(self.member.seed + self.position.updates)
             self._tokens = 0
         self.row = {}
         if self.programs:
@@ -220,7 +211,7 @@ class TranslationModule(lightning.LightningModule):
         loss = self._loss(batch)
         with contextlib.nullcontext() if last else self._no_sync():
             self.manual_backward(loss)
-        self.place.batches += 1
+        self.position.batches += 1
         if last:
             self._update()
 
@@ -230,7 +221,7 @@ class TranslationModule(lightning.LightningModule):
             programs.begin()
         self._sums = programs.sums
         self._tokens += batch["ntokens"]
-        self.place.batches += 1
+        self.position.batches += 1
         if programs.whole and not self._due:
             programs.take(batch)
             self._arriving = _Arriving(self._sums)
@@ -280,28 +271,28 @@ class TranslationModule(lightning.LightningModule):
             torch._foreach_mul_(gradients, (self.shards / self._sums[2]).float())
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._trained, self.recipe.clip_norm)
-        inside = observe_step(self.optimizer).metrics() if self._due else None
-        if inside is None:
+        figures = observe_step(self.optimizer).metrics() if self._due else None
+        if figures is None:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._updated(inside)
+        self._updated(figures)
 
     @property
     def _due(self) -> bool:
         """Whether the present update has a row and a look inside."""
-        return (self.place.updates + 1) % self.recipe.log_every == 0
+        return (self.position.updates + 1) % self.recipe.log_every == 0
 
-    def _updated(self, inside: dict[str, float] | None) -> None:
+    def _updated(self, figures: dict[str, float] | None) -> None:
         """Count the update. With programs one may stay in flight, so that a GPU always has the
-        next one before it is through: its loss is then seen an update later."""
-        self.place.updates += 1
+        next one before it has finished: its loss is then seen an update later."""
+        self.position.updates += 1
         self.scheduler.step()
         self._count()
         self._in_flight = self._arriving
-        if self.programs is None or inside is not None or self.epoch_ended:
+        if self.programs is None or figures is not None or self.epoch_ended:
             self._count()
-        if inside is not None or self.diverged:
-            self._log_row(inside or {})
+        if figures is not None or self.diverged:
+            self._log_row(figures or {})
 
     def settle(self) -> None:
         """Count the update that is in flight, if one is. If it has diverged, `row` says so."""
@@ -321,31 +312,31 @@ class TranslationModule(lightning.LightningModule):
         if not math.isfinite(sums[0]):
             self.diverged = True
 
-    def _log_row(self, inside: dict[str, float]) -> None:
+    def _log_row(self, figures: dict[str, float]) -> None:
         loss, nll, tokens = self.window.tolist()
         self.window.zero_()
         self.row = {
-            "epoch": self.place.epoch,
-            "updates": self.place.updates,
+            "epoch": self.position.epoch,
+            "updates": self.position.updates,
             "train/loss": BITS * loss / tokens,
             "train/nll": BITS * nll / tokens,
-            "learning_rate": learning_rate(self.recipe)(self.place.updates - 1),
-            **inside,
+            "learning_rate": learning_rate(self.recipe)(self.position.updates - 1),
+            **figures,
             **({"diverged": True} if self.diverged else {}),
         }
-        figures = {key: float(value) for key, value in self.row.items()}
+        logged = {key: float(value) for key, value in self.row.items()}
         for logger in self.loggers:
-            logger.log_metrics(figures, self.place.updates)
+            logger.log_metrics(logged, self.position.updates)
         # after every batch Lightning goes through all that it was told: a thousand figures of
         # layers would cost more than a small model's update
-        whole = {key: value for key, value in figures.items() if "/layer/" not in key}
+        whole = {key: value for key, value in logged.items() if "/layer/" not in key}
         self.log_dict(whole, batch_size=1, logger=False)
 
     def end_epoch(self) -> dict[str, float]:
         """Move on to the next epoch; returns the figures of the one that ended."""
         loss, nll, tokens = self.epoch_sums.tolist()
         self.epoch_sums.zero_()
-        self.place = Place(self.place.epoch + 1, 0, self.place.updates)
+        self.position = Position(self.position.epoch + 1, 0, self.position.updates)
         return {"train/loss": BITS * loss / tokens, "train/nll": BITS * nll / tokens}
 
 

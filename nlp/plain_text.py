@@ -9,14 +9,14 @@ from typing import Any
 from torch import Tensor
 
 from nlp.data.text import SEPARATOR, Segmenter, detokenise, lower_case, tokenise
-from nlp.decoding import translate
-from nlp.network import MAX_POSITIONS
-from nlp.trained import Trained
+from nlp.decoding import decode
+from nlp.fairseq_model import MAX_POSITIONS
+from nlp.weights import TrainedModel
 from workload.errors import ConfigError
 
 
 def translate_lines(
-    trained: Trained,
+    trained: TrainedModel,
     lines: Sequence[str],
     *,
     beam: int,
@@ -36,24 +36,24 @@ def translate_lines(
         ConfigError: a line is longer than the model can take; it is named by its number from 1.
     """
     sources = source_tokens(trained, lines)
-    places = [place for place, tokens in enumerate(sources) if len(tokens) > 1]
-    hypotheses = translate(
+    indices = [index for index, tokens in enumerate(sources) if len(tokens) > 1]
+    hypotheses = decode(
         trained.model,
         trained.task,
-        [sources[place] for place in places],
+        [sources[index] for index in indices],
         beam=beam,
         device=next(trained.model.parameters()).device,
         progress=progress,
     )
     result = [""] * len(lines)
     dictionary = trained.task.target_dictionary
-    for place, tokens in zip(places, hypotheses, strict=True):
+    for index, tokens in zip(indices, hypotheses, strict=True):
         words: str = dictionary.string(tokens, f"{SEPARATOR} ")
-        result[place] = detokenise(words, trained.corpus.target)
+        result[index] = detokenise(words, trained.corpus.target)
     return result
 
 
-def source_tokens(trained: Trained, lines: Sequence[str]) -> list[Tensor]:
+def source_tokens(trained: TrainedModel, lines: Sequence[str]) -> list[Tensor]:
     """int64 [length] per line: its subwords' numbers and the end mark. Raises as above."""
     segmenter = Segmenter(trained.corpus.codes)
     dictionary: Any = trained.task.source_dictionary

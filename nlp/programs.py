@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nlp.batches import Batch
-from nlp.graphs import Graphs
+from nlp.graphs import GraphPool
 from nlp.loss import padded_cross_entropy
 from nlp.shapes import Shape, Shapes
 from nlp.transformer import Transformer
@@ -54,7 +54,7 @@ class Programs:
         smoothing: float,
         *,
         whole: bool,
-        graphs: Graphs,
+        graphs: GraphPool,
     ) -> None:
         self.shapes, self.whole = shapes, whole
         self._transformer, self._smoothing, self._graphs = transformer, smoothing, graphs

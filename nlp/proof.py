@@ -117,23 +117,23 @@ def _named(loss: Tensor, names: Sequence[str], gradients: Sequence[Any]) -> Tens
     return {("sums", "the loss"): loss, **named}
 
 
-def _largest(ours: Tensors, theirs: Tensors, before: Tensors) -> tuple[float, str, str] | None:
+def _largest(found: Tensors, reference: Tensors, before: Tensors) -> tuple[float, str, str] | None:
     """The largest distance of two results over how far the second came, and what it is of; None
     where all bits agree.
 
     What came less far than others of its kind, weight by weight, is measured by those: a gradient
     may be nothing but rounding.
     """
-    if all(torch.equal(ours[key], theirs[key]) for key in theirs):
+    if all(torch.equal(found[key], reference[key]) for key in reference):
         return None
-    moved = {key: float((theirs[key] - before[key]).norm()) for key in theirs}
+    moved = {key: float((reference[key] - before[key]).norm()) for key in reference}
     largest = (0.0, "", "")
-    for key in theirs:
-        alike = [each for each in theirs if each[0] == key[0]]
-        weights = sum(theirs[each].numel() for each in alike)
+    for key in reference:
+        alike = [each for each in reference if each[0] == key[0]]
+        weights = sum(reference[each].numel() for each in alike)
         mean = math.sqrt(sum(moved[each] ** 2 for each in alike) / weights)
-        size = max(moved[key], mean * math.sqrt(theirs[key].numel()))
-        apart = float((ours[key].double() - theirs[key].double()).norm())
+        size = max(moved[key], mean * math.sqrt(reference[key].numel()))
+        apart = float((found[key].double() - reference[key].double()).norm())
         ratio = apart / size if size else math.copysign(math.inf, apart) if apart else 0.0
         if not ratio <= largest[0]:
             largest = (ratio, *key)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning
-import torch
 
-from nlp import trained
+from nlp import weights
 from nlp.evaluation import (
     detokenised_bleu,
     losses,
@@ -17,8 +16,8 @@ from nlp.evaluation import (
     write_texts,
 )
 from nlp.module import TranslationModule
-from nlp.state import capture, resume
-from workload.checkpoint_files import CheckpointFiles
+from nlp.state import capture, restore
+from workload.checkpoint import Checkpoint
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
@@ -26,7 +25,7 @@ TRAINING = "training"
 SMOOTHING = 0.1
 
 
-class Recorder(lightning.Callback):
+class TranslationRecorder(lightning.Callback):
     """Carries a module's rows and state to its run directory.
 
     Args:
@@ -46,7 +45,7 @@ class Recorder(lightning.Callback):
         stop: Callable[[], bool],
     ) -> None:
         self._module, self._log = module, log
-        self._files = CheckpointFiles(log.path)
+        self._checkpoint = Checkpoint(log)
         self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
         self._latest: dict[str, Any] = {}
         self._best: dict[str, float] = {}
@@ -62,21 +61,19 @@ class Recorder(lightning.Callback):
         """
 
         def check(state: dict[str, Any]) -> None:
-            corpus = self._module.corpus
-            trained.check_dictionaries(corpus, state["dictionaries"], self._files.folder)
-            self._files.check_log(self._log, state["log_position"], previous=previous)
+            corpus, folder = self._module.corpus, self._log.path / "checkpoint"
+            weights.check_dictionaries(corpus, state["dictionaries"], folder)
 
-        state = resume(self._module, self._files, previous=previous, check=check)
-        if previous and state:
-            self._files.withdraw_latest()
-        self._log.rewind(state.get("log_position", {}))
+        state = self._checkpoint.resume(previous=previous, check=check)
+        if state:
+            restore(self._module, state)
         self._latest, self._best = state.get("latest", {}), state.get("best", {})
-        self._saved_updates = self._module.place.updates
+        self._saved_updates = self._module.position.updates
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         module = self._module
-        updates = module.place.updates
-        if module.inside_update:
+        updates = module.position.updates
+        if module.within_update:
             return
         module.stop_asked = self._stop()
         # With several processes all must hear of it first, at the next update.
@@ -90,7 +87,7 @@ class Recorder(lightning.Callback):
         if module.diverged or (due and not module.epoch_ended):
             self._save()
         self._pace.measure(TRAINING, updates)
-        self._report("training", module.place.batches, module.batches.per_epoch)
+        self._report("training", module.position.batches, module.batches.per_epoch)
         trainer.should_stop = stopping or module.diverged
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
@@ -98,7 +95,7 @@ class Recorder(lightning.Callback):
         if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
             return
         figures = module.end_epoch()
-        row = {"epoch": module.place.epoch, "updates": module.place.updates, **figures}
+        row = {"epoch": module.position.epoch, "updates": module.position.updates, **figures}
         row |= losses(module.model, module.task, "valid", module.recipe)
         module.diverged = not math.isfinite(row["valid/loss"])
         if module.diverged:  # in the epoch's last update; such weights cannot decode
@@ -115,9 +112,9 @@ class Recorder(lightning.Callback):
     def test(self) -> None:
         """Test BLEU of the best epoch and of the mean of the last ones, with their texts."""
         module, run = self._module, self._log.path
-        row: dict[str, Any] = {"epoch": module.place.epoch, "updates": module.place.updates}
+        row: dict[str, Any] = {"epoch": module.position.epoch, "updates": module.position.updates}
         for suffix, averaged in (("", False), ("_averaged", True)):
-            module.model.load_state_dict(trained.weights_of(run, averaged=averaged))
+            module.model.load_state_dict(weights.load_weights(run, averaged=averaged))
             translations = translate_split(
                 module.model,
                 module.task,
@@ -153,31 +150,27 @@ class Recorder(lightning.Callback):
         return tokenised_bleu(translations, module.corpus).value
 
     def _keep_weights(self, row: dict[str, Any]) -> None:
-        module, epoch = self._module, self._module.place.epoch
-        path = trained.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
+        module, epoch = self._module, self._module.position.epoch
+        path = weights.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
         if not self._best or row["valid/bleu"] > self._best["bleu"]:
             self._best = {"epoch": epoch, "bleu": row["valid/bleu"]}
-            trained.mark_best(path)
-        trained.keep_last(self._log.path, epoch, module.recipe.average_last)
+            weights.mark_best(path)
+        weights.keep_last(self._log.path, epoch, module.recipe.average_last)
 
     def _save(self) -> None:
-        place = self._module.place
+        position = self._module.position
         beside = {
             "latest": self._latest,
             "best": self._best,
-            "log_position": self._log.position(),
-            "dictionaries": trained.dictionary_digests(self._module.corpus),
+            "dictionaries": weights.dictionary_digests(self._module.corpus),
         }
-        state = capture(self._module) | beside
-        name = f"{place.epoch:03d}-{place.batches:06d}.pt"
-        digest = self._files.write(name, lambda stream: torch.save(state, stream))
-        position = [place.epoch, place.batches, place.updates]
-        self._files.publish({"file": name, "sha256": digest, "position": position})
-        self._saved_updates = place.updates
+        where = [position.epoch, position.batches, position.updates]
+        self._checkpoint.save(capture(self._module) | beside, where)
+        self._saved_updates = position.updates
 
     def _report(self, phase: str, step: int, steps: int) -> None:
         module = self._module
-        recipe, place = module.recipe, module.place
+        recipe, position = module.recipe, module.position
         loss = self._latest.get("train/loss")
         figures = {
             "loss": loss,
@@ -185,18 +178,19 @@ class Recorder(lightning.Callback):
             "best": self._best.get("bleu"),
         }
         seconds = self._pace.seconds_per_step(TRAINING)
-        left = recipe.epochs * module.updates_per_epoch - place.updates
-        epoch = min(place.epoch + (phase == "training"), recipe.epochs)
-        name = f"{module.member.name}/seed{module.member.seed}"
+        left = recipe.epochs * module.updates_per_epoch - position.updates
+        epoch = min(position.epoch + (phase == "training"), recipe.epochs)
         self._progress(
             Progress(
-                place=f"epoch {epoch}/{recipe.epochs} {phase}",
+                phase=f"epoch {epoch}/{recipe.epochs} {phase}",
                 step=step,
                 steps=steps,
                 steps_per_second=1 / seconds if seconds else 0.0,
                 seconds_left=left * seconds if seconds else None,
                 members=(
-                    MemberProgress(name, "diverged" if module.diverged else "running", figures),
+                    MemberProgress(
+                        module.member.label, "diverged" if module.diverged else "running", figures
+                    ),
                 ),
                 unit="updates",
             )

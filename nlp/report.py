@@ -34,7 +34,6 @@ REPORT = Report(
     title="Translation",
     task="corpus",
     tasks="corpora",
-    length="epochs",
     scores=(BLEU, BLEU_13A),
     others=(VALID_BLEU,),
     curves=(Curve("training", LOSS, between=True), Curve("validation", VALID_BLEU)),

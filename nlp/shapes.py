@@ -46,7 +46,7 @@ class Shape(NamedTuple):
         return self.positions + _ROW * self.rows
 
     def holds(self, other: "Shape") -> bool:
-        return all(ours >= theirs for ours, theirs in zip(self, other, strict=True))
+        return all(ours >= its for ours, its in zip(self, other, strict=True))
 
 
 class Shapes:
@@ -120,8 +120,8 @@ def _more(
     of_others: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """What it costs more that batches of two sizes share the larger of each."""
-    together = _cost(np.maximum(sizes, others)) * (number + of_others)
-    return together - _cost(sizes) * number - _cost(others) * of_others
+    joined = _cost(np.maximum(sizes, others)) * (number + of_others)
+    return joined - _cost(sizes) * number - _cost(others) * of_others
 
 
 def _cost(sizes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,19 +1,19 @@
 """The state training goes on from: captured for a checkpoint, restored from one."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nlp.module import Place, TranslationModule
-from workload.checkpoint_files import CheckpointFiles
+from nlp.module import TranslationModule
+from nlp.position import Position
 
 
 def capture(module: TranslationModule) -> dict[str, Any]:
     """Weights, optimizer and counters on the CPU, between two updates.
 
-    The place within an epoch is counted in updates, so that another number of processes can go on.
+    Within an epoch the position is counted in updates, so that another number of processes can
+    go on.
     """
     module.settle()
     return {
@@ -23,9 +23,9 @@ def capture(module: TranslationModule) -> dict[str, Any]:
             for name, parameter in module.model.named_parameters()
             if (state := module.optimizer.state.get(parameter))
         },
-        "epoch": module.place.epoch,
-        "updates_of_epoch": -(-module.place.batches // module.share),
-        "updates": module.place.updates,
+        "epoch": module.position.epoch,
+        "updates_of_epoch": -(-module.position.batches // module.share),
+        "updates": module.position.updates,
         "window": module.window.clone(),
         "epoch_sums": module.epoch_sums.clone(),
         "diverged": module.diverged,
@@ -36,7 +36,7 @@ def restore(module: TranslationModule, state: dict[str, Any]) -> None:
     """Put a new module, already on its device, where `capture` found one."""
     module.model.load_state_dict(state["weights"])
     batches = min(state["updates_of_epoch"] * module.share, module.batches.per_epoch)
-    module.place = Place(state["epoch"], batches, state["updates"])
+    module.position = Position(state["epoch"], batches, state["updates"])
     for name, parameter in module.model.named_parameters():
         if name in state["optimizer"]:
             saved = state["optimizer"][name]
@@ -45,33 +45,6 @@ def restore(module: TranslationModule, state: dict[str, Any]) -> None:
             }
     module.window, module.epoch_sums = state["window"], state["epoch_sums"]
     module.diverged = state["diverged"]
-
-
-def resume(
-    module: TranslationModule,
-    files: CheckpointFiles,
-    *,
-    previous: bool = False,
-    check: Callable[[dict[str, Any]], None] = lambda state: None,
-) -> dict[str, Any]:
-    """Restore a module from a run's checkpoint and return all that was saved; `{}` without one.
-
-    Args:
-        module: already on its device.
-        files: the run's checkpoints.
-        previous: take the one before the newest.
-        check: called with the state before anything is changed.
-
-    Raises:
-        CheckpointError: the checkpoint cannot be read.
-    """
-    if files.entry() is None:
-        return {}
-    file = files.checked_file(previous=previous)
-    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    check(state)
-    restore(module, state)
-    return state
 
 
 def _on(value: Any, device: torch.device | str) -> Any:

@@ -11,15 +11,15 @@ from nlp.config import Machine, Recipe, check_devices
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.distributed import followers
 from nlp.module import TranslationModule
-from nlp.recorder import Follower, Recorder
-from nlp.state import resume
-from workload.checkpoint_files import CheckpointFiles
+from nlp.recorder import Follower, TranslationRecorder
+from nlp.state import restore
+from workload.checkpoint import read_state
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.trainer import chosen_device, fit, prepare_torch
 
 
-def train(
+def train_members(
     recipe: Recipe,
     members: Sequence[Member],
     logs: Sequence[RunLog],
@@ -29,7 +29,7 @@ def train(
     stop: Callable[[], bool],
     previous: bool = False,
 ) -> list[Outcome]:
-    """Train members one after the other, each until it is through or `stop` says so.
+    """Train members one after the other, each until it has finished or `stop` says so.
 
     Args:
         recipe: what the members share.
@@ -67,7 +67,7 @@ def _train_one(
     previous: bool,
 ) -> Outcome:
     module = _module(0, recipe, member, corpus, machine)
-    recorder = Recorder(module, log, machine.checkpoint_every, progress, stop)
+    recorder = TranslationRecorder(module, log, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
     if not (module.finished or module.diverged or stop()):
         module.use_graphs(machine.graphs)
@@ -84,7 +84,8 @@ def _follow(
     """What a process other than the first does: the same updates, nothing written."""
     prepare_torch(machine)
     module = _module(rank, recipe, member, corpus, machine)
-    resume(module, CheckpointFiles(run))
+    if state := read_state(run):
+        restore(module, state)
     _fit(module, Follower(module), machine)
 
 
@@ -99,5 +100,5 @@ def _module(
 
 
 def _fit(module: TranslationModule, callback: lightning.Callback, machine: Machine) -> None:
-    epochs = module.recipe.epochs - module.place.epoch
+    epochs = module.recipe.epochs - module.position.epoch
     fit(module, callback, device=module.device, epochs=epochs, processes=machine.devices)

@@ -30,7 +30,7 @@ _MASK_STRIDE = 8
 
 
 class Transformer:
-    """The forward pass of a model of `nlp.network.build_model`, which it leaves as it is.
+    """The forward pass of a model of `nlp.fairseq_model.build_model`, which it leaves as it is.
 
     Args:
         model: fairseq's TransformerModel, post-norm, with ReLU, without dropout of attention
@@ -236,6 +236,6 @@ def _by_head(x: Tensor, sentences: int, maps: int, heads: int) -> Sequence[Tenso
 def _additive(padding: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where `padding` [B, S] is False and -inf where it is True, [B, 1, 1, S]."""
     batch, length = padding.shape
-    room = -(-length // _MASK_STRIDE) * _MASK_STRIDE
-    mask = torch.zeros(batch, 1, 1, room, dtype=dtype, device=padding.device)[..., :length]
+    aligned = -(-length // _MASK_STRIDE) * _MASK_STRIDE
+    mask = torch.zeros(batch, 1, 1, aligned, dtype=dtype, device=padding.device)[..., :length]
     return mask.masked_fill_(padding[:, None, None], -torch.inf)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from nlp.workload import require_packages
+from nlp.packages import require_packages
 from workload import resources
 from workload.errors import UserError
 from workload.identity import read_config
@@ -36,7 +36,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     require_packages()
     resources.check_device(values.device)
     # Before the model is loaded, so that a mistake in the text is told at once.
-    lines = read_lines(values.file)
+    lines = read_sentences(values.file)
     translated = translate(
         values.run,
         lines,
@@ -60,13 +60,13 @@ def translate(
     averaged: bool = False,
 ) -> list[str]:
     """A translation for every line. UserError where the run, its corpus or a line will not do."""
-    from nlp import plain_text, trained
+    from nlp import plain_text, weights
     from nlp.config import Machine
     from workload.trainer import chosen_device
 
     try:
         on = chosen_device(Machine(device=device))
-        model = trained.load(run, data_dir, averaged=averaged, device=on)
+        model = weights.load_model(run, data_dir, averaged=averaged, device=on)
     except TypeError as error:
         raise UserError(f"{run} was made by another version: {error}") from error
     with stage_line(plain=False) as show:
@@ -78,7 +78,7 @@ def translate(
         )
 
 
-def read_lines(file: Path | None) -> list[str]:
+def read_sentences(file: Path | None) -> list[str]:
     """The lines of a file or of standard input, ended by \\n only. UserError unless UTF-8."""
     name = "standard input" if file is None else str(file)
     try:

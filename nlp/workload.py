@@ -7,6 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlp.cost import (
+    PROCESS_MEMORY,
+    TARGET_TOKENS,
+    about_parameters,
+    run_disk,
+    training_memory,
+    training_seconds,
+)
+from nlp.packages import require_packages
 from nlp.report import REPORT
 from workload import resources
 from workload.contract import Command, Workload
@@ -15,60 +24,14 @@ from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.output import say
 from workload.progress import Progress
-from workload.resources import Room
+from workload.recipe import OPTIMIZER_KEYS
+from workload.resources import FreeMemory
 from workload.wording import amount, unknown
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from nlp import config
-
-# The rest of a training process: torch, fairseq, the activations of a batch.
-PROCESS_MEMORY = 1_500_000_000
-FLOAT = 4
-IN_MEMORY = 6  # weights, gradient and at most four moments
-IN_CHECKPOINT = 5  # weights and at most four moments, in two generations
-TARGET_TOKENS = {"iwslt14": 3_949_114, "multi30k": 453_447}  # of the training pairs, for a guess
-# On one shared core: results/evidence, multi30k (330 microseconds per target token with its
-# validations and 3.5M weights) and iwslt14 (1.94 ms with 39.5M).
-TOKEN_SECONDS, WEIGHT_SECONDS = 1.7e-4, 4.5e-11  # per target token, and per weight beside
-EXTRA = ("fairseq", "sacrebleu", "sacremoses", "subword_nmt")
-HOW_TO_INSTALL = (
-    "`make nlp` in the source's folder installs it, "
-    "or `pip install 'wdbench[nlp]'` and scripts/install_fairseq.sh"
-)
-
-
-def require_packages() -> None:
-    """Raise UserError, saying how to install it, where a package for translation is missing."""
-    import importlib.util
-
-    for package in EXTRA:
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f"translation needs {package}, not found here; {HOW_TO_INSTALL}")
-
-
-def parameters(recipe: config.Recipe, types: int) -> int:
-    """Weights of the model whose dictionaries hold `types` words together.
-
-    Attention has four matrices with biases, a feed-forward block two; each block ends in a norm.
-    """
-    width, hidden = recipe.width, recipe.feed_forward
-    attention = 4 * width * (width + 1)
-    feed_forward = 2 * width * hidden + hidden + width
-    encoder = attention + feed_forward + 2 * 2 * width
-    decoder = 2 * attention + feed_forward + 3 * 2 * width
-    return recipe.layers * (encoder + decoder) + types * width
-
-
-def _about(recipe: config.Recipe) -> int:
-    """Parameters before the corpus is known: a dictionary has about as many types as merges."""
-    return parameters(recipe, recipe.bpe if recipe.joined else 2 * recipe.bpe)
-
-
-def _disk(recipe: config.Recipe) -> int:
-    """Bytes of a run: two generations of state, the last epochs' weights and the best one's."""
-    return _about(recipe) * FLOAT * (2 * IN_CHECKPOINT + recipe.average_last + 1)
 
 
 def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -89,10 +52,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     EXAMPLE = "--data grammar-tiny --scheme separated --weight-decay 1e-4 --seed 0"
     PRESET = "iwslt14"
     PRESET_KEY = "data"
-    SUBJECT = "data"
-    STEP = "updates"
-    ROUND = "epoch"
-    LENGTH = "epochs"
+    TASK_KEY = "data"
+    STEP_KEY = "updates"
+    EPOCH_KEY = "epoch"
+    LENGTH_KEY = "epochs"
     report = REPORT
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
@@ -107,13 +70,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         "Optimizer": (
             "learning_rate",
             "warm_up",
-            "beta1",
-            "beta2",
-            "adam_eps",
-            "eps_placement",
-            "rounding",
-            "decay_schedule",
-            "decay_biases",
+            *OPTIMIZER_KEYS,
             "clip_norm",
             "precision",
         ),
@@ -149,7 +106,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return Machine
 
-    def subject(self, recipe: config.Recipe) -> str:
+    def task(self, recipe: config.Recipe) -> str:
         """The corpus; of a folder its last name, as under data/."""
         from nlp.data.corpus import corpus_name
 
@@ -157,15 +114,14 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """A corpus is the same however its folder was written."""
-        return super().resolved(recipe) | {"data": self.subject(recipe)}
+        return super().resolved(recipe) | {"data": self.task(recipe)}
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
-        model = _about(recipe)
         runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
         return (
-            f"{runs} of about {model / 1e6:.1f} million parameters: "
-            f"{amount(IN_MEMORY * FLOAT * model)} with gradients and Adam's buffers, up to "
-            f"{amount(members * _disk(recipe))} on disk"
+            f"{runs} of about {about_parameters(recipe) / 1e6:.1f} million parameters: "
+            f"{amount(training_memory(recipe))} with gradients and Adam's buffers, up to "
+            f"{amount(members * run_disk(recipe))} on disk"
         )
 
     def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
@@ -192,14 +148,14 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if recipe.data != "grammar" or _prepared(recipe, machine):
             self._check_corpus(recipe, machine)
         resources.check_device(machine.device)
-        need, room = IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY, resources.free_memory()
-        if need > room:
+        need, memory = training_memory(recipe) + PROCESS_MEMORY, resources.free_memory()
+        if need > memory:
             raise UserError(
                 f"width: {self.memory_summary(recipe, 1)}; a training process takes "
-                f"{amount(need)} of memory, {amount(room)} are free; choose a smaller --width or "
+                f"{amount(need)} of memory, {amount(memory)} are free; choose a smaller --width or "
                 "--layers"
             )
-        disk, free = len(runs) * _disk(recipe), resources.disk_for(runs)
+        disk, free = len(runs) * run_disk(recipe), resources.disk_for(runs)
         if disk > free:
             raise FullDiskError(
                 f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "
@@ -241,12 +197,12 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         folder = _folder(recipe, machine)
         from nlp.data.prepare import prepare
 
-        shown = ""
+        last = ""
 
         def show(stage: str, done: int, total: int) -> None:
-            nonlocal shown
-            if stage != shown:
-                shown = stage
+            nonlocal last
+            if stage != last:
+                last = stage
                 say(f"preparing {folder}: {stage}")
 
         corpus = prepare(
@@ -260,8 +216,8 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         )
         corpus.check_batches(recipe.max_tokens)
 
-    def max_population(self, recipe: config.Recipe, room: Room) -> int:
-        return int(room.host > IN_MEMORY * FLOAT * _about(recipe) + PROCESS_MEMORY)
+    def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
+        return int(memory.host > training_memory(recipe) + PROCESS_MEMORY)
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         """Forward, backward and step per target token; None before the corpus is prepared."""
@@ -273,10 +229,9 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
                 tokens = Corpus.open(_folder(recipe, machine)).splits["train"]["target_tokens"]
             except ConfigError:
                 return None
-        per_token = TOKEN_SECONDS + WEIGHT_SECONDS * _about(recipe)
-        return recipe.epochs * tokens * per_token
+        return training_seconds(recipe, tokens)
 
-    def rounds_begun(self, position: tuple[int, ...]) -> int:
+    def epochs_begun(self, position: tuple[int, ...]) -> int:
         epoch, batches, _ = position
         return epoch + (batches > 0)
 
@@ -291,9 +246,9 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         stop: Callable[[], bool],
         previous: bool,
     ) -> Sequence[Outcome]:
-        from nlp.training import train
+        from nlp.training import train_members
 
-        return train(
+        return train_members(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 

@@ -21,24 +21,22 @@ import torch
 from torch import Tensor, nn
 
 from rl.config import Recipe
-from rl.draws import Purpose, Uniforms, environment_seed
+from rl.dqn_update import Update, dqn_update
 from rl.environment import Environments, Step
 from rl.exploration import epsilon_greedy, greedy_actions
-from rl.graphs import Program, difference
+from rl.graphs import Program
 from rl.inbox import Inbox
 from rl.memory import FRAME, STACK
 from rl.network import Weights, initial_parameters
+from rl.proof import BlockState, capture_problem
+from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.replay import Replay
 from rl.scores import Window
-from rl.update import Update, update
 from shared_optim import Plan, StepReport, WeightDecayAdam, lambdas, observe_step
+from workload.build_optimizer import build_optimizer
 from workload.errors import ConfigError
 from workload.member import Member
-from workload.optimizer import build_optimizer
-from workload.recipe import Graphs
-
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
-"""How far two updates as graphs may be from two without, relative to a tensor's norm."""
+from workload.recipe import GraphMode
 
 
 class Block:
@@ -56,7 +54,7 @@ class Block:
         recipe: Recipe,
         members: Sequence[Member],
         device: torch.device,
-        graphs: Graphs = "auto",
+        graphs: GraphMode = "auto",
     ) -> None:
         self.recipe, self.size, self.device = recipe, len(members), device
         self._seeds = [member.seed for member in members]
@@ -140,9 +138,9 @@ class Block:
 
     def begin_phase(self, iteration: int, phase: int) -> None:
         """Start the environments anew, and the streams of random numbers of the phase."""
-        place = (iteration, phase)
-        self._exploration = Uniforms(self._seeds, Purpose.EXPLORATION, place, 2)
-        self._sampling = Uniforms(self._seeds, Purpose.REPLAY, place, self.recipe.batch_size)
+        key = (iteration, phase)
+        self._exploration = Uniforms(self._seeds, Purpose.EXPLORATION, key, 2)
+        self._sampling = Uniforms(self._seeds, Purpose.REPLAY, key, self.recipe.batch_size)
         seeds = [environment_seed(seed, iteration, phase) for seed in self._seeds]
         self._seen.open()
         self._seen.host["observations"][:] = self.environments.reset(seeds)
@@ -250,8 +248,7 @@ class Block:
                 self._store()
                 self._seen.open()
                 wrote[:] = False
-        if self._stream:
-            self._stream.synchronize()
+        self._wait()
 
     def finite(self) -> np.ndarray:
         """Whose loss and weights are finite, [G] bool."""
@@ -306,17 +303,14 @@ class Block:
 
     def _gradients(self) -> Update:
         batch = self.replay.sample(self._uniforms)
-        return update(self.online.values, self.target.values, batch, self.recipe.loss)
+        return dqn_update(self.online.values, self.target.values, batch, self.recipe.loss)
 
     def _follow(self, result: Update, learning: Tensor) -> None:
         self.online.refresh(self.parameters)
         self.window.add(result.loss, result.mean_q, learning)
 
     def _prove(self) -> None:
-        """Capture the programs, and keep them where they do what their functions do.
-
-        Both take the same two ticks with an update each, from the same state, which is put back.
-        """
+        """Capture the programs, and keep them where they do what their functions do."""
         insisting, self._unproved = self._unproved == "on", "off"
         programs = (self._choose, self._record, self._learn)
         host, drawn = self._seen.host, self._drawn.host
@@ -328,49 +322,25 @@ class Block:
         host["rewards"][:] = random.standard_normal(self.size)
         host["writing"][:] = host["wrote"][:] = True
 
-        def two_ticks() -> dict[str, Tensor]:
-            for _ in range(2):
-                for program in programs:
-                    program()
-            after = self._state()
-            self._put_back(before)
-            return after
-
         self._seen.send()
         self._drawn.send()
-        before = self._state()
-        expected = two_ticks()
-        try:
-            for program in programs:
-                program.capture()
-            differing = difference(expected, two_ticks(), TOLERANCE[self._dtype])
-        except RuntimeError as error:
-            differing = str(error).splitlines()[0]
-            self._put_back(before)
+        state = BlockState(self._written(), self.replay, self._wait)
+        problem = capture_problem(programs, state, self._dtype)
         self._seen.open()
         for name, array in kept.items():
             host[name][:] = array
-        if differing:
+        if problem:
             for program in programs:
                 program.release()
             if insisting:
-                raise ConfigError(f"graphs: on, but {differing}; graphs: auto trains without")
+                raise ConfigError(f"graphs: on, but {problem}; graphs: auto trains without")
             warnings.warn(
-                f"trains without CUDA graphs, slower: {differing}", RuntimeWarning, stacklevel=2
+                f"trains without CUDA graphs, slower: {problem}", RuntimeWarning, stacklevel=2
             )
 
-    def _state(self) -> dict[str, Tensor]:
-        """Copies of all that the programs write."""
+    def _wait(self) -> None:
         if self._stream:
-            self._stream.synchronize()  # part of it is on its way to the host
-        copies = {name: tensor.clone() for name, tensor in self._written().items()}
-        copies |= self.replay.snapshot(rows=2)
-        return copies
-
-    def _put_back(self, state: dict[str, Tensor]) -> None:
-        for name, tensor in self._written().items():
-            tensor.copy_(state[name])
-        self.replay.undo(state)
+            self._stream.synchronize()
 
     def _written(self) -> dict[str, Tensor]:
         tensors = {

@@ -10,9 +10,9 @@ from typing import Literal
 
 from workload.errors import ConfigError
 from workload.recipe import (
+    OPTIMIZER_KEYS,
     MachineBase,
     OptimizerRecipe,
-    inherited_keys_after,
     require_finite,
     require_positive,
 )
@@ -30,18 +30,6 @@ PAPER_GAMES = (
 """The eight games of Table 1."""
 
 
-@inherited_keys_after(
-    learning_rate=(
-        "beta1",
-        "beta2",
-        "adam_eps",
-        "eps_placement",
-        "rounding",
-        "decay_schedule",
-        "decay_biases",
-    ),
-    padding=("precision",),
-)
 @dataclass(frozen=True)
 class Recipe(OptimizerRecipe):
     """The training recipe of one population. Steps are agent steps: one per chosen action.
@@ -99,6 +87,11 @@ class Recipe(OptimizerRecipe):
     replay_capacity: int = 1_000_000
     padding: Literal["same", "valid"] = "same"
     log_every: int = 25_000
+
+    KEYS_AFTER = {  # noqa: RUF012
+        "evaluation_steps": ("learning_rate", *OPTIMIZER_KEYS),
+        "padding": ("precision",),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

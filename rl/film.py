@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rl.checkpoint import trained_parameters
 from rl.config import Recipe
-from rl.draws import Purpose, Uniforms, environment_seed
 from rl.environment import Environments
 from rl.exploration import epsilon_greedy, greedy_actions
+from rl.member_checkpoint import trained_parameters
 from rl.network import Weights
+from rl.random_streams import Purpose, Uniforms, environment_seed
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def record_episode(
     online = Weights(trained_parameters(run), torch.float32)
     stage = Environments(recipe, 1)
     camera = Environments(recipe, 1, colour=True)
-    place = environment_seed(seed, 0, 1)
-    observation, picture = stage.reset([place]), camera.reset([place])
+    episode_seed = environment_seed(seed, 0, 1)
+    observation, picture = stage.reset([episode_seed]), camera.reset([episode_seed])
     uniforms = Uniforms([seed], Purpose.EXPLORATION, (0, 1), 2)
     epsilon, active = np.array([recipe.evaluation_epsilon]), np.array([True])
     pictures: list[Image.Image] = []

@@ -44,11 +44,11 @@ class Inbox:
         self.host_tensors: dict[str, Tensor] = {}
         for name, (shape, kind) in fields.items():
             size = math.prod(shape) * np.dtype(kind).itemsize
-            place = slice(starts[name], starts[name] + size)
-            self.host[name] = self._here[place].numpy().view(kind).reshape(shape)
+            part = slice(starts[name], starts[name] + size)
+            self.host[name] = self._here[part].numpy().view(kind).reshape(shape)
             self.host_tensors[name] = torch.from_numpy(self.host[name])
             dtype = self.host_tensors[name].dtype
-            self.tensors[name] = self._there[place].view(dtype).view(shape)
+            self.tensors[name] = self._there[part].view(dtype).view(shape)
 
     def open(self) -> None:
         """Wait until what was sent last has left the host's side."""

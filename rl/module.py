@@ -6,7 +6,7 @@ import lightning
 from torch import nn
 
 from rl.population import Population
-from rl.progress import Row
+from rl.position import MemberRow
 from shared_optim import WeightDecayAdam
 
 CHUNK = 200
@@ -38,7 +38,7 @@ class DQNModule(lightning.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.population = population
-        self.rows: list[Row] = []
+        self.rows: list[MemberRow] = []
         # module names must not hold dots
         self.weights = nn.ParameterDict(
             {
@@ -59,10 +59,10 @@ class DQNModule(lightning.LightningModule):
         for row in self.rows:
             self._log(row)
 
-    def _log(self, row: Row) -> None:
+    def _log(self, row: MemberRow) -> None:
         member = self.population.members[row.member]
         figures = {
-            f"{member.name}/seed{member.seed}/{key}": float(value)
+            f"{member.label}/{key}": float(value)
             for key, value in row.values.items()
             if isinstance(value, int | float)
         }

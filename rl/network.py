@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rl.draws import Purpose, generator
 from rl.memory import STACK
 from rl.patches import convolution_relu
+from rl.random_streams import Purpose, generator
 
 Padding = Literal["same", "valid"]
 

@@ -15,11 +15,11 @@ from rl.block import Block
 from rl.config import Recipe
 from rl.environment import Step
 from rl.exploration import annealed_epsilon
-from rl.progress import EVALUATION, TRAINING, Position, Row
-from rl.scores import Scores, summary
+from rl.position import EVALUATION, TRAINING, MemberRow, Position
+from rl.scores import Scores, episode_summary
 from shared_optim import StepReport
 from workload.member import Member
-from workload.recipe import Graphs
+from workload.recipe import GraphMode
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Population:
     """K members in lockstep; `run` takes them forward.
 
     A tick is one agent step of every active member. A member is inactive once it has diverged,
-    and from the end of its last episode in a phase until all are through.
+    and from the end of its last episode in a phase until all have ended theirs.
 
     Members are computed in blocks: alone on a CPU, in two halves on a GPU, where the emulators of
     one half work on the processor while the GPU works for the other. Measured on a CPU, per member
@@ -57,7 +57,7 @@ class Population:
         recipe: Recipe,
         members: Sequence[Member],
         device: torch.device,
-        graphs: Graphs = "auto",
+        graphs: GraphMode = "auto",
         block_size: int | None = None,
     ) -> None:
         self.recipe, self.members, self.device = recipe, tuple(members), device
@@ -71,7 +71,7 @@ class Population:
         self.position = Position(0, TRAINING, 0)
         self.steps = np.zeros(self.size, dtype=np.int64)
         self.updates = np.zeros(self.size, dtype=np.int64)
-        self.through = np.zeros(self.size, dtype=bool)
+        self.phase_done = np.zeros(self.size, dtype=bool)
         self.diverged = np.zeros(self.size, dtype=bool)
         self.scores = Scores(self.size)
         self._log_every = min(
@@ -82,14 +82,14 @@ class Population:
         self._begun_ticks: list[_Tick | None] = [None] * len(self.blocks)
 
     def block_of(self, k: int) -> tuple[Block, int]:
-        """The block that computes member k, and its place there."""
-        b, place = divmod(k, self.slices[0].stop)
-        return self.blocks[b], place
+        """The block that computes member k, and which of its members that is."""
+        b, g = divmod(k, self.slices[0].stop)
+        return self.blocks[b], g
 
     @property
     def active(self) -> np.ndarray:
         """Who steps in the present phase, [K] bool."""
-        result: np.ndarray = ~(self.through | self.diverged)
+        result: np.ndarray = ~(self.phase_done | self.diverged)
         return result
 
     @property
@@ -109,14 +109,14 @@ class Population:
             epsilon_final=self.recipe.epsilon_final,
         )
 
-    def run(self, ticks: int) -> list[Row]:
+    def run(self, ticks: int) -> list[MemberRow]:
         """Go at most `ticks` forward, never past the end of a phase, and return what there is
         to log."""
         if self.finished:
             return []
         if not self._begun:
             self._begin_phase()
-        rows: list[Row] = []
+        rows: list[MemberRow] = []
         for block in self.blocks:
             block.catch_up()
         start = self.position.tick
@@ -146,7 +146,7 @@ class Population:
 
     @property
     def phase_actions(self) -> np.ndarray:
-        """What was done since the phase began, [T, K] uint8; 0 by those who are through."""
+        """What was done since the phase began, [T, K] uint8; 0 by those whose phase is done."""
         actions = np.zeros((self.position.tick, self.size), dtype=np.uint8)
         for part, done in zip(self.slices, self._actions, strict=True):
             own = np.frombuffer(done, dtype=np.uint8).reshape(-1, part.stop - part.start)
@@ -176,23 +176,23 @@ class Population:
 
     def counters(self, k: int) -> dict[str, Any]:
         """Member k's numbers that are neither tensors nor replay, as plain values."""
-        block, place = self.block_of(k)
+        block, g = self.block_of(k)
         return {
             "steps": int(self.steps[k]),
             "updates": int(self.updates[k]),
-            "through": bool(self.through[k]),
+            "through": bool(self.phase_done[k]),
             "diverged": bool(self.diverged[k]),
             "scores": self.scores.state(k),
-            "window": block.window.state(place),
+            "window": block.window.state(g),
         }
 
     def set_counters(self, k: int, saved: dict[str, Any]) -> None:
         """Take over what `counters` returned."""
-        for key in ("steps", "updates", "through", "diverged"):
-            getattr(self, key)[k] = saved[key]
+        self.steps[k], self.updates[k] = saved["steps"], saved["updates"]
+        self.phase_done[k], self.diverged[k] = saved["through"], saved["diverged"]
         self.scores.set_state(k, saved["scores"])
-        block, place = self.block_of(k)
-        block.window.set_state(place, saved["window"])
+        block, g = self.block_of(k)
+        block.window.set_state(g, saved["window"])
 
     def close(self) -> None:
         """End the emulators."""
@@ -241,10 +241,10 @@ class Population:
         tick.outcome = self.blocks[b].receive()
         budget = self.recipe.training_steps if training else self.recipe.evaluation_steps
         if tick.number >= budget:
-            self.through[self.slices[b]] |= tick.outcome.ended & tick.active
+            self.phase_done[self.slices[b]] |= tick.outcome.ended & tick.active
         return tick
 
-    def _account(self, b: int, tick: _Tick | None) -> list[Row]:
+    def _account(self, b: int, tick: _Tick | None) -> list[MemberRow]:
         """The scores of a tick that is over, and the rows that are due after it."""
         if tick is None or tick.outcome is None:
             return []
@@ -254,40 +254,40 @@ class Population:
         if not tick.due:
             return []
         rows = self._find_diverged(b)
-        for place in np.flatnonzero(tick.active & ~self.diverged[part]).tolist():
-            report = tick.report if tick.learning[place] else None
-            rows.append(Row(part.start + place, "metrics", self._metrics(b, place, report)))
+        for g in np.flatnonzero(tick.active & ~self.diverged[part]).tolist():
+            report = tick.report if tick.learning[g] else None
+            rows.append(MemberRow(part.start + g, "metrics", self._metrics(b, g, report)))
         return rows
 
-    def _metrics(self, b: int, place: int, report: StepReport | None) -> dict[str, Any]:
+    def _metrics(self, b: int, g: int, report: StepReport | None) -> dict[str, Any]:
         """A member's row of metrics, over the time since its last one."""
-        block, k = self.blocks[b], self.slices[b].start + place
+        block, k = self.blocks[b], self.slices[b].start + g
         with block.on_device():
-            means = block.window.means(place)
-            block.window.clear(place)
+            means = block.window.means(g)
+            block.window.clear(g)
         row = {
             "iteration": self.position.iteration,
             "agent_steps": int(self.steps[k]),
             "updates": int(self.updates[k]),
             "epsilon": float(self.epsilon(slice(k, k + 1))[0]),
-            **summary("train", self.scores.window[k]),
+            **episode_summary("train", self.scores.window[k]),
             **means,
-            **(report.metrics(place) if report else {}),
+            **(report.metrics(g) if report else {}),
         }
         self.scores.window[k] = []
         return row
 
-    def _find_diverged(self, b: int) -> list[Row]:
+    def _find_diverged(self, b: int) -> list[MemberRow]:
         """Stop a block's members whose loss or weights are not finite, with a last row each."""
         part = self.slices[b]
         fresh = ~self.blocks[b].finite() & ~self.diverged[part]
         self.diverged[part] |= fresh
         return [
-            Row(part.start + place, "metrics", self._metrics(b, place, None) | {"diverged": True})
-            for place in np.flatnonzero(fresh).tolist()
+            MemberRow(part.start + g, "metrics", self._metrics(b, g, None) | {"diverged": True})
+            for g in np.flatnonzero(fresh).tolist()
         ]
 
-    def _end_phase(self) -> list[Row]:
+    def _end_phase(self) -> list[MemberRow]:
         """Close the phase for everybody and move on to the next."""
         iteration, phase, _ = self.position
         prefix = "train" if phase == TRAINING else "eval"
@@ -296,14 +296,14 @@ class Population:
         for k in np.flatnonzero(~self.diverged).tolist():
             episodes = self.scores.phase[k]
             phase_steps = sum(length for _, length in episodes)
-            done = summary(prefix, episodes) | {f"{prefix}/steps": phase_steps}
+            done = episode_summary(prefix, episodes) | {f"{prefix}/steps": phase_steps}
             self.scores.iteration[k] |= done
             if last:
-                place = {"iteration": iteration, "agent_steps": int(self.steps[k])}
-                rows.append(Row(k, "evaluation", place | self.scores.iteration[k]))
+                row = {"iteration": iteration, "agent_steps": int(self.steps[k])}
+                rows.append(MemberRow(k, "evaluation", row | self.scores.iteration[k]))
                 self.scores.iteration[k] = {}
         self.scores.phase = [[] for _ in range(self.size)]
-        self.through[:] = False
+        self.phase_done[:] = False
         self._actions = [bytearray() for _ in self.blocks]
         self._begun = False
         following = (iteration + 1, TRAINING) if last else (iteration, EVALUATION)

@@ -6,10 +6,10 @@ from typing import Any, Literal
 import lightning
 import numpy as np
 
-from rl.checkpoint import Checkpoint, restore
+from rl.member_checkpoint import MemberCheckpoint, restore
 from rl.module import DQNModule
 from rl.population import Population
-from rl.progress import EVALUATION, PHASES, TRAINING, Position
+from rl.position import EVALUATION, PHASES, TRAINING, Position
 from workload.checkpoint_files import CheckpointFiles
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
@@ -18,7 +18,7 @@ WARM_UP = "warm-up"
 SMOOTHING = 0.3
 
 
-class Recorder(lightning.Callback):
+class PopulationRecorder(lightning.Callback):
     """Carries a population's rows and state to its members' run directories.
 
     Args:
@@ -39,7 +39,7 @@ class Recorder(lightning.Callback):
     ) -> None:
         self._population, self._logs = population, logs
         capacity = population.recipe.replay_capacity
-        self._checkpoints = [Checkpoint(log.path, capacity) for log in logs]
+        self._checkpoints = [MemberCheckpoint(log.path, capacity) for log in logs]
         self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
         self._latest: list[dict[str, Any]] = [{} for _ in logs]
         self._saved = population.position
@@ -116,7 +116,7 @@ class Recorder(lightning.Callback):
         """All states are written before the first is published: members stay together."""
         entries = [
             checkpoint.write(
-                self._population, k, {"log_position": log.position(), "latest": self._latest[k]}
+                self._population, k, {"log_position": log.offsets(), "latest": self._latest[k]}
             )
             for k, (checkpoint, log) in enumerate(zip(self._checkpoints, self._logs, strict=True))
         ]
@@ -135,14 +135,14 @@ class Recorder(lightning.Callback):
         epsilon = population.epsilon(slice(None))
         members = []
         for k, member in enumerate(population.members):
-            block, place = population.block_of(k)
-            means = block.window.means(place)
+            block, g = population.block_of(k)
+            means = block.window.means(g)
             if means["loss"] is None:  # the window is empty right after a row
                 means = {key: self._latest[k].get(key) for key in means}
             status: Literal["running", "waiting", "diverged"] = "running"
             if population.diverged[k]:
                 status = "diverged"
-            elif population.through[k]:
+            elif population.phase_done[k]:
                 status = "waiting"
             figures = {
                 "loss": means["loss"],
@@ -150,12 +150,12 @@ class Recorder(lightning.Callback):
                 "epsilon": float(epsilon[k]),
                 "mean Q": means["mean_q"],
             }
-            members.append(MemberProgress(f"{member.name}/seed{member.seed}", status, figures))
+            members.append(MemberProgress(member.label, status, figures))
         iterations = population.recipe.iterations
         iteration = min(population.position.iteration + 1, iterations)
         self._progress(
             Progress(
-                place=f"iteration {iteration}/{iterations} {phase}",
+                phase=f"iteration {iteration}/{iterations} {phase}",
                 step=step,
                 steps=steps,
                 steps_per_second=self._steps_per_second(),

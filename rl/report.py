@@ -28,7 +28,7 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     from workload.exhibits.smallest_difference import smallest_difference
 
     normalised = Normalised.of(grid)
-    spread = smallest_difference(
+    difference_table = smallest_difference(
         grid, RETURN, "smallest_difference_games", decimals=None, published=DOPAMINE
     )
     games, name = grid.tasks, grid.file_name
@@ -37,7 +37,7 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
         table_1(grid),
         aggregate_table(grid, normalised),
         profile_table(grid, normalised),
-        spread,
+        difference_table,
         lambda_sweep(grid, RETURN, "stability_games", published=BJORCK),
         profile_figure(grid, normalised),
         *(evaluation_returns(grid, game) for game in games),
@@ -51,7 +51,6 @@ REPORT = Report(
     title="DQN on Atari",
     task="game",
     tasks="games",
-    length="iterations",
     scores=(RETURN,),
     curves=(Curve("training", TRAINING_RETURN, between=True), Curve("evaluation", RETURN)),
     mean_of_last=True,

@@ -10,7 +10,7 @@ from torch import Tensor
 Episode = tuple[float, int]
 
 
-def summary(prefix: str, episodes: Sequence[Episode]) -> dict[str, Any]:
+def episode_summary(prefix: str, episodes: Sequence[Episode]) -> dict[str, Any]:
     """Mean undiscounted, unclipped return and mean length of finished episodes; the standard
     deviation is that of the population. Without episodes all but their number are None."""
     if not episodes:

@@ -8,13 +8,13 @@ import torch
 from rl.config import Machine, Recipe
 from rl.module import DQNModule
 from rl.population import Population
-from rl.recorder import Recorder
+from rl.recorder import PopulationRecorder
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.trainer import fit, prepare_torch
 
 
-def train(
+def train_population(
     recipe: Recipe,
     members: Sequence[Member],
     logs: Sequence[RunLog],
@@ -24,7 +24,7 @@ def train(
     stop: Callable[[], bool],
     previous: bool = False,
 ) -> list[Outcome]:
-    """Train members that stand at the same position until they are through or `stop` says so.
+    """Train members that stand at the same position until they have finished or `stop` says so.
 
     Args:
         recipe: what the members share.
@@ -45,7 +45,7 @@ def train(
         # float32 is float32 here, and the same run twice the same numbers
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
-    recorder = Recorder(population, logs, machine.checkpoint_every, progress, stop)
+    recorder = PopulationRecorder(population, logs, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
     if not population.finished:
         epochs = recipe.iterations - population.position.iteration

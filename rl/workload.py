@@ -13,7 +13,8 @@ from workload.errors import FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
-from workload.resources import Room
+from workload.recipe import OPTIMIZER_KEYS
+from workload.resources import FreeMemory
 from workload.wording import amount
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     TITLE = "DQN on Atari with each kind of weight decay in Adam."
     EXAMPLE = "--game Pong --scheme separated --weight-decay 1e-4 --seed 0"
     PRESET = "paper"
-    TOGETHER = True
-    SUBJECT = "game"
-    STEP = "agent_steps"
-    ROUND = "iteration"
-    LENGTH = "iterations"
+    TRAINS_POPULATION = True
+    TASK_KEY = "game"
+    STEP_KEY = "agent_steps"
+    EPOCH_KEY = "iteration"
+    LENGTH_KEY = "iterations"
     report = REPORT
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
@@ -70,13 +71,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         ),
         "Optimizer": (
             "learning_rate",
-            "beta1",
-            "beta2",
-            "adam_eps",
-            "eps_placement",
-            "rounding",
-            "decay_schedule",
-            "decay_biases",
+            *OPTIMIZER_KEYS,
             "precision",
         ),
         "Learning": (
@@ -115,9 +110,6 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return Machine
 
-    def subject(self, recipe: config.Recipe) -> str:
-        return recipe.game
-
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         return "iterations", "log_every"
 
@@ -142,15 +134,15 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
                 f"ends after {steps:,}; lower --warm-up or train longer"
             )
 
-    def max_population(self, recipe: config.Recipe, room: Room) -> int:
-        """As many members as have room for replay and batch, on the GPU or on the host."""
+    def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
+        """As many members as replay and batch fit for, on the GPU or on the host."""
         from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 
-        memory = max(room.host - PROCESS_MEMORY, int(GPU_MARGIN * GPU_SHARE * room.gpu))
+        free = max(memory.host - PROCESS_MEMORY, int(GPU_MARGIN * GPU_SHARE * memory.gpu))
         fixed = replay_bytes(0, recipe.replay_capacity)
         batch = batch_bytes(1, recipe.batch_size, recipe.n_step)
         member = replay_bytes(1, recipe.replay_capacity) - fixed + batch
-        return max(memory - fixed, 0) // member
+        return max(free - fixed, 0) // member
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         updates = max(recipe.iterations * recipe.training_steps - recipe.warm_up, 0)
@@ -169,15 +161,15 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         self._check_memory(recipe, len(runs), max(on_host, on_gpu))
         self._check_disk(recipe, runs)
 
-    def _check_memory(self, recipe: config.Recipe, members: int, room: int) -> None:
+    def _check_memory(self, recipe: config.Recipe, members: int, free: int) -> None:
         from rl.memory import batch_bytes, replay_bytes
 
         batch = batch_bytes(members, recipe.batch_size, recipe.n_step)
-        if replay_bytes(members, recipe.replay_capacity) + batch <= room:
+        if replay_bytes(members, recipe.replay_capacity) + batch <= free:
             return
         fixed = replay_bytes(members, 0) + batch
         per_transition = replay_bytes(members, 1) - replay_bytes(members, 0)
-        fits = max(room - fixed, 0) // per_transition // 1000 * 1000
+        fits = max(free - fixed, 0) // per_transition // 1000 * 1000
         fewer = ", or train fewer members together, as `wdbench batch` does" if members > 1 else ""
         advice = (
             f"--replay-capacity {fits} fits{fewer}"
@@ -186,7 +178,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             "together or choose a smaller --batch-size"
         )
         raise UserError(
-            f"replay_capacity: {self.memory_summary(recipe, members)}, but {amount(room)} of "
+            f"replay_capacity: {self.memory_summary(recipe, members)}, but {amount(free)} of "
             f"memory are free for that; {advice}"
         )
 
@@ -204,10 +196,10 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             )
 
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
-        from rl.checkpoint import position_of, verify
+        from rl.member_checkpoint import read_position, verify
 
-        found = position_of(run, previous=previous)
-        if previous and found is None and position_of(run) is not None:
+        found = read_position(run, previous=previous)
+        if previous and found is None and read_position(run) is not None:
             raise UserError(f"{run} has no checkpoint before the newest one")
         verify(run, previous=previous)
         return found
@@ -223,9 +215,9 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         stop: Callable[[], bool],
         previous: bool,
     ) -> Sequence[Outcome]:
-        from rl.training import train
+        from rl.training import train_population
 
-        return train(
+        return train_population(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 
@@ -241,9 +233,9 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             (replay / KEPT).touch()
         if finished and (replay / KEPT).exists():
             return
-        from rl.checkpoint import discard_replay
+        from rl.member_checkpoint import delete_replay
 
-        discard_replay(run)
+        delete_replay(run)
 
     def doctor(self) -> Iterator[Finding]:
         from rl.doctor import findings

@@ -163,7 +163,8 @@ class WeightDecayAdam(DecayOptimizer):
 
     A parameter without a gradient neither decays nor gets a state. Sparse gradients raise
     RuntimeError, complex parameters and values out of range ValueError. DTensors (FSDP2, tensor
-    parallel) are updated shard by shard.
+    parallel) are updated shard by shard; torch.distributed.checkpoint loads the buffers that the
+    optimizer has that loads, so make it with the schemes of the one that was saved.
 
     Sources: Bjorck, Weinberger and Gomes, "Understanding Decoupled and Early Weight Decay", AAAI
     2021, Algorithm 1; Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019;

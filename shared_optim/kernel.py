@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from shared_optim.compiler import CompileError
 from shared_optim.formula import arithmetic
-from shared_optim.layout import Flat
 from shared_optim.native import CpuUpdate
 from shared_optim.rule import Variant
 from shared_optim.triton_update import TritonUpdate, has_triton
@@ -23,40 +23,51 @@ _CACHED = 2**15  # elements per piece of the eager update, whose tensors then fi
 
 
 def list_update(
-    flats: Sequence[Flat],
+    tensors: Sequence[Sequence[Tensor]],
     rows: Sequence[int],
     gradient_dtype: torch.dtype,
     variant: Variant,
-    *,
-    compiled: bool,
-) -> ListUpdate:
-    """The update of parameters that share device, dtypes and variant.
+) -> ListUpdate | None:
+    """The kernel for parameters that share device, dtypes and variant; None where none will do.
 
-    On a GPU it makes no decision on the host, so a CUDA graph can hold it.
+    On a GPU it makes no decision on the host, so a CUDA graph can hold it. It keeps the addresses
+    of the tensors and not the tensors: whoever calls it sees to it that they are where they were.
 
     Args:
-        flats: of the parameters.
+        tensors: theta and the buffers of each parameter, [K, n] each.
         rows: the number of each one's first row in the table.
         gradient_dtype: of their gradients.
         variant: of the rule.
-        compiled: whether to look for a kernel.
     """
-    columns = [[flat.theta for flat in flats]]
-    columns += [list(column) for column in zip(*(flat.buffers for flat in flats), strict=True)]
-    device = columns[0][0].device
+    columns = [list(column) for column in zip(*tensors, strict=True)]
     dtypes = (columns[0][0].dtype, gradient_dtype, (columns[1:] or columns)[0][0].dtype)
-    if compiled and (make := _kernel(device, dtypes, variant)):
+    if make := _kernel(columns[0][0].device, dtypes, variant):
         try:
             return make(variant, columns, rows, gradient_dtype)
         except ValueError:  # tensors that share memory are updated one after the other
             pass
+    return None
 
-    def eager(gradients: Sequence[Tensor], table: Tensor) -> None:
-        for flat, gradient, row in zip(flats, gradients, rows, strict=True):
-            tensors = [flat.theta, gradient.view(flat.theta.shape), *flat.buffers]
-            _eager(tensors, table[row : row + flat.rows], variant)
 
-    return eager
+def eager_update(
+    tensors: Sequence[Sequence[Tensor]],
+    rows: Sequence[int],
+    gradients: Sequence[Tensor],
+    table: Tensor,
+    variant: Variant,
+) -> None:
+    """The same by the formula, parameter by parameter."""
+    changing = {each.untyped_storage().data_ptr() for mine in tensors for each in mine}
+    gradients = [
+        gradient.clone() if gradient.untyped_storage().data_ptr() in changing else gradient
+        for gradient in gradients
+    ]
+    for (theta, *buffers), gradient, row in zip(tensors, gradients, rows, strict=True):
+        _eager(
+            [theta, gradient.view(theta.shape), *buffers],
+            table[row : row + theta.shape[0]],
+            variant,
+        )
 
 
 def _eager(tensors: Sequence[Tensor], rows: Tensor, variant: Variant) -> None:
@@ -111,16 +122,19 @@ def _kernel(device: torch.device, dtypes: Dtypes, variant: Variant) -> _Make | N
 
 def differs(make: _Make, device: torch.device, dtypes: Dtypes, variant: Variant) -> str:
     """How a kernel differs from the formula on random tensors; empty where it does not at all."""
-    generator = torch.Generator().manual_seed(0)
+    # whatever device and dtype a program has made torch's defaults
+    made: Any = {
+        "generator": torch.Generator("cpu").manual_seed(0),
+        "device": "cpu",
+        "dtype": torch.float32,
+    }
     kinds = [dtypes[0], dtypes[1], *[dtypes[2]] * len(variant.buffers)]
-    columns = [
-        [torch.randn(2, n, generator=generator).to(kind) for n in (1, 7, 300)] for kind in kinds
-    ]
+    columns = [[torch.randn(2, n, **made).to(kind) for n in (1, 7, 300)] for kind in kinds]
     for column in columns[3::2]:  # second moments
         for tensor in column:
             tensor.square_()
     rows = [0, 2, 0]
-    table = torch.rand(4, len(variant.rule.fields), generator=generator) + 0.01
+    table = torch.rand(4, len(variant.rule.fields), **made) + 0.01
     table[1, 0] = 0.0  # an inactive member
     table = table.to(device, arithmetic(dtypes[0]))
     ours = [[tensor.to(device) for tensor in column] for column in columns]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,68 +16,59 @@ _PLAIN = (Tensor, nn.Parameter, nn.Buffer)
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """Views of one parameter and its buffers, kept from step to step because making them costs.
+    """Where one parameter and its buffers lie, kept from step to step because finding out costs.
 
-    They do not keep the parameter itself alive.
+    It holds no memory of theirs: a kernel gets addresses, which are compared before every step with
+    those of the parameter and its buffers as they are then. So nothing outlives a parameter that is
+    replaced, moved or freed.
 
     Attributes:
-        owner: of the views, weakly.
         axes: the parameter's axes, outermost in memory first; the population's axis always leads.
         rows, columns: K and n.
-        theta: [K, n], a view of the parameter, or a copy in which updates are computed when there
-            is no such view.
-        buffers: views [K, n] of the buffers, by name in `names`.
-        is_view: whether theta is a view.
+        copy: [K, n], in which updates are computed where no such view of the parameter exists.
         is_plain: whether the parameter is no DTensor.
-        place: address, strides, shape and dtype of the parameter when the views were made.
-        watched: of each buffer its name, the tensor in the optimizer's state, that tensor's memory
-            on this process, and its address and strides when the views were made.
+        place: its address, strides, shape and dtype.
+        watched: of each buffer its name, address, strides, number of elements and dtype.
         kind: device and dtypes.
     """
 
-    owner: weakref.ref[Tensor]
     axes: Axes
     rows: int
     columns: int
-    theta: Tensor
-    names: tuple[str, ...]
-    buffers: tuple[Tensor, ...]
-    is_view: bool
+    copy: Tensor | None
     is_plain: bool
     place: tuple[int, tuple[int, ...], torch.Size, torch.dtype]
-    watched: tuple[tuple[str, Tensor, Tensor, int, tuple[int, ...]], ...]
+    watched: tuple[tuple[str, int, tuple[int, ...], int, torch.dtype], ...]
     kind: tuple[Any, ...]
 
     @classmethod
     def of(
-        cls,
-        parameter: Tensor,
-        state: dict[str, Any],
-        names: Sequence[str],
-        members: int | None,
-        forget: Callable[[], None],
+        cls, parameter: Tensor, state: dict[str, Any], names: Sequence[str], members: int | None
     ) -> Flat:
-        """Views of `parameter` and of its buffers `names` in its `state`.
+        """That of `parameter` and of its buffers `names` in its `state`.
 
         Buffers of another layout or device are first brought to the parameter's.
 
-        Args:
-            forget: called when the parameter is gone.
-
-        Raises ValueError for a buffer of another shape.
+        Raises:
+            RuntimeError: memory that was freed.
+            TypeError: a buffer of a tensor subclass whose memory is not its elements.
+            ValueError: a buffer of another shape, or sharded in another way; a parameter that is
+                expanded.
         """
         data = local(parameter)
+        if any(n > 1 and not step for n, step in zip(data.shape, data.stride(), strict=True)):
+            raise ValueError(
+                f"a parameter of shape {tuple(data.shape)} is expanded: elements that are one in "
+                "memory cannot be updated apart; make it of a clone()"
+            )
         axes = memory_order(data, stacked=members is not None)
         rows = members or 1
+        _check_memory(data, f"a parameter of shape {tuple(parameter.shape)}")
         for name in names:
-            if state[name].shape != parameter.shape:
-                raise ValueError(
-                    f"{name} of shape {tuple(state[name].shape)} in the optimizer's state does not "
-                    f"belong to a parameter of shape {tuple(parameter.shape)}; are the parameters "
-                    "in the order in which the state was saved?"
-                )
             buffer = local(state[name])
-            if buffer.device != data.device or not _is_in_order(buffer, axes):
+            _check_memory(buffer, f"{name} of a parameter of shape {tuple(parameter.shape)}")
+            _check_buffer(name, state[name], parameter)
+            if buffer.device != data.device or not _can_be_viewed(buffer, axes):
                 if is_distributed(parameter):
                     raise ValueError(
                         f"{name}: its shard is not laid out as that of its parameter of shape "
@@ -86,29 +76,30 @@ class Flat:
                     )
                 state[name] = zeros_in_order(data, axes, buffer.dtype).copy_(buffer)
         shards = [local(state[name]) for name in names]
-        theta = flatten(data, axes, rows)
-        is_view = theta.data_ptr() == data.data_ptr()
         return cls(
-            weakref.ref(parameter, lambda _: forget()),
             axes,
             rows,
             data.numel() // rows,
-            theta,
-            tuple(names),
-            tuple(flatten(shard, axes, rows) for shard in shards),
-            is_view,
+            None if _can_be_viewed(data, axes) else flatten(data.resolve_neg(), axes, rows),
             not is_distributed(parameter),
             (data.data_ptr(), data.stride(), data.shape, data.dtype),
             tuple(
-                (name, state[name], shard, shard.data_ptr(), shard.stride())
+                (name, shard.data_ptr(), shard.stride(), shard.numel(), shard.dtype)
                 for name, shard in zip(names, shards, strict=True)
             ),
-            (theta.device, theta.dtype, *(shard.dtype for shard in shards)),
+            (data.device, data.dtype, *(shard.dtype for shard in shards)),
         )
 
-    def is_current(self, parameter: Tensor, state: dict[str, Any], names: Sequence[str]) -> bool:
-        """Whether these still view the parameter's memory and exactly its buffers in `state`."""
-        if self.owner() is not parameter or self.names != names:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the buffers."""
+        return tuple(name for name, *_ in self.watched)
+
+    def is_current(
+        self, parameter: Tensor, state: dict[str, Any], names: Sequence[str], rows: int
+    ) -> bool:
+        """Whether the parameter and its buffers `names` in `state` lie as they did."""
+        if self.rows != rows or len(self.watched) != len(names):
             return False
         mine = parameter if self.is_plain else local(parameter)
         address, strides, shape, dtype = self.place
@@ -119,11 +110,17 @@ class Flat:
             or mine.dtype is not dtype
         ):
             return False
-        for name, source, shard, address, strides in self.watched:
+        for wanted, (name, address, strides, count, dtype) in zip(names, self.watched, strict=True):
+            buffer = state.get(name)
+            if wanted != name or buffer is None:
+                return False
+            if not self.is_plain:
+                buffer = local(buffer)
             if (
-                state.get(name) is not source
-                or shard.data_ptr() != address
-                or shard.stride() != strides
+                buffer.data_ptr() != address
+                or buffer.stride() != strides
+                or buffer.numel() != count
+                or buffer.dtype is not dtype
             ):
                 return False
         return True
@@ -131,7 +128,9 @@ class Flat:
     def in_order(self, gradient: Tensor, parameter: Tensor) -> Tensor:
         """The parameter's gradient, whose memory lies in the order of theta's.
 
-        Raises RuntimeError for a gradient that does not fit the parameter.
+        Raises:
+            RuntimeError: a gradient that does not fit the parameter, or whose memory was freed.
+            TypeError: a tensor subclass whose memory is not its elements.
         """
         if type(gradient) not in _PLAIN:
             gradient = _local_gradient(gradient, parameter)
@@ -146,40 +145,52 @@ class Flat:
                 f"its parameter of shape {tuple(parameter.shape)} on {parameter.device}: was the "
                 "parameter's data exchanged after backward()?"
             )
+        if not gradient.data_ptr() and gradient.numel() and not gradient.is_meta:
+            raise RuntimeError(
+                f"the memory of a gradient of shape {tuple(gradient.shape)} was freed before step()"
+            )
         if gradient.is_neg():  # kernels read memory, in which it has the wrong sign
             gradient = gradient.resolve_neg()
         if self.axes is None and gradient.is_contiguous():
             return gradient
         return flatten(gradient, self.axes, self.rows)
 
-    @property
-    def parameter(self) -> Tensor:
-        """Whose views these are."""
-        owner = self.owner()
-        assert owner is not None, "views are dropped with their parameter"
-        return owner
+    def tensors(self, parameter: Tensor, state: dict[str, Any]) -> list[Tensor]:
+        """theta and the buffers, [K, n] each: `copy`, and views of the memory described."""
+        theta = flatten(local(parameter), self.axes, self.rows) if self.copy is None else self.copy
+        buffers = (flatten(local(state[name]), self.axes, self.rows) for name in self.names)
+        return [theta, *buffers]
 
-    def read(self) -> None:
-        """Bring theta up to date where it is a copy."""
-        if not self.is_view:
-            self.theta.copy_(flatten(local(self.parameter), self.axes, self.rows))
+    def read(self, parameter: Tensor) -> None:
+        """Bring `copy` up to date where there is one."""
+        if self.copy is not None:
+            self.copy.copy_(flatten(local(parameter), self.axes, self.rows))
 
-    def write(self) -> None:
-        """Carry theta back into the parameter where it is a copy."""
-        if not self.is_view:
-            data = local(self.parameter)
+    def write(self, parameter: Tensor) -> None:
+        """Carry `copy` back into the parameter where there is one."""
+        if self.copy is not None:
+            data = local(parameter)
             target = data if self.axes is None else data.permute(self.axes)
-            target.copy_(self.theta.view(target.shape))
+            target.copy_(self.copy.view(target.shape))
 
 
 def local(tensor: Tensor) -> Tensor:
-    """The memory of a tensor on this process: the tensor's own, or of a DTensor its shard's."""
+    """The memory of a tensor on this process: the tensor's own, or of a DTensor its shard's.
+
+    Raises TypeError for any other tensor subclass whose memory is not its elements.
+    """
     if type(tensor) in _PLAIN:
         return tensor.data
-    if not is_distributed(tensor):
-        return tensor.data
-    shard: Tensor = tensor.to_local()  # type: ignore[attr-defined]
-    return shard.data
+    if is_distributed(tensor):
+        from torch.distributed._functional_collectives import AsyncCollectiveTensor
+
+        shard: Tensor = tensor.to_local()  # type: ignore[attr-defined]
+        if isinstance(shard, AsyncCollectiveTensor):  # still on its way
+            shard = shard.wait()
+        return shard.data
+    if _dispatches(tensor):
+        raise TypeError(_unknown_memory("a tensor", tensor))
+    return tensor.data.as_subclass(Tensor)
 
 
 def is_distributed(tensor: Tensor) -> bool:
@@ -212,12 +223,8 @@ def check_layout(parameter: Tensor, members: int | None) -> None:
     if isinstance(parameter, nn.parameter.UninitializedParameter):
         return
     shape = tuple(parameter.shape)
-    dispatches = type(parameter).__torch_dispatch__ is not Tensor.__torch_dispatch__
-    if dispatches and not is_distributed(parameter):
-        raise TypeError(
-            f"a parameter of shape {shape} is a {type(parameter).__name__}, of whose memory the "
-            "update knows nothing: plain tensors and DTensors are taken"
-        )
+    if _dispatches(parameter) and not is_distributed(parameter):
+        raise TypeError(_unknown_memory("a parameter", parameter))
     if parameter.is_complex():
         raise ValueError(
             f"a parameter of shape {shape} is complex ({parameter.dtype}), which the "
@@ -256,15 +263,16 @@ def zeros_in_order(tensor: Tensor, axes: Axes, dtype: torch.dtype) -> Tensor:
     return torch.zeros(shape, dtype=dtype, device=tensor.device).permute(inverse)
 
 
-def _is_in_order(tensor: Tensor, axes: Axes) -> bool:
-    """Whether `flatten` gives a view of `tensor`."""
-    return (tensor if axes is None else tensor.permute(axes)).is_contiguous()
+def _can_be_viewed(tensor: Tensor, axes: Axes) -> bool:
+    """Whether `flatten` gives a view of `tensor`, and its memory holds its values, not -1 times."""
+    ordered = tensor if axes is None else tensor.permute(axes)
+    return ordered.is_contiguous() and not tensor.is_neg()
 
 
 def _local_gradient(gradient: Tensor, parameter: Tensor) -> Tensor:
     """The shard of a DTensor's gradient that belongs to the parameter's; a plain one as it is."""
     if not is_distributed(gradient) and not is_distributed(parameter):
-        return gradient.data
+        return local(gradient)
     if not (is_distributed(gradient) and is_distributed(parameter)):
         raise RuntimeError(
             f"a gradient that is a {type(gradient).__name__} does not fit a parameter that is a "
@@ -275,3 +283,37 @@ def _local_gradient(gradient: Tensor, parameter: Tensor) -> Tensor:
     if placed.placements != target.placements:
         placed = placed.redistribute(target.device_mesh, target.placements)
     return local(placed)
+
+
+def _dispatches(tensor: Tensor) -> bool:
+    return type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__
+
+
+def _unknown_memory(what: str, tensor: Tensor) -> str:
+    return (
+        f"{what} of shape {tuple(tensor.shape)} is a {type(tensor).__name__}, of whose memory the "
+        "update knows nothing: plain tensors and DTensors are taken"
+    )
+
+
+def _check_memory(tensor: Tensor, what: str) -> None:
+    """RuntimeError where a storage was freed or cut under its tensor."""
+    reach = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    needed = (tensor.storage_offset() + reach + 1) * tensor.itemsize if tensor.numel() else 0
+    if (held := tensor.untyped_storage().nbytes()) < needed:
+        raise RuntimeError(f"the memory of {what} was freed: {held} of {needed} bytes are left")
+
+
+def _check_buffer(name: str, buffer: Tensor, parameter: Tensor) -> None:
+    """ValueError where a buffer is not, element by element, its parameter's."""
+    if buffer.shape != parameter.shape:
+        raise ValueError(
+            f"{name} of shape {tuple(buffer.shape)} in the optimizer's state does not belong to a "
+            f"parameter of shape {tuple(parameter.shape)}; are the parameters in the order in "
+            "which the state was saved?"
+        )
+    if getattr(buffer, "placements", None) != getattr(parameter, "placements", None):
+        raise ValueError(
+            f"{name} in the optimizer's state is not sharded as its parameter of shape "
+            f"{tuple(parameter.shape)}; load it by torch.distributed.checkpoint.state_dict"
+        )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from shared_optim.compiler import c_function
+from shared_optim.formula import arithmetic
 from shared_optim.rule import Variant
 
 _PARALLEL = 1 << 15  # elements from which on threads are worth their start
@@ -109,7 +110,8 @@ def source(variant: Variant, theta: str, gradient: str, buffer: str) -> str:
 class CpuUpdate:
     """One step for a fixed list of parameters with their buffers.
 
-    Everything it reads and writes lies where it lay at construction, but the gradients.
+    Everything it reads and writes lies where it lay at construction, but the gradients. It keeps
+    addresses alone: whoever calls it sees to it that they are still those of the tensors.
 
     Args:
         variant: of the rule.
@@ -134,7 +136,7 @@ class CpuUpdate:
         thetas = columns[0]
         types = thetas[0].dtype, gradient_dtype, (columns[1:] or columns)[0][0].dtype
         self._run = c_function(source(variant, *(C_TYPES[each] for each in types)), 8)
-        self._kept = columns  # their addresses are all that C has
+        self._table_dtype = arithmetic(thetas[0].dtype)
         self._gradient_dtype = gradient_dtype
         self._count = len(thetas)
         self._at = np.empty((1 + len(columns), self._count), np.int64)
@@ -159,10 +161,11 @@ class CpuUpdate:
         Args:
             gradients: as `Flat.in_order` gives them, in the parameters' order.
             table: coefficients, [rows, fields], on the CPU, in the dtype of the arithmetic.
+
+        Raises ValueError for gradients or a table that are not those of this list.
         """
-        wanted = torch.float64 if self._kept[0][0].dtype == torch.float64 else torch.float32
         fits = table.ndim == 2 and table.shape[1] == self._fields and len(table) >= self._needed
-        if not (fits and table.dtype == wanted and table.is_contiguous()):
+        if not (fits and table.dtype == self._table_dtype and table.is_contiguous()):
             raise ValueError(f"a table {tuple(table.shape)} of {table.dtype} is none of this rule")
         if len(gradients) != self._count:
             raise ValueError(f"{len(gradients)} gradients for {self._count} parameters")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from shared_optim.batch import apply
-from shared_optim.group import acting_members, spread
+from shared_optim.values import acting_members, spread
 
 if TYPE_CHECKING:
     from shared_optim.base import DecayOptimizer
@@ -103,7 +103,8 @@ class Plan:
             ]
             for batch, places in zip(self._batches, self._places, strict=True)
         ]
-        apply(self._batches, sorted_gradients, [table] * len(self._batches))
+        owners = [self._with_states(places) for places in self._places]
+        apply(self._batches, owners, sorted_gradients, [table] * len(self._batches))
 
     def advance(self, active: Sequence[bool] | None = None) -> None:
         """Count a step of the active members."""
@@ -128,10 +129,14 @@ class Plan:
             same
             and [self._optimizer.variant(group) for group in own] == self._variants
             and all(
-                flat.is_current(parameter, self._optimizer.state[parameter], flat.names)
+                flat.is_current(parameter, state, batch.variant.buffers, flat.rows)
                 for batch, places in zip(self._batches, self._places, strict=True)
-                for flat, parameter in zip(
-                    batch.flats, (self.parameters[place] for place in places), strict=True
+                for flat, (parameter, state) in zip(
+                    batch.flats, self._with_states(places), strict=True
                 )
             )
         )
+
+    def _with_states(self, places: Sequence[int]) -> list[tuple[Tensor, dict[str, Any]]]:
+        parameters = [self.parameters[place] for place in places]
+        return [(parameter, self._optimizer.state[parameter]) for parameter in parameters]

@@ -6,7 +6,6 @@ formula says by how much it fills the places at which decay may enter a step, se
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
 
 BJORCK = "Bjorck, Weinberger and Gomes, AAAI 2021"
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -181,13 +180,6 @@ SCHEMES: dict[str, Scheme] = {
         ),
     )
 }
-
-# The type of a member's scheme, as the flags' reader needs it: what the registry holds when a
-# process starts.
-if TYPE_CHECKING:
-    SchemeName = str
-else:
-    SchemeName = Literal[tuple(SCHEMES)]
 
 
 def decaying(optimizer: str = "adam") -> list[str]:

@@ -31,7 +31,8 @@ class TritonUpdate:
     """One step for a fixed list of float32 parameters with their buffers.
 
     Everything it reads and writes lies where it lay at construction, so a CUDA graph can hold its
-    calls. Gradients are copied first: theirs is the only memory that is new at every step.
+    calls. It keeps addresses alone: whoever calls it sees to it that they are still those of the
+    tensors. Gradients are copied first: theirs is the only memory that is new at every step.
 
     Args:
         variant: of the rule.
@@ -54,9 +55,8 @@ class TritonUpdate:
         thetas, *buffers = columns
         self._gradients = [torch.empty_like(theta) for theta in thetas]
         device = thetas[0].device
-        tensors = [thetas, self._gradients, *buffers]
-        self._kept = tensors  # their addresses are all that the kernel has
-        addresses = [_numbers([t.data_ptr() for t in column], device) for column in tensors]
+        columns = [thetas, self._gradients, *buffers]
+        addresses = [_numbers([t.data_ptr() for t in column], device) for column in columns]
         # those of buffers that this variant has not are not read
         missing = len(variant.rule.buffers) - len(variant.buffers)
         self._addresses = [*addresses, *[addresses[0]] * missing]

@@ -5,8 +5,9 @@ Commands import their modules when they are called, so that `--help` needs no to
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # `python -m` looks for modules in the current folder first. What a user has there under the name of
 # one of our packages, as `workload` or `results`, is not meant.
@@ -19,26 +20,32 @@ from workload.errors import UserError
 from workload.output import silence
 from workload.wording import unknown
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 COMMANDS = {
-    "run": ("suite.run", "train: `run WORKLOAD --help` lists every option"),
+    "run": ("suite.commands.run", "train: `run WORKLOAD --help` lists every option"),
     "batch": (
-        "suite.batch.command",
+        "suite.commands.batch",
         "train a grid of runs, several at once; `status` says how it stands",
     ),
-    "status": ("suite.batch.status", "say which runs of a grid are done, running, waiting, failed"),
+    "status": (
+        "suite.commands.status",
+        "say which runs of a grid are done, running, waiting, failed",
+    ),
     "report": (
-        "suite.results.command",
+        "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
     ),
     "plot": (
-        "suite.results.plot",
+        "suite.commands.plot",
         "draw learning curves and the inside of the optimizer, several runs in one",
     ),
     "table": (
-        "suite.results.table",
+        "suite.commands.table",
         "print score, weight norm, median m/w and drowned fraction of runs",
     ),
-    "doctor": ("suite.doctor", "say what this machine has and what is missing"),
+    "doctor": ("suite.commands.doctor", "say what this machine has and what is missing"),
 }
 
 HELP = """\
@@ -60,13 +67,15 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     0 is success, 1 an unexpected failure, 2 bad input, 130 and 143 an interrupted, resumable run.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_help(name), end="")
-        return 0
-    if arguments[0] == "--version":
-        print(f"wdbench {metadata.version('wdbench')}")
-        return 0
     try:
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
+            print(_help(name), end="")
+            return 0
+        if arguments[0] == "--version":
+            from importlib.metadata import version
+
+            print(f"wdbench {version('wdbench')}")
+            return 0
         command, *rest = arguments
         return _run(command, rest, f"{name} {command}")
     except UserError as error:
@@ -102,7 +111,7 @@ def _run(command: str, arguments: list[str], prog: str) -> int:
     contributed = _contributed()
     if command not in contributed:
         raise UserError(unknown("command", command, (*COMMANDS, *contributed)))
-    from suite.arguments import Parser
+    from suite.commands.arguments import Parser
 
     own = contributed[command]
     return own.main(Parser(prog, own.description), arguments)
@@ -131,8 +140,10 @@ def lightning(argv: Sequence[str] | None = None) -> int:
     return _exit_code(other.load()())
 
 
-def other_lightning() -> metadata.EntryPoint | None:
+def other_lightning() -> "EntryPoint | None":
     """The console script `lightning` of another installed distribution, if there is one."""
+    from importlib import metadata
+
     for script in metadata.entry_points(group="console_scripts", name="lightning"):
         if script.module.partition(".")[0] != "suite":
             return script

@@ -19,11 +19,11 @@ class ListLog:
     def evaluation(self, row):
         self._add("eval", row)
 
-    def position(self):
+    def offsets(self):
         return {name: len(rows) for name, rows in self.rows.items()}
 
-    def rewind(self, position):
-        self.rows = {name: rows[: position.get(name, 0)] for name, rows in self.rows.items()}
+    def rewind(self, offsets):
+        self.rows = {name: rows[: offsets.get(name, 0)] for name, rows in self.rows.items()}
 
     def _add(self, name, row):
         self.rows[name].append(row)

@@ -75,13 +75,14 @@ class CheckpointFiles:
             raise CheckpointError(file, "is damaged: it is not what was written", previous=fallback)
         return file
 
-    def check_log(self, log: RunLog, wanted: dict[str, int], *, previous: bool) -> None:
+    def check_log(self, log: RunLog, offsets: dict[str, int], *, previous: bool) -> None:
         """Raise CheckpointError where a log has fewer bytes than a checkpoint counts on."""
-        for name, size in log.position().items():
-            if size < wanted.get(name, 0):
+        for name, size in log.offsets().items():
+            if size < offsets.get(name, 0):
                 raise CheckpointError(
                     log.path / name,
-                    f"has {size:,} bytes, fewer than the {wanted[name]:,} its checkpoint counts on",
+                    f"has {size:,} bytes, fewer than the {offsets[name]:,} its checkpoint "
+                    "counts on",
                     previous=not previous and self.entry(previous=True) is not None,
                 )
 

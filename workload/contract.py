@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from shared_optim.schemes import SchemeName
 from workload.errors import UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.recipe import MachineBase, OptimizerRecipe
 from workload.report import Report
-from workload.resources import Room
+from workload.resources import FreeMemory
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
 MachineT = TypeVar("MachineT", bound=MachineBase)
 Members = Sequence[Member]
+REQUIRED = ("NAME", "TITLE", "TASK_KEY", "STEP_KEY", "EPOCH_KEY", "LENGTH_KEY", "report")
+"""Attributes of a workload that have no default."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,15 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         NAME: what it is called on the command line and in paths.
         TITLE: a sentence on it.
         EXAMPLE: flags of a first run, for the list of commands.
-        PRESET: the preset taken where none is named.
+        PRESET: the preset taken where none is named; None for the recipe's defaults.
         PRESET_KEY: the recipe's key whose value may be a preset's name and then means it.
-        TOGETHER: whether members train as one population, or one after the other.
-        SUBJECT: the recipe's key for what is trained on, and the table's first heading.
-        STEP: key of every row: the figures' x axis.
-        ROUND: key of evaluation rows: how many came before.
-        LENGTH: the recipe's key for how many rounds are trained.
+        TRAINS_POPULATION: whether members train as one population, or one after the other.
+        TASK_KEY: the recipe's key for what is trained on, and the table's first heading.
+        STEP_KEY: key of every row, whole numbers: the figures' x axis.
+        EPOCH_KEY: key of evaluation rows: the number of the iteration or epoch.
+        LENGTH_KEY: the recipe's key for how many iterations or epochs are trained.
         report: what it tells of its results: scores, curves, tables and figures.
-        SECTIONS: groups of the recipe's keys in --help.
+        SECTIONS: groups of the recipe's keys in --help; those in none get one of their own.
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
     """
@@ -66,19 +68,18 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     NAME: str
     TITLE: str
     EXAMPLE: str = ""
-    PRESET: str
+    PRESET: str | None = None
     PRESET_KEY: str | None = None
-    TOGETHER: bool = False
-    SUBJECT: str
-    STEP: str
-    ROUND: str
-    LENGTH: str
+    TRAINS_POPULATION: bool = False
+    TASK_KEY: str
+    STEP_KEY: str
+    EPOCH_KEY: str
+    LENGTH_KEY: str
     report: Report
-    SECTIONS: dict[str, tuple[str, ...]]
+    SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
     Member = Member
-    Scheme = SchemeName
 
     @property
     @abstractmethod
@@ -100,19 +101,19 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         """What --preset takes."""
         return sorted(file.stem for file in self.preset_folder().glob("*.yaml"))
 
-    @abstractmethod
-    def subject(self, recipe: RecipeT) -> str:
-        """What is trained on, as paths and titles show it."""
+    def task(self, recipe: RecipeT) -> str:
+        """What is trained on, as paths and titles show it: the recipe's value of TASK_KEY."""
+        return str(getattr(recipe, self.TASK_KEY))
 
     def resolved(self, recipe: RecipeT) -> dict[str, Any]:
         """The recipe as config.json keeps it: all its keys, equal for equal runs."""
-        return asdict(recipe)
+        return recipe.values()
 
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         """Keys of this resolved recipe that only say how long a run is, or how often it is looked
         at: what a run computes up to a step does not depend on them, nor does its name.
 
-        LENGTH is one where no schedule of the recipe reads it: then a run can be made longer.
+        LENGTH_KEY is one where no schedule of the recipe reads it: then a run can be made longer.
         """
         return ()
 
@@ -129,7 +130,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     def prepare_data(self, recipe: RecipeT, machine: MachineT) -> None:
         """Make what training reads and nobody has to fetch, where it is missing."""
 
-    def max_population(self, recipe: RecipeT, room: Room) -> int:
+    def max_population(self, recipe: RecipeT, memory: FreeMemory) -> int:
         """How many members one process with so much memory trains at once; 0: none fits."""
         return 1
 
@@ -138,9 +139,9 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         None where the recipe does not tell."""
         return None
 
-    @abstractmethod
     def memory_summary(self, recipe: RecipeT, members: int) -> str:
         """One line on the memory that is taken before training starts."""
+        return f"{self.NAME} does not say how much memory it takes"
 
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
         """Where an unfinished run stands; runs are trained together when this is equal.
@@ -159,8 +160,8 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         files.checked_file(previous=previous)
         return tuple(entry["position"])
 
-    def rounds_begun(self, position: tuple[int, ...]) -> int:
-        """In which round of LENGTH a checkpoint stands, from 1; 0 before the first step."""
+    def epochs_begun(self, position: tuple[int, ...]) -> int:
+        """In which iteration or epoch a checkpoint stands, from 1; 0 before the first step."""
         return position[0] + any(position[1:])
 
     @abstractmethod
@@ -177,9 +178,14 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     ) -> Sequence[Outcome]:
         """Train; UserError for a checkpoint that cannot be used.
 
+        Rows go to `logs[k].metrics` during training, to `.evaluation` after an iteration or epoch.
+        Every row has STEP_KEY, an evaluation EPOCH_KEY as well; the other keys are the workload's,
+        which declares those that are shown as Metrics. The last row of a member whose weights are
+        no finite numbers has `"diverged": True`.
+
         Args:
             recipe: what the members share.
-            members: schemes, lambdas and seeds.
+            members: schemes, lambdas and seeds; one, unless it TRAINS_POPULATION.
             logs: their run directories, in the same order; a checkpoint found there is resumed.
             machine: where and how.
             progress: may be called as often as training likes.

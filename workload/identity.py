@@ -11,19 +11,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from workload.contract import Workload
+from workload.contract import MachineT, RecipeT, Workload
 from workload.errors import UserError
 from workload.files import read_json
 from workload.member import Member
-from workload.recipe import MachineBase, OptimizerRecipe
 
 FORMAT = 1
 
 Config = dict[str, Any]
-RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
-MachineT = TypeVar("MachineT", bound=MachineBase)
 
 
 def canonical(value: Any) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from shared_optim.schedules import parse_schedule
-from shared_optim.schemes import BASELINE, SCHEMES, SchemeName, decaying
+from shared_optim.schemes import BASELINE, SCHEMES, decaying
 from workload.errors import ConfigError
+from workload.wording import either
 
 
 def check_schedule(text: str) -> None:
@@ -25,7 +26,7 @@ def check_schedule(text: str) -> None:
 class Member:
     """What is one member's own. `weight_decay` is lambda; 0 only with `none`."""
 
-    scheme: SchemeName
+    scheme: str
     weight_decay: float
     seed: int
 
@@ -39,7 +40,7 @@ class Member:
         if self.scheme == BASELINE and self.weight_decay:
             raise ConfigError(
                 f"weight_decay: {self.weight_decay:g} has no meaning for scheme {BASELINE}; "
-                f"leave it out or choose {alternatives(decaying())}"
+                f"leave it out or choose {either(decaying())}"
             )
         if self.scheme != BASELINE and not self.weight_decay:
             raise ConfigError(
@@ -57,10 +58,10 @@ class Member:
         mantissa, exponent = f"{self.weight_decay:e}".split("e")
         return f"{self.scheme}-{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
-
-def alternatives(names: list[str]) -> str:
-    """In a sentence: `a, b or c`."""
-    return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    @property
+    def label(self) -> str:
+        """E.g. `separated-1e-4/seed0`, as displays show it."""
+        return f"{self.name}/seed{self.seed}"
 
 
 class RunLog(Protocol):
@@ -74,11 +75,11 @@ class RunLog(Protocol):
     def evaluation(self, row: dict[str, Any]) -> None:
         """Append a row at the end of an iteration or epoch."""
 
-    def position(self) -> dict[str, int]:
-        """How much is written, for a checkpoint."""
+    def offsets(self) -> dict[str, int]:
+        """How much is written, by file, for a checkpoint."""
 
-    def rewind(self, position: dict[str, int]) -> None:
-        """Cut back to a position; `{}` empties."""
+    def rewind(self, offsets: dict[str, int]) -> None:
+        """Cut back to these offsets; `{}` empties."""
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 0, rule: bool = False)
     lines = [rows[0], ["-" * width for width in widths], *rows[1:]] if rule else rows
     return [
         "  ".join(
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         for line in lines
     ]
@@ -72,7 +72,7 @@ def at_most(seconds: float, show: Callable[News, None]) -> Callable[News, None]:
 
 
 @contextmanager
-def picture(
+def live_display(
     draw: Callable[News, "RenderableType"],
     every: float,
     plain: Callable[News, None],
@@ -119,5 +119,5 @@ def stage_line(*, plain: bool) -> Iterator[StageProgress]:
     def draw(stage: str, done: int, total: int) -> str:
         return f"{stage} {done:,} of {total:,}"
 
-    with picture(draw, STAGE_EVERY, line, stderr=True) as show:
+    with live_display(draw, STAGE_EVERY, line, stderr=True) as show:
         yield show

@@ -29,21 +29,21 @@ class Progress:
     """Where a training stands.
 
     Attributes:
-        place: in words, e.g. `epoch 2/6 training`.
-        step, steps: how far it is within that place, in `unit`s, and how far that goes.
+        phase: in words, e.g. `epoch 2/6 training`.
+        step, steps: how far it is within that phase, in `unit`s, and how far that goes.
         steps_per_second: all members together; 0 until there is a measurement.
         seconds_left: of the whole training; None until there is a measurement.
         members: those that train together.
         unit: what is counted.
     """
 
-    place: str
+    phase: str
     step: int
     steps: int
-    steps_per_second: float
-    seconds_left: float | None
-    members: tuple[MemberProgress, ...]
-    unit: str
+    steps_per_second: float = 0.0
+    seconds_left: float | None = None
+    members: tuple[MemberProgress, ...] = ()
+    unit: str = "steps"
 
 
 class Pace:

@@ -1,14 +1,23 @@
 """The keys that every workload's recipe and machine have, once. Imports no torch."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 from workload.errors import ConfigError
 from workload.member import check_schedule
 
-T = TypeVar("T")
+OPTIMIZER_KEYS = (
+    "beta1",
+    "beta2",
+    "adam_eps",
+    "eps_placement",
+    "rounding",
+    "decay_schedule",
+    "decay_biases",
+)
+"""Those that every recipe shows behind its learning rate, in this order."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,24 @@ class OptimizerRecipe:
     decay_biases: bool = True
     precision: Literal["float32", "bf16"] = "float32"
 
+    KEYS_AFTER: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Which keys follow one of a recipe's own where it is shown. A dataclass puts those that it
+    inherits first."""
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """All keys in the order in which configurations, tables and reports show them."""
+        keys = [field.name for field in fields(cls)]
+        for key, followers in cls.KEYS_AFTER.items():
+            keys = [other for other in keys if other not in followers]
+            behind = keys.index(key) + 1
+            keys[behind:behind] = followers
+        return tuple(keys)
+
+    def values(self) -> dict[str, Any]:
+        """The value of every key, in the order of `keys`."""
+        return {key: getattr(self, key) for key in self.keys()}
+
     def __post_init__(self) -> None:
         require_positive(self, "learning_rate")
         require_below_one(self, "beta1", "beta2")
@@ -47,7 +74,7 @@ class OptimizerRecipe:
         check_schedule(self.decay_schedule)
 
 
-Graphs = Literal["auto", "on", "off"]
+GraphMode = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +92,7 @@ class MachineBase:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
-    graphs: Graphs = "auto"
+    graphs: GraphMode = "auto"
     checkpoint_every: int = 1_000
 
     def __post_init__(self) -> None:
@@ -77,20 +104,6 @@ class MachineBase:
     def processes(self) -> int:
         """How many processes train one run, each with a GPU or core of its own."""
         return 1
-
-
-def inherited_keys_after(**places: tuple[str, ...]) -> Callable[[type[T]], type[T]]:
-    """A decorator of a recipe or machine: its own keys in their order, each followed by the
-    inherited ones that are named for it. A dataclass alone puts those that it inherits first."""
-
-    def decorate(kind: type[T]) -> type[T]:
-        order = [key for own in kind.__annotations__ for key in (own, *places.get(own, ()))]
-        by_name = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-        assert sorted(order) == sorted(by_name), f"{kind}: {set(order) ^ set(by_name)}"
-        setattr(kind, "__dataclass_fields__", {key: by_name[key] for key in order})  # noqa: B010
-        return kind
-
-    return decorate
 
 
 def require_positive(values: Any, *keys: str) -> None:

@@ -25,7 +25,7 @@ class Curve:
     Attributes:
         title: what stands above it.
         metric: whose values of evaluation rows are drawn.
-        between: whether the rows in between have it too; drawn as a rough line.
+        between: whether rows during training have it, too or alone; drawn as a rough line.
     """
 
     title: str
@@ -39,23 +39,21 @@ class Report:
 
     Attributes:
         title: heading of its section.
-        task, tasks: the word for what is trained on, e.g. game and games.
-        length: the recipe's key for how long a run trains, in iterations or epochs.
         scores: the figures of a finished run, the main one first; all of one evaluation row.
-        others: further columns of the table.
         curves: the learning curves.
+        others: further columns of the table, of evaluation rows or of those during training.
+        task, tasks: the word for what is trained on, e.g. game and games.
         mean_of_last: whether a score is the mean of the last evaluations, not the newest one.
         defaults: whose the recipe's defaults are, as in `All recipes are the paper's`.
         exhibits: its tables and figures, in order; None for those that every workload can have.
     """
 
     title: str
-    task: str
-    tasks: str
-    length: str
     scores: tuple[Metric, ...]
     curves: tuple[Curve, ...]
     others: tuple[Metric, ...] = ()
+    task: str = "task"
+    tasks: str = "tasks"
     mean_of_last: bool = False
     defaults: str = "the workload's defaults"
     exhibits: "Exhibits | None" = None

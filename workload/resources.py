@@ -10,7 +10,7 @@ from workload.errors import UserError
 
 
 @dataclass(frozen=True)
-class Room:
+class FreeMemory:
     """Memory that a process may take, in bytes: on the host, and on its GPU, 0 without one."""
 
     host: int
@@ -25,12 +25,12 @@ def free_memory() -> int:
     import psutil
 
     available = int(psutil.virtual_memory().available)
-    return min([available, *_cgroup_room()])
+    return min([available, *_free_in_cgroup()])
 
 
-def _cgroup_room() -> list[int]:
+def _free_in_cgroup() -> list[int]:
     """Free bytes under the limits of cgroup v2 and v1, as far as they are set and readable."""
-    rooms = []
+    found = []
     for limit_file, used_file, stat_file, cache_key in (
         ("memory.max", "memory.current", "memory.stat", "inactive_file"),
         (
@@ -47,8 +47,8 @@ def _cgroup_room() -> list[int]:
         except (OSError, ValueError):  # absent, or "max": no limit
             continue
         # The page cache counts as used and is given up on demand.
-        rooms.append(limit - used + int(stat.get(cache_key, 0)))
-    return rooms
+        found.append(limit - used + int(stat.get(cache_key, 0)))
+    return found
 
 
 def free_disk(path: Path) -> int:

@@ -1,17 +1,19 @@
 """Lightning's Trainer as every workload uses it: quiet, with a callback that records and saves."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import warnings
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import lightning
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from workload.recipe import MachineBase
+
+if TYPE_CHECKING:
+    import lightning
 
 
 def prepare_torch(machine: MachineBase) -> torch.device:
@@ -36,10 +38,10 @@ def fit(
     epochs: int,
     processes: int = 1,
 ) -> None:
-    """Train a module with manual optimization until `epochs` are through or the recorder stops it.
+    """Train a module with manual optimization until `epochs` have ended or the recorder stops it.
 
     Rows, checkpoints and the display are the recorder's: the Trainer's own are off, because they
-    know neither members nor a place inside an epoch to go on from.
+    know neither members nor where in an epoch to go on from.
 
     Args:
         module: its precision, loader and optimizer are its own.
@@ -48,6 +50,12 @@ def fit(
         epochs: at most.
         processes: that share each update, each with a device of its own, over DDP.
     """
+    # here alone: a workload with a loop of its own need not wait for it
+    import lightning
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.pytorch.strategies import DDPStrategy
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Advice about loaders and workers: these loaders give no plain data.

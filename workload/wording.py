@@ -1,7 +1,7 @@
 """How the suite words numbers and mistakes."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 DAY = 86_400
 
@@ -12,6 +12,11 @@ def unknown(kind: str, value: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(value, names, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else f"allowed are {', '.join(names)}"
     return f"unknown {kind} {value!r}; {hint}"
+
+
+def either(names: Sequence[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def amount(nbytes: float) -> str:

@@ -1,4 +1,4 @@
-"""Wanted files out of an archive or a folder, by name. Archives are read, never unpacked whole."""
+"""Files out of an archive or a folder, by name. Archives are read, never unpacked whole."""
 
 import gzip
 import lzma
@@ -13,12 +13,12 @@ from workload.errors import ConfigError
 LARGEST = 1 << 30  # bytes of one file: no corpus here comes near
 
 
-def extract(archive: Path, wanted: Iterable[str], folder: Path) -> None:
-    """Copy the wanted files of a tar archive into `folder`, plain; `NAME.gz` serves as `NAME`.
+def extract(archive: Path, names: Iterable[str], folder: Path) -> None:
+    """Copy the named files of a tar archive into `folder`, plain; `NAME.gz` serves as `NAME`.
 
     Raises:
         ConfigError: the archive cannot be read, holds a path outside, a link or a device, or has
-            not exactly one file of each wanted name.
+            not exactly one file of each name.
     """
     try:
         with tarfile.open(archive) as tar:
@@ -26,7 +26,7 @@ def extract(archive: Path, wanted: Iterable[str], folder: Path) -> None:
             for member in members:
                 _check(archive, member)
             files = {m: PurePosixPath(m.name).name for m in members if m.isfile()}
-            for name in wanted:
+            for name in names:
                 found = [m for m, base in files.items() if base in (name, f"{name}.gz")]
                 _check_found(archive, name, [m.name for m in found])
                 source = tar.extractfile(found[0])
@@ -39,10 +39,10 @@ def extract(archive: Path, wanted: Iterable[str], folder: Path) -> None:
         raise ConfigError(f"{archive} cannot be read as an archive: {reason}") from error
 
 
-def collect(source: Path, wanted: Iterable[str], folder: Path) -> None:
-    """Copy the wanted files out of a folder or those below it, like `extract`."""
+def collect(source: Path, names: Iterable[str], folder: Path) -> None:
+    """Copy the named files out of a folder or those below it, like `extract`."""
     paths = [path for path in source.rglob("*") if path.is_file()]
-    for name in wanted:
+    for name in names:
         found = sorted(path for path in paths if path.name in (name, f"{name}.gz"))
         _check_found(source, name, [str(path.relative_to(source)) for path in found])
         unpack(found[0], folder / name)
@@ -73,8 +73,8 @@ def _check(archive: Path, member: tarfile.TarInfo) -> None:
     raise ConfigError(f"{archive}: member {member.name!r} {problem}; nothing was unpacked")
 
 
-def _check_found(place: Path, name: str, found: list[str]) -> None:
+def _check_found(source: Path, name: str, found: list[str]) -> None:
     if not found:
-        raise ConfigError(f"{place} has no {name}: it is not laid out like the published corpus")
+        raise ConfigError(f"{source} has no {name}: it is not laid out like the published corpus")
     if len(found) > 1:
-        raise ConfigError(f"{place} has {name} more than once: {', '.join(found)}")
+        raise ConfigError(f"{source} has {name} more than once: {', '.join(found)}")

@@ -35,12 +35,12 @@ def write_binary(prefix: Path, lines: Sequence[str], types: dict[str, int]) -> t
     of them are unknown to the dictionary."""
     import torch
 
-    from nlp.network import quiet
+    from nlp.fairseq_model import quiet
 
     with quiet():
         from fairseq.data.indexed_dataset import make_builder
 
-    number = {symbol: len(SPECIAL) + place for place, symbol in enumerate(types)}
+    number = {symbol: len(SPECIAL) + index for index, symbol in enumerate(types)}
     builder: Any = make_builder(f"{prefix}.bin", impl="mmap", vocab_size=len(SPECIAL) + len(types))
     tokens = unknown = 0
     for line in lines:

@@ -21,11 +21,11 @@ def learn(files: Sequence[Path], operations: int, codes: Path, progress: StagePr
 
     stderr = sys.stderr
 
-    def counted(places: Iterable[int]) -> Iterator[int]:
-        for place in places:
+    def counted(steps: Iterable[int]) -> Iterator[int]:
+        for step in steps:
             with contextlib.redirect_stderr(stderr):
-                progress("learn BPE", place + 1, operations)
-            yield place
+                progress("learn BPE", step + 1, operations)
+            yield step
 
     lines = itertools.chain.from_iterable(read_lines(file) for file in files)
     output = io.StringIO()

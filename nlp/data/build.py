@@ -15,8 +15,8 @@ from nlp.data.stages import (
     read_lines,
     sha256,
     sha256_of_files,
-    write_json,
     write_lines,
+    write_record,
 )
 from nlp.data.text import Segmenter
 from nlp.data.verification import differences
@@ -57,8 +57,8 @@ def make_corpus(
         different = differences(content)
         if different is not None:
             report["differs from the published preparation"] = different
-        write_json(new / "report.json", report)
-        write_json(new / "corpus.json", content)
+        write_record(new / "report.json", report)
+        write_record(new / "corpus.json", content)
 
 
 def _segmented(
@@ -95,7 +95,7 @@ def _drop_long(
         if long:
             report["dropped"][f"over {LONGEST} subwords"] = len(long)
             for side in sides:
-                side[:] = [line for place, line in enumerate(side) if place not in long]
+                side[:] = [line for index, line in enumerate(side) if index not in long]
 
 
 def _binarised(
@@ -114,7 +114,7 @@ def _binarised(
     for language, each in zip(spec.pair, types, strict=True):
         binarise.write_dictionary(new / f"dict.{language}.txt", each)
     splits: dict[str, dict[str, int]] = {}
-    for place, (split, sides) in enumerate(subwords.items(), start=1):
+    for index, (split, sides) in enumerate(subwords.items(), start=1):
         splits[split] = {"pairs": len(sides[0])}
         for side, language, each, text in zip(
             ("source", "target"), spec.pair, types, sides, strict=True
@@ -122,7 +122,7 @@ def _binarised(
             prefix = new / f"{split}.{spec.source}-{spec.target}.{language}"
             tokens, unknown = binarise.write_binary(prefix, text, each)
             splits[split] |= {f"{side}_tokens": tokens, f"{side}_unknown": unknown}
-        progress("binarise", place, len(subwords))
+        progress("binarise", index, len(subwords))
     report["splits"] = splits
     return {
         "format": FORMAT,

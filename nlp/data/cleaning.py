@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 RATIO = 1.5  # of the longer to the shorter side, in tokens
 LONGEST = 175  # tokens
-SHOWN = 5  # line numbers named per reason
+NAMED = 5  # line numbers named per reason
 
 
 @dataclass
@@ -17,9 +17,9 @@ class Dropped:
 
     def add(self, reason: str, line: int) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
-        shown = self.lines.setdefault(reason, [])
-        if len(shown) < SHOWN:
-            shown.append(line)
+        named = self.lines.setdefault(reason, [])
+        if len(named) < NAMED:
+            named.append(line)
 
 
 def reason_to_drop(source: str, target: str, ratio: float = RATIO) -> str | None:
@@ -37,12 +37,12 @@ def reason_to_drop(source: str, target: str, ratio: float = RATIO) -> str | None
 def kept(
     sources: Sequence[str], targets: Sequence[str], dropped: Dropped, ratio: float = RATIO
 ) -> list[int]:
-    """Places, from 0, of the pairs that stay. The others are added to `dropped`."""
-    places = []
-    for place, (source, target) in enumerate(zip(sources, targets, strict=True)):
+    """Indices, from 0, of the pairs that stay. The others are added to `dropped`."""
+    indices = []
+    for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
         reason = reason_to_drop(source, target, ratio)
         if reason is None:
-            places.append(place)
+            indices.append(index)
         else:
-            dropped.add(reason, place + 1)
-    return places
+            dropped.add(reason, index + 1)
+    return indices

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp.data.corpus import Corpus
-from nlp.workload import require_packages
+from nlp.packages import require_packages
 from workload.errors import UserError
 from workload.output import aligned, say, stage_line
 
@@ -54,11 +54,11 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
             jobs=values.jobs,
             progress=show,
         )
-    say(summary(corpus))
+    say(corpus_summary(corpus))
     return 0
 
 
-def summary(corpus: Corpus) -> str:
+def corpus_summary(corpus: Corpus) -> str:
     """Counts per split, what was dropped and why, and whether it is the published preparation."""
     report: dict[str, Any] = json.loads((corpus.folder / "report.json").read_text("utf-8"))
     pair, sides = (corpus.source, corpus.target), ("source", "target")

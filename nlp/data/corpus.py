@@ -90,12 +90,12 @@ class Corpus:
                 joined=content["joined"],
                 splits=content["splits"],
             )
-            wanted = dict(content["sha256"])
+            digests = dict(content["sha256"])
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ConfigError):
                 raise
             raise ConfigError(f"{record} is damaged; move {folder} away, prepare again") from error
-        for name, digest in wanted.items():
+        for name, digest in digests.items():
             file = folder / name
             if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
                 raise ConfigError(

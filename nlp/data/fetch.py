@@ -6,7 +6,7 @@ from typing import Any
 
 from nlp.data.archive import collect, extract, unpack
 from nlp.data.download import download, refuse
-from nlp.data.sources import PUBLISHED, Published
+from nlp.data.sources import PUBLISHED, PublishedCorpus
 from nlp.data.stages import create_stage, load_stage, sha256, sha256_of_files
 from workload.errors import ConfigError
 from workload.progress import StageProgress
@@ -34,7 +34,7 @@ def fetch(name: str, root: Path, archive: Path | None, progress: StageProgress) 
     return folder
 
 
-def _from_archive(published: Published, archive: Path, folder: Path) -> Path:
+def _from_archive(published: PublishedCorpus, archive: Path, folder: Path) -> Path:
     if archive.is_dir():
         inputs: dict[str, Any] = sha256_of_files(
             sorted(path for path in archive.rglob("*") if path.name.removesuffix(".gz") in
@@ -52,7 +52,7 @@ def _from_archive(published: Published, archive: Path, folder: Path) -> Path:
 
 
 def _from_publisher(
-    published: Published, downloads: Path, folder: Path, progress: StageProgress
+    published: PublishedCorpus, downloads: Path, folder: Path, progress: StageProgress
 ) -> None:
     paths = {url: downloads / url.rpartition("/")[2] for url in published.urls}
     try:

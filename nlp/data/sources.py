@@ -37,7 +37,7 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedCorpus:
     """A corpus with a publisher.
 
     Attributes:
@@ -139,7 +139,7 @@ def _check_equal(
 
 
 PUBLISHED = {
-    "iwslt14": Published(
+    "iwslt14": PublishedCorpus(
         urls=("http://dl.fbaipublicfiles.com/fairseq/data/iwslt14/de-en.tgz",),
         files=(
             *(f"train.tags.de-en.{language}" for language in ("de", "en")),
@@ -148,7 +148,7 @@ PUBLISHED = {
         sha256={},
         read=read_iwslt14,
     ),
-    "multi30k": Published(
+    "multi30k": PublishedCorpus(
         urls=tuple(
             f"{MULTI30K_URL}/{name}.{language}.gz"
             for name in MULTI30K_SPLITS.values()

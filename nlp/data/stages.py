@@ -66,7 +66,7 @@ def create_stage(folder: Path, inputs: Mapping[str, Any]) -> Iterator[tuple[Path
         yield new, report
         outputs = sha256_of_files(sorted(path for path in new.iterdir() if path.is_file()))
         record = {"version": VERSION, "inputs": inputs, "outputs": outputs, "report": report}
-        write_json(new / RECORD, record)
+        write_record(new / RECORD, record)
         for path in new.iterdir():
             sync(path)
         sync(new)
@@ -105,7 +105,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
                     path.rmdir()
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_record(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

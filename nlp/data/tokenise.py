@@ -54,7 +54,7 @@ def make_text(
             for kind, sides in kinds.items():
                 for language, side in zip(spec.pair, sides, strict=True):
                     path = new / f"{split}.{kind}.{language}"
-                    write_lines(path, (side[place] for place in chosen[split]))
+                    write_lines(path, (side[index] for index in chosen[split]))
         report["read"] = {split: len(sides[0]) for split, sides in raw.splits.items()} | raw.report
         report["dropped"] = dropped.counts
         if spec.folder is not None:
@@ -75,11 +75,11 @@ def _check_splits(
             raise ConfigError(f"{spec.name}: the {split} set is empty: {why}")
     for split in ("valid", "test"):
         for language, side in zip(spec.pair, tokenised[split], strict=True):
-            for place in chosen[split]:
-                if not side[place]:
+            for index in chosen[split]:
+                if not side[index]:
                     file = f"{spec.folder / split}.{language}" if spec.folder else split
                     raise ConfigError(
-                        f"{file} line {place + 1} ({language}) is empty; remove the pair in both "
+                        f"{file} line {index + 1} ({language}) is empty; remove the pair in both "
                         "languages, or fill it"
                     )
 

@@ -4,6 +4,7 @@ import math
 
 from nlp.metrics import VALID_BLEU
 from shared_optim.schemes import BASELINE
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -19,7 +20,6 @@ from workload.exhibits.drawing import (
 )
 from workload.exhibits.grid import RecordGrid, Row
 from workload.exhibits.series import by_round
-from workload.exhibits.wording import lambda_note
 
 
 def bleu_figure(grid: RecordGrid, corpus: str, name: str) -> Picture | None:
@@ -39,31 +39,31 @@ def bleu_figure(grid: RecordGrid, corpus: str, name: str) -> Picture | None:
     for row in rows:
         if row.scheme != BASELINE:
             decays.setdefault((row.weight_decay, row.extras), []).append(row)
-    shown = []
+    by_panel = []
     for own in decays.values():
         plain = grid.partner(own[0])
-        shown.append([plain, *own] if plain in rows else own)
-    compared = {row for own in shown for row in own}
-    shown += [[row] for row in rows if row not in compared]
+        by_panel.append([plain, *own] if plain in rows else own)
+    compared = {row for own in by_panel for row in own}
+    by_panel += [[row] for row in rows if row not in compared]
     curves = {row: by_round(grid.at(row, corpus), VALID_BLEU.key, grid.epoch_key) for row in rows}
     if not any(curves.values()):
         return None
-    columns = min(3, len(shown))
-    labels = [own[-1].label(grid.keys) for own in shown]
+    columns = min(3, len(by_panel))
+    labels = [own[-1].label(grid.keys) for own in by_panel]
     labels = [
         label if own[-1].scheme == BASELINE else label.replace(own[-1].scheme, LAMBDA, 1)
-        for own, label in zip(shown, labels, strict=True)
+        for own, label in zip(by_panel, labels, strict=True)
     ]
     broken, title_lines = titles(labels, columns)
     figure, axes = panels(
-        math.ceil(len(shown) / columns),
+        math.ceil(len(by_panel) / columns),
         columns,
         1.9,
         title_lines=title_lines,
         sharex=True,
         sharey=True,
     )
-    for panel, own, title in zip(axes, shown, broken, strict=False):
+    for panel, own, title in zip(axes, by_panel, broken, strict=False):
         for row in own:
             drawn = curves[row]
             if drawn is not None:
@@ -72,7 +72,7 @@ def bleu_figure(grid: RecordGrid, corpus: str, name: str) -> Picture | None:
         panel.set_xlabel("epoch")
         panel.set_xlim(left=0, auto=None)
     axes[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    label_edges(axes, len(shown), columns, "validation BLEU, tokenised")
+    label_edges(axes, len(by_panel), columns, "validation BLEU, tokenised")
     legend(figure, scheme_handles(rows))
     caption = f"{corpus}: tokenised BLEU of the validation set after each epoch. {BAND_NOTE}"
     return picture(

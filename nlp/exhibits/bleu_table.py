@@ -4,10 +4,7 @@ from collections.abc import Callable
 
 from nlp.exhibits.paired import Comparison, compare
 from nlp.metrics import BLEU, BLEU_13A
-from workload.exhibits.document import Cell, Table, Value, cell
-from workload.exhibits.grid import RecordGrid, Row, Summary
-from workload.exhibits.score_table import best_rows
-from workload.exhibits.wording import (
+from workload.exhibits.cells import (
     COUNTS,
     NOTHING,
     lambda_note,
@@ -16,6 +13,9 @@ from workload.exhibits.wording import (
     row_head,
     value,
 )
+from workload.exhibits.document import Cell, Table, Value, cell
+from workload.exhibits.grid import RecordGrid, Row, Summary
+from workload.exhibits.score_table import best_rows
 
 SCORES = (BLEU, BLEU_13A)
 SIGNATURES = ("test/signature", "test/signature_13a")

@@ -53,7 +53,7 @@ def paired_bootstrap(
     from sacrebleu.significance import PairedTest, Result
 
     named: list[tuple[str, Sequence[str]]] = [
-        (str(place), lines) for place, lines in enumerate([baseline, *systems])
+        (str(number), lines) for number, lines in enumerate([baseline, *systems])
     ]
     metric = BLEU(lowercase=True, tokenize="13a", force=True, references=[references])
     with _own_seed():
@@ -92,7 +92,7 @@ def compare(
         return {}
     found: dict[Row, list[Comparison]] = {}
     for (partner, seed), challengers in sorted(
-        _challengers(grid, corpus).items(), key=lambda item: (item[0][1], item[0][0].order)
+        _challengers(grid, corpus).items(), key=lambda item: (item[0][1], item[0][0].sort_key)
     ):
         twin = next((r for r in grid.at(partner, corpus) if r.member.seed == seed), None)
         baseline = _texts(twin, leave_out) if twin is not None and twin.scores else None

@@ -6,8 +6,7 @@ import numpy as np
 
 from rl.exhibits import published
 from rl.exhibits.statistics import (
-    Scores,
-    Values,
+    GameScores,
     interquartile_mean,
     interquartile_mean_interval,
     performance_profile,
@@ -15,9 +14,10 @@ from rl.exhibits.statistics import (
     probability_of_improvement_interval,
 )
 from rl.metrics import RETURN
+from workload.exhibits.cells import NOTHING, listed, row_cells, row_head, value
 from workload.exhibits.document import Cell, Table, Value, cell
 from workload.exhibits.grid import RecordGrid, Row
-from workload.exhibits.wording import NOTHING, listed, row_cells, row_head, value
+from workload.exhibits.series import Values
 
 THRESHOLDS = np.linspace(0, 2, 9)
 SOURCE = "Agarwal et al., NeurIPS 2021"
@@ -33,7 +33,7 @@ class Normalised:
     """
 
     games: tuple[str, ...]
-    scores: dict[Row, Scores]
+    scores: dict[Row, GameScores]
 
     @classmethod
     def of(cls, grid: RecordGrid) -> "Normalised":
@@ -64,7 +64,7 @@ def _normalise(scores: Values, random: float, human: float) -> Values:
 def over_games(normalised: Normalised) -> str:
     """Which games, and which score."""
     return (
-        "Scores are human-normalised, (score - random) / (human - random), over "
+        "GameScores are human-normalised, (score - random) / (human - random), over "
         f"{listed(normalised.games)}: the games in which every row with a score has one."
     )
 

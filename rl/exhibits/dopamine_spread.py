@@ -9,10 +9,10 @@ PAPER_SEEDS = 3
 
 def relative(game: str) -> float | None:
     """The smallest difference over the mean that the paper's number of seeds would show."""
-    spread = published.dopamine_tail().get((published.NEWEST, game))
-    if spread is None:
+    dopamine = published.dopamine_tail().get((published.NEWEST, game))
+    if dopamine is None:
         return None
-    return smallest_effect(PAPER_SEEDS) * spread.deviation / spread.mean
+    return smallest_effect(PAPER_SEEDS) * dopamine.deviation / dopamine.mean
 
 
 DOPAMINE = PublishedSpread(

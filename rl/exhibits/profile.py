@@ -6,6 +6,7 @@ import numpy as np
 
 from rl.exhibits.aggregates import SOURCE, Normalised, over_games
 from rl.exhibits.statistics import performance_profile
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     label_edges,
@@ -19,7 +20,6 @@ from workload.exhibits.drawing import (
     variants,
 )
 from workload.exhibits.grid import RecordGrid, by_scheme
-from workload.exhibits.wording import lambda_note
 
 COLUMNS = 3  # the label of the x axis is long
 POINTS = 401
@@ -32,23 +32,23 @@ def profile_figure(grid: RecordGrid, normalised: Normalised) -> Picture | None:
     if not normalised.games:
         return None
     rows = list(normalised.scores)
-    shown = by_scheme(rows)
+    by_panel = by_scheme(rows)
     pooled = np.concatenate([game for scores in normalised.scores.values() for game in scores])
     low, high = float(min(0.0, pooled.min())), float(pooled.max())
     thresholds = np.linspace(low - 0.02 * (high - low), high + 0.02 * (high - low), POINTS)
     handles = variant_handles(grid, rows)
-    lines, columns = legend_lines(handles), min(COLUMNS, len(shown))
-    rows_of_panels = math.ceil(len(shown) / columns)
+    lines, columns = legend_lines(handles), min(COLUMNS, len(by_panel))
+    rows_of_panels = math.ceil(len(by_panel) / columns)
     figure, axes = panels(rows_of_panels, columns, 1.8, lines=lines, sharex=True, sharey=True)
     styles = variants(grid)
-    for panel, (scheme, own) in zip(axes, shown, strict=False):
+    for panel, (scheme, own) in zip(axes, by_panel, strict=False):
         for row in own:
             share = performance_profile(normalised.scores[row], thresholds)
-            place = len(panel.lines) * 11 % 60
-            panel.plot(thresholds, share, markevery=(place, 60), **row_style(row, styles))
+            first = len(panel.lines) * 11 % 60
+            panel.plot(thresholds, share, markevery=(first, 60), **row_style(row, styles))
         scheme_title(panel, scheme, scheme, "bold")
         panel.set_xlabel(f"threshold {TAU} (human-normalised)")
-    label_edges(axes, len(shown), columns, f"share of runs above {TAU}")
+    label_edges(axes, len(by_panel), columns, f"share of runs above {TAU}")
     legend(figure, handles)
     caption = f"Performance profiles ({SOURCE}). {over_games(normalised)}"
     name = "performance_profile"

@@ -29,7 +29,7 @@ class Spread:
 
 
 @cache
-def table_1() -> dict[tuple[str, float, str], float]:
+def table_1_scores() -> dict[tuple[str, float, str], float]:
     """Bjorck et al.'s mean score over 3 seeds, by scheme, lambda and game."""
     return {
         (row["scheme"], float(row["weight_decay"]), game): float(score)

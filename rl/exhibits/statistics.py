@@ -11,10 +11,10 @@ Edge of the Statistical Precipice", NeurIPS 2021. The tests compare with rliable
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
-Scores = Sequence[Values]
+from workload.exhibits.series import Values
+
+GameScores = Sequence[Values]
 Interval = tuple[float, float]
 
 REPETITIONS = 100_000  # the ends of an interval then move by about 1/100 of its half width
@@ -24,33 +24,33 @@ PERCENTILES = (2.5, 97.5)
 SEED = 0
 
 
-def interquartile_mean(scores: Scores) -> float:
+def interquartile_mean(scores: GameScores) -> float:
     """Mean of all runs' scores without the lowest and the highest quarter, over all games."""
     return float(_trimmed_mean(np.concatenate(scores)))
 
 
-def interquartile_mean_interval(scores: Scores) -> Interval:
+def interquartile_mean_interval(scores: GameScores) -> Interval:
     """95 % interval of `interquartile_mean`."""
     return _percentiles(_trimmed_mean(block) for block in _resampled(scores))
 
 
-def performance_profile(scores: Scores, thresholds: Values) -> Values:
+def performance_profile(scores: GameScores, thresholds: Values) -> Values:
     """Share of all runs whose score lies strictly above each threshold tau. Falls from 1 to 0."""
     pooled = np.concatenate(scores)
     return np.asarray((pooled[None, :] > thresholds[:, None]).mean(axis=1))
 
 
-def probability_of_improvement(ours: Scores, theirs: Scores) -> float:
-    """Mean over games of P(X > Y) + P(X = Y) / 2, X a run of ours and Y a run of theirs.
+def probability_of_improvement(ours: GameScores, other: GameScores) -> float:
+    """Mean over games of P(X > Y) + P(X = Y) / 2, X a run of ours and Y one of the other row.
 
     Per game this is the Mann-Whitney statistic over the product of the numbers of runs.
     """
-    return float(np.mean([_wins(x, y).mean() for x, y in zip(ours, theirs, strict=True)]))
+    return float(np.mean([_wins(x, y).mean() for x, y in zip(ours, other, strict=True)]))
 
 
-def probability_of_improvement_interval(ours: Scores, theirs: Scores) -> Interval:
+def probability_of_improvement_interval(ours: GameScores, other: GameScores) -> Interval:
     """95 % interval of `probability_of_improvement`; both sides are resampled independently."""
-    games = [(_wins(x, y), len(x), len(y)) for x, y in zip(ours, theirs, strict=True)]
+    games = [(_wins(x, y), len(x), len(y)) for x, y in zip(ours, other, strict=True)]
     random = np.random.default_rng(SEED)
 
     def blocks() -> Iterator[Values]:
@@ -66,12 +66,12 @@ def probability_of_improvement_interval(ours: Scores, theirs: Scores) -> Interva
     return _percentiles(blocks())
 
 
-def _wins(ours: Values, theirs: Values) -> Values:
-    """[n, m]: 1 where a run of ours beats one of theirs, 1/2 where they are equal, else 0."""
-    return (np.sign(ours[:, None] - theirs[None, :]) + 1) / 2
+def _wins(ours: Values, other: Values) -> Values:
+    """[n, m]: 1 where a run of ours beats one of the other, 1/2 where they are equal, else 0."""
+    return (np.sign(ours[:, None] - other[None, :]) + 1) / 2
 
 
-def _resampled(scores: Scores) -> Iterator[Values]:
+def _resampled(scores: GameScores) -> Iterator[Values]:
     """Blocks [BLOCK, runs] of all scores, drawn again with replacement within each game."""
     random = np.random.default_rng(SEED)
     for _ in range(REPETITIONS // BLOCK):

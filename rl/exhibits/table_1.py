@@ -2,11 +2,11 @@
 
 from rl.exhibits import published
 from rl.metrics import RETURN
+from workload.exhibits.cells import COUNTS, listed, mean_and_std, value
 from workload.exhibits.document import Table
 from workload.exhibits.grid import SCHEDULE, RecordGrid, Row
 from workload.exhibits.record import Record
-from workload.exhibits.score_table import Published, score_table
-from workload.exhibits.wording import COUNTS, listed, mean_and_std, value
+from workload.exhibits.score_table import PublishedScores, score_table
 
 PAPER = "Bjorck, Weinberger and Gomes, AAAI 2021, Table 1"
 
@@ -30,10 +30,10 @@ def published_score(grid: RecordGrid, row: Row, game: str) -> float | None:
     extras = dict(zip(grid.keys, row.extras, strict=True))
     if extras.get(SCHEDULE, "always") != "always" and row.weight_decay:
         return None
-    return published.table_1().get((row.scheme, row.weight_decay, game))
+    return published.table_1_scores().get((row.scheme, row.weight_decay, game))
 
 
-BJORCK = Published(published_score, published.is_misprint, "Table 1 of the paper, 3 seeds")
+BJORCK = PublishedScores(published_score, published.is_misprint, "Table 1 of the paper, 3 seeds")
 
 
 def _references(grid: RecordGrid) -> list[tuple[str, list[str | None]]]:
@@ -44,8 +44,8 @@ def _references(grid: RecordGrid) -> list[tuple[str, list[str | None]]]:
         spreads = [tail.get((agent, game)) for game in grid.tasks]
         texts = [None if s is None else mean_and_std(s.mean, s.deviation) for s in spreads]
         lines.append((name, texts))
-    for place, name in enumerate(("random play", "human")):
-        texts = [value(known[game][place]) if game in known else None for game in grid.tasks]
+    for column, name in enumerate(("random play", "human")):
+        texts = [value(known[game][column]) if game in known else None for game in grid.tasks]
         lines.append((name, texts))
     return [(name, texts) for name, texts in lines if any(texts)]
 
@@ -71,10 +71,10 @@ def _caption(grid: RecordGrid) -> str:
 
 def length_note(runs: list[Record]) -> str:
     """How long our runs are beside the paper's, so that nobody takes a short run for a long one."""
-    theirs = (published.ITERATIONS, published.TRAINING_STEPS)
+    paper_length = (published.ITERATIONS, published.TRAINING_STEPS)
     lengths = sorted({(run.recipe.iterations, run.recipe.training_steps) for run in runs})
-    paper = f"{theirs[0]} iterations of {theirs[1]:,} training steps"
-    if lengths == [theirs]:
+    paper = f"{paper_length[0]} iterations of {paper_length[1]:,} training steps"
+    if lengths == [paper_length]:
         return f"Our runs are as long as the paper's: {paper}."
     ours = listed([f"{iterations} of {steps:,}" for iterations, steps in lengths])
     return f"NOT the paper's length: it trained {paper}; our runs have {ours}."

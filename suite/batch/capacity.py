@@ -7,7 +7,7 @@ from typing import Literal
 
 from workload import resources
 from workload.errors import UserError
-from workload.resources import Room
+from workload.resources import FreeMemory
 from workload.wording import amount, counted
 
 
@@ -28,22 +28,24 @@ class Demand:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What there is: `jobs` at once, each with `cpus` cores, `gpus` GPUs and `room`."""
+    """What there is: `jobs` at once, each with `cpus` cores, `gpus` GPUs and `memory`."""
 
     jobs: int
     cpus: int
     gpus: float
-    room: Room
+    memory: FreeMemory
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
         return "cuda" if self.gpus else "cpu"
 
     def __str__(self) -> str:
-        gpu = f"{counted(self.gpus, 'GPU')} with {amount(self.room.gpu)}" if self.gpus else "no GPU"
+        gpu = (
+            f"{counted(self.gpus, 'GPU')} with {amount(self.memory.gpu)}" if self.gpus else "no GPU"
+        )
         return (
             f"{counted(self.jobs, 'job')} at once, each with {counted(self.cpus, 'core')}, "
-            f"{amount(self.room.host)} of memory, {gpu}"
+            f"{amount(self.memory.host)} of memory, {gpu}"
         )
 
 
@@ -114,7 +116,7 @@ def capacity(demand: Demand, nodes: list[Node], per_node: int | None = None) -> 
         jobs=jobs,
         cpus=demand.cpus or (share if gpus else 1),
         gpus=gpus,
-        room=Room(
+        memory=FreeMemory(
             host=min(node.memory // count for node, count in used),
             gpu=int(min((min(node.gpus) for node, _ in used), default=0) * min(gpus, 1))
             if gpus

@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.batch.packing import split
+from suite.batch.packing import split_job
 from suite.batch.pool import Pool
 from suite.batch.work import HOPELESS, Ending
-from suite.run_directory import Run
-from suite.stop import StopRequest
-from suite.training import Job, Pair, record_failure
+from suite.runs.directory import Run
+from suite.runs.job import Job
+from suite.runs.stop import StopRequest
+from suite.runs.train_job import record_failure
 from workload.errors import UserError
 
 WAIT = 1.0
@@ -64,7 +65,7 @@ class Driver:
         self._queue: deque[Job] = deque()
         self._running: list[tuple[float, Job]] = []  # with the time at which it was started
         self._attempts: Counter[Path] = Counter()
-        self._held: set[Path] = set()  # runs that were found in the hands of another process
+        self._locked: set[Path] = set()  # runs whose lock another process was found to hold
         self._worked = time.monotonic()  # when a job last did anything
         self._later: list[tuple[float, Job]] = []  # with the time before which it is not started
         self._hopeless = ""  # why no job can be trained any more
@@ -111,16 +112,16 @@ class Driver:
         self._later.clear()
 
     def _others_train_the_rest(self) -> bool:
-        """Whether for a while each attempt at what is left has found it held."""
+        """Whether for a while each attempt at what is left has found it locked."""
         now = time.monotonic()
         if any(now - start > LATER for start, _ in self._running):  # an attempt is shorter
             self._worked = now
         left = (*self._queue, *(job for _, job in self._later))
-        tried = all(run.path in self._held for job in left for _, run in job.pairs())
+        tried = all(run.path in self._locked for job in left for run in job.runs)
         return tried and now - self._worked > PATIENCE
 
     def _handle(self, job: Job, ending: Ending) -> None:
-        left = [pair for pair in job.pairs() if not _is_done(pair[1])]
+        left = [run for run in job.runs if not _is_done(run)]
         if len(left) < len(job.members) or ending.code:
             self._worked = time.monotonic()
         if ending.code == HOPELESS:
@@ -129,25 +130,25 @@ class Driver:
             return
         match ending.code:
             case 0 | 1:
-                failed = [pair for pair in left if pair[1].failure()]
+                failed = [run for run in left if run.failure()]
                 if failed and ending.code == 1:
                     self._after_failure(job, failed)
-                held = [pair for pair in left if pair not in failed]  # by another process
-                self._held |= {run.path for _, run in held}
-                self._start_later(split(job.of(held)))
+                locked = [run for run in left if run not in failed]  # by another process
+                self._locked |= {run.path for run in locked}
+                self._start_later(split_job(job.of(locked)))
             case 2 if len(left) > 1:  # one of them is to blame; the others may go on
-                self._queue.extend(split(job.of(left)))
+                self._queue.extend(split_job(job.of(left)))
             case 2:
                 _record(left, UserError(ending.message))
             case _:
                 self._after_loss(job, left, ending)
 
-    def _after_failure(self, job: Job, failed: Sequence[Pair]) -> None:
-        names = {str(run.failure()).partition(":")[0] for _, run in failed}
+    def _after_failure(self, job: Job, failed: Sequence[Run]) -> None:
+        names = {str(run.failure()).partition(":")[0] for run in failed}
         if names & set(self._retries.errors) and self._again(failed):
             self._queue.append(job.of(failed))
 
-    def _after_loss(self, job: Job, left: Sequence[Pair], ending: Ending) -> None:
+    def _after_loss(self, job: Job, left: Sequence[Run], ending: Ending) -> None:
         if self._again(left):
             self._start_later([job.of(left)])  # a lost machine may not be noticed at once
         else:
@@ -156,9 +157,9 @@ class Driver:
     def _start_later(self, jobs: Sequence[Job]) -> None:
         self._later += [(time.monotonic() + LATER, job) for job in jobs]
 
-    def _again(self, pairs: Sequence[Pair]) -> bool:
+    def _again(self, runs: Sequence[Run]) -> bool:
         """Whether these runs get one more attempt."""
-        paths = [run.path for _, run in pairs]
+        paths = [run.path for run in runs]
         self._attempts.update(paths)
         return max(self._attempts[path] for path in paths) <= self._retries.most
 
@@ -169,8 +170,8 @@ def _is_done(run: Run) -> bool:
     return False
 
 
-def _record(pairs: Sequence[Pair], error: Exception) -> None:
-    for _, run in pairs:
+def _record(runs: Sequence[Run], error: Exception) -> None:
+    for run in runs:
         with suppress(UserError):  # a directory that is damaged counts as a failure as it is
             run.create()
             record_failure([run], error)

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from suite.batch import overview
 from suite.batch.capacity import Capacity
-from suite.batch.grid import Grid, GridRun
-from suite.batch.states import State
+from suite.batch.grid_file import Grid, GridRun
+from suite.batch.states import RunState
 from suite.registry import load
-from suite.training import Job
+from suite.runs.job import Job
 from workload.output import aligned
 from workload.wording import duration
 
 
-def described(
+def describe_batch(
     grid: Grid,
-    states: Sequence[State],
+    states: Sequence[RunState],
     waiting: Sequence[GridRun],
     jobs: Sequence[Job],
     capacity: Capacity,
@@ -23,15 +23,15 @@ def described(
     """What is done already, how the rest is packed, what that takes."""
     lines = [overview.summary(grid.file.name, states), f"{where}: {capacity}", ""]
     lines += [*_packing(jobs), ""] if jobs else []
-    lines += [*_needs(jobs), *_time(waiting, len(jobs), capacity), *_lacking(jobs)]
+    lines += [*_memory(jobs), *_time(waiting, len(jobs), capacity), *_missing_data(jobs)]
     return "\n".join([*lines, *overview.failures(grid.runs, states)]).rstrip()
 
 
 def _packing(jobs: Sequence[Job]) -> list[str]:
-    """A line per subject: its runs, and in how many jobs of which sizes."""
+    """A line per task: its runs, and in how many jobs of which sizes."""
     sizes: dict[str, list[int]] = {}
     for job in jobs:
-        sizes.setdefault(load(job.workload).subject(job.recipe), []).append(len(job.members))
+        sizes.setdefault(load(job.workload).task(job.recipe), []).append(len(job.members))
     rows = [["", "runs", "jobs", "members of a job"]]
     for name, members in sizes.items():
         least, most = min(members), max(members)
@@ -40,7 +40,7 @@ def _packing(jobs: Sequence[Job]) -> list[str]:
     return aligned(rows, left=1)
 
 
-def _needs(jobs: Sequence[Job]) -> list[str]:
+def _memory(jobs: Sequence[Job]) -> list[str]:
     """Of every workload, the memory of its largest job."""
     of_workload: dict[str, list[Job]] = {}
     for job in jobs:
@@ -53,7 +53,7 @@ def _needs(jobs: Sequence[Job]) -> list[str]:
     ]
 
 
-def _lacking(jobs: Sequence[Job]) -> list[str]:
+def _missing_data(jobs: Sequence[Job]) -> list[str]:
     """What has to be there before the batch can begin."""
     found = (load(job.workload).missing_data(job.recipe, job.machine) for job in jobs)
     return list(dict.fromkeys(text for text in found if text))

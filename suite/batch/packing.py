@@ -9,22 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from suite.batch.capacity import Capacity, Demand, Node, capacity
-from suite.batch.grid import GridRun
-from suite.training import Job
+from suite.batch.grid_file import GridRun
+from suite.runs.job import Job
 from workload.checkpoint_files import CheckpointFiles
 from workload.errors import CheckpointError
 from workload.recipe import MachineBase
 
 
-def roomy(demand: Demand, nodes: list[Node], waiting: Sequence[GridRun]) -> Capacity:
-    """What the nodes can do at once, with no more jobs on a node than have room for a run each.
+def fitting_capacity(demand: Demand, nodes: list[Node], waiting: Sequence[GridRun]) -> Capacity:
+    """What the nodes can do at once, with no more jobs on a node than fit with a run each.
 
-    Where not even one job has room, the check before training says so.
+    Where not even one job fits, the check before training says so.
     """
     found = capacity(demand, nodes)
     per_node = found.jobs
     for run in {(run.workload.NAME, run.recipe): run for run in waiting}.values():
-        while per_node > 1 and not run.workload.max_population(run.recipe, found.room):
+        while per_node > 1 and not run.workload.max_population(run.recipe, found.memory):
             per_node -= 1
             found = capacity(demand, nodes, per_node)
     return found
@@ -43,14 +43,14 @@ def pack(waiting: Sequence[GridRun], capacity: Capacity, folder: Path) -> list[J
     """
     groups: dict[object, list[GridRun]] = {}
     for run in waiting:
-        alone = None if run.workload.TOGETHER else run.run.path
-        key = (run.workload.NAME, run.recipe, run.machine, _position(run.run.path), alone)
+        single = None if run.workload.TRAINS_POPULATION else run.run.path
+        key = (run.workload.NAME, run.recipe, run.machine, _position(run.run.path), single)
         groups.setdefault(key, []).append(run)
     fair_share = math.ceil(len(waiting) / capacity.jobs)
     jobs = []
     for group in groups.values():
         first = group[0]
-        fits = first.workload.max_population(first.recipe, capacity.room)
+        fits = first.workload.max_population(first.recipe, capacity.memory)
         populations = math.ceil(len(group) / max(1, min(fits, fair_share)))
         size = math.ceil(len(group) / populations)
         for start in range(0, len(group), size):
@@ -67,13 +67,13 @@ def _machine(machine: MachineBase, capacity: Capacity) -> MachineBase:
     return replace(machine, device=device, threads=machine.threads or capacity.cpus)
 
 
-def split(job: Job) -> list[Job]:
+def split_job(job: Job) -> list[Job]:
     """The same work as jobs of one member each."""
-    return [job.of([pair]) for pair in job.pairs()]
+    return [job.of([run]) for run in job.runs]
 
 
 def _position(run: Path) -> object:
-    """Where a run's checkpoint stands; one that cannot be read stands alone."""
+    """The position of a run's checkpoint; of one that cannot be read, a value of its own."""
     try:
         entry = CheckpointFiles(run).entry()
     except CheckpointError:

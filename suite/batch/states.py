@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from shared_optim.metric import Metric
-from suite.batch.grid import GridRun
-from suite.heartbeat import beat_of
+from suite.batch.grid_file import GridRun
 from suite.results.rows import newest
-from suite.run_log import EVALUATIONS
+from suite.runs.heartbeat import beat_of
+from suite.runs.log import EVALUATIONS
 from workload.errors import UserError
 from workload.files import read_json
 
@@ -19,13 +19,13 @@ Status = Literal["done", "diverged", "running", "waiting", "failed"]
 
 
 @dataclass(frozen=True)
-class State:
+class RunState:
     """How a run stands.
 
     Attributes:
         status: `done`, `diverged`, `running`, `waiting` or `failed`.
         score: the newest of the workload's first score, None where there is none yet.
-        place: where a running one is, in words.
+        phase: where a running one is, in words.
         seconds: a finished one's training time, all sessions together; None where unknown.
         seconds_left: a running one's, None where it cannot tell yet.
         error: a failed one's.
@@ -33,38 +33,39 @@ class State:
 
     status: Status
     score: float | None = None
-    place: str = ""
+    phase: str = ""
     seconds: float | None = None
     seconds_left: float | None = None
     error: str = ""
 
 
-def state_of(run: GridRun) -> State:
+def state_of(run: GridRun) -> RunState:
     """Read one run's directory. A record that is damaged counts as a failure and is named."""
     path = run.run.path
     if not path.is_dir():
-        return State("waiting")
+        return RunState("waiting")
     score = run.workload.report.scores[0]
     try:
-        run.run.described()
-        if done := run.run.done():
+        run.run.has_config()
+        done = run.run.done()
+        value = _newest(path / EVALUATIONS, run.workload.STEP_KEY, score)
+        if done:
             status: Status = "diverged" if done["status"] == "diverged" else "done"
-            return State(status, _score(done["figures"], score), seconds=_seconds(path))
-        value = _newest(path / EVALUATIONS, run.workload.STEP, score)
+            return RunState(status, value, seconds=_seconds(path))
         if beat := beat_of(path):
-            return State("running", value, beat.place, seconds_left=beat.seconds_left)
+            return RunState("running", value, beat.phase, seconds_left=beat.seconds_left)
         if failure := run.run.failure():
-            return State("failed", value, error=failure)
+            return RunState("failed", value, error=failure)
     except UserError as error:
-        return State("failed", error=str(error))
+        return RunState("failed", error=str(error))
     except (KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
-        return State("failed", error=f"a record in {path} is damaged: {problem}")
-    return State("waiting", value)
+        return RunState("failed", error=f"a record in {path} is damaged: {problem}")
+    return RunState("waiting", value)
 
 
-def time_left(states: Sequence[State], jobs: int | None = None) -> float | None:
-    """Seconds until all are through, None where nothing tells.
+def time_left(states: Sequence[RunState], jobs: int | None = None) -> float | None:
+    """Seconds until all have ended, None where nothing tells.
 
     A waiting run is taken to last as long as the median of those that are done, or else as the
     longest of the running ones still will; as many train beside each other as do now, or `jobs`.
@@ -76,22 +77,18 @@ def time_left(states: Sequence[State], jobs: int | None = None) -> float | None:
         return max(known) if known else (None if running else 0.0)
     past = [state.seconds for state in states if state.seconds is not None]
     each = statistics.median(past) if past else max(known, default=None)
-    beside = len(running) or jobs
-    if each is None or not beside:
+    at_once = len(running) or jobs
+    if each is None or not at_once:
         return None
-    return max(max(known, default=0.0), (sum(known) + waiting * each) / beside)
+    return max(max(known, default=0.0), (sum(known) + waiting * each) / at_once)
 
 
 def _newest(path: Path, step: str, score: Metric) -> float | None:
     try:
-        return _score(newest(path, step, score.keys), score)
+        found = newest(path, step, score.keys)
     except OSError:  # what cannot be read does not keep a batch from the others
         return None
-
-
-def _score(figures: dict[str, Any], score: Metric) -> float | None:
-    values = (figures.get(key) for key in score.keys)
-    return next((float(value) for value in values if isinstance(value, int | float)), None)
+    return next((found[key] for key in score.keys if key in found), None)
 
 
 def _seconds(path: Path) -> float | None:

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.progress import Show
-from suite.run_directory import locked_if_free
-from suite.stop import StopRequest, stop_on_signals
-from suite.training import Display, Job, train
+from suite.runs.directory import locked_if_free
+from suite.runs.display import ShowProgress
+from suite.runs.job import Job
+from suite.runs.stop import StopRequest, stop_on_signals
+from suite.runs.train_job import Display, train_job
 from workload.errors import FullDiskError, UserError
 from workload.progress import Progress
 
@@ -19,7 +20,7 @@ class Ending:
     """How a job ended. What became of its runs stands in their directories.
 
     Attributes:
-        code: 0 through, 1 failed (recorded with the runs), 2 refused, 130 or 143 stopped by a
+        code: 0 ended well, 1 failed (recorded with the runs), 2 refused, 130 or 143 stopped by a
             signal, `LOST` when its process ended without a word, `HOPELESS` when no other job
             would end better.
         message: what was wrong, where the code is 2, LOST or HOPELESS.
@@ -33,12 +34,12 @@ LOST, HOPELESS = -1, -2
 
 
 def work(job: Job, argv: list[str], stop: StopRequest, display: Display) -> Ending:
-    """Train those runs of a job that are not finished and that no other process holds."""
+    """Train those runs of a job that are not finished and that no other process has locked."""
     try:
-        waiting = [(member, run) for member, run in job.pairs() if not run.done()]
+        waiting = [run for run in job.runs if not run.done()]
         if not waiting:
             return Ending(0)
-        code = train(job, waiting, argv, stop, hold=locked_if_free, display=display)
+        code = train_job(job, waiting, argv, stop, lock=locked_if_free, display=display)
     except FullDiskError as error:
         return Ending(HOPELESS, str(error))
     except UserError as error:
@@ -49,7 +50,7 @@ def work(job: Job, argv: list[str], stop: StopRequest, display: Display) -> Endi
 
 
 def work_elsewhere(job: Job, argv: list[str], folder: Path) -> Ending:
-    """`work` in a process of its own, with its own ears for signals, in the folder of the batch.
+    """`work` in a process of its own, with its own handlers of signals, in the batch's folder.
 
     Paths in a job are relative to that folder, on whatever machine.
     """
@@ -67,7 +68,7 @@ def work_elsewhere(job: Job, argv: list[str], folder: Path) -> Ending:
 
 
 @contextmanager
-def calling(tick: Callable[[], None]) -> Iterator[Show]:
+def calling(tick: Callable[[], None]) -> Iterator[ShowProgress]:
     """A display that shows nothing of its own and calls `tick` whenever training reports."""
 
     def show(progress: Progress) -> None:

@@ -1,12 +1,13 @@
 """The flags of `run <workload>`: names, types, defaults and help from its typed dataclasses."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
-from typing import Any, get_type_hints
+from dataclasses import MISSING, fields
+from typing import Any, Literal, get_type_hints
 
 from jsonargparse import ArgumentParser
 
-from suite.registry import Workload
+from shared_optim.schemes import BASELINE, SCHEMES
+from suite.registry import AnyWorkload
 from workload.errors import UserError
 from workload.recipe import descriptions
 from workload.wording import unknown
@@ -23,7 +24,7 @@ underscores in flags are the same; files use underscores."""
 Options = dict[str, dict[str, Any]]
 
 
-def split(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[str]]]:
+def split_flags(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[str]]]:
     """The flags of a command line with their values, as they are written.
 
     Whatever does not begin with two dashes is a value of the flag before it: -1e-3 too.
@@ -59,16 +60,16 @@ def split(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[st
     return flags
 
 
-def key_types(workload: Workload) -> dict[str, Any]:
+def key_types(workload: AnyWorkload) -> dict[str, Any]:
     """The type of every key that a file may set, in the order of `--help`."""
     groups = _groups(workload).values()
     options = {key: one for group in groups for key, one in group.items()}
     return {key: one["type"] for key, one in options.items() if "type" in one}
 
 
-def make_parser(workload: Workload, prog: str) -> ArgumentParser:
+def make_parser(workload: AnyWorkload, prog: str) -> ArgumentParser:
     """jsonargparse's parser of all flags, for `--help`, defaults and types."""
-    how = "together as one population" if workload.TOGETHER else "one after the other"
+    how = "together as one population" if workload.TRAINS_POPULATION else "one after the other"
     parser = ArgumentParser(
         prog=prog,
         usage="%(prog)s [--preset NAME] [--config FILE] [--FLAG VALUE ...]",
@@ -84,13 +85,15 @@ def make_parser(workload: Workload, prog: str) -> ArgumentParser:
     return parser
 
 
-def _groups(workload: Workload) -> dict[str, Options]:
+def _groups(workload: AnyWorkload) -> dict[str, Options]:
     """The sections of `--help` with argparse's options of every flag."""
     by_key = f"; --{workload.PRESET_KEY} NAME does the same" if workload.PRESET_KEY else ""
-    preset = f"bottom layer: {' or '.join(workload.preset_names())}" + by_key
+    presets = " or ".join(workload.preset_names()) or "there is none but the defaults"
+    preset = f"bottom layer: {presets}{by_key}"
     config = "YAML file of keys named like the flags; may be repeated"
     printed = "print every key as YAML for --config, with the memory needed, and exit"
-    scheme = {"type": workload.Scheme, "default": ["none"], "help": "how weights decay"}
+    schemes = Literal[tuple(SCHEMES)]  # type: ignore[valid-type]
+    scheme = {"type": schemes, "default": [BASELINE], "help": "how weights decay"}
     decay = "lambda of every scheme but none, which has none"
     previous = "resume from the checkpoint before the newest, when the newest is damaged"
     machine = [field.name for field in fields(workload.Machine)]
@@ -111,7 +114,7 @@ def _groups(workload: Workload) -> dict[str, Options]:
             },
             "seed": {"type": int, "nargs": "*", "default": [0], "help": "of everything random"},
         },
-        **{title: _typed(workload.Recipe, keys) for title, keys in workload.SECTIONS.items()},
+        **{title: _typed(workload.Recipe, keys) for title, keys in _sections(workload).items()},
         "Machine: no part of what a run computes": _typed(workload.Machine, machine),
         "Runs": {
             "runs": {
@@ -125,9 +128,24 @@ def _groups(workload: Workload) -> dict[str, Options]:
     }
 
 
+def _sections(workload: AnyWorkload) -> dict[str, tuple[str, ...]]:
+    """The workload's sections of recipe keys, and one of those that it puts into none."""
+    named = {key for keys in workload.SECTIONS.values() for key in keys}
+    rest = tuple(field.name for field in fields(workload.Recipe) if field.name not in named)
+    return {**workload.SECTIONS, **({"What a run computes": rest} if rest else {})}
+
+
 def _typed(kind: type[Any], keys: Iterable[str]) -> Options:
-    """Types and defaults of a dataclass's fields, with the help of its docstring."""
+    """Types and defaults of a dataclass's fields, with the help of its docstring.
+
+    Raises:
+        UserError: a field has no default, or no sentence in the docstring.
+    """
     hints = get_type_hints(kind)
-    defaults = {field.name: field.default for field in fields(kind)}
+    defaults = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
     texts = descriptions(kind)
+    for key in keys:
+        for found, what in ((defaults, "field with a default"), (texts, "sentence under Args")):
+            if key not in found:
+                raise UserError(f"{kind.__module__}.{kind.__qualname__} has no {what}: {key}")
     return {k: {"type": hints[k], "default": defaults[k], "help": texts[k]} for k in keys}

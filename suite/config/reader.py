@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, get_args
 
 import yaml
 
-from suite.config.flags import LISTS, SWITCHES, key_types, make_parser, split
+from suite.config.flags import LISTS, SWITCHES, key_types, make_parser, split_flags
 from suite.config.lines import compose, line_of, mapping_of, read_text, texts_of
-from suite.registry import Workload
+from suite.registry import AnyWorkload
 from workload.errors import UserError
 from workload.wording import unknown
 
@@ -30,7 +30,7 @@ class Given(NamedTuple):
     where: str = ""
 
 
-Layer = dict[str, Given]
+ConfigLayer = dict[str, Given]
 Flags = list[tuple[str, list[str]]]
 
 
@@ -42,7 +42,7 @@ class Reader:
         prog: the command, for `--help`.
     """
 
-    def __init__(self, workload: Workload, prog: str) -> None:
+    def __init__(self, workload: AnyWorkload, prog: str) -> None:
         self._workload, self._types = workload, key_types(workload)
         self._parser = make_parser(workload, prog)
 
@@ -62,7 +62,7 @@ class Reader:
         if {"-h", "--help"} & set(argv):
             self._parser.print_help()
             raise SystemExit(0)
-        preset, flags = self._choose_preset(split(argv, self._types))
+        preset, flags = self._choose_preset(split_flags(argv, self._types))
         layers = self._file(self._preset(preset), f"preset {preset}")
         layers += [self._layer(base, file)] if base else []
         for key, texts in flags:
@@ -89,30 +89,37 @@ class Reader:
         """
         return self._typed(self._layer(node, file, lists=keys))
 
-    def _choose_preset(self, flags: Flags) -> tuple[str, Flags]:
+    def _choose_preset(self, flags: Flags) -> tuple[str | None, Flags]:
         """The preset and the flags, where the last value of PRESET_KEY may name one.
 
         Such a value becomes what the preset has under that key: a file between them stays below.
         """
         workload, given = self._workload, dict(flags)
-        key, name = workload.PRESET_KEY, *given.get("preset", [workload.PRESET])
-        if "preset" in given or key not in given or given[key][0] not in workload.preset_names():
-            return name, flags
+        if "preset" in given:
+            return given["preset"][0], flags
+        key = workload.PRESET_KEY
+        if key not in given or given[key][0] not in workload.preset_names():
+            return workload.PRESET, flags
         name = given[key][0]
         value = yaml.safe_load(self._preset(name)).get(key, name)
         return name, [(flag, [value] if flag == key else texts) for flag, texts in flags]
 
-    def _preset(self, name: str) -> str:
+    def _preset(self, name: str | None) -> str:
+        if name is None:
+            return ""
         names = self._workload.preset_names()
+        if not names:
+            folder = self._workload.preset_folder()
+            raise UserError(f"preset {name}: {self._workload.NAME} has none; {folder} has no YAML")
         if name not in names:
             raise UserError(unknown("preset", name, names))
         return (self._workload.preset_folder() / f"{name}.yaml").read_text(encoding="utf-8")
 
-    def _file(self, text: str, file: str) -> list[Layer]:
+    def _file(self, text: str, file: str) -> list[ConfigLayer]:
         """The layer of the first document of a file; none where it is empty."""
         return [self._layer(root, file) for root in compose(text, file)[:1]]
 
-    def _layer(self, root: yaml.Node, file: str, lists: Collection[str] = LISTS) -> Layer:
+    def _layer(self, root: yaml.Node, file: str, lists: Collection[str] = LISTS) -> ConfigLayer:
         layer = {}
         for key, node in mapping_of(root, file, self._types, "key").items():
             several, where = key in lists, line_of(node, file)
@@ -121,7 +128,7 @@ class Reader:
             layer[key] = Given(texts, file, where)
         return layer
 
-    def _typed(self, layer: Layer) -> dict[str, list[Any]]:
+    def _typed(self, layer: ConfigLayer) -> dict[str, list[Any]]:
         return {
             key: [self._value(key, text, given) for text in given.texts]
             for key, given in layer.items()

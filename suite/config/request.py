@@ -7,13 +7,14 @@ from typing import Any
 
 import yaml
 
-from shared_optim.schemes import decaying
+from shared_optim.schemes import BASELINE, decaying
 from suite.config.flags import LISTS
 from suite.config.reader import Reader
-from suite.registry import Workload
-from suite.training import Job
+from suite.registry import AnyWorkload
+from suite.runs.job import Job
 from workload.errors import UserError
-from workload.member import Member, alternatives
+from workload.member import Member
+from workload.wording import either
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Request:
     print_config: bool
 
 
-def read_request(workload: Workload, argv: Sequence[str], prog: str) -> Request:
+def read_request(workload: AnyWorkload, argv: Sequence[str], prog: str) -> Request:
     """Read the command line behind `run <workload>`.
 
     Raises:
@@ -38,7 +39,7 @@ def read_request(workload: Workload, argv: Sequence[str], prog: str) -> Request:
             recipe=build(workload.Recipe, values),
             machine=build(workload.Machine, values),
             members=members(workload, values),
-            runs=Path(values["runs"]),
+            folder=Path(values["runs"]),
             from_previous_checkpoint=values["from_previous_checkpoint"],
         )
     except ValueError as error:  # a workload's ConfigError
@@ -49,12 +50,12 @@ def read_request(workload: Workload, argv: Sequence[str], prog: str) -> Request:
 def as_yaml(job: Job) -> str:
     """Every key of a job with its value, ready to be given back with --config."""
     keys = {
-        **asdict(job.recipe),
+        **job.recipe.values(),
         "scheme": list(dict.fromkeys(member.scheme for member in job.members)),
         "weight_decay": sorted({m.weight_decay for m in job.members if m.weight_decay}),
         "seed": list(dict.fromkeys(member.seed for member in job.members)),
         **asdict(job.machine),
-        "runs": str(job.runs),
+        "runs": str(job.folder),
     }
     text: str = yaml.safe_dump(keys, sort_keys=False, default_flow_style=None)
     return text
@@ -65,7 +66,7 @@ def build(kind: type[Any], values: Mapping[str, Any]) -> Any:
     return kind(**{field.name: values[field.name] for field in fields(kind)})
 
 
-def members(workload: Workload, values: Mapping[str, Any]) -> tuple[Member, ...]:
+def members(workload: AnyWorkload, values: Mapping[str, Any]) -> tuple[Member, ...]:
     """All combinations; scheme none has lambda 0 and takes part once per seed.
 
     Args:
@@ -78,15 +79,15 @@ def members(workload: Workload, values: Mapping[str, Any]) -> tuple[Member, ...]
             raise UserError(f"{key}: {' '.join(map(str, given))} names a value twice")
         if not given and key != "weight_decay":
             raise UserError(f"{key} needs at least one value")
-    if values["weight_decay"] and values["scheme"] == ["none"]:
+    if values["weight_decay"] and values["scheme"] == [BASELINE]:
         given = " ".join(f"{weight_decay:g}" for weight_decay in values["weight_decay"])
         raise UserError(
-            f"weight_decay: {given} has no meaning for scheme none; "
-            f"leave it out or choose {alternatives(decaying())}"
+            f"weight_decay: {given} has no meaning for scheme {BASELINE}; "
+            f"leave it out or choose {either(decaying())}"
         )
     return tuple(
         workload.Member(scheme=scheme, weight_decay=weight_decay, seed=seed)
         for scheme in values["scheme"]
-        for weight_decay in ([0.0] if scheme == "none" else values["weight_decay"] or [0.0])
+        for weight_decay in ([0.0] if scheme == BASELINE else values["weight_decay"] or [0.0])
         for seed in values["seed"]
     )

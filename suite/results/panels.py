@@ -2,17 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared_optim.figures import BANDS, QUANTILE_KEYS
 from shared_optim.schemes import SCHEMES
+from workload.exhibits.drawing import Style
 from workload.exhibits.grid import SCHEDULE
 from workload.exhibits.record import Columns, Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Style = dict[str, Any]
 
 
 def curve(
@@ -25,12 +24,14 @@ def curve(
 ) -> None:
     """A key of `rows` as a line in its own style, named in the legend."""
     steps, values = record.column(rows, key)
-    (line,) = axes.plot(steps, values, marker=marker or alone(steps), fillstyle="none", **style)
+    (line,) = axes.plot(
+        steps, values, marker=marker or dot_if_single(steps), fillstyle="none", **style
+    )
     line.set_clip_on(not steps)  # a ring may reach over the edge; nothing at all has no place
     _mark_divergence(axes, record, steps, values)
 
 
-def alone(steps: Sequence[float]) -> str | None:
+def dot_if_single(steps: Sequence[float]) -> str | None:
     """The marker of a single point: a line through it would be invisible."""
     return "o" if len(steps) == 1 else None
 
@@ -40,7 +41,7 @@ def bands(axes: "Axes", record: Record, style: Style) -> None:
     for low, high, alpha in BANDS:
         steps, lows = record.column(record.metrics, QUANTILE_KEYS[low])
         _, highs = record.column(record.metrics, QUANTILE_KEYS[high])
-        edge = 6 if alone(steps) else 0
+        edge = 6 if dot_if_single(steps) else 0
         axes.fill_between(steps, lows, highs, color=style["color"], alpha=alpha, linewidth=edge)
     always = record.values.get(SCHEDULE, "always") == "always"
     if SCHEMES[record.member.scheme].in_gradient and always:
@@ -56,7 +57,7 @@ def bands(axes: "Axes", record: Record, style: Style) -> None:
             fontsize=9,
         )
     steps, medians = record.column(record.metrics, QUANTILE_KEYS["q50"])
-    axes.plot(steps, medians, color=style["color"], linewidth=1.5, marker=alone(steps))
+    axes.plot(steps, medians, color=style["color"], linewidth=1.5, marker=dot_if_single(steps))
     _mark_divergence(axes, record, steps, medians)
 
 

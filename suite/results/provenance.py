@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from suite.provenance import git_state, versions
 from suite.results.formats.markdown import escape, grid
 from suite.results.rows import number
+from suite.runs.session import git_state, versions
 from workload.errors import UserError
 from workload.exhibits.record import Record
 from workload.files import read_json

@@ -11,10 +11,10 @@ import numpy as np
 from shared_optim.figures import DROWNED, FIGURES, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.metric import Metric
 from suite.results import rows
-from suite.results.rows import Row, number
-from suite.results.selection import Described, LeaveOut, common_lengths, describe
-from suite.run_directory import Run
-from suite.run_log import EVALUATIONS, METRICS
+from suite.results.rows import LogRow, number
+from suite.results.selection import LeaveOut, RunDescription, common_lengths, describe
+from suite.runs.directory import Run
+from suite.runs.log import EVALUATIONS, METRICS
 from workload.errors import UserError
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Columns, Record
@@ -23,18 +23,19 @@ from workload.report import Report
 
 POINTS = 200
 """Rows of metrics that are kept of a long run, unless more are asked for."""
-INSIDE = (WEIGHT_NORM.key, DROWNED.key, *QUANTILE_KEYS.values())
+OPTIMIZER_KEYS = (WEIGHT_NORM.key, DROWNED.key, *QUANTILE_KEYS.values())
 
 
-def length_notes(records: Sequence[Record], report: Report) -> list[str]:
-    """A sentence per task whose runs are of unequal length."""
+def length_notes(records: Sequence[Record], key: str) -> list[str]:
+    """A sentence per task whose runs are of unequal length, the recipe's `key`, and are cut."""
     lengths: dict[str, set[int]] = {}
     for record in records:
-        lengths.setdefault(record.full_task, set()).add(record.length)
+        if record.length_is_free:
+            lengths.setdefault(record.full_task, set()).add(record.length)
     tasks = {record.full_task: record.task for record in records}
     return [
-        f"Runs on {tasks[task]} are of unequal length ({report.length} "
-        f"{', '.join(map(str, sorted(own)))}): all are compared at {report.length} {min(own)}, "
+        f"Runs on {tasks[task]} are of unequal length ({key} "
+        f"{', '.join(map(str, sorted(own)))}): all are compared at {key} {min(own)}, "
         "and what a longer run did later is left out."
         for task, own in lengths.items()
         if len(own) > 1
@@ -42,7 +43,7 @@ def length_notes(records: Sequence[Record], report: Report) -> list[str]:
 
 
 def read(
-    described: Sequence[Described],
+    described: Sequence[RunDescription],
     last: int,
     leave_out: LeaveOut,
     *,
@@ -62,7 +63,7 @@ def read(
     records = []
     for run in described:
         shortest = common.get(run.column(), run.length)
-        compared_at = None if shortest == run.length else shortest
+        compared_at = shortest if run.length_is_free and shortest < run.length else None
         try:
             records.append(_record(run, last, leave_out, points, compared_at))
         except (UserError, OSError) as error:
@@ -70,7 +71,7 @@ def read(
     return records
 
 
-def read_shown(runs: Sequence[Run], *, points: int = POINTS, whole: bool = False) -> list[Record]:
+def read_runs(runs: Sequence[Run], *, points: int = POINTS, whole: bool = False) -> list[Record]:
     """The records of runs that a command shows; what is left out is named on stderr.
 
     Raises:
@@ -95,20 +96,20 @@ def by_workload(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _record(
-    described: Described,
+    described: RunDescription,
     last: int,
     leave_out: LeaveOut,
     points: int,
     compared_at: int | None,
 ) -> Record:
     run, workload, report = described.run, described.workload, described.report
-    step = workload.STEP
+    step = workload.STEP_KEY
     evaluations = rows.rows(run.path / EVALUATIONS, step, leave_out)
     until = math.inf
     if compared_at is not None:
-        evaluations, until = _cut(evaluations, workload.ROUND, step, compared_at)
-    between = [curve.metric.key for curve in report.curves if curve.between]
-    keys = [step, *INSIDE, *between]
+        evaluations, until = _cut(evaluations, workload.EPOCH_KEY, step, compared_at)
+    between = [curve.metric for curve in report.curves if curve.between]
+    keys = [step, *OPTIMIZER_KEYS, *(metric.key for metric in (*between, *report.others))]
     path = run.path / METRICS
     sample = rows.sample(path, step, leave_out, most=points, keys=keys, until=until)
     diverged_at = sample.diverged_at
@@ -118,6 +119,9 @@ def _record(
     counts = status == "finished" or (math.isfinite(until) and diverged_at is None)
     scores, stands_in = _scores(report, evaluations, last)
     drawn = [metric.key for metric in _evaluation_metrics(report)]
+    newest = _newest(evaluations, _table_keys(report))
+    missing = [figure.key for figure in (*FIGURES, *report.others) if figure.key not in newest]
+    newest |= rows.newest(path, step, missing, until)
     return Record(
         path=run.path,
         workload=workload.NAME,
@@ -129,23 +133,23 @@ def _record(
         status=status,
         error=run.failure() if status == "failed" else None,
         length=described.length,
+        length_is_free=described.length_is_free,
         compared_at=compared_at,
         scores=scores if counts else {},
         stands_in=stands_in,
-        newest={
-            **_newest(evaluations, _shown(report)),
-            **rows.newest(path, step, [figure.key for figure in FIGURES], until),
-        },
+        newest=newest,
         signatures=_signatures(evaluations),
         step=step,
-        epoch_key=workload.ROUND,
-        evaluations=_columns(evaluations, [workload.ROUND, step, *drawn]),
+        epoch_key=workload.EPOCH_KEY,
+        evaluations=_columns(evaluations, [workload.EPOCH_KEY, step, *drawn]),
         metrics=_columns(sample.rows, keys),
         diverged_at=diverged_at,
     )
 
 
-def _cut(evaluations: list[Row], epoch_key: str, step: str, length: int) -> tuple[list[Row], float]:
+def _cut(
+    evaluations: list[LogRow], epoch_key: str, step: str, length: int
+) -> tuple[list[LogRow], float]:
     """The rows of the first so many iterations or epochs; and the step at which the last of them
     ended, infinite where the run has not come so far."""
     known = {value for row in evaluations if not math.isnan(value := number(row.get(epoch_key)))}
@@ -158,13 +162,13 @@ def _evaluation_metrics(report: Report) -> list[Metric]:
     return list(dict.fromkeys([*(curve.metric for curve in report.curves), *report.columns]))
 
 
-def _shown(report: Report) -> list[str]:
+def _table_keys(report: Report) -> list[str]:
     """Keys of evaluation rows that a table shows."""
     fallbacks = [score.fallback for score in report.columns if score.fallback]
     return [*(score.key for score in report.columns), *fallbacks]
 
 
-def _newest(evaluations: Sequence[Row], keys: Iterable[str]) -> dict[str, float]:
+def _newest(evaluations: Sequence[LogRow], keys: Iterable[str]) -> dict[str, float]:
     found = {}
     for key in keys:
         values = [value for row in evaluations if not math.isnan(value := number(row.get(key)))]
@@ -173,12 +177,14 @@ def _newest(evaluations: Sequence[Row], keys: Iterable[str]) -> dict[str, float]
     return found
 
 
-def _scores(report: Report, evaluations: Sequence[Row], last: int) -> tuple[dict[str, float], bool]:
+def _scores(
+    report: Report, evaluations: Sequence[LogRow], last: int
+) -> tuple[dict[str, float], bool]:
     """The run's value per score, empty where there is none; and whether the fallback stands in.
 
     The mean of the last evaluations, or the newest row that has all scores.
     """
-    columns = _columns(evaluations, _shown(report))
+    columns = _columns(evaluations, _table_keys(report))
     known = {key: bool(np.isfinite(values).any()) for key, values in columns.items()}
     stands_in = False
     found: dict[str, float] = {}
@@ -199,7 +205,7 @@ def _scores(report: Report, evaluations: Sequence[Row], last: int) -> tuple[dict
     return found, stands_in
 
 
-def _signatures(evaluations: Sequence[Row]) -> dict[str, str]:
+def _signatures(evaluations: Sequence[LogRow]) -> dict[str, str]:
     texts = {
         key: printable(value)
         for row in evaluations
@@ -209,7 +215,7 @@ def _signatures(evaluations: Sequence[Row]) -> dict[str, str]:
     return dict(sorted(texts.items()))
 
 
-def _columns(found: Sequence[Row], keys: Sequence[str]) -> Columns:
+def _columns(found: Sequence[LogRow], keys: Sequence[str]) -> Columns:
     """[rows] per key, nan where a row has no finite number under it."""
     return {key: np.array([number(row.get(key)) for row in found], dtype=float) for key in keys}
 

@@ -12,26 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Row = dict[str, Any]
-Damage = Callable[[str], None]
+LogRow = dict[str, Any]
+TellDamage = Callable[[str], None]
 """Told of a file's damaged lines, in one sentence."""
 
 DIVERGED = b'"diverged": true'
 BLOCK, LARGE_BLOCK = 1 << 16, 1 << 20  # bytes that are read at once from the end, from the start
 
 
-def rows(path: Path, step: str, damage: Damage) -> list[Row]:
+def rows(path: Path, step: str, tell_damage: TellDamage) -> list[LogRow]:
     """All rows of a file that has few, oldest first; none where there is no file.
 
     Args:
         path: the file.
         step: key of the number that every row has.
-        damage: called once, where lines are left out.
+        tell_damage: called once, where lines are left out.
     """
-    problems = _Problems(path, damage)
+    problems = _Problems(path, tell_damage)
     found = []
-    for place, line in _lines(path):
-        row = problems.row(place, line, step) if problems.has_form(place, line) else None
+    for line_number, line in _lines(path):
+        row = (
+            problems.row(line_number, line, step) if problems.has_form(line_number, line) else None
+        )
         if row is not None:
             found.append(row)
     problems.tell()
@@ -43,14 +45,14 @@ class Sample:
     """Some rows of a long file, oldest first; and the step of its newest row that says the run
     diverged, None where none does."""
 
-    rows: list[Row]
+    rows: list[LogRow]
     diverged_at: float | None
 
 
 def sample(
     path: Path,
     step: str,
-    damage: Damage,
+    tell_damage: TellDamage,
     *,
     most: int,
     keys: Collection[str],
@@ -59,28 +61,28 @@ def sample(
     """Rows at even distances, always with the newest.
 
     Args:
-        path, step, damage: as of `rows`.
+        path, step, tell_damage: as of `rows`.
         most: at most so many rows, and one.
         keys: those that are kept of a row.
         until: the last step that is wanted.
     """
     count = _count(path) if math.isinf(until) else _count_until(path, step, until)
     every = max(1, math.ceil(count / most))
-    problems = _Problems(path, damage)
-    found: list[Row] = []
+    problems = _Problems(path, tell_damage)
+    found: list[LogRow] = []
     diverged_at = None
-    for place, line in _lines(path):
-        if not problems.has_form(place, line):
+    for line_number, line in _lines(path):
+        if not problems.has_form(line_number, line):
             continue
         diverged = DIVERGED in line
-        if not diverged and (place > count or (count - place) % every):
+        if not diverged and (line_number > count or (count - line_number) % every):
             continue
-        row = problems.row(place, line, step)
+        row = problems.row(line_number, line, step)
         if row is None:
             continue
         if diverged:
             diverged_at = float(row[step])
-        if place <= count and not (count - place) % every:
+        if line_number <= count and not (count - line_number) % every:
             found.append({key: row.get(key) for key in keys})
     problems.tell()
     return Sample(found, diverged_at)
@@ -121,32 +123,32 @@ def number(value: Any) -> float:
 class _Problems:
     """Damaged lines of a file, told as one sentence: the first, and how many more."""
 
-    def __init__(self, path: Path, damage: Damage) -> None:
-        self._path, self._damage = path, damage
+    def __init__(self, path: Path, tell_damage: TellDamage) -> None:
+        self._path, self._tell_damage = path, tell_damage
         self._first, self._count = "", 0
 
-    def has_form(self, place: int, line: bytes) -> bool:
+    def has_form(self, line_number: int, line: bytes) -> bool:
         """Whether a line looks like a row."""
         if line[:1] == b"{" and line[-1:] == b"}" and line.isascii() and b"\0" not in line:
             return True
-        self._add(place, "it is no JSON object")
+        self._add(line_number, "it is no JSON object")
         return False
 
-    def row(self, place: int, line: bytes, step: str) -> Row | None:
+    def row(self, line_number: int, line: bytes, step: str) -> LogRow | None:
         """The row of a line; None where it is none."""
         row = _row(line, step)
         if isinstance(row, str):
-            self._add(place, row)
+            self._add(line_number, row)
             return None
         return row
 
     def tell(self) -> None:
         if self._count:
             more = f", and {self._count - 1} more lines" if self._count > 1 else ""
-            self._damage(f"{self._first}{more}")
+            self._tell_damage(f"{self._first}{more}")
 
-    def _add(self, place: int, problem: str) -> None:
-        self._first = self._first or f"{self._path}, line {place} is damaged: {problem}"
+    def _add(self, line_number: int, problem: str) -> None:
+        self._first = self._first or f"{self._path}, line {line_number} is damaged: {problem}"
         self._count += 1
 
 
@@ -162,14 +164,14 @@ def _count(path: Path) -> int:
 def _count_until(path: Path, step: str, until: float) -> int:
     """Lines up to the last row whose step is not beyond `until`."""
     count = 0
-    for place, line in _lines(path):
+    for line_number, line in _lines(path):
         row = _row(line, step)
         if not isinstance(row, str) and row[step] <= until:
-            count = place
+            count = line_number
     return count
 
 
-def _row(line: bytes, step: str) -> Row | str:
+def _row(line: bytes, step: str) -> LogRow | str:
     """The row, or what is wrong with it."""
     try:
         row = json.loads(line)
@@ -186,9 +188,9 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Whole lines without their line feed, with their numbers from 1."""
     try:
         with path.open("rb", LARGE_BLOCK) as file:
-            for place, line in enumerate(file, 1):
+            for line_number, line in enumerate(file, 1):
                 if line.endswith(b"\n"):
-                    yield place, line[:-1]
+                    yield line_number, line[:-1]
     except FileNotFoundError:
         return
 

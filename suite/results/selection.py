@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared_optim.schemes import SCHEMES, SchemeName
-from suite.registry import Workload, load, names
+from suite.registry import AnyWorkload, load, names
 from suite.results.rows import number
-from suite.run_directory import Run
+from suite.runs.directory import Run
 from workload.errors import UserError
-from workload.identity import canonical
+from workload.identity import canonical, identity
 from workload.member import Member
 from workload.output import warn
+from workload.recipe import OptimizerRecipe
 from workload.report import Report
 
 LeaveOut = Callable[[str], None]
@@ -30,12 +30,12 @@ CONFIG = ("format", "workload", "recipe", "member")
 
 
 @dataclass(frozen=True)
-class Described:
+class RunDescription:
     """What config.json says of a run: all that is known before its rows are read."""
 
     run: Run
-    workload: Workload
-    recipe: Any
+    workload: AnyWorkload
+    recipe: OptimizerRecipe
     member: Member
 
     @property
@@ -44,7 +44,7 @@ class Described:
 
     @property
     def full_task(self) -> str:
-        return str(getattr(self.recipe, self.workload.SUBJECT, ""))
+        return str(getattr(self.recipe, self.workload.TASK_KEY, ""))
 
     @property
     def task(self) -> str:
@@ -53,13 +53,18 @@ class Described:
     @property
     def length(self) -> int:
         """Iterations or epochs."""
-        return int(getattr(self.recipe, self.report.length))
+        return int(getattr(self.recipe, self.workload.LENGTH_KEY))
+
+    @property
+    def length_is_free(self) -> bool:
+        """Whether what it computes up to a step does not depend on its length. Then it can be
+        compared with shorter ones where they end; else its length is a key as any other."""
+        return self.workload.LENGTH_KEY in self.workload.free_keys(self.run.config["recipe"])
 
     @property
     def values(self) -> dict[str, Any]:
         """The recipe by key, with the defaults of keys that the run was made without."""
-        values: dict[str, Any] = dataclasses.asdict(self.recipe)
-        return values
+        return self.recipe.values()
 
     def column(self) -> tuple[str, str]:
         """Where runs are compared with each other: the workload and the task."""
@@ -76,16 +81,16 @@ def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
     for path in paths:
         folders = [path] if (path / "config.json").exists() else list(_run_folders(path))
         if not folders:
-            looks = (f"runs/{name}/{load(name).SUBJECT.upper()}/*/*" for name in names())
+            looks = (f"runs/{name}/{load(name).TASK_KEY.upper()}/*/*" for name in names())
             raise UserError(
                 f"{path} is no run directory and has none below it; "
                 f"run directories look like {' and '.join(looks)}"
             )
         for folder in folders:
-            if (place := folder.resolve()) in found:
+            if (resolved := folder.resolve()) in found:
                 continue
             try:
-                found[place] = Run.at(folder)
+                found[resolved] = Run.at(folder)
             except UserError as error:
                 leave_out(str(error))
     return list(found.values())
@@ -95,17 +100,17 @@ def _run_folders(path: Path) -> Iterator[Path]:
     """Folders below that have a config.json, by name; links are followed, each folder once."""
     seen: set[Path] = set()
     for folder, below, files in os.walk(path, followlinks=True):
-        place = Path(folder).resolve()
-        if place in seen:
+        resolved = Path(folder).resolve()
+        if resolved in seen:
             below.clear()
             continue
-        seen.add(place)
+        seen.add(resolved)
         below.sort()
         if "config.json" in files:
             yield Path(folder)
 
 
-def find_shown(paths: Sequence[Path]) -> list[Run]:
+def find_runs(paths: Sequence[Path]) -> list[Run]:
     """As `find`; what is left out is named on stderr.
 
     Raises:
@@ -120,39 +125,39 @@ def find_shown(paths: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[Described]:
+def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[RunDescription]:
     """What the runs are; those that this version does not know are named."""
     found = []
     for run in runs:
         try:
-            found.append(_described(run))
+            found.append(_describe_run(run))
         except UserError as error:
             leave_out(str(error))
     return found
 
 
-def one_of_each(described: Sequence[Described], leave_out: LeaveOut) -> list[Described]:
+def one_of_each(described: Sequence[RunDescription], leave_out: LeaveOut) -> list[RunDescription]:
     """Of directories with the same run the longest, and of equally long ones a finished one."""
-    kept: dict[str, Described] = {}
+    kept: dict[str, RunDescription] = {}
     for run in described:
-        recipe = {key: v for key, v in run.values.items() if key != run.report.length}
-        identity = canonical({**run.run.config, "recipe": recipe})
-        twin = kept.setdefault(identity, run)
+        own = canonical(identity(run.workload, run.run.config))
+        twin = kept.setdefault(own, run)
         if twin is run:
             continue
         better = max(twin, run, key=lambda one: (one.length, _finished(one.run)))
         worse = run if better is twin else twin
         shorter = "" if worse.length == better.length else ", but shorter"
         leave_out(f"{worse.run.path} is the same run as {better.run.path}{shorter}")
-        kept[identity] = better
+        kept[own] = better
     return list(kept.values())
 
 
-def common_lengths(described: Sequence[Described]) -> dict[tuple[str, str], int]:
-    """The length that all runs of a task have, where they have several."""
+def common_lengths(described: Sequence[RunDescription]) -> dict[tuple[str, str], int]:
+    """The length at which all runs of a task can be compared, where they have several."""
     lengths: dict[tuple[str, str], set[int]] = {}
     for run in described:
-        lengths.setdefault(run.column(), set()).add(run.length)
+        if run.length_is_free:
+            lengths.setdefault(run.column(), set()).add(run.length)
     return {column: min(own) for column, own in lengths.items() if len(own) > 1}
 
 
@@ -163,7 +168,7 @@ def _finished(run: Run) -> bool:
         return False
 
 
-def _described(run: Run) -> Described:
+def _describe_run(run: Run) -> RunDescription:
     where = run.path / "config.json"
     try:
         workload = run.workload
@@ -172,7 +177,7 @@ def _described(run: Run) -> Described:
     _known(run.config, CONFIG, where)
     recipe = _typed(workload.Recipe, run.config["recipe"], where)
     member = _typed(workload.Member, run.config["member"], where)
-    return Described(run, workload, recipe, member)
+    return RunDescription(run, workload, recipe, member)
 
 
 def _typed(kind: type[Any], values: dict[str, Any], where: Path) -> Any:
@@ -203,8 +208,6 @@ def _known(values: dict[str, Any], keys: Iterable[str], where: Path) -> None:
 
 def _is(value: Any, hint: Any) -> bool:
     origin = typing.get_origin(hint)
-    if hint == SchemeName:  # the registry may have grown since the type was made
-        return isinstance(value, str) and value in SCHEMES
     if origin is typing.Literal:
         return value in typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

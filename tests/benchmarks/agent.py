@@ -25,7 +25,7 @@ from rl.environment import Environments
 from rl.population import Population
 from tests.benchmarks.timing import compare, gpu_seconds, hardware, table
 from workload.member import Member
-from workload.recipe import Graphs
+from workload.recipe import GraphMode
 
 FILLED = 5_000
 STEPS = 100
@@ -111,7 +111,7 @@ def ours(
     members: int = 1,
     device: str = "cpu",
     filled: int = FILLED,
-    graphs: Graphs = "auto",
+    graphs: GraphMode = "auto",
 ) -> Population:
     recipe = Recipe(
         game="Pong",

@@ -17,15 +17,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from suite.batch import pool
+from suite.batch import ray_pool
 from suite.batch.capacity import Demand, capacity, this_machine
 from suite.batch.driver import Driver, Retries
-from suite.batch.grid import read_grid
-from suite.batch.packing import pack, split
+from suite.batch.grid_file import read_grid
+from suite.batch.packing import pack, split_job
 from suite.registry import load
-from suite.run_log import RunLog
-from suite.stop import StopRequest
-from suite.training import Job
+from suite.runs.job import Job
+from suite.runs.log import RunLogFiles
+from suite.runs.stop import StopRequest
 from tests.benchmarks.timing import hardware
 
 GRID = """\
@@ -84,9 +84,9 @@ def overhead(runs: int) -> None:
     Path("small.yaml").write_text(GRID.format(seeds=list(range(runs + 1))))
     grid = read_grid(Path("small.yaml"), Path("runs"), {"device": "cpu"})
     room = capacity(Demand(jobs=1), [this_machine()])
-    jobs = [part for job in pack(grid.runs, room, Path("runs")) for part in split(job)]
+    jobs = [part for job in pack(grid.runs, room, Path("runs")) for part in split_job(job)]
     alone = statistics.median([train_alone(job) for job in jobs][1:])
-    workers = pool.RayPool(pool.embedded(room), room, ["benchmark"])
+    workers = ray_pool.RayPool(ray_pool.embedded(room), room, ["benchmark"])
     driver = Driver(workers, 1, Retries(), StopRequest(), lambda: None)
     driver.train(jobs[:1])  # warms the worker up
     start = time.perf_counter()
@@ -104,7 +104,7 @@ def train_alone(job: Job) -> float:
     workload = load(job.workload)
     with (
         tempfile.TemporaryDirectory() as folder,
-        RunLog(Path(folder), "agent_steps", "iteration") as log,
+        RunLogFiles(Path(folder), "agent_steps", "iteration") as log,
     ):
         start = time.perf_counter()
         workload.train(

@@ -16,11 +16,11 @@ from time import process_time
 
 import torch
 
-from nlp.decoding import generate_limits, translate
-from nlp.network import load_split
-from nlp.trained import load
+from nlp.decoding import decode, generate_limits
+from nlp.fairseq_model import load_split
+from nlp.weights import load_model
 from tests.benchmarks.timing import Comparison, hardware, table
-from tests.nlp.fairseq_generate import decode
+from tests.nlp.fairseq_generate import fairseq_decode
 
 BAR = 1.3
 PEERS = {"default batches": {"max_tokens": 12_000}, "batches of 128": {"max_sentences": 128}}
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    trained = load(arguments.run, arguments.data_dir)
+    trained = load_model(arguments.run, arguments.data_dir)
     model, task = trained.model, trained.task
     # as fairseq-generate prepares its model
     model.make_generation_fast_(beamable_mm_beam_size=None, need_attn=False)
@@ -43,10 +43,10 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in ("ours", *PEERS)}
     for _ in range(arguments.rounds + 1):  # the first warms up
         start = process_time()
-        ours = translate(model, task, sources, limits=limits)
+        ours = decode(model, task, sources, limits=limits)
         seconds["ours"].append(process_time() - start)
         for name, batching in PEERS.items():
-            theirs = decode(model, task, "test", 5, **batching)
+            theirs = fairseq_decode(model, task, "test", 5, **batching)
             seconds[name].append(theirs.seconds)
             different = sum(
                 not torch.equal(ours[place], hypothesis)

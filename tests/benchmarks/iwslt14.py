@@ -63,7 +63,7 @@ def updates(corpus: Corpus, device: str):
     module.manual_backward = lambda loss: loss.backward()
     module.log_dict = lambda *_, **__: None
     for update in itertools.count(1):
-        if not module.place.batches:
+        if not module.position.batches:
             theirs = peer.batches.next_epoch_itr(shuffle=True)
             ours = iter(module.train_dataloader())
         their_batch, our_batch = next(theirs), next(ours)

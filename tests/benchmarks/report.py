@@ -24,8 +24,8 @@ import torch
 
 from rl.config import Recipe
 from rl.network import shapes
-from suite.batch.grid import GridRun, read_grid
-from suite.provenance import session
+from suite.batch.grid_file import GridRun, read_grid
+from suite.runs.session import session_record
 from tests.benchmarks.timing import hardware
 from workload.files import write_json
 
@@ -70,7 +70,7 @@ def write_runs(folder: Path, games: int) -> tuple[int, int]:
     with resources.as_file(resources.files("configs") / "grids" / "table1.yaml") as file:
         grid = read_grid(file, folder, {})
     chosen = sorted({run.recipe.game for run in grid.runs})[:games]
-    meta = {"sessions": [session(["wdbench", "batch", "table1.yaml"])]}
+    meta = {"sessions": [session_record(["wdbench", "batch", "table1.yaml"])]}
     found = [run for run in grid.runs if run.recipe.game in chosen]
     return len(found), sum(write_run(run, meta, place) for place, run in enumerate(found))
 

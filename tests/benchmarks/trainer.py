@@ -14,7 +14,7 @@ from typing import Any
 
 from rl.config import Machine, Recipe
 from rl.population import Population
-from rl.training import train
+from rl.training import train_population
 from tests.benchmarks.timing import hardware
 from workload.member import Member
 
@@ -30,8 +30,8 @@ class SilentLog:
 
     def metrics(self, row: dict[str, Any]) -> None: ...
     def evaluation(self, row: dict[str, Any]) -> None: ...
-    def rewind(self, position: dict[str, int]) -> None: ...
-    def position(self) -> dict[str, int]:
+    def rewind(self, offsets: dict[str, int]) -> None: ...
+    def offsets(self) -> dict[str, int]:
         return {}
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     Population.run = timed  # type: ignore[method-assign]
     recipe = Recipe(game="Pong", padding="valid", warm_up=1_000, replay_capacity=10_000)
     with tempfile.TemporaryDirectory() as folder:
-        train(
+        train_population(
             recipe,
             [Member("none", 0.0, 0)],
             [SilentLog(Path(folder))],

@@ -8,7 +8,7 @@ from time import process_time
 
 import torch
 
-from nlp.network import MAX_POSITIONS, quiet
+from nlp.fairseq_model import MAX_POSITIONS, quiet
 
 LENGTHS = {"max_len_a": 1.2, "max_len_b": 10}
 
@@ -88,7 +88,7 @@ class Generated:
     seconds: float
 
 
-def decode(model, task, split, beam, **batching) -> Generated:
+def fairseq_decode(model, task, split, beam, **batching) -> Generated:
     """The loop of fairseq-generate without reading, printing and scoring.
 
     `batching` is `max_tokens=12_000`, what the command takes when it is given nothing, or

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nlp.network import quiet
+from nlp.fairseq_model import quiet
 
 
 @dataclass

@@ -38,7 +38,7 @@ def train_one(
     `kill_after` raises out of the training at the so-manieth progress report, which come after
     every update and now and then while decoding; `stop_after` asks it to stop there.
     """
-    from nlp.training import train
+    from nlp.training import train_members
 
     log = ListLog(folder)
     reports = 0
@@ -57,7 +57,7 @@ def train_one(
         graphs=rest.pop("graphs", "auto"),
         data_dir=str(data_dir),
     )
-    (outcome,) = train(
+    (outcome,) = train_members(
         recipe,
         [member],
         [log],

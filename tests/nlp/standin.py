@@ -6,7 +6,7 @@ from nlp.module import TranslationModule
 
 
 class CalledAgain:
-    """`nlp.graphs.Graphs` on a CPU: a capture does nothing but remember what to call.
+    """`nlp.graphs.GraphPool` on a CPU: a capture does nothing but remember what to call.
 
     `captured` counts the captures, `replayed` the replays.
     """
@@ -32,7 +32,7 @@ class CalledAgain:
 
 def with_programs(monkeypatch, graphs=CalledAgain):
     """Let `use_graphs` work on a CPU; dropout is seeded as ever."""
-    monkeypatch.setattr("nlp.module.Graphs", graphs)
+    monkeypatch.setattr("nlp.module.GraphPool", graphs)
     monkeypatch.setattr(TranslationModule, "_no_graphs", lambda self: "")
 
 

@@ -10,7 +10,7 @@ import torch
 
 from nlp.batches import TrainingBatches
 from nlp.data.corpus import Corpus, corpus_folder
-from nlp.network import build_task, load_split
+from nlp.fairseq_model import build_task, load_split
 from tests.nlp.fairseq_peer import fairseq_peer
 from tests.nlp.runs import SMALL
 
@@ -49,14 +49,14 @@ def test_epoch_after_epoch_is_in_fairseqs_order(batches, fairseqs):
 
 def test_an_epoch_placed_after_another_came_to_its_end_is_that_epoch(batches, fairseqs):
     for epoch in (0, 1, 2, 1):
-        batches.place(epoch, 0)
+        batches.seek(epoch, 0)
         assert pairs(batches) == fairseqs[epoch]
 
 
 def test_an_epoch_is_continued_after_the_batches_that_are_done(batches, fairseqs):
-    batches.place(2, 3)
+    batches.seek(2, 3)
     assert pairs(batches) == fairseqs[2][3:]
-    batches.place(0, 1)
+    batches.seek(0, 1)
     assert pairs(batches) == fairseqs[0][1:]
 
 

@@ -40,7 +40,7 @@ def test_case_counts_for_tokens_only():
 
 def test_tokenised_bleu_is_fairseqs():
     pytest.importorskip("fairseq", reason="fairseq is not installed")
-    from nlp.network import quiet
+    from nlp.fairseq_model import quiet
 
     with quiet():
         from fairseq.data import Dictionary

@@ -7,8 +7,8 @@ import torch
 
 from nlp.config import Machine, Recipe, check_devices, learning_rate
 from shared_optim import WeightDecayAdam
+from workload.build_optimizer import scheduled
 from workload.errors import ConfigError
-from workload.optimizer import scheduled
 
 
 def test_alpha_is_zero_at_first_peaks_after_the_warm_up_and_falls_as_the_inverse_square_root():
@@ -39,7 +39,7 @@ def test_alpha_has_the_bits_that_it_had_when_it_was_written_into_the_groups_by_h
 
 def test_alpha_is_the_one_of_fairseq():
     pytest.importorskip("fairseq", reason="fairseq is not installed")
-    from nlp.network import quiet
+    from nlp.fairseq_model import quiet
 
     with quiet():
         from fairseq.optim.lr_scheduler.inverse_square_root_schedule import (

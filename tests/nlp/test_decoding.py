@@ -11,11 +11,11 @@ import torch
 from nlp.batches import TrainingBatches
 from nlp.beam_search import _StepwiseModel
 from nlp.data.corpus import Corpus, corpus_folder
-from nlp.decoding import generate_limits, length_limit, translate
+from nlp.decoding import decode, generate_limits, length_limit
+from nlp.fairseq_model import build_model, build_task, load_split
 from nlp.loss import batch_loss
-from nlp.network import build_model, build_task, load_split
 from nlp.transformer import Transformer
-from tests.nlp.fairseq_generate import decode, generate
+from tests.nlp.fairseq_generate import fairseq_decode, generate
 from tests.nlp.runs import SMALL
 
 RECIPE = dataclasses.replace(SMALL, width=32, feed_forward=64, layers=2, beam=5)
@@ -43,7 +43,7 @@ def model(task):
     transformer = Transformer(model)
     batches = TrainingBatches(task, 500, 1, 0, 1)
     for epoch in range(15):
-        batches.place(epoch, 0)
+        batches.seek(epoch, 0)
         for batch in batches:
             sums = batch_loss(transformer, batch, 0.1, task.target_dictionary.pad())
             optimizer.zero_grad()
@@ -68,7 +68,7 @@ def test_hypotheses_are_those_of_the_command_fairseq_generate(
 ):
     recipe = dataclasses.replace(RECIPE, beam=beam)
     theirs = generate(corpus.folder, tmp_path / "fairseq.pt", model, recipe)
-    ours = translate(model, task, sources, beam=beam, limits=generate_limits(task, "test"))
+    ours = decode(model, task, sources, beam=beam, limits=generate_limits(task, "test"))
     assert {place: text(task, ours)[place] for place in theirs} == theirs
     assert len(set(theirs.values())) > 10
 
@@ -78,14 +78,14 @@ def test_by_default_they_are_those_of_fairseq_generate_for_single_sentences(
 ):
     single = ("--batch-size", "1", "--required-batch-size-multiple", "1")
     theirs = generate(corpus.folder, tmp_path / "fairseq.pt", model, RECIPE, *single)
-    assert dict(enumerate(text(task, translate(model, task, sources)))) == theirs
+    assert dict(enumerate(text(task, decode(model, task, sources)))) == theirs
 
 
 @pytest.mark.parametrize("max_tokens", [1, 60, 2_048])
 def test_our_batches_do_not_matter(task, model, sources, max_tokens):
-    theirs = decode(model, task, "test", 5, max_tokens=12_000).hypotheses
+    theirs = fairseq_decode(model, task, "test", 5, max_tokens=12_000).hypotheses
     limits = generate_limits(task, "test")
-    ours = translate(model, task, sources, limits=limits, max_tokens=max_tokens)
+    ours = decode(model, task, sources, limits=limits, max_tokens=max_tokens)
     assert {place: ours[place].tolist() for place in theirs} == {
         place: hypothesis.tolist() for place, hypothesis in theirs.items()
     }
@@ -98,10 +98,10 @@ def test_a_translation_without_end_is_cut_off_at_its_limit(task, sources):
     projection = torch.nn.Linear(RECIPE.width, len(task.target_dictionary))
     projection.bias.data[task.target_dictionary.eos()] = -100.0
     model.decoder.output_projection = projection
-    for source, hypothesis in zip(sources, translate(model, task, sources), strict=True):
+    for source, hypothesis in zip(sources, decode(model, task, sources), strict=True):
         assert len(hypothesis) == int(1.2 * len(source) + 10) + 1
         assert hypothesis[-1] == task.target_dictionary.eos()
-    cut = translate(model, task, sources[:3], limits=[4, 1, 9])
+    cut = decode(model, task, sources[:3], limits=[4, 1, 9])
     assert [len(hypothesis) for hypothesis in cut] == [5, 2, 10]
 
 
@@ -129,7 +129,7 @@ def test_the_model_comes_back_in_its_mode_with_its_own_weights_only(task, model,
     keys = list(model.state_dict())
     for training in (True, False):
         model.train(training)
-        translate(model, task, sources[:2])
+        decode(model, task, sources[:2])
         assert all(part.training == training for part in model.modules())
     assert list(model.state_dict()) == keys
 
@@ -140,18 +140,18 @@ def test_the_model_comes_back_in_its_mode_after_an_interruption(task, model, sou
 
     model.train()
     with pytest.raises(KeyboardInterrupt):
-        translate(model, task, sources, progress=interrupt)
+        decode(model, task, sources, progress=interrupt)
     assert model.training
     model.eval()
 
 
 def test_progress_counts_sentences(task, model, sources):
     seen = []
-    translate(model, task, sources, max_tokens=60, progress=lambda *place: seen.append(place))
+    decode(model, task, sources, max_tokens=60, progress=lambda *place: seen.append(place))
     assert [total for _, total in seen] == [len(sources)] * len(seen)
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
     assert seen[-1][0] == len(sources)
 
 
 def test_nothing_is_translated_to_nothing(task, model):
-    assert translate(model, task, []) == []
+    assert decode(model, task, []) == []

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nlp import doctor
-from tests.suite.runs import make_corpus
+from tests.suite.run_files import make_corpus
 from workload.findings import installed
 
 

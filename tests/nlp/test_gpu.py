@@ -64,7 +64,7 @@ def test_dropout_differs_from_update_to_update_and_not_from_replay_to_replay(dat
     module = TranslationModule(recipe, MEMBER, corpus).cuda()
     module.use_graphs("on")
     programs = module.programs
-    batch = module.batches.made(0)
+    batch = module.batches.at(0)
     losses = []
     for seed, run in ((1, programs.call), (1, programs.replay), (2, programs.replay)) * 2:
         torch.rand(len(losses) + 1, device="cuda")

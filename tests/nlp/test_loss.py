@@ -26,7 +26,7 @@ def test_the_loss_is_the_cross_entropy_with_the_smoothed_distribution_in_float64
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 8e-3)])
 def test_loss_and_gradient_are_those_of_fairseq(smoothing, factor, dtype, tolerance):
     pytest.importorskip("fairseq", reason="fairseq is not installed")
-    from nlp.network import quiet
+    from nlp.fairseq_model import quiet
 
     with quiet():
         from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss

@@ -14,7 +14,7 @@ import threading
 
 import pytest
 
-import nlp.workload
+import nlp.packages
 from nlp.data import prepare as preparing
 from nlp.data import sources
 from nlp.data.corpus import Corpus
@@ -189,7 +189,7 @@ def test_a_folder_of_the_users_own_is_not_replaced(text, tmp_path):
 
 
 def test_without_a_package_the_command_says_what_to_install(text, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(nlp.workload, "EXTRA", ("no_such_package",))
+    monkeypatch.setattr(nlp.packages, "EXTRA", ("no_such_package",))
     assert main(["prepare", str(text), "--data-dir", str(tmp_path / "data")]) == 2
     error = capsys.readouterr().err
     assert "translation needs no_such_package, not found here; `make nlp`" in error
@@ -266,7 +266,7 @@ def multi30k(monkeypatch):
     }
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     published = sources.PUBLISHED["multi30k"]
-    changed = sources.Published(published.urls, published.files, digests, published.read)
+    changed = sources.PublishedCorpus(published.urls, published.files, digests, published.read)
     monkeypatch.setitem(sources.PUBLISHED, "multi30k", changed)
     return files
 

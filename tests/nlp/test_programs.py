@@ -13,7 +13,7 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 import torch
 
-from nlp import trained
+from nlp import weights
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import padded_cross_entropy, smoothed_cross_entropy
 from nlp.module import TranslationModule
@@ -83,7 +83,7 @@ def test_padding_takes_no_part(corpus, precision):
     module._transformer = type(module._transformer)(module.model, precision)
     peer = fairseq_peer(corpus.folder, NO_DROPOUT)
     peer.trainer.model.load_state_dict(module.model.state_dict())
-    batch = module.batches.made(module.batches.per_epoch - 2)
+    batch = module.batches.at(module.batches.per_epoch - 2)
     sentences, length = batch["target"].shape
     size = (sentences + 5, batch["net_input"]["src_tokens"].shape[1] + 7, length + 6)
     shape = Shape(*size, batch["ntokens"] + 70)
@@ -135,7 +135,7 @@ def test_an_epoch_is_that_of_the_plain_path(corpus, monkeypatch, changes):
     expected, rows = epoch(plain), epoch(ours)
     assert ours.programs._graphs.replayed > 2  # those of the proof
     close(ours, plain)
-    assert ours.place == plain.place
+    assert ours.position == plain.position
     torch.testing.assert_close(ours.epoch_sums, plain.epoch_sums, rtol=1e-5, atol=0)
     assert [row["updates"] for row in rows] == [row["updates"] for row in expected]
     for row, other in zip(rows, expected, strict=True):
@@ -177,7 +177,7 @@ def test_a_run_killed_anywhere_goes_on_bit_for_bit(tmp_path, data_dir, monkeypat
     again, outcome_again = train(tmp_path / "run", data_dir, recipe=recipe)
     assert outcome_again == outcome
     assert again.rows == log.rows
-    ours, theirs = (trained.weights_of(each.path, averaged=True) for each in (again, log))
+    ours, theirs = (weights.load_weights(each.path, averaged=True) for each in (again, log))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -290,7 +290,7 @@ def test_the_proof_leaves_everything_as_it_was(corpus, monkeypatch, accumulate):
             {key: v.clone() if isinstance(v, torch.Tensor) else v for key, v in each.items()}
             for each in module.optimizer.state.values()
         ]
-        return tensors, states, groups, torch.get_rng_state(), module.place, module.epoch_sums
+        return tensors, states, groups, torch.get_rng_state(), module.position, module.epoch_sums
 
     before = state()
     with warnings.catch_warnings():

@@ -11,7 +11,7 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 from nlp.batches import TrainingBatches
 from nlp.shapes import MOST, Shape, Shapes
 from tests.nlp.data import iwslt_lines
-from tests.nlp.test_network import task_with_lengths
+from tests.nlp.test_fairseq_model import task_with_lengths
 
 
 def random_batches(count):

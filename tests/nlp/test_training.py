@@ -11,7 +11,7 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 
-from nlp import trained
+from nlp import weights
 from nlp.config import learning_rate
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import batch_loss
@@ -53,7 +53,9 @@ def exchange_words(folder):
 
 def same(log, undisturbed):
     assert log.rows == undisturbed[0].rows
-    ours, theirs = (trained.weights_of(each.path, averaged=True) for each in (log, undisturbed[0]))
+    ours, theirs = (
+        weights.load_weights(each.path, averaged=True) for each in (log, undisturbed[0])
+    )
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     for name in ("test.hypotheses.txt", "test.hypotheses.averaged.tok.txt"):
         assert (log.path / name).read_text() == (undisturbed[0].path / name).read_text()
@@ -98,16 +100,16 @@ def test_lightnings_monitor_sees_alpha_and_an_epoch_of_decay_is_one_of_the_corpu
 
 def test_every_scheme_trains_and_is_one_of_its_own(data_dir):
     folder = corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined)
-    weights = {}
+    found = {}
     for name in SCHEMES:
         module = alone(SMALL, Corpus.open(folder))
         module.member = Member(name, 0.0 if name == BASELINE else 0.5, 3)
         for index, batch in zip(range(4), module.train_dataloader(), strict=False):
             module.training_step(batch, index)
-        weights[name] = torch.cat([p.detach().flatten() for p in module.model.parameters()])
-        assert weights[name].isfinite().all()
-    for one, other in itertools.combinations(weights, 2):
-        assert not torch.equal(weights[one], weights[other]), (one, other)
+        found[name] = torch.cat([p.detach().flatten() for p in module.model.parameters()])
+        assert found[name].isfinite().all()
+    for one, other in itertools.combinations(found, 2):
+        assert not torch.equal(found[one], found[other]), (one, other)
 
 
 def test_the_padding_row_and_words_not_seen_are_counted_apart(data_dir):
@@ -263,16 +265,16 @@ def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir, undisturbed):
     assert outcome.status == "finished"
     exact, rounded = (each.rows["eval"][0]["train/loss"] for each in (undisturbed[0], log))
     assert 0 < abs(rounded - exact) < 0.01 * exact
-    weights = trained.weights_of(log.path, averaged=False)
-    floats = [value for value in weights.values() if value.is_floating_point()]
+    trained = weights.load_weights(log.path, averaged=False)
+    floats = [value for value in trained.values() if value.is_floating_point()]
     assert {value.dtype for value in floats} == {torch.float32}
 
 
 def test_weights_are_refused_with_another_dictionary(tmp_path, data_dir, undisturbed):
     copy = tmp_path / "data"
     shutil.copytree(data_dir, copy)
-    trained.load(undisturbed[0].path, copy)
+    weights.load_model(undisturbed[0].path, copy)
     folder = copy / "sentences" / "bpe-150-joined"
     exchange_words(folder)
     with pytest.raises(ConfigError, match="is not the dictionary that"):
-        trained.load(undisturbed[0].path, copy)
+        weights.load_model(undisturbed[0].path, copy)

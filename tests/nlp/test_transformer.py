@@ -9,7 +9,7 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 import torch
 
 from nlp.data.corpus import Corpus, corpus_folder
-from nlp.network import build_model, build_task, load_split
+from nlp.fairseq_model import build_model, build_task, load_split
 from nlp.transformer import Transformer
 from tests.nlp.runs import SMALL
 

@@ -1,7 +1,7 @@
 import pytest
 
 from rl.config import Machine, Recipe
-from rl.training import train
+from rl.training import train_population
 from tests.list_log import Killed, ListLog
 from workload.member import Member
 
@@ -34,11 +34,11 @@ def run(
 
     def progress(report):
         nonlocal chunks
-        chunks += "resuming" not in report.place
+        chunks += "resuming" not in report.phase
         if chunks == kill_after:
             raise Killed
 
-    outcomes = train(
+    outcomes = train_population(
         recipe,
         members,
         logs,

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from rl.draws import Purpose, Uniforms, generator
 from rl.exploration import annealed_epsilon, epsilon_greedy, greedy_actions
 from rl.network import Weights, initial_parameters
+from rl.random_streams import Purpose, Uniforms, generator
 from tests.rl.test_network import reference_q
 
 ANNEALING = {"warm_up": 20_000, "epsilon_steps": 250_000, "epsilon_final": 0.01}

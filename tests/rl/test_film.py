@@ -3,9 +3,9 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from rl.config import Recipe
-from rl.draws import environment_seed
 from rl.environment import Environments
 from rl.film import record_episode
+from rl.random_streams import environment_seed
 from tests.rl.conftest import SMALL
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rl.scores import Scores, Window, summary
+from rl.scores import Scores, Window, episode_summary
 
 ALL = slice(0, 2)
 
@@ -37,13 +37,13 @@ def test_an_evaluation_episode_stays_out_of_the_training_window():
 
 
 def test_a_summary_by_hand():
-    assert summary("train", [(1.0, 10), (3.0, 20)]) == {
+    assert episode_summary("train", [(1.0, 10), (3.0, 20)]) == {
         "train/episodes": 2,
         "train/return": 2.0,
         "train/return_std": 1.0,
         "train/length": 15.0,
     }
-    assert summary("eval", [])["eval/return"] is None
+    assert episode_summary("eval", [])["eval/return"] is None
 
 
 def test_a_window_is_the_mean_over_the_updates_a_member_took_part_in():

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from rl import checkpoint
-from rl.checkpoint import position_of, trained_parameters
+from rl.member_checkpoint import delete_replay, read_position, trained_parameters
 from rl.module import DQNModule
 from rl.population import Population
-from rl.progress import Position
+from rl.position import Position
 from tests.list_log import Killed
 from tests.listening import fit_one_epoch
 from tests.rl.conftest import SEEDED, SMALL, run
@@ -63,7 +62,7 @@ def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
     with pytest.raises(Killed):
         run(tmp_path, SEEDED[:2])
     monkeypatch.setattr(CheckpointFiles, "write", whole)
-    positions = [checkpoint.position_of(tmp_path / f"{m.name}-{m.seed}") for m in SEEDED[:2]]
+    positions = [read_position(tmp_path / f"{m.name}-{m.seed}") for m in SEEDED[:2]]
     if len(set(positions)) == 1:
         logs, _ = run(tmp_path, SEEDED[:2])
     else:  # killed between the two pointers: each goes on from its own
@@ -75,7 +74,7 @@ def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
 
 def test_a_run_killed_after_its_last_checkpoint_ends_without_its_replay(tmp_path, undisturbed):
     (log,), _ = run(tmp_path, SEEDED[:1])
-    checkpoint.discard_replay(log.path)
+    delete_replay(log.path)
     (log,), (outcome,) = run(tmp_path, SEEDED[:1])
     assert outcome == undisturbed[1][0]
     assert same_run(log, undisturbed[0][0])
@@ -111,7 +110,7 @@ def test_a_pointer_that_is_none_is_refused(tmp_path, text):
     pointer.parent.mkdir()
     pointer.write_text(text)
     with pytest.raises(CheckpointError, match=r"checkpoint\.json"):
-        position_of(tmp_path)
+        read_position(tmp_path)
 
 
 def test_damage_inside_the_replay_is_found(tmp_path):
@@ -128,7 +127,7 @@ def test_damage_inside_the_replay_is_found(tmp_path):
 def test_a_stopped_run_is_saved_where_it_stood_and_goes_on_in_other_company(tmp_path, undisturbed):
     logs, outcomes = run(tmp_path, SEEDED, stop_after=4, checkpoint_every=10_000)
     assert [outcome.status for outcome in outcomes] == ["interrupted"] * 3
-    assert {position_of(log.path) for log in logs} == {Position(0, 0, 96)}
+    assert {read_position(log.path) for log in logs} == {Position(0, 0, 96)}
     for k in (2, 0, 1):
         (log,), _ = run(tmp_path, [SEEDED[k]])
         assert same_run(log, undisturbed[0][k])

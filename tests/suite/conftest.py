@@ -1,11 +1,9 @@
 import pytest
 from matplotlib.figure import Figure
 
-import nlp.workload
-import suite.results.plot
-from nlp.workload import WORKLOAD as NLP
+import suite.results.run_plot
 from rl.workload import WORKLOAD as RL
-from tests.suite.fake_training import FakeTraining, FakeTranslation
+from tests.suite.fake_training import FakeTraining
 
 
 @pytest.fixture
@@ -24,22 +22,8 @@ def training(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def translating(monkeypatch, tmp_path):
-    """Install a FakeTranslation in an empty working directory, as if the extra were there."""
-    monkeypatch.chdir(tmp_path)
-
-    def install(**script):
-        fake = FakeTranslation(**script)
-        monkeypatch.setattr(NLP, "train", fake)
-        monkeypatch.setattr(nlp.workload, "EXTRA", ())
-        return fake
-
-    return install
-
-
-@pytest.fixture
 def no_drawing(monkeypatch):
-    monkeypatch.setattr(suite.results.plot, "plot", lambda runs, out: out)
+    monkeypatch.setattr(suite.results.run_plot, "plot", lambda runs, out: out)
 
 
 @pytest.fixture

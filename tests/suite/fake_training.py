@@ -10,7 +10,6 @@ import time
 
 from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
-from tests.suite.runs import checkpoint
 from workload.member import Outcome
 from workload.progress import MemberProgress, Progress
 
@@ -71,8 +70,8 @@ class FakeTraining:
             raise self.error
         for chunk in range(self.chunks):
             names = tuple(MemberProgress(m.name, "running", {"loss": None}) for m in members)
-            place = "iteration 1/1 training"
-            progress(Progress(place, chunk, self.chunks, 100.0, None, names, "steps"))
+            phase = "iteration 1/1 training"
+            progress(Progress(phase, chunk, self.chunks, 100.0, None, names, "steps"))
             if stop():
                 return [Outcome("interrupted") for _ in members]
             time.sleep(self.pause)
@@ -85,36 +84,6 @@ class FakeTraining:
         """Take the place of rl's training; `positions` by run path, None where nothing is said."""
         RL.train = self
         RL.checkpoint_position = lambda run, *, previous: (positions or {}).get(run)
-
-
-class FakeTranslation:
-    """Takes the place of nlp's training, after all that checks the machine.
-
-    Args:
-        statuses: how members end, by scheme; `finished` where nothing is said.
-    """
-
-    def __init__(self, statuses=None):
-        self.statuses, self.calls = statuses or {}, []
-
-    def __call__(self, recipe, members, logs, machine, *, progress, stop, previous):
-        self.calls.append([(member, recipe, machine, previous) for member in members])
-        for member, log in zip(members, logs, strict=True):
-            figures = {"loss": 8.5, "valid BLEU": None, "best": None}
-            name = f"{member.name}/seed{member.seed}"
-            shown = (MemberProgress(name, "running", figures),)
-            progress(Progress("epoch 1/1 training", 25, 170, 4.25, 34.0, shown, "updates"))
-            log.rewind({})
-            log.metrics(translation_row(25))
-            log.metrics(translation_row(50, loss=7.5))
-            figures = {"train/loss": 7.25, "valid/bleu": 25.5}
-            log.evaluation(translation_evaluation(1, 60, **figures))
-            test = {"test/bleu": 23.125, "test/bleu_13a": 22.75, "test/signature": "nrefs:1"}
-            log.evaluation(translation_evaluation(1, 60, **test))
-            checkpoint(log.path, "a.pt", [0, 30, 30])
-            checkpoint(log.path, "b.pt", [1, 0, 60])
-            (log.path / "weights").mkdir(exist_ok=True)
-        return [Outcome(self.statuses.get(m.scheme, "finished"), {"loss": 7.25}) for m in members]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 
 import suite.__main__ as commands
 from tests.suite.fake_training import metrics_row
-from tests.suite.runs import make_run
+from tests.suite.run_files import make_run
 
 HEAVY = (
     "torch",
@@ -43,6 +43,15 @@ def test_help_imports_nothing_heavy(argv):
     answer = shell("-c", code)
     assert answer.stderr == "[]\n"
     assert "usage: " in answer.stdout
+
+
+def test_the_list_of_commands_is_printed_without_metadata_of_packages_and_a_reader_of_files():
+    """A quarter of a second of CPU time: importlib.metadata, jsonargparse, yaml, numpy."""
+    answer = shell("-X", "importtime", "-m", "suite", "--help")
+    imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
+    assert answer.returncode == 0
+    assert {"rl.report", "nlp.report"} <= imported  # of all workloads
+    assert not imported & {"importlib.metadata", "jsonargparse", "yaml", "numpy"}
 
 
 @pytest.mark.parametrize("argv", HELPS)

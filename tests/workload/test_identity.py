@@ -7,7 +7,8 @@ import pytest
 
 from suite.config.request import build, read_request
 from suite.registry import load, names
-from suite.run_directory import Run
+from suite.runs.directory import Run
+from tests.workload.grown import grown
 from workload.identity import completed, config_of, digest, identity
 from workload.member import Member
 
@@ -40,14 +41,6 @@ def test_the_name_of_every_presets_run_is_the_one_on_peoples_disks(name, preset)
     assert str(run.path) == f"runs/{name}/{GOLDEN[name, preset]}"
 
 
-def grown(workload, monkeypatch):
-    """Give a workload's recipe one more key, as a later version would."""
-    added = [("added_later", float, dataclasses.field(default=0.25))]
-    kind = dataclasses.make_dataclass("Recipe", added, bases=(workload.Recipe,), frozen=True)
-    monkeypatch.setattr(type(workload), "Recipe", kind)
-    return kind
-
-
 @pytest.mark.parametrize(("name", "preset"), presets())
 def test_a_new_key_whose_default_means_as_before_changes_no_name(name, preset, monkeypatch):
     workload = load(name)
@@ -70,7 +63,7 @@ def test_a_run_made_before_a_key_was_added_is_found_and_read_with_its_default(
     kind = grown(workload, monkeypatch)
     found = Run.of(workload, kind(), MEMBER, tmp_path)
     assert found.path == old.path
-    assert found.described()
+    assert found.has_config()
     assert Run.at(old.path).config["recipe"]["added_later"] == 0.25
     assert build(kind, Run.at(old.path).config["recipe"]) == kind()
 
@@ -81,7 +74,7 @@ def test_every_key_but_the_free_ones_is_part_of_the_identity(name):
     config = config_of(workload, workload.Recipe(), MEMBER)
     own = identity(workload, config)
     free = workload.free_keys(config["recipe"])
-    assert set(free) == {workload.LENGTH, "log_every"}
+    assert set(free) == {workload.LENGTH_KEY, "log_every"}
     for key in config["recipe"]:
         changed = {**config, "recipe": {**config["recipe"], key: "another value"}}
         assert (identity(workload, changed) == own) == (key in free)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from workload.output import aligned, at_most, picture, stage_line
+from workload.output import aligned, at_most, live_display, stage_line
 
 ROWS = [["", "runs", "score"], ["Pong", "2", "-21.0"], ["SpaceInvaders", "10", "5"]]
 
@@ -69,7 +69,7 @@ def test_showing_takes_a_fiftieth_of_all_time_at_most(clock):
 
 
 def test_without_a_terminal_every_news_is_told_plainly(capsys):
-    with picture(lambda news: "never", 1.0, lambda news: print(f"is {news}")) as show:
+    with live_display(lambda news: "never", 1.0, lambda news: print(f"is {news}")) as show:
         show("a")
         show("b")
     assert capsys.readouterr().out == "is a\nis b\n"
@@ -78,7 +78,7 @@ def test_without_a_terminal_every_news_is_told_plainly(capsys):
 def test_a_terminal_shows_the_text_as_it_is_and_nothing_of_it_stays(monkeypatch, clock):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    with picture(lambda news: f"[{news}] [bold]", 1.0, print) as show:
+    with live_display(lambda news: f"[{news}] [bold]", 1.0, print) as show:
         show("a")
         show("too soon")
         shown = terminal.getvalue()

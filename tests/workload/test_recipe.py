@@ -7,14 +7,7 @@ import pytest
 
 from suite.registry import load, names
 from workload.errors import ConfigError
-from workload.recipe import MachineBase, OptimizerRecipe, descriptions, inherited_keys_after
-
-
-@dataclasses.dataclass(frozen=True)
-class Base:
-    learning_rate: float = 0.1
-    beta1: float = 0.9
-    beta2: float = 0.99
+from workload.recipe import MachineBase, OptimizerRecipe, descriptions
 
 
 @pytest.mark.parametrize(
@@ -53,14 +46,22 @@ def test_every_key_has_a_sentence_its_own_where_a_workload_says_more():
 
 
 def test_inherited_keys_stand_where_a_recipe_wants_them():
-    @inherited_keys_after(learning_rate=("beta1",), last=("beta2",))
     @dataclasses.dataclass(frozen=True)
-    class Recipe(Base):
+    class Recipe(OptimizerRecipe):
         first: int = 1
         learning_rate: float = 0.5
         last: int = 2
+        KEYS_AFTER = {"first": ("learning_rate", "beta1"), "last": ("beta2",)}  # noqa: RUF012
 
     recipe = Recipe(last=7, beta1=0.25)
-    wanted = {"first": 1, "learning_rate": 0.5, "beta1": 0.25, "last": 7, "beta2": 0.99}
-    assert list(dataclasses.asdict(recipe).items()) == list(wanted.items())
+    not_placed = ["adam_eps", "eps_placement", "rounding", "decay_schedule", "decay_biases"]
+    placed = ["first", "learning_rate", "beta1", "last", "beta2"]
+    assert list(recipe.values()) == [*not_placed, "precision", *placed]
+    assert recipe.values() == dataclasses.asdict(recipe)
     assert dataclasses.replace(recipe, beta2=0.5) == Recipe(last=7, beta1=0.25, beta2=0.5)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_key_of_a_recipe_is_shown_once(name):
+    kind = load(name).Recipe
+    assert sorted(kind.keys()) == sorted(field.name for field in dataclasses.fields(kind))

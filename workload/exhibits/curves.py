@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from shared_optim.metric import Metric
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -25,12 +25,8 @@ from workload.exhibits.drawing import (
     variant_handles,
     variants,
 )
-from workload.exhibits.grid import RecordGrid, Row, panel_rows
-from workload.exhibits.series import by_round
-from workload.exhibits.wording import lambda_note
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from workload.exhibits.grid import RecordGrid, panel_rows
+from workload.exhibits.series import by_round, by_step
 
 OPEN_MARKERS = ("o", "s", "D")
 Points = Mapping[str, Sequence[tuple[float, float]]]
@@ -46,8 +42,9 @@ def curve_figure(
     label: str = "",
     points: Points | None = None,
     note: str = "",
+    between: bool = False,
 ) -> Picture | None:
-    """A metric of evaluation rows over steps; None where no run has a value yet.
+    """A metric over steps, of evaluation rows; None where no run has a value yet.
 
     Args:
         grid: the runs.
@@ -58,55 +55,54 @@ def curve_figure(
         label: of the y axis; the metric's unit where nothing is said.
         points: published ones, by whose they are, drawn as open markers.
         note: last sentence of the caption.
+        between: whether rows during training are drawn where evaluations have no value.
     """
     from matplotlib.lines import Line2D
 
     key, step, points = metric.key, grid.step, points or {}
-    shown = panel_rows(grid, task)
-    rows = [row for _, own in shown for row in own]
-    if all(by_round(grid.at(row, task), key, step) is None for row in rows):
+    by_panel = panel_rows(grid, task)
+    rows = [row for _, own in by_panel for row in own]
+    curves = {row: by_round(grid.at(row, task), key, step) for row in rows}
+    during = between and not any(curves.values())
+    if during:
+        curves = {row: by_step(grid.at(row, task), key) for row in rows}
+    if not any(curves.values()):
         return None
-    handles = variant_handles(grid, rows)
+    handles, styles = variant_handles(grid, rows), variants(grid)
     diverged = any(run.diverged for row in grid.rows for run in grid.at(row, task))
     if diverged:
         handles.append(Line2D([], [], label="diverged", **DIVERGED))
-    theirs = [
+    published = [
         Line2D([], [], label=whose, **_open(marker))
         for whose, marker in zip(points, OPEN_MARKERS, strict=False)
     ]
-    lines, columns = legend_lines(handles), min(COLUMNS, len(shown))
+    lines, columns = legend_lines(handles), min(COLUMNS, len(by_panel))
     figure, axes = panels(
-        *(math.ceil(len(shown) / columns), columns, 1.9),
-        lines=lines + (legend_lines(theirs) if theirs else 0),
+        *(math.ceil(len(by_panel) / columns), columns, 1.9),
+        lines=lines + (legend_lines(published) if published else 0),
         sharex=True,
         sharey=True,
     )
-    for panel, (scheme, own) in zip(axes, shown, strict=False):
-        _draw(panel, grid, task, key, own)
-        for their_points, marker in zip(points.values(), OPEN_MARKERS, strict=False):
-            panel.plot(*zip(*their_points, strict=True), **_open(marker))
+    for panel, (scheme, own) in zip(axes, by_panel, strict=False):
+        for row in own:
+            if drawn := curves[row]:
+                draw_mean(panel, drawn, row_style(row, styles))
+            for run in grid.at(row, task):
+                if run.diverged:
+                    values = (run.metrics if during else run.evaluations)[key]
+                    draw_cross(panel, run.diverged_at, values)
+        for of_one, marker in zip(points.values(), OPEN_MARKERS, strict=False):
+            panel.plot(*zip(*of_one, strict=True), **_open(marker))
         scheme_title(panel, scheme, scheme, "bold")
         in_steps(panel, step)
-    label_edges(axes, len(shown), columns, label or metric.unit)
-    if theirs:
-        legend(figure, theirs, above=lines)
+    label_edges(axes, len(by_panel), columns, label or metric.unit)
+    if published:
+        legend(figure, published, above=lines)
     legend(figure, handles)
     over = step.replace("_", " ")
     caption = f"{task}: {what} over {over}, a panel per scheme. {BAND_NOTE}"
     caption += (CROSS_NOTE if diverged else "") + note
     return picture(name, f"{task}: {what}", caption + lambda_note(rows), figure)
-
-
-def _draw(panel: "Axes", grid: RecordGrid, task: str, key: str, rows: Sequence[Row]) -> None:
-    styles = variants(grid)
-    for row in rows:
-        records = grid.at(row, task)
-        curves = by_round(records, key, grid.step)
-        if curves is not None:
-            draw_mean(panel, curves, row_style(row, styles))
-        for record in records:
-            if record.diverged:
-                draw_cross(panel, record.diverged_at, record.evaluations[key])
 
 
 def _open(marker: str) -> Style:

@@ -184,15 +184,15 @@ def variants(grid: RecordGrid) -> dict[tuple[str, tuple[str, ...]], Style]:
     for row in grid.rows:
         own = (row.decay, row.extras)
         if own not in styles and row.scheme != BASELINE:
-            styles[own] = _nth_style(len(styles))
+            styles[own] = _style_of(len(styles))
     plain = [row for row in grid.rows if row.scheme == BASELINE]
-    for place, row in enumerate(plain):
-        styles[row.decay, row.extras] = {"linestyle": STYLES[place % len(STYLES)]}
+    for nth, row in enumerate(plain):
+        styles[row.decay, row.extras] = {"linestyle": STYLES[nth % len(STYLES)]}
     return styles
 
 
-def _nth_style(place: int) -> Style:
-    linestyle, marker = STYLES[place % len(STYLES)], MARKERS[place % len(MARKERS)]
+def _style_of(nth: int) -> Style:
+    linestyle, marker = STYLES[nth % len(STYLES)], MARKERS[nth % len(MARKERS)]
     return {"linestyle": linestyle, "marker": marker}
 
 

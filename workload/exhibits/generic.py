@@ -43,6 +43,7 @@ def exhibits(grid: RecordGrid, workload: str) -> "Sequence[Exhibit]":
             curve_figure(
                 *(grid, task, curve.metric, curve.metric.label),
                 name("curve", curve.metric.key, task),
+                between=curve.between,
             )
             for curve in report.curves
             for task in grid.tasks

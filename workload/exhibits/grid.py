@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from shared_optim.schemes import BASELINE, decaying, order
 from workload.exhibits.labels import differing, printable, values
 from workload.exhibits.record import Record
 from workload.report import Report
+
+if TYPE_CHECKING:
+    from workload.contract import Workload
 
 SCHEDULE = "decay_schedule"
 
@@ -25,7 +28,7 @@ class Row:
     extras: tuple[str, ...] = ()
 
     @property
-    def order(self) -> tuple[bool, float, int, tuple[str, ...]]:
+    def sort_key(self) -> tuple[bool, float, int, tuple[str, ...]]:
         """`none` first, then from the largest lambda down, as the paper prints its table."""
         return self.scheme != BASELINE, -self.weight_decay, order(self.scheme), self.extras
 
@@ -71,7 +74,7 @@ class RecordGrid:
 
     Attributes:
         report: what the workload tells of its results.
-        keys: keys of the recipe, but the task's and the length's, in which the runs differ.
+        keys: keys of the recipe, but the task's, in which the runs differ as they are compared.
         tasks: games or corpora, by name.
         step: key of the rows' x axis; `epoch_key` of the iterations' or epochs' number.
         last: newest evaluations whose mean is a score, where a score is a mean.
@@ -89,36 +92,37 @@ class RecordGrid:
     runs: dict[tuple[Row, str], tuple[Record, ...]]
 
     @classmethod
-    def of(cls, records: Sequence[Record], report: Report, task_key: str, last: int) -> Self:
+    def of(cls, records: Sequence[Record], workload: "Workload[Any, Any]", last: int) -> Self:
         """Arrange the records of one workload.
 
         Args:
             records: at least one.
-            report: the workload's.
-            task_key: the recipe's key for what is trained on.
+            workload: theirs.
             last: as in Attributes.
         """
-        recipes = [record.values for record in records]
-        keys = tuple(differing(recipes, {task_key, report.length}))
+        length = workload.LENGTH_KEY
+        recipes = [{**record.values, length: record.compared_length} for record in records]
+        free = all(record.length_is_free for record in records)  # then a task has one length
+        keys = tuple(differing(recipes, {workload.TASK_KEY, *([length] if free else [])}))
         names = _tasks(records)
         found: dict[tuple[Row, str], list[Record]] = {}
-        for record, name in zip(records, names, strict=True):
+        for record, recipe, name in zip(records, recipes, names, strict=True):
             member = record.member
-            extras = tuple(map(printable, values(record.values, keys)))
+            extras = tuple(map(printable, values(recipe, keys)))
             row = Row(member.scheme, float(member.weight_decay), record.decay, extras)
             found.setdefault((row, name), []).append(record)
         rows = {row for row, _ in found}
         return cls(
-            report=report,
+            report=workload.report,
             keys=keys,
             tasks=tuple(sorted(set(names))),
             step=records[0].step,
             epoch_key=records[0].epoch_key,
             last=last,
-            rows=tuple(sorted(rows, key=lambda row: row.order)),
+            rows=tuple(sorted(rows, key=lambda row: row.sort_key)),
             runs={
-                place: tuple(sorted(cell, key=lambda record: record.member.seed))
-                for place, cell in found.items()
+                key: tuple(sorted(cell, key=lambda record: record.member.seed))
+                for key, cell in found.items()
             },
         )
 
@@ -138,9 +142,9 @@ class RecordGrid:
     def file_name(self, task: str) -> str:
         """The task as part of the name of a file, another one for each."""
         names = [re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-")[:40] for name in self.tasks]
-        place = self.tasks.index(task)
-        unique = names[place] and names.count(names[place]) == 1
-        return names[place] if unique else f"{names[place]}-{place + 1}"
+        index = self.tasks.index(task)
+        unique = names[index] and names.count(names[index]) == 1
+        return names[index] if unique else f"{names[index]}-{index + 1}"
 
     def rows_of(self, task: str) -> list[Row]:
         """The rows that have a run, finished or not, of a task."""
@@ -150,9 +154,9 @@ class RecordGrid:
         """The `none` that a row is compared with: equal but for what only decay has."""
         if row.scheme == BASELINE:
             return None
-        wanted = self._without_schedule(row)
+        settings = self._without_schedule(row)
         others = (r for r in self.rows if r.scheme == BASELINE)
-        return next((r for r in others if self._without_schedule(r) == wanted), None)
+        return next((r for r in others if self._without_schedule(r) == settings), None)
 
     def _without_schedule(self, row: Row) -> list[str]:
         pairs = zip(self.keys, row.extras, strict=True)
@@ -168,8 +172,8 @@ def by_scheme(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """The rows of each scheme with decay, those of `none` before them; `none` where it is alone."""
     plain = [row for row in rows if row.scheme == BASELINE]
     decayed = [(scheme, [r for r in rows if r.scheme == scheme]) for scheme in decaying()]
-    shown = [(scheme, [*plain, *own]) for scheme, own in decayed if own]
-    return shown or [(BASELINE, plain)]
+    panels = [(scheme, [*plain, *own]) for scheme, own in decayed if own]
+    return panels or [(BASELINE, plain)]
 
 
 def _tasks(records: Sequence[Record]) -> list[str]:

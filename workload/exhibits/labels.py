@@ -5,22 +5,22 @@ from typing import Any
 
 from workload.member import Member
 
-Recipe = Mapping[str, Any]
+RecipeValues = Mapping[str, Any]
 
 
-def differing(recipes: Sequence[Recipe], without: Collection[str]) -> list[str]:
+def differing(recipes: Sequence[RecipeValues], without: Collection[str]) -> list[str]:
     """Keys in which the recipes differ, but those of `without`."""
     keys = dict.fromkeys(key for recipe in recipes for key in recipe if key not in without)
     return [key for key in keys if len({_text(recipe.get(key)) for recipe in recipes}) > 1]
 
 
-def values(recipe: Recipe, keys: Sequence[str]) -> list[str]:
+def values(recipe: RecipeValues, keys: Sequence[str]) -> list[str]:
     """The recipe's values of these keys as text."""
     return [_text(recipe.get(key)) for key in keys]
 
 
 def settings(
-    members: Sequence[Member], recipes: Sequence[Recipe], without: Collection[str]
+    members: Sequence[Member], recipes: Sequence[RecipeValues], without: Collection[str]
 ) -> list[str]:
     """Scheme and lambda of each run, and what else its recipe differs in: `l2-1e-3 gamma=0.9`."""
     keys = differing(recipes, without)

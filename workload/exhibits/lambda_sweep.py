@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from shared_optim.metric import Metric
 from shared_optim.schemes import BASELINE, SCHEMES, order
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     COLUMNS,
@@ -21,8 +22,7 @@ from workload.exhibits.drawing import (
     titles,
 )
 from workload.exhibits.grid import RecordGrid, Row
-from workload.exhibits.score_table import Published
-from workload.exhibits.wording import lambda_note
+from workload.exhibits.score_table import PublishedScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def lambda_sweep(
     name: str,
     *,
     label: str = "",
-    published: Published | None = None,
+    published: PublishedScores | None = None,
 ) -> Picture | None:
     """Mean score over lambda, a line per scheme, `none` as a level; None without a score.
 
@@ -165,7 +165,7 @@ def _draw_level(
 
 
 def _draw_published(
-    panel: "Axes", grid: RecordGrid, rows: list[Row], task: str, published: Published
+    panel: "Axes", grid: RecordGrid, rows: list[Row], task: str, published: PublishedScores
 ) -> None:
     """The paper's means at the same lambdas."""
     found = [(row.weight_decay, published.believable(grid, row, task)) for row in rows]

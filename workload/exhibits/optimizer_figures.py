@@ -7,6 +7,7 @@ import numpy as np
 
 from shared_optim.figures import BANDS, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.schemes import SCHEMES
+from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -26,7 +27,6 @@ from workload.exhibits.drawing import (
 )
 from workload.exhibits.grid import SCHEDULE, RecordGrid, Row, panel_rows
 from workload.exhibits.series import Curves, by_step
-from workload.exhibits.wording import lambda_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def quantile_figure(grid: RecordGrid, task: str, name: str) -> Picture | None:
         scheme_title(panel, title, row.scheme)
         in_steps(panel, grid.step)
     label_edges(axes, len(rows), columns, "ln |m/w|")
-    decays = [row for row, _ in rows if _decay_alone(grid, row)]
+    decays = [row for row, _ in rows if _is_decay_alone(grid, row)]
     caption = (
         f"{task}: |m/w| of all weights over {grid.step.replace('_', ' ')}, median over seeds of "
         "each quantile. Line: median; bands from dark to light: 25-75, 5-95 and 1-99 %."
@@ -77,12 +77,12 @@ def norm_figure(grid: RecordGrid, name: str) -> Picture | None:
     ]
     if not lines:
         return None
-    most = max(len(shown) for _, shown in lines)
+    most = max(len(by_panel) for _, by_panel in lines)
     columns = min(COLUMNS, most)
     size = math.ceil(most / columns) * columns  # of a task's panels
     used = [row for row in grid.rows if any(grid.at(row, task) for task, _ in lines)]
     handles = variant_handles(grid, used)
-    labels = [f"{task}: {scheme}" for task, shown in lines for scheme, _ in shown]
+    labels = [f"{task}: {scheme}" for task, by_panel in lines for scheme, _ in by_panel]
     broken, title_lines = titles(labels, columns)
     title_of = dict(zip(labels, broken, strict=True))
     figure, axes = panels(
@@ -93,9 +93,9 @@ def norm_figure(grid: RecordGrid, name: str) -> Picture | None:
         sharey="row",
     )
     styles = variants(grid)
-    for place, (task, shown) in enumerate(lines):
-        own = axes[place * size : (place + 1) * size]
-        for panel, (scheme, rows) in zip(own, shown, strict=False):
+    for line, (task, by_panel) in enumerate(lines):
+        own = axes[line * size : (line + 1) * size]
+        for panel, (scheme, rows) in zip(own, by_panel, strict=False):
             for row in rows:
                 curves = by_step(grid.at(row, task), WEIGHT_NORM.key)
                 if curves is not None:
@@ -106,8 +106,8 @@ def norm_figure(grid: RecordGrid, name: str) -> Picture | None:
             in_steps(panel, grid.step)
             title = title_of[f"{task}: {scheme}"]
             scheme_title(panel, title, scheme, "bold")
-        label_edges(own, len(shown), columns, "weight norm")
-        if place < len(lines) - 1:
+        label_edges(own, len(by_panel), columns, "weight norm")
+        if line < len(lines) - 1:
             for panel in own:
                 panel.set_xlabel("")
                 panel.tick_params(labelbottom=False)
@@ -148,11 +148,11 @@ def _draw_bands(panel: "Axes", grid: RecordGrid, row: Row, found: dict[str, Curv
                 steps, middle[low], middle[high], color=colour, alpha=alpha, linewidth=0
             )
     panel.plot(steps, middle["q50"], color=colour, marker="o" if single else None)
-    if _decay_alone(grid, row):
+    if _is_decay_alone(grid, row):
         panel.axhline(math.log(row.weight_decay), color="black", linewidth=0.9, linestyle=":")
 
 
-def _decay_alone(grid: RecordGrid, row: Row) -> bool:
+def _is_decay_alone(grid: RecordGrid, row: Row) -> bool:
     """Whether m holds the decay in every update, so that it can come down to lambda w."""
     schedules = {
         run.values.get(SCHEDULE, "always") for task in grid.tasks for run in grid.at(row, task)

@@ -25,6 +25,7 @@ class Record:
         status: `finished`, `diverged`, `failed` or `unfinished`.
         error: the last error of a failed run.
         length: iterations or epochs that its recipe asks for.
+        length_is_free: whether what it computed up to a step does not depend on that.
         compared_at: the length that it is cut to, because others are shorter; None for its own.
         scores: the run's value per key of the report's scores; empty where tables do not count it.
         stands_in: whether the score is of the fallback's key.
@@ -32,7 +33,8 @@ class Record:
         signatures: how scores were counted, by key.
         step, epoch_key: keys of the x axis, and of the number of the iteration or epoch.
         evaluations: rows at the end of an iteration or epoch: its number, the step, curves.
-        metrics: rows during training, thinned out: the step, curves, the optimizer's figures.
+        metrics: rows during training, thinned out: the step, curves and other columns that they
+            may have, the optimizer's figures.
         diverged_at: step of the row that says so.
     """
 
@@ -46,6 +48,7 @@ class Record:
     status: str
     error: str | None
     length: int
+    length_is_free: bool
     compared_at: int | None
     scores: Mapping[str, float]
     stands_in: bool
@@ -61,6 +64,11 @@ class Record:
     def diverged(self) -> bool:
         """Whether its weights became infinite or no numbers, within what is compared."""
         return self.status == "diverged" and not self.scores
+
+    @property
+    def compared_length(self) -> int:
+        """The length of what is compared."""
+        return self.length if self.compared_at is None else self.compared_at
 
     @property
     def decay(self) -> str:

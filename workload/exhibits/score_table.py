@@ -4,9 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared_optim.metric import Metric
-from workload.exhibits.document import Cell, Table, Value, cell
-from workload.exhibits.grid import RecordGrid, Row, Summary
-from workload.exhibits.wording import (
+from workload.exhibits.cells import (
     COUNTS,
     digits,
     lambda_note,
@@ -15,10 +13,12 @@ from workload.exhibits.wording import (
     row_head,
     value,
 )
+from workload.exhibits.document import Cell, Table, Value, cell
+from workload.exhibits.grid import RecordGrid, Row, Summary
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedScores:
     """Numbers of a paper, to be put beside ours.
 
     Attributes:
@@ -45,7 +45,7 @@ def score_table(
     title: str,
     caption: str,
     decimals: int | None,
-    published: Published | None = None,
+    published: PublishedScores | None = None,
     below: Sequence[tuple[str, Sequence[str | None]]] = (),
 ) -> Table:
     """A line per scheme and lambda, a column per task.
@@ -77,7 +77,7 @@ def score_table(
         rows.append((*row_cells(row), *(entry.cell(decimals) for entry in entries)))
         for entry in entries:
             if entry.summary.present:
-                beside = (entry.theirs, entry.difference) if published else ()
+                beside = (entry.published, entry.difference) if published else ()
                 fixed: tuple[Value, ...] = (row.scheme, row.weight_decay, *row.extras, entry.task)
                 data.append((*fixed, *entry.values(), *beside))
     blank = [cell("")] * (1 + len(grid.keys))
@@ -142,7 +142,7 @@ class _Entry:
     task: str
     summary: Summary
     is_best: bool
-    theirs: float | None
+    published: float | None
     believable: float | None
     mark: str
 
@@ -159,21 +159,21 @@ class _Entry:
             return cell("-")
         lines = [mean_and_std(summary.mean, summary.deviation, decimals) + self.mark]
         lines.append(f"seeds {summary.seeds}")
-        if self.theirs is not None:
+        if self.published is not None:
             beside = ""
             if self.believable is None:
                 beside = " (misprint)"
             elif self.difference is not None:
                 rounded = digits(summary.mean or 0.0) if decimals is None else decimals
                 beside = f" ({value(self.difference, rounded, sign=True)})"
-            lines.append(f"paper {value(self.theirs, 0)}{beside}")
+            lines.append(f"paper {value(self.published, 0)}{beside}")
         return cell(*lines, bold=self.is_best)
 
     def values(self) -> tuple[Value, ...]:
         summary = self.summary
         count = len(summary.scores)
-        spread = summary.mean, summary.deviation
-        return (*spread, count, summary.present, summary.diverged, int(self.is_best))
+        moments = summary.mean, summary.deviation
+        return (*moments, count, summary.present, summary.diverged, int(self.is_best))
 
 
 def _mark(grid: RecordGrid, row: Row, task: str, metric: Metric) -> str:

@@ -26,20 +26,20 @@ def by_round(records: Sequence[Record], key: str, x: str) -> Curves | None:
     there is no value.
     """
     found: dict[float, list[tuple[int, float, float]]] = {}
-    for place, record in enumerate(records):
+    for seed, record in enumerate(records):
         rows = record.evaluations
         kept = np.isfinite(rows[key])
         rounds = rows[record.epoch_key][kept]
         for number, at, value in zip(rounds, rows[x][kept], rows[key][kept], strict=True):
-            found.setdefault(float(number), []).append((place, float(at), float(value)))
+            found.setdefault(float(number), []).append((seed, float(at), float(value)))
     if not found:
         return None
     numbers = sorted(found)
     steps = np.array([np.mean([at for _, at, _ in found[number]]) for number in numbers])
     y = np.full((len(records), len(numbers)), np.nan)
     for column, number in enumerate(numbers):
-        for place, _, value in found[number]:
-            y[place, column] = value
+        for seed, _, value in found[number]:
+            y[seed, column] = value
     return Curves(steps, y)
 
 
@@ -58,8 +58,8 @@ def by_step(records: Sequence[Record], key: str) -> Curves | None:
         return None
     near = np.diff(grid).max() if len(grid) > 1 else np.inf
     y = np.full((len(pairs), len(grid)), np.nan)
-    for place, (steps, values) in enumerate(pairs):
+    for seed, (steps, values) in enumerate(pairs):
         if len(steps):
-            inside = (grid > steps[0] - near) & (grid < steps[-1] + near) | np.isin(grid, steps)
-            y[place, inside] = np.interp(grid[inside], steps, values)
+            known = (grid > steps[0] - near) & (grid < steps[-1] + near) | np.isin(grid, steps)
+            y[seed, known] = np.interp(grid[known], steps, values)
     return Curves(grid, y)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared_optim.metric import Metric
+from workload.exhibits.cells import NOTHING, percent, value
 from workload.exhibits.document import Cell, Table, Value, cell
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.power import FORMULA, pooled_deviation, smallest_effect
-from workload.exhibits.wording import NOTHING, percent, value
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ def smallest_difference(
     known = [published] if published and any(map(published.relative, grid.tasks)) else []
     for task in grid.tasks:
         ours = _ours(grid, task, metric.key)
-        theirs = [spread.relative(task) for spread in known]
-        rows.append(tuple(map(cell, [task, *_texts(ours, decimals), *map(percent, theirs)])))
-        data.append((task, *ours, *theirs))
+        others = [each.relative(task) for each in known]
+        rows.append(tuple(map(cell, [task, *_texts(ours, decimals), *map(percent, others)])))
+        data.append((task, *ours, *others))
     what = grid.report.task
-    beside = "".join(f" Beside it: {spread.note}" for spread in known)
+    beside = "".join(f" Beside it: {each.note}" for each in known)
     return Table(
         name=name,
         title="The smallest difference that would show",
@@ -64,13 +64,13 @@ def smallest_difference(
         ),
         head=(
             *(what, "n", "standard deviation", "smallest difference", "of the mean"),
-            *(spread.head for spread in known),
+            *(each.head for each in known),
         ),
         rows=tuple(rows),
         data_head=(
             *(what, "n", "pooled_standard_deviation", "mean"),
             *("smallest_difference", "smallest_difference_relative"),
-            *(spread.data_head for spread in known),
+            *(each.data_head for each in known),
         ),
         data=tuple(data),
     )

@@ -1,7 +1,7 @@
 """A table as LaTeX, to be put into a paper with \\input. Needs no package."""
 
+from workload.exhibits.cells import MINUS, PLUS_MINUS
 from workload.exhibits.document import Cell, Table
-from workload.exhibits.wording import MINUS, PLUS_MINUS
 
 SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -44,7 +44,7 @@ def page(document: Document) -> str:
     """The whole report as one file."""
     title = escape(document.title)
     paragraphs = "\n".join(f"<p>{escape(text)}</p>" for text in document.paragraphs)
-    sections = "\n".join(_section(s, place) for place, s in enumerate(document.sections, 1))
+    sections = "\n".join(_section(s, number) for number, s in enumerate(document.sections, 1))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -67,29 +67,29 @@ apart from this page, which depends on the runs' results alone.</p>
 
 def _contents(document: Document) -> str:
     lists = []
-    for place, section in enumerate(document.sections, 1):
+    for number, section in enumerate(document.sections, 1):
         named = [(table.name, table.title) for table in section.tables]
         named += [(picture.name, picture.title) for picture in section.pictures]
         items = [
-            f'<li><a href="#{place}-{escape(name)}">{escape(title)}</a></li>'
+            f'<li><a href="#{number}-{escape(name)}">{escape(title)}</a></li>'
             for name, title in named
         ]
         lists.append(f"<p>{escape(section.title)}</p>\n<ul>\n{chr(10).join(items)}\n</ul>")
     return "<nav>\n" + "\n".join(lists) + "\n</nav>"
 
 
-def _section(section: Section, place: int) -> str:
+def _section(section: Section, number: int) -> str:
     parts = [f"<h2>{escape(section.title)}</h2>"]
     parts += [f"<p>{escape(text)}</p>" for text in section.paragraphs]
-    parts += [_table(table, place) for table in section.tables]
-    parts += [_figure(picture, place) for picture in section.pictures]
+    parts += [_table(table, number) for table in section.tables]
+    parts += [_figure(picture, number) for picture in section.pictures]
     return "\n".join(parts)
 
 
-def _table(table: Table, place: int) -> str:
+def _table(table: Table, number: int) -> str:
     head = "".join(f"<th>{escape(text)}</th>" for text in table.head)
     rows = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
-    return f"""<h3 id="{place}-{escape(table.name)}">{escape(table.title)}</h3>
+    return f"""<h3 id="{number}-{escape(table.name)}">{escape(table.title)}</h3>
 <div class="wide"><table>
 <thead><tr>{head}</tr></thead>
 <tbody>
@@ -106,9 +106,9 @@ def _cell(cell: Cell) -> str:
     return f"<td>{first}{''.join(f'<small>{line}</small>' for line in rest)}</td>"
 
 
-def _figure(picture: Picture, place: int) -> str:
+def _figure(picture: Picture, number: int) -> str:
     data = base64.b64encode(picture.png).decode()
-    return f"""<h3 id="{place}-{escape(picture.name)}">{escape(picture.title)}</h3>
+    return f"""<h3 id="{number}-{escape(picture.name)}">{escape(picture.title)}</h3>
 <figure>
 <img alt="{escape(picture.title)}" src="data:image/png;base64,{data}">
 <figcaption class="caption">{escape(picture.caption)}</figcaption>

@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from rl.exhibits.aggregates import Normalised, aggregate_table, profile_table
-from suite.results.report import document
+from suite.results.sections import document
 from tests.suite.results.runs import game_run, grid_of, records_of, records_of_table
 
 HUMAN = {"Pong": (-20.7, 14.6), "Breakout": (1.7, 30.5)}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from suite.batch.grid import read_grid
+from suite.batch.grid_file import read_grid
 
 SMALL = """\
 workload: rl

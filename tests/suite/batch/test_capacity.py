@@ -5,7 +5,7 @@ import pytest
 from suite.batch.capacity import Capacity, Demand, Node, capacity, this_machine
 from workload import resources
 from workload.errors import UserError
-from workload.resources import Room
+from workload.resources import FreeMemory
 
 LAPTOP = Node(memory=24_000, cores=2, gpus=())
 BOX = Node(memory=64_000, cores=16, gpus=(80_000, 80_000))
@@ -15,25 +15,25 @@ SMALL = Node(memory=10_000, cores=4, gpus=(24_000,))
 @pytest.mark.parametrize(
     ("demand", "nodes", "expected"),
     [
-        (Demand(), [LAPTOP], Capacity(2, 1, 0.0, Room(12_000, 0))),
-        (Demand(jobs=1), [LAPTOP], Capacity(1, 1, 0.0, Room(24_000, 0))),
-        (Demand(jobs=4), [LAPTOP], Capacity(4, 1, 0.0, Room(6_000, 0))),
-        (Demand(cpus=2), [LAPTOP], Capacity(1, 2, 0.0, Room(24_000, 0))),
+        (Demand(), [LAPTOP], Capacity(2, 1, 0.0, FreeMemory(12_000, 0))),
+        (Demand(jobs=1), [LAPTOP], Capacity(1, 1, 0.0, FreeMemory(24_000, 0))),
+        (Demand(jobs=4), [LAPTOP], Capacity(4, 1, 0.0, FreeMemory(6_000, 0))),
+        (Demand(cpus=2), [LAPTOP], Capacity(1, 2, 0.0, FreeMemory(24_000, 0))),
         # a GPU each, and the cores shared
-        (Demand(), [BOX], Capacity(2, 8, 1.0, Room(32_000, 80_000))),
-        (Demand(gpus=0.25), [BOX], Capacity(8, 2, 0.25, Room(8_000, 20_000))),
-        (Demand(gpus=2), [BOX], Capacity(1, 16, 2.0, Room(64_000, 80_000))),
-        (Demand(gpus=0), [BOX], Capacity(16, 1, 0.0, Room(4_000, 0))),
+        (Demand(), [BOX], Capacity(2, 8, 1.0, FreeMemory(32_000, 80_000))),
+        (Demand(gpus=0.25), [BOX], Capacity(8, 2, 0.25, FreeMemory(8_000, 20_000))),
+        (Demand(gpus=2), [BOX], Capacity(1, 16, 2.0, FreeMemory(64_000, 80_000))),
+        (Demand(gpus=0), [BOX], Capacity(16, 1, 0.0, FreeMemory(4_000, 0))),
         # three GPUs, four jobs on each; the cores are enough for ten
         (
             Demand(gpus=0.25),
             [Node(10_000, 10, (40, 40, 40))],
-            Capacity(10, 1, 0.25, Room(1_000, 10)),
+            Capacity(10, 1, 0.25, FreeMemory(1_000, 10)),
         ),
         # of several machines the smallest share counts
-        (Demand(), [BOX, SMALL], Capacity(3, 4, 1.0, Room(10_000, 24_000))),
+        (Demand(), [BOX, SMALL], Capacity(3, 4, 1.0, FreeMemory(10_000, 24_000))),
         # a machine without a GPU takes no part where jobs need one
-        (Demand(), [BOX, LAPTOP], Capacity(2, 8, 1.0, Room(32_000, 80_000))),
+        (Demand(), [BOX, LAPTOP], Capacity(2, 8, 1.0, FreeMemory(32_000, 80_000))),
     ],
 )
 def test_jobs_and_shares(demand, nodes, expected):

@@ -10,14 +10,14 @@ from suite.batch.capacity import Capacity
 from suite.batch.driver import Driver, Retries
 from suite.batch.packing import pack
 from suite.batch.work import HOPELESS, LOST, Ending, calling, work
-from suite.stop import StopRequest
-from suite.training import record_failure
+from suite.runs.stop import StopRequest
+from suite.runs.train_job import record_failure
 from tests.suite.batch.grids import SMALL, grid_of
-from tests.suite.runs import finish
+from tests.suite.run_files import finish
 from workload.errors import UserError
-from workload.resources import Room
+from workload.resources import FreeMemory
 
-ONE = Capacity(jobs=1, cpus=1, gpus=0.0, room=Room(10**12, 0))
+ONE = Capacity(jobs=1, cpus=1, gpus=0.0, memory=FreeMemory(10**12, 0))
 
 
 class ScriptedPool:
@@ -74,16 +74,16 @@ def jobs():
 
 
 def through(job, times=1):
-    for _, run in job.pairs():
+    for run in job.runs:
         run.create()
         finish(run)
     return Ending(0)
 
 
 def fail(job, error):
-    for _, run in job.pairs():
+    for run in job.runs:
         run.create()
-    record_failure([run for _, run in job.pairs()], error)
+    record_failure(job.runs, error)
     return Ending(1)
 
 
@@ -95,12 +95,12 @@ def drive(jobs, script, *, at_once=1, retries=None, stop=None):
 
 
 def failures(jobs):
-    return [run.failure() for job in jobs for _, run in job.pairs()]
+    return [run.failure() for job in jobs for run in job.runs]
 
 
 def test_every_job_is_trained_once_and_no_more_at_once_than_allowed():
     grid = grid_of(SMALL)
-    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Room(10**12, 0)), Path("runs"))
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, FreeMemory(10**12, 0)), Path("runs"))
     code, pool = drive(jobs, through, at_once=3)
     assert (code, len(pool.started), pool.most) == (0, 12, 3)
     assert all(run.run.done() for run in grid.runs)
@@ -109,7 +109,7 @@ def test_every_job_is_trained_once_and_no_more_at_once_than_allowed():
 def test_a_lost_process_is_replaced_and_what_it_had_finished_is_not_trained_again(jobs):
     def script(job, times):
         if len(job.members) > 1:
-            through(job.of(job.pairs()[:1]))
+            through(job.of(job.runs[:1]))
             return Ending(LOST, "WorkerCrashedError")
         return through(job)
 
@@ -132,7 +132,7 @@ def test_a_failure_is_kept_and_not_tried_again_unless_it_was_chosen(jobs):
     assert (len(pool.started), failures(jobs)) == (1, ["MemoryError: full"] * 2)
     _, pool = drive(jobs, script, retries=Retries(errors=("MemoryError",)))
     assert len(pool.started) == 2
-    assert all(run.done() for job in jobs for _, run in job.pairs())
+    assert all(run.done() for job in jobs for run in job.runs)
 
 
 def test_a_chosen_failure_is_tried_as_often_as_allowed(jobs):
@@ -173,7 +173,7 @@ def test_runs_that_another_process_goes_on_holding_are_left_to_it(jobs, clock):
 
 def test_held_runs_are_tried_again_as_long_as_own_jobs_train(clock):
     grid = grid_of(SMALL + "exclude: [{game: Pong}, {scheme: l2}]\n")
-    first, second = pack(grid.runs, Capacity(2, 1, 0.0, Room(10**12, 0)), Path("runs"))
+    first, second = pack(grid.runs, Capacity(2, 1, 0.0, FreeMemory(10**12, 0)), Path("runs"))
 
     def script(job, times):
         if job.members == first.members and times < 3:
@@ -197,7 +197,7 @@ def test_runs_that_another_process_finishes_are_not_trained_again(jobs):
 
 def test_what_no_job_can_get_past_ends_the_batch_and_is_no_failure_of_a_run():
     grid = grid_of(SMALL)
-    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Room(10**12, 0)), Path("runs"))
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, FreeMemory(10**12, 0)), Path("runs"))
     pool = ScriptedPool(lambda job, times: Ending(HOPELESS, "no space is left"))
     with pytest.raises(UserError, match="no space is left"):
         Driver(pool, 2, Retries(), StopRequest(), tick=lambda: None).train(jobs)
@@ -208,7 +208,7 @@ def test_what_no_job_can_get_past_ends_the_batch_and_is_no_failure_of_a_run():
 @pytest.mark.parametrize("record", ["config.json", "done.json"])
 def test_a_damaged_record_of_one_run_keeps_no_other_from_training(jobs, record, training):
     training()
-    (_, damaged), (_, other) = jobs[0].pairs()
+    damaged, other = jobs[0].runs
     damaged.create()
     (damaged.path / record).write_text("{")
     display = lambda title: calling(lambda: None)  # noqa: E731
@@ -220,7 +220,7 @@ def test_a_damaged_record_of_one_run_keeps_no_other_from_training(jobs, record, 
 def test_a_wish_to_stop_reaches_the_pool_and_starts_nothing_more():
     stop = StopRequest()
     grid = grid_of(SMALL)
-    jobs = pack(grid.runs, Capacity(12, 1, 0.0, Room(10**12, 0)), Path("runs"))
+    jobs = pack(grid.runs, Capacity(12, 1, 0.0, FreeMemory(10**12, 0)), Path("runs"))
 
     def script(job, times):
         stop._handle(15, None)

@@ -9,12 +9,12 @@ import pytest
 from rl.memory import batch_bytes, replay_bytes
 from rl.workload import PROCESS_MEMORY
 from suite.batch.capacity import Capacity, Demand, Node
-from suite.batch.packing import pack, roomy, split
+from suite.batch.packing import fitting_capacity, pack, split_job
 from tests.suite.batch.grids import SMALL, grid_of
 from workload.checkpoint_files import CheckpointFiles
-from workload.resources import Room
+from workload.resources import FreeMemory
 
-PLENTY = Capacity(jobs=1, cpus=1, gpus=0.0, room=Room(10**12, 0))
+PLENTY = Capacity(jobs=1, cpus=1, gpus=0.0, memory=FreeMemory(10**12, 0))
 RUNS = Path("runs")
 
 
@@ -28,14 +28,14 @@ def sizes(jobs):
 
 
 def room_for(members):
-    """Memory of a process that trains just so many, from the sizes of their arrays."""
+    """FreeMemory of a process that trains just so many, from the sizes of their arrays."""
     return PROCESS_MEMORY + replay_bytes(members, 20_000) + batch_bytes(members, 32, 1)
 
 
 def test_every_run_is_in_one_job_with_its_own_recipe():
     grid = grid_of(SMALL)
     jobs = pack(grid.runs, replace(PLENTY, jobs=5), RUNS)
-    packed = Counter(run.path for job in jobs for _, run in job.pairs())
+    packed = Counter(run.path for job in jobs for run in job.runs)
     assert packed == Counter(run.run.path for run in grid.runs)
 
 
@@ -50,7 +50,7 @@ def test_populations_are_no_larger_than_leaves_work_for_all_jobs():
 
 @pytest.mark.parametrize(("memory", "expected"), [(room_for(2), 2), (room_for(2) - 1, 1)])
 def test_populations_fit_the_memory_of_a_job(memory, expected):
-    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, room=Room(memory, 0)), RUNS)
+    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, memory=FreeMemory(memory, 0)), RUNS)
     assert {len(job.members) for job in jobs} == {expected}
 
 
@@ -60,11 +60,11 @@ def test_populations_fit_the_memory_of_a_job(memory, expected):
 )
 def test_no_more_jobs_at_once_than_a_machine_has_room_for(cores, members, jobs):
     nodes = [Node(members * room_for(1), each, ()) for each in cores]
-    assert roomy(Demand(), nodes, grid_of(SMALL).runs).jobs == jobs
+    assert fitting_capacity(Demand(), nodes, grid_of(SMALL).runs).jobs == jobs
 
 
 def test_frames_may_lie_in_the_gpus_memory_as_well():
-    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, gpus=1.0, room=Room(0, 10**12)), RUNS)
+    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, gpus=1.0, memory=FreeMemory(0, 10**12)), RUNS)
     assert sizes(jobs) == [("Breakout", 6), ("Pong", 6)]
 
 
@@ -95,8 +95,6 @@ def test_a_job_has_the_threads_and_the_device_of_its_share():
 
 def test_a_job_split_is_the_same_runs_one_by_one():
     (job, _) = pack(grid_of(SMALL).runs, PLENTY, RUNS)
-    parts = split(job)
+    parts = split_job(job)
     assert [len(part.members) for part in parts] == [1] * 6
-    assert [run.path for part in parts for _, run in part.pairs()] == [
-        run.path for _, run in job.pairs()
-    ]
+    assert [run.path for part in parts for run in part.runs] == [run.path for run in job.runs]

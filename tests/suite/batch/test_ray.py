@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.heartbeat import FILE
+from suite.runs.heartbeat import FILE
 from tests.suite.batch.grids import grid_of, write_grid
 from workload.files import read_json
 

@@ -1,10 +1,12 @@
 """The words of a command line as flags with their values."""
 
+import dataclasses
+
 import pytest
 
 from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
-from suite.config.flags import LISTS, key_types, split
+from suite.config.flags import LISTS, key_types, split_flags
 from workload.errors import UserError
 
 KEYS = ("gamma", "data", *LISTS)
@@ -22,7 +24,7 @@ KEYS = ("gamma", "data", *LISTS)
     ],
 )
 def test_what_does_not_begin_with_two_dashes_is_a_value(argv, expected):
-    assert split(argv, KEYS) == expected
+    assert split_flags(argv, KEYS) == expected
 
 
 @pytest.mark.parametrize(
@@ -36,13 +38,14 @@ def test_what_does_not_begin_with_two_dashes_is_a_value(argv, expected):
 )
 def test_a_mistake_names_the_flag(argv, message):
     with pytest.raises(UserError) as error:
-        split(argv, KEYS)
+        split_flags(argv, KEYS)
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("workload", [RL, NLP])
 def test_every_field_of_recipe_and_machine_is_a_flag_with_its_type(workload):
     types = key_types(workload)
-    fields = workload.Recipe.__dataclass_fields__ | workload.Machine.__dataclass_fields__
-    assert set(types) == {*fields, *LISTS, "runs"}
-    assert {key: types[key] for key in fields} == {k: f.type for k, f in fields.items()}
+    fields = dataclasses.fields(workload.Recipe) + dataclasses.fields(workload.Machine)
+    expected = {field.name: field.type for field in fields}
+    assert set(types) == {*expected, *LISTS, "runs"}
+    assert {key: types[key] for key in expected} == expected

@@ -5,7 +5,7 @@ import json
 from suite.registry import load
 from suite.results.records import read
 from suite.results.selection import describe, one_of_each
-from tests.suite.runs import finish, make_run, make_translation
+from tests.suite.run_files import finish, make_run, make_translation
 from workload.exhibits.grid import RecordGrid
 from workload.files import write_json
 
@@ -97,7 +97,7 @@ def grid_of(runs, last=5):
     """The grid of runs of one workload that can all be read."""
     records = records_of(runs, last)
     workload = load(records[0].workload)
-    return RecordGrid.of(records, workload.report, workload.SUBJECT, last)
+    return RecordGrid.of(records, workload, last)
 
 
 def refuse(reason):

@@ -11,28 +11,27 @@ from matplotlib.colors import to_rgba
 
 from rl.workload import WORKLOAD as RL
 from shared_optim.metric import Metric
-from shared_optim.schemes import SCHEMES, Scheme
+from shared_optim.schemes import SCHEMES, Scheme, Terms
 from suite.__main__ import main
-from suite.results.plot import plot
-from suite.results.report import document
-from suite.results.table import table
+from suite.results.run_plot import plot
+from suite.results.run_table import table
+from suite.results.sections import document
 from tests.suite.fake_training import metrics_row
 from tests.suite.results.runs import game_run, grid_of, inside, records_of
-from tests.suite.runs import finish, make_run
+from tests.suite.run_files import finish, make_run
 from tests.workload.exhibits.drawn import figures as drawn
 from tests.workload.exhibits.drawn import legend_texts, panels
 from workload.report import Curve, Report
 
 TOY = Scheme(
-    name="cautious",
-    label="Cautious AdamW",
-    sentence="decay only where the update and the weight agree in sign",
-    source="Chen et al., 2025",
-    unit="alpha * lambda * w or 0",
-    buffers=("exp_avg", "exp_avg_sq"),
-    in_gradient=False,
-    colour="#CC79A7",
-    marker="D",
+    name="halved",
+    label="Half AdamW",
+    sentence="decoupled decay at half its rate",
+    source="nobody, 2026",
+    unit="alpha * lambda / 2 * w",
+    colour="#123456",
+    marker="h",
+    formula=lambda decay, alpha, peak: Terms(shrink=decay * alpha / 2),
 )
 
 
@@ -41,19 +40,8 @@ def toy_scheme(monkeypatch):
     monkeypatch.setitem(SCHEMES, TOY.name, TOY)
 
 
-def test_a_scheme_of_the_registry_is_in_table_and_plot(toy_scheme, tmp_path, figures):
-    rows = [metrics_row(1000), metrics_row(2000)]
-    runs = [make_run(tmp_path, *m, rows=rows) for m in (("none", 0.0), ("cautious", 1e-3))]
-    lines = [line.split() for line in table(runs).splitlines()]
-    assert lines[3][:5] == ["Pong", "cautious", "0.001", "0", "unfinished"]
-    assert lines[3][-1] == "(25.0%)"  # not in the gradient: what would drown
-    plot(runs, tmp_path / "out.png")
-    norm = next(axes for axes in figures[0].get_axes() if axes.get_title() == "weight norm")
-    assert [line.get_color() for line in norm.lines] == ["#000000", TOY.colour]
-
-
 def test_a_scheme_of_the_registry_is_in_the_report_with_name_and_colour(toy_scheme, tmp_path):
-    places = [("none", 0.0), ("l2", 1e-3), ("decoupled", 1e-3), ("cautious", 1e-3)]
+    places = [("none", 0.0), ("l2", 1e-3), ("decoupled", 1e-3), ("halved", 1e-3)]
     runs = [
         game_run(tmp_path, "Pong", *place, seed, [1.0, 2.0 + seed], rows=[inside(9), inside(99)])
         for place in places
@@ -63,16 +51,16 @@ def test_a_scheme_of_the_registry_is_in_the_report_with_name_and_colour(toy_sche
         content = document(records_of(runs), 5, pytest.fail)
     (table_1, *_) = content.tables
     assert [row[0].lines[0] for row in table_1.rows][:4] == [scheme for scheme, _ in places]
-    about = "cautious is Cautious AdamW (Chen et al., 2025): decay only where the update"
+    about = "halved is Half AdamW (nobody, 2026): decoupled decay at half its rate."
     assert any(text.startswith(about) for text in content.paragraphs)
     assert "decoupled by alpha * lambda * w." in table_1.caption
     for name in ("learning_evaluation_Pong", "performance_profile"):
-        title = panels(found[name])["cautious"].title
+        title = panels(found[name])["halved"].title
         assert to_rgba(title.get_color()) == to_rgba(TOY.colour)
     sweep = found["stability_games"]
-    assert "cautious" in legend_texts(sweep)
+    assert "halved" in legend_texts(sweep)
     markers = {line.get_label(): line.get_marker() for line in sweep.legends[0].get_lines()}
-    assert markers["cautious"] == TOY.marker
+    assert markers["halved"] == TOY.marker
 
 
 ERROR = Metric("eval/return", "error", "wrong per hundred", 2, "lower", fallback="train/return")
@@ -80,7 +68,6 @@ PLAIN = Report(
     title="A workload of somebody's",
     task="task",
     tasks="tasks",
-    length="iterations",
     scores=(ERROR,),
     curves=(Curve("error", ERROR),),
 )
@@ -120,18 +107,6 @@ def test_a_workload_that_lists_no_exhibit_has_the_generic_section(plain_workload
     assert "## A workload of somebody's" in text
     assert "Bold: the lowest mean of a task." in text
     assert "the paper's" not in text
-
-
-def test_a_declared_metric_is_the_head_of_the_table_and_the_axis_of_the_plot(
-    plain_workload, tmp_path, figures
-):
-    run = make_run(tmp_path, rows=[metrics_row(10)], scores=[{"eval/return": 2.125}])
-    head, _, line = (text.split() for text in table([run]).splitlines()[:3])
-    assert line[head.index("error")] == "2.12"
-    plot([run], tmp_path / "out.png")
-    titles = {axes.get_title(): axes.get_ylabel() for axes in figures[0].get_axes()}
-    assert titles["error"] == "wrong per hundred"
-    assert len(titles) == 4  # one curve of its own, norm, drowned share, quantiles
 
 
 def test_two_exhibits_of_one_name_are_refused(monkeypatch, tmp_path):

@@ -2,15 +2,18 @@
 
 import csv
 import json
+import statistics
 
 import pytest
 
+from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
-from suite.results.records import read, read_shown
+from suite.results.records import read, read_runs
+from suite.results.run_plot import plot
+from suite.results.run_table import table
 from suite.results.selection import describe, one_of_each
-from suite.results.table import table
 from tests.suite.results.runs import edit_json, game_run, grid_of, inside, records_of, refuse
-from tests.suite.runs import finish, make_translation
+from tests.suite.run_files import finish, make_translation
 
 KEY = "eval/return"
 SHORT = [1.0, 2.0, 3.0]
@@ -147,8 +150,68 @@ def test_the_report_compares_at_the_common_length_and_says_so(runs, tmp_path):
     assert "Runs on Breakout" not in text
 
 
+@pytest.fixture
+def scheduled(monkeypatch):
+    """As if a schedule read the length: gamma is 0.9 where it does."""
+
+    def free_keys(recipe):
+        return ("log_every",) if recipe["gamma"] == 0.9 else ("iterations", "log_every")
+
+    monkeypatch.setattr(RL, "free_keys", free_keys)
+
+
+def test_runs_whose_schedule_reads_the_length_are_never_cut(scheduled, tmp_path, figures):
+    """Cut at three iterations the longer one would be another training, not a shorter one."""
+    runs = [
+        game_run(tmp_path, "Pong", "l2", 1e-3, 0, SHORT, rows=metrics(3), gamma=0.9),
+        game_run(tmp_path, "Pong", "l2", 1e-3, 0, LONG, rows=metrics(5), gamma=0.9, iterations=5),
+    ]
+    assert runs[0].path != runs[1].path
+    assert one_of_each(describe(runs, refuse), refuse) == describe(runs, refuse)
+    records = records_of(runs)
+    assert [record.compared_at for record in records] == [None, None]
+    assert [record.scores[KEY] for record in records] == [2.0, statistics.mean(LONG)]
+    grid = grid_of(runs)
+    assert grid.keys == ("iterations",)
+    assert [row.label(grid.keys) for row in grid.rows] == [
+        "l2 1e-3 iterations=3",
+        "l2 1e-3 iterations=5",
+    ]
+    text = table(runs)
+    head, _, first, second = (line.split() for line in text.splitlines()[:4])
+    assert [line[head.index("iterations")] for line in (first, second)] == ["3", "5"]
+    assert [line[head.index("score")] for line in (first, second)] == ["3.0", "900.0"]
+    assert "unequal" not in text
+    plot(runs, tmp_path / "out.png")
+    (title,) = [part.get_suptitle() for part in figures[0].subfigs if part.get_suptitle()]
+    assert title == "Pong"
+
+
+def test_beside_them_the_others_are_compared_at_the_length_that_those_have(scheduled, runs):
+    folder = runs[0].path.parents[3]
+    longest = game_run(folder, "Pong", "l2", 1e-3, 1, [7.0] * 2, gamma=0.9, iterations=2)
+    grid = grid_of([*runs[:2], longest])
+    assert grid.keys == ("iterations", "gamma")
+    assert {(row.scheme, row.extras): grid.summary(row, "Pong", KEY).mean for row in grid.rows} == {
+        ("none", ("3", "0.99")): 2.0,
+        ("l2", ("3", "0.99")): 20.0,
+        ("l2", ("2", "0.9")): 7.0,
+    }
+
+
+def test_of_one_run_in_two_cadences_of_logging_one_counts(tmp_path):
+    runs = [
+        game_run(tmp_path / str(every), "Pong", "none", 0.0, 0, SHORT, log_every=every)
+        for every in (100, 200)
+    ]
+    named = []
+    (kept,) = one_of_each(describe(runs, refuse), named.append)
+    assert kept.run.path == runs[0].path
+    assert named == [f"{runs[1].path} is the same run as {runs[0].path}"]
+
+
 def test_whole_runs_are_read_where_they_are_asked_for(runs):
-    assert [len(run.evaluations[KEY]) for run in read_shown(runs[:2], whole=True)] == [3, 5]
+    assert [len(run.evaluations[KEY]) for run in read_runs(runs[:2], whole=True)] == [3, 5]
 
 
 def test_a_config_of_before_the_length_was_a_key_has_the_default_length(runs, tmp_path):

@@ -3,15 +3,15 @@
 from matplotlib.figure import Figure
 
 from suite.results.panels import bands, curve
-from suite.results.plot import _draw_curves, _styles
-from suite.results.records import read_shown
+from suite.results.records import read_runs
+from suite.results.run_plot import _draw_curves, _styles
 from tests.suite.fake_training import metrics_row
-from tests.suite.runs import make_run
+from tests.suite.run_files import make_run
 
 
 def test_a_single_point_is_drawn_with_a_marker(tmp_path):
     rows = [metrics_row(1000), {"agent_steps": 2000}]
-    (record,) = read_shown([make_run(tmp_path, rows=rows)])
+    (record,) = read_runs([make_run(tmp_path, rows=rows)])
     (style,) = _styles([record])
     for draw in (
         lambda axes: curve(axes, record, record.metrics, "optim/weight_norm", style),
@@ -27,7 +27,7 @@ def test_a_single_point_is_drawn_with_a_marker(tmp_path):
 def test_an_empty_evaluation_panel_says_so_and_coinciding_dots_show(tmp_path):
     for scores, said in (([], True), ([{"train/return": -20.0, "eval/return": -20.0}], False)):
         runs = [make_run(tmp_path / str(said), seed=seed, scores=scores) for seed in (0, 1)]
-        records = read_shown(runs)
+        records = read_runs(runs)
         figure = Figure()
         _draw_curves(figure, records, _styles(records))
         evaluation = next(axes for axes in figure.get_axes() if axes.get_title() == "evaluation")
@@ -41,5 +41,5 @@ def test_the_line_of_pure_decay_is_drawn_only_where_decay_is_always_on(tmp_path)
     for schedule, lines in (("always", 2), ("early:10", 1)):
         run = make_run(tmp_path, "l2", 1e-3, rows=[metrics_row(1000)], decay_schedule=schedule)
         axes = Figure().subplots()
-        bands(axes, *read_shown([run]), {"color": "black"})
+        bands(axes, *read_runs([run]), {"color": "black"})
         assert len(axes.lines) == lines

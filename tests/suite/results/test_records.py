@@ -7,7 +7,7 @@ import pytest
 
 from rl.config import Recipe
 from suite.results.selection import find
-from suite.run_directory import Run
+from suite.runs.directory import Run
 from tests.suite.results.runs import (
     contents,
     edit_json,
@@ -17,7 +17,7 @@ from tests.suite.results.runs import (
     refuse,
     translation_run,
 )
-from tests.suite.runs import finish, make_run, make_translation
+from tests.suite.run_files import finish, make_run, make_translation
 from workload.errors import UserError
 
 

@@ -4,10 +4,9 @@ import statistics
 
 import pytest
 
-from shared_optim.schemes import decaying
-from suite.run_directory import Run
+from suite.runs.directory import Run
 from tests.suite.results.runs import edit_json, game_run, grid_of, translation_run
-from tests.suite.runs import finish, make_translation
+from tests.suite.run_files import finish, make_translation
 from workload.exhibits.grid import Summary
 
 KEY = "eval/return"
@@ -15,7 +14,8 @@ KEY = "eval/return"
 
 def test_rows_stand_as_in_the_paper_none_first_then_from_the_largest_lambda_down(tmp_path):
     cells = [("none", 0.0), ("l2", 1e-6)]
-    cells += [(scheme, decay) for scheme in decaying()[:3] for decay in (1e-4, 1e-3)]
+    papers = ("l2", "decoupled", "separated")
+    cells += [(scheme, decay) for scheme in papers for decay in (1e-4, 1e-3)]
     grid = grid_of([game_run(tmp_path, "Pong", *cell, 0, [1.0]) for cell in cells])
     assert [(row.scheme, row.decay) for row in grid.rows] == [
         ("none", "-"),

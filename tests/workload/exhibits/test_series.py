@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from tests.suite.results.runs import game_run, grid_of, inside
-from tests.suite.runs import finish, make_run
+from tests.suite.run_files import finish, make_run
 from workload.exhibits.series import by_round, by_step
 
 NORM = "optim/weight_norm"

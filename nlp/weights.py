@@ -1,0 +1,132 @@
+"""Weights of finished epochs: written by training, averaged, loaded to translate.
+
+RUN/weights/epoch003.pt    weights after three epochs; the last n are kept, and the best
+RUN/weights/best.pt        the epoch with the highest validation BLEU, the same file once more
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nlp.config import Recipe
+from nlp.data.corpus import Corpus, corpus_folder
+from nlp.fairseq_model import build_model, build_task
+from workload.errors import ConfigError
+from workload.files import TEMPORARY, write_whole
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model ready to translate, in evaluation mode."""
+
+    model: nn.Module
+    task: Any
+    corpus: Corpus
+    recipe: Recipe
+
+
+def dictionary_digests(corpus: Corpus) -> dict[str, str]:
+    """sha256 of both dictionaries: weights mean nothing with any other."""
+    return {
+        language: hashlib.sha256(corpus.dictionary(language).read_bytes()).hexdigest()
+        for language in (corpus.source, corpus.target)
+    }
+
+
+def save(run: Path, epoch: int, model: nn.Module, recipe: Recipe, corpus: Corpus) -> Path:
+    """Write the weights after `epoch` epochs, whole or not at all."""
+    path = run / "weights" / f"epoch{epoch:03d}.pt"
+    path.parent.mkdir(exist_ok=True)
+    content = {
+        "weights": {name: value.cpu() for name, value in model.state_dict().items()},
+        "recipe": recipe.values(),
+        "dictionaries": dictionary_digests(corpus),
+    }
+    write_whole(path, lambda stream: torch.save(content, stream))
+    return path
+
+
+def mark_best(path: Path) -> None:
+    """Make `best.pt` these weights."""
+    temporary = path.with_name(f"best{TEMPORARY}")
+    temporary.unlink(missing_ok=True)
+    os.link(path, temporary)
+    temporary.replace(path.with_name("best.pt"))
+
+
+def keep_last(run: Path, epoch: int, count: int) -> None:
+    """Delete the weights of all but the `count` newest epochs up to `epoch`, and leftovers."""
+    for path in (run / "weights").glob(f"*{TEMPORARY}"):
+        path.unlink()
+    for path in (run / "weights").glob("epoch*.pt"):
+        if int(path.stem.removeprefix("epoch")) <= epoch - count:
+            path.unlink()
+
+
+def load_model(
+    run: Path, data_dir: Path, *, averaged: bool = False, device: torch.device | None = None
+) -> TrainedModel:
+    """The best epoch of a run, or the mean of its last ones.
+
+    Raises:
+        ConfigError: there are no weights yet, they are damaged, or the corpus's dictionaries are
+            not those they were trained with.
+    """
+    files = _last(run) if averaged else [run / "weights" / "best.pt"]
+    if not files or not files[0].exists():
+        raise ConfigError(
+            f"{run} has no trained weights yet: they are written after the first epoch"
+        )
+    contents = [_read(file) for file in files]
+    recipe = Recipe(**contents[0]["recipe"])
+    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    corpus = Corpus.open(folder)
+    check_dictionaries(corpus, contents[0]["dictionaries"], files[0])
+    task = build_task(recipe, corpus)
+    model = build_model(recipe, task)
+    model.load_state_dict(average([content["weights"] for content in contents]))
+    return TrainedModel(model.to(device or "cpu").eval(), task, corpus, recipe)
+
+
+def load_weights(run: Path, *, averaged: bool) -> dict[str, Tensor]:
+    """The weights that `load_model` would take."""
+    files = _last(run) if averaged else [run / "weights" / "best.pt"]
+    return average([_read(file)["weights"] for file in files])
+
+
+def average(weights: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of every weight, summed in float64; what is no floating point is the last's."""
+    result = dict(weights[-1])
+    for name, value in result.items():
+        if len(weights) > 1 and value.is_floating_point():
+            total = sum((each[name].double() for each in weights), torch.zeros(()).double())
+            result[name] = (total / len(weights)).to(value.dtype)
+    return result
+
+
+def _last(run: Path) -> list[Path]:
+    return sorted((run / "weights").glob("epoch*.pt"))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        content["weights"], content["recipe"], content["dictionaries"]
+    except Exception as error:  # torch reports damage in many ways
+        raise ConfigError(f"{file} is damaged: it holds no weights of this suite") from error
+    return content
+
+
+def check_dictionaries(corpus: Corpus, digests: dict[str, str], file: Path) -> None:
+    """Raise ConfigError unless `file`, of weights, was made with the corpus's dictionaries."""
+    for language, digest in dictionary_digests(corpus).items():
+        if digests.get(language) != digest:
+            raise ConfigError(
+                f"{corpus.dictionary(language)} is not the dictionary that {file} was trained "
+                "with; prepare the corpus as it was, or give its folder with --data-dir"
+            )

@@ -1,0 +1,197 @@
+"""A member's state on disk, so that a killed run goes on bit for bit where its checkpoint stood.
+
+    RUN/checkpoint/checkpoint.json   names the newest state and the one before, with their sha256
+    RUN/checkpoint/<position>.pt     parameters, target, optimizer, counters, actions of the phase
+    RUN/replay/<first row>.rows      what the replay was given, in segments (rl/replay_file.py)
+
+The first two are workload/checkpoint_files.py's: whatever the moment of a kill, the pointer
+names whole files.
+Emulators cannot be saved; they are seeded per phase, so the actions since its begin lead back.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rl.population import Population
+from rl.position import PHASES, Position
+from rl.replay_file import ReplayFile
+from workload.checkpoint_files import CheckpointFiles
+from workload.errors import CheckpointError
+
+
+def read_position(run: Path, *, previous: bool = False) -> Position | None:
+    """Where a run's checkpoint stands, None if it has none. Reads the pointer alone.
+
+    Raises:
+        CheckpointError: the pointer cannot be read.
+    """
+    entry = _entry(run, previous=previous)
+    return Position(*entry["position"]) if entry else None
+
+
+def verify(run: Path, *, previous: bool = False) -> None:
+    """Check that the state a run would resume from is the one that was written; none is fine.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    if _entry(run, previous=previous):
+        CheckpointFiles(run).checked_file(previous=previous)
+
+
+def delete_replay(run: Path) -> None:
+    """Delete the replay's files: a finished run is watched and plotted, not trained on."""
+    ReplayFile(run / "replay", capacity=0).delete()
+
+
+class MemberCheckpoint:
+    """One member's checkpoints in its run directory."""
+
+    def __init__(self, run: Path, capacity: int) -> None:
+        self._run = run
+        self._files = CheckpointFiles(run)
+        self._rows = ReplayFile(run / "replay", capacity)
+
+    def exists(self) -> bool:
+        """Whether there is a checkpoint to resume from."""
+        return _entry(self._run, previous=False) is not None
+
+    def write(self, population: Population, k: int, beside: dict[str, Any]) -> dict[str, Any]:
+        """Write member k's present state and what the caller wants kept `beside` it.
+
+        Returns the pointer's entry for `publish`; until then the run resumes from the one before.
+        """
+        block, g = population.block_of(k)
+        self._rows.write(block.replay, g)
+        iteration, phase, tick = population.position
+        name = f"{iteration:04d}-{PHASES[phase]}-{tick:06d}.pt"
+        state = _capture(population, k) | beside
+        return {
+            "file": name,
+            "sha256": self._files.write(name, lambda stream: torch.save(state, stream)),
+            "position": list(population.position),
+            "rows": state["rows"],
+        }
+
+    def publish(self, entry: dict[str, Any]) -> None:
+        """Point to a written state; only the one before it is kept beside it."""
+        keep = self._files.publish(entry)
+        self._rows.forget_before(min(kept["rows"] for kept in keep))
+
+    def load(self, *, previous: bool = False) -> dict[str, Any]:
+        """The member's saved state, for `restore`.
+
+        Raises:
+            CheckpointError: a file is missing, or is not the one that was written.
+        """
+        return _read_state(self._run, previous=previous)
+
+    def load_replay(self, population: Population, k: int, state: dict[str, Any]) -> None:
+        """Fill member k's replay as it was when `state` was saved.
+
+        Raises:
+            CheckpointError: rows are missing or damaged.
+        """
+        try:
+            block, g = population.block_of(k)
+            self._rows.read(block.replay, g, state["rows"])
+        except (OSError, ValueError) as error:
+            fallback = _entry(self._run, previous=True) is not None
+            raise CheckpointError(self._run / "replay", str(error), previous=fallback) from error
+
+    def withdraw_latest(self) -> None:
+        """Make the previous checkpoint the latest, and put the latest aside as `*.damaged`."""
+        self._files.withdraw_latest()
+
+
+def trained_parameters(run: Path) -> dict[str, Tensor]:
+    """The newest checkpointed parameters of a run, name to [1, ...] float32.
+
+    Raises:
+        CheckpointError: there is no readable checkpoint.
+    """
+    parameters = _read_state(run, previous=False)["parameters"]
+    return {name: value.unsqueeze(0) for name, value in parameters.items()}
+
+
+def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Put every member of a fresh population where its saved state stands.
+
+    Returns the actions since the phase began, [T, K], that `Population.resume` replays.
+    """
+    for k, state in enumerate(states):
+        block, g = population.block_of(k)
+        for name, value in state["parameters"].items():
+            block.parameters[name].detach()[g].copy_(value)
+        block.target.load(state["target"], g)
+        population.set_counters(k, state["counters"])
+    for block, part in zip(population.blocks, population.slices, strict=True):
+        block.online.refresh(block.parameters)
+        for name, parameter in block.parameters.items():
+            saved = [state["optimizer"].get(name, {}) for state in states[part]]
+            if any(saved):
+                block.optimizer.state[parameter] = _stacked(saved, population.device)
+    return torch.stack([state["actions"] for state in states], dim=1).numpy()
+
+
+def _capture(population: Population, k: int) -> dict[str, Any]:
+    block, g = population.block_of(k)
+    return {
+        "parameters": {n: p.detach()[g].cpu().clone() for n, p in block.parameters.items()},
+        "target": {n: w.cpu().clone() for n, w in block.target.member(g).items()},
+        "optimizer": {
+            name: {key: _of_member(value, g) for key, value in state.items()}
+            for name, parameter in block.parameters.items()
+            if (state := block.optimizer.state.get(parameter))
+        },
+        "counters": population.counters(k),
+        "position": list(population.position),
+        "rows": int(block.replay.appended[g]),
+        "actions": torch.from_numpy(population.phase_actions[:, k].copy()),
+    }
+
+
+def _stacked(saved: Sequence[dict[str, Any]], device: torch.device) -> dict[str, Any]:
+    """The members' optimizer states of one parameter as one: tensors [K, ...], numbers [K].
+
+    A member that has not learned yet, or never needed decay buffers, can share a population with
+    some that have.
+    """
+    stacked: dict[str, Any] = {}
+    for key, example in {key: value for state in saved for key, value in state.items()}.items():
+        if isinstance(example, Tensor):
+            parts = [state.get(key, torch.zeros_like(example)) for state in saved]
+            stacked[key] = torch.stack(parts).to(device)
+        else:
+            stacked[key] = [state.get(key, 0) for state in saved]
+    return stacked
+
+
+def _of_member(value: Any, k: int) -> Any:
+    return value[k].cpu().clone() if isinstance(value, Tensor) else value[k]
+
+
+def _entry(run: Path, *, previous: bool) -> dict[str, Any] | None:
+    """The pointer's entry with what is ours in it checked, None where there is none."""
+    files = CheckpointFiles(run)
+    entry = files.entry(previous=previous)
+    if entry is None:
+        return None
+    try:
+        return entry | {
+            "position": list(Position(*entry["position"])),
+            "rows": int(entry["rows"]),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise files.damaged_pointer() from error
+
+
+def _read_state(run: Path, *, previous: bool) -> dict[str, Any]:
+    file = CheckpointFiles(run).checked_file(previous=previous)
+    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return state

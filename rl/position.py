@@ -1,0 +1,25 @@
+"""Where a population stands and what it logs. Imports no torch."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Phase = Literal["training", "evaluation"]
+TRAINING, EVALUATION = 0, 1
+PHASES: tuple[Phase, Phase] = ("training", "evaluation")
+
+
+class Position(NamedTuple):
+    """Where a member stands: `tick` agent steps into a phase (0 training, 1 evaluation)."""
+
+    iteration: int
+    phase: int
+    tick: int
+
+
+@dataclass(frozen=True)
+class MemberRow:
+    """One line for one member's log: `metrics` within a phase, `evaluation` after an iteration."""
+
+    member: int
+    log: Literal["metrics", "evaluation"]
+    values: dict[str, Any]

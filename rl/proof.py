@@ -1,0 +1,95 @@
+"""Whether captured programs do what their functions do, found out before any is used."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from rl.graphs import Program
+from rl.replay import Replay
+
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
+"""How far two updates as graphs may be from two without, relative to a tensor's norm."""
+
+
+class BlockState:
+    """All that the programs of a block write, and what it was when this was made.
+
+    Args:
+        written: name to tensor, but for the replay.
+        replay: its newest row and the next two are written.
+        wait: until the device has done what it was given: part of it is on its way to the host.
+    """
+
+    def __init__(
+        self, written: Mapping[str, Tensor], replay: Replay, wait: Callable[[], None]
+    ) -> None:
+        self._written, self._replay, self._wait = written, replay, wait
+        self._before = self.now()
+
+    def now(self) -> dict[str, Tensor]:
+        """Copies."""
+        self._wait()
+        copies = {name: tensor.clone() for name, tensor in self._written.items()}
+        return copies | self._replay.snapshot(rows=2)
+
+    def put_back(self) -> None:
+        """Everything as it was."""
+        for name, tensor in self._written.items():
+            tensor.copy_(self._before[name])
+        self._replay.undo(self._before)
+
+
+def capture_problem(programs: Sequence[Program], state: BlockState, dtype: torch.dtype) -> str:
+    """Capture the programs; '' where they then do what their functions do, else what is wrong.
+
+    Both take the same two ticks with an update each, from the same state, which is put back.
+
+    Args:
+        programs: in the order of a tick.
+        state: what they write.
+        dtype: of the arithmetic.
+    """
+
+    def two_ticks() -> dict[str, Tensor]:
+        for _ in range(2):
+            for program in programs:
+                program()
+        after = state.now()
+        state.put_back()
+        return after
+
+    expected = two_ticks()
+    try:
+        for program in programs:
+            program.capture()
+        return difference(expected, two_ticks(), TOLERANCE[dtype])
+    except RuntimeError as error:
+        state.put_back()
+        return str(error).splitlines()[0]
+
+
+def difference(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], tolerance: float
+) -> str:
+    """Which tensors differ most between two states of one shape, '' where none does.
+
+    Args:
+        expected, found: name to tensor.
+        tolerance: of |found - expected| / |expected|, Euclidean norms in float64; integers must be
+            equal. NaN equals NaN.
+    """
+    worst, text = 0.0, ""
+    for name, value in expected.items():
+        other = found[name]
+        if torch.equal(value, other):
+            continue
+        wide, differing = value.double(), other.double()
+        unequal = ~((wide == differing) | (wide.isnan() & differing.isnan()))
+        apart = torch.where(unequal, differing - wide, 0).norm()
+        relative = float(apart / wide.nan_to_num(0.0, 0.0, 0.0).norm().clamp(min=1e-30))
+        allowed = tolerance if value.is_floating_point() else 0.0
+        if not relative <= allowed and (not text or relative > worst):
+            worst = relative
+            text = f"{name} differs by {relative:.1e}, allowed is {allowed:.0e}"
+    return text

@@ -1,0 +1,86 @@
+"""Append-only logs that can be cut back to a position."""
+
+import json
+import math
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from suite.results.rows import rows
+from suite.runs.log import RunLogFiles
+
+KEYS = ("agent_steps", "iteration")
+
+
+def read(path):
+    return rows(path, KEYS[0], pytest.fail)
+
+
+def scalars(path, tag):
+    events = EventAccumulator(str(path))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+def test_a_row_can_be_read_by_others_at_once(tmp_path):
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.metrics({"agent_steps": 10, "loss": 0.5})
+        assert read(tmp_path / "metrics.jsonl") == [{"agent_steps": 10, "loss": 0.5}]
+
+
+def test_tensorboard_reads_metrics_over_steps_and_evaluations_over_iterations(tmp_path):
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.metrics({"iteration": 0, "agent_steps": 10, "loss": 0.5, "train/return": None})
+        log.metrics({"iteration": 0, "agent_steps": 20, "loss": 0.25, "train/return": 7.0})
+        log.evaluation({"iteration": 1, "agent_steps": 20, "eval/return": 3.0})
+    assert scalars(tmp_path, "loss") == [(10, 0.5), (20, 0.25)]
+    assert scalars(tmp_path, "train/return") == [(20, 7.0)]
+    assert scalars(tmp_path, "iteration/eval/return") == [(1, 3.0)]
+
+
+def test_translation_has_updates_and_epochs_in_their_place(tmp_path):
+    with RunLogFiles(tmp_path, "updates", "epoch") as log:
+        log.metrics({"epoch": 0, "updates": 25, "train/loss": 8.5})
+        log.evaluation({"epoch": 1, "updates": 60, "valid/bleu": 25.5, "test/signature": "nrefs"})
+    assert scalars(tmp_path, "train/loss") == [(25, 8.5)]
+    assert scalars(tmp_path, "epoch/valid/bleu") == [(1, 25.5)]
+
+
+def test_a_resumed_run_has_no_row_twice(tmp_path):
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.metrics({"agent_steps": 10, "loss": 1.0})
+        offsets = log.offsets()
+        log.metrics({"agent_steps": 20, "loss": 9.0})
+        log.evaluation({"iteration": 0, "agent_steps": 20, "eval/return": 9.0})
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.rewind(offsets)
+        log.metrics({"agent_steps": 20, "loss": 2.0})
+    found = [(row["agent_steps"], row["loss"]) for row in read(tmp_path / "metrics.jsonl")]
+    assert found == [(10, 1.0), (20, 2.0)]
+    assert scalars(tmp_path, "loss") == found
+    assert read(tmp_path / "eval.jsonl") == []
+
+
+def test_rewinding_to_nothing_empties_every_file(tmp_path):
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.metrics({"agent_steps": 10, "loss": 1.0})
+        log.rewind({})
+        assert set(log.offsets().values()) == {0}
+        log.metrics({"agent_steps": 5, "loss": 3.0})
+    assert scalars(tmp_path, "loss") == [(5, 3.0)]
+
+
+def test_rows_that_a_checkpoint_knows_but_the_file_has_lost_are_an_error(tmp_path):
+    with (
+        RunLogFiles(tmp_path, *KEYS) as log,
+        pytest.raises(OSError, match="the checkpoint was made at 100"),
+    ):
+        log.rewind({"metrics.jsonl": 100})
+
+
+def test_a_value_that_is_not_finite_is_null_as_json_has_no_other(tmp_path):
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.metrics({"agent_steps": 1, "loss": math.nan, "mean_q": -math.inf})
+    line = (tmp_path / "metrics.jsonl").read_text()
+    row = json.loads(line, parse_constant=lambda name: pytest.fail(name))
+    assert row == {"agent_steps": 1, "loss": None, "mean_q": None}

@@ -1,0 +1,72 @@
+"""The state of a member that trains alone, saved and taken up together with its log."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workload.checkpoint_files import CheckpointFiles
+from workload.member import RunLog
+
+State = dict[str, Any]
+
+
+def read_state(run: Path, *, previous: bool = False) -> State:
+    """What a run's checkpoint holds, tensors on the CPU; `{}` where there is none.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    files = CheckpointFiles(run)
+    if files.entry() is None:
+        return {}
+    file = files.checked_file(previous=previous)
+    state: State = torch.load(file, map_location="cpu", weights_only=True)
+    return state
+
+
+class Checkpoint:
+    """The checkpoints of one member. A killed run goes on where the newest stands: its log is cut
+    back to it, so that no row is there twice.
+
+    Args:
+        log: the member's.
+    """
+
+    def __init__(self, log: RunLog) -> None:
+        self._log, self._files = log, CheckpointFiles(log.path)
+
+    def resume(
+        self, *, previous: bool, check: Callable[[State], None] = lambda state: None
+    ) -> State:
+        """The state to go on from, and the log as it was then; `{}` and an empty log without one.
+
+        Args:
+            previous: take the checkpoint before the newest, and put that one aside.
+            check: called with the state before anything is changed; may raise UserError.
+
+        Raises:
+            CheckpointError: it cannot be read, or the log has lost rows; nothing has been changed.
+        """
+        state = read_state(self._log.path, previous=previous)
+        if state:
+            check(state)
+            self._files.check_log(self._log, state["log_position"], previous=previous)
+            if previous:
+                self._files.withdraw_latest()
+        self._log.rewind(state.get("log_position", {}))
+        return state
+
+    def save(self, state: State, position: Sequence[int]) -> None:
+        """Write a state that a run resumes from, whatever the moment of a kill.
+
+        Args:
+            state: tensors, numbers, texts, and lists and dictionaries of them.
+            position: the rounds that are through, what is through of the next one, and what else
+                tells two checkpoints apart, in whole numbers.
+        """
+        kept = state | {"log_position": self._log.offsets()}
+        name = f"{position[0]:03d}-{position[1]:06d}.pt"
+        digest = self._files.write(name, lambda stream: torch.save(kept, stream))
+        self._files.publish({"file": name, "sha256": digest, "position": list(position)})
