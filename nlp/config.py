@@ -7,6 +7,7 @@ from typing import Literal
 from shared_optim.learning_rates import InverseSquareRoot
 from workload.errors import ConfigError
 from workload.recipe import (
+    OPTIMIZER_KEYS,
     MachineBase,
     OptimizerRecipe,
     require_below_one,
@@ -74,15 +75,7 @@ class Recipe(OptimizerRecipe):
 
     KEYS_AFTER = {  # noqa: RUF012
         "dropout": ("learning_rate",),
-        "warm_up": (
-            "beta1",
-            "beta2",
-            "adam_eps",
-            "eps_placement",
-            "rounding",
-            "decay_schedule",
-            "decay_biases",
-        ),
+        "warm_up": OPTIMIZER_KEYS,
         "accumulate": ("precision",),
     }
 

@@ -24,6 +24,7 @@ from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.output import say
 from workload.progress import Progress
+from workload.recipe import OPTIMIZER_KEYS
 from workload.resources import FreeMemory
 from workload.wording import amount, unknown
 
@@ -69,13 +70,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         "Optimizer": (
             "learning_rate",
             "warm_up",
-            "beta1",
-            "beta2",
-            "adam_eps",
-            "eps_placement",
-            "rounding",
-            "decay_schedule",
-            "decay_biases",
+            *OPTIMIZER_KEYS,
             "clip_norm",
             "precision",
         ),

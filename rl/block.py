@@ -28,7 +28,7 @@ from rl.graphs import Program
 from rl.inbox import Inbox
 from rl.memory import FRAME, STACK
 from rl.network import Weights, initial_parameters
-from rl.proof import State, capture_problem
+from rl.proof import BlockState, capture_problem
 from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.replay import Replay
 from rl.scores import Window
@@ -324,7 +324,7 @@ class Block:
 
         self._seen.send()
         self._drawn.send()
-        state = State(self._written(), self.replay, self._wait)
+        state = BlockState(self._written(), self.replay, self._wait)
         problem = capture_problem(programs, state, self._dtype)
         self._seen.open()
         for name, array in kept.items():

@@ -10,6 +10,7 @@ from typing import Literal
 
 from workload.errors import ConfigError
 from workload.recipe import (
+    OPTIMIZER_KEYS,
     MachineBase,
     OptimizerRecipe,
     require_finite,
@@ -88,16 +89,7 @@ class Recipe(OptimizerRecipe):
     log_every: int = 25_000
 
     KEYS_AFTER = {  # noqa: RUF012
-        "evaluation_steps": (
-            "learning_rate",
-            "beta1",
-            "beta2",
-            "adam_eps",
-            "eps_placement",
-            "rounding",
-            "decay_schedule",
-            "decay_biases",
-        ),
+        "evaluation_steps": ("learning_rate", *OPTIMIZER_KEYS),
         "padding": ("precision",),
     }
 

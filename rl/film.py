@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rl.checkpoint import trained_parameters
 from rl.config import Recipe
 from rl.environment import Environments
 from rl.exploration import epsilon_greedy, greedy_actions
+from rl.member_checkpoint import trained_parameters
 from rl.network import Weights
 from rl.random_streams import Purpose, Uniforms, environment_seed
 

@@ -12,7 +12,7 @@ TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
 """How far two updates as graphs may be from two without, relative to a tensor's norm."""
 
 
-class State:
+class BlockState:
     """All that the programs of a block write, and what it was when this was made.
 
     Args:
@@ -40,7 +40,7 @@ class State:
         self._replay.undo(self._before)
 
 
-def capture_problem(programs: Sequence[Program], state: State, dtype: torch.dtype) -> str:
+def capture_problem(programs: Sequence[Program], state: BlockState, dtype: torch.dtype) -> str:
     """Capture the programs; '' where they then do what their functions do, else what is wrong.
 
     Both take the same two ticks with an update each, from the same state, which is put back.

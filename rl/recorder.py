@@ -6,7 +6,7 @@ from typing import Any, Literal
 import lightning
 import numpy as np
 
-from rl.checkpoint import Checkpoint, restore
+from rl.member_checkpoint import MemberCheckpoint, restore
 from rl.module import DQNModule
 from rl.population import Population
 from rl.position import EVALUATION, PHASES, TRAINING, Position
@@ -39,7 +39,7 @@ class PopulationRecorder(lightning.Callback):
     ) -> None:
         self._population, self._logs = population, logs
         capacity = population.recipe.replay_capacity
-        self._checkpoints = [Checkpoint(log.path, capacity) for log in logs]
+        self._checkpoints = [MemberCheckpoint(log.path, capacity) for log in logs]
         self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
         self._latest: list[dict[str, Any]] = [{} for _ in logs]
         self._saved = population.position

@@ -13,6 +13,7 @@ from workload.errors import FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
+from workload.recipe import OPTIMIZER_KEYS
 from workload.resources import FreeMemory
 from workload.wording import amount
 
@@ -70,13 +71,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         ),
         "Optimizer": (
             "learning_rate",
-            "beta1",
-            "beta2",
-            "adam_eps",
-            "eps_placement",
-            "rounding",
-            "decay_schedule",
-            "decay_biases",
+            *OPTIMIZER_KEYS,
             "precision",
         ),
         "Learning": (
@@ -201,7 +196,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             )
 
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
-        from rl.checkpoint import read_position, verify
+        from rl.member_checkpoint import read_position, verify
 
         found = read_position(run, previous=previous)
         if previous and found is None and read_position(run) is not None:
@@ -238,7 +233,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             (replay / KEPT).touch()
         if finished and (replay / KEPT).exists():
             return
-        from rl.checkpoint import delete_replay
+        from rl.member_checkpoint import delete_replay
 
         delete_replay(run)
 

@@ -8,6 +8,17 @@ from typing import Any, ClassVar, Literal
 from workload.errors import ConfigError
 from workload.member import check_schedule
 
+OPTIMIZER_KEYS = (
+    "beta1",
+    "beta2",
+    "adam_eps",
+    "eps_placement",
+    "rounding",
+    "decay_schedule",
+    "decay_biases",
+)
+"""Those that every recipe shows behind its learning rate, in this order."""
+
 
 @dataclass(frozen=True)
 class OptimizerRecipe:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from suite.batch import overview
 from suite.batch.capacity import Capacity
 from suite.batch.grid_file import Grid, GridRun
-from suite.batch.states import State
+from suite.batch.states import RunState
 from suite.registry import load
 from suite.runs.job import Job
 from workload.output import aligned
@@ -14,7 +14,7 @@ from workload.wording import duration
 
 def describe_batch(
     grid: Grid,
-    states: Sequence[State],
+    states: Sequence[RunState],
     waiting: Sequence[GridRun],
     jobs: Sequence[Job],
     capacity: Capacity,

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from suite.batch import overview
 from suite.batch.grid_file import Grid
-from suite.batch.states import State, state_of
+from suite.batch.states import RunState, state_of
 from workload.output import at_most, live_display, say
 
 LINE_EVERY = 10.0  # seconds between plain lines
@@ -19,9 +19,9 @@ def display_grid(grid: Grid, jobs: int) -> AbstractContextManager[Callable[[], N
         grid: what trains.
         jobs: how many train at once.
     """
-    ended: dict[int, State] = {}  # by the run's number; not read from the disk again
+    ended: dict[int, RunState] = {}  # by the run's number; not read from the disk again
 
-    def states() -> list[State]:
+    def states() -> list[RunState]:
         now = [ended.get(number) or state_of(run) for number, run in enumerate(grid.runs)]
         for number, state in enumerate(now):
             if state.status in ("done", "diverged"):
@@ -35,7 +35,7 @@ def display_grid(grid: Grid, jobs: int) -> AbstractContextManager[Callable[[], N
     return live_display(draw, PICTURE_EVERY, plain)
 
 
-def _line(grid: Grid, states: Sequence[State], jobs: int) -> str:
+def _line(grid: Grid, states: Sequence[RunState], jobs: int) -> str:
     return " | ".join(
         [overview.summary(grid.file.name, states, jobs), *overview.running(grid.runs, states)]
     )

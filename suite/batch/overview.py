@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from suite.batch.grid_file import Grid, GridRun
-from suite.batch.states import State, time_left
+from suite.batch.states import RunState, time_left
 from workload.exhibits.labels import settings
 from workload.output import aligned
 from workload.wording import duration
@@ -15,7 +15,7 @@ MARKS = {"running": "*", "failed": "!", "diverged": "~"}
 LEGEND = "done/runs and the mean of the last scores; * running, ! failed, ~ diverged"
 
 
-def describe_grid(grid: Grid, states: Sequence[State], jobs: int | None = None) -> str:
+def describe_grid(grid: Grid, states: Sequence[RunState], jobs: int | None = None) -> str:
     """All of it; `jobs` is how many train at once, where that is known."""
     parts = [
         summary(grid.file.name, states, jobs),
@@ -25,7 +25,7 @@ def describe_grid(grid: Grid, states: Sequence[State], jobs: int | None = None) 
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def summary(name: str, states: Sequence[State], jobs: int | None = None) -> str:
+def summary(name: str, states: Sequence[RunState], jobs: int | None = None) -> str:
     """One line: how many are done, running, waiting, failed, and how long it will take."""
     count = {status: sum(s.status == status for s in states) for status in _STATUSES}
     parts = [f"{count['done'] + count['diverged']} of {len(states)} done"]
@@ -39,7 +39,7 @@ def summary(name: str, states: Sequence[State], jobs: int | None = None) -> str:
     return f"{name}: {', '.join(named)}{tail}"
 
 
-def matrix(runs: Sequence[GridRun], states: Sequence[State]) -> str:
+def matrix(runs: Sequence[GridRun], states: Sequence[RunState]) -> str:
     """A table per workload: settings downwards, tasks across."""
     workloads = list(dict.fromkeys(run.workload.NAME for run in runs))
     tables = []
@@ -49,9 +49,9 @@ def matrix(runs: Sequence[GridRun], states: Sequence[State]) -> str:
     return "\n\n".join([*tables, LEGEND])
 
 
-def running(runs: Sequence[GridRun], states: Sequence[State]) -> list[str]:
+def running(runs: Sequence[GridRun], states: Sequence[RunState]) -> list[str]:
     """A line for the runs in training that stand at the same point, as a population's do."""
-    groups: dict[tuple[str, str], list[State]] = {}
+    groups: dict[tuple[str, str], list[RunState]] = {}
     for run, state in zip(runs, states, strict=True):
         if state.status == "running":
             key = (run.workload.task(run.recipe), state.phase)
@@ -64,7 +64,7 @@ def running(runs: Sequence[GridRun], states: Sequence[State]) -> list[str]:
     return _first(lines, RUNNING, "running")
 
 
-def failures(runs: Sequence[GridRun], states: Sequence[State]) -> list[str]:
+def failures(runs: Sequence[GridRun], states: Sequence[RunState]) -> list[str]:
     """A line for each failure, the first ones."""
     lines = [
         f"failed: {run.run.path}: {state.error}"
@@ -82,9 +82,9 @@ def _first(lines: list[str], most: int, what: str) -> list[str]:
     return lines[:most] + more
 
 
-def _table(own: Sequence[tuple[GridRun, State]]) -> str:
+def _table(own: Sequence[tuple[GridRun, RunState]]) -> str:
     labels = _labels([run for run, _ in own])
-    cells: dict[tuple[str, str], list[State]] = {}
+    cells: dict[tuple[str, str], list[RunState]] = {}
     for (run, state), label in zip(own, labels, strict=True):
         cells.setdefault((label, run.workload.task(run.recipe)), []).append(state)
     rows = list(dict.fromkeys(labels))
@@ -102,7 +102,7 @@ def _labels(runs: Sequence[GridRun]) -> list[str]:
     return settings([run.member for run in runs], recipes, {runs[0].workload.TASK_KEY})
 
 
-def _cell(states: Sequence[State], decimals: int) -> str:
+def _cell(states: Sequence[RunState], decimals: int) -> str:
     if not states:
         return "-"
     ended = sum(state.status in ("done", "diverged") for state in states)

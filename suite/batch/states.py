@@ -19,7 +19,7 @@ Status = Literal["done", "diverged", "running", "waiting", "failed"]
 
 
 @dataclass(frozen=True)
-class State:
+class RunState:
     """How a run stands.
 
     Attributes:
@@ -39,11 +39,11 @@ class State:
     error: str = ""
 
 
-def state_of(run: GridRun) -> State:
+def state_of(run: GridRun) -> RunState:
     """Read one run's directory. A record that is damaged counts as a failure and is named."""
     path = run.run.path
     if not path.is_dir():
-        return State("waiting")
+        return RunState("waiting")
     score = run.workload.report.scores[0]
     try:
         run.run.has_config()
@@ -51,20 +51,20 @@ def state_of(run: GridRun) -> State:
         value = _newest(path / EVALUATIONS, run.workload.STEP_KEY, score)
         if done:
             status: Status = "diverged" if done["status"] == "diverged" else "done"
-            return State(status, value, seconds=_seconds(path))
+            return RunState(status, value, seconds=_seconds(path))
         if beat := beat_of(path):
-            return State("running", value, beat.phase, seconds_left=beat.seconds_left)
+            return RunState("running", value, beat.phase, seconds_left=beat.seconds_left)
         if failure := run.run.failure():
-            return State("failed", value, error=failure)
+            return RunState("failed", value, error=failure)
     except UserError as error:
-        return State("failed", error=str(error))
+        return RunState("failed", error=str(error))
     except (KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
-        return State("failed", error=f"a record in {path} is damaged: {problem}")
-    return State("waiting", value)
+        return RunState("failed", error=f"a record in {path} is damaged: {problem}")
+    return RunState("waiting", value)
 
 
-def time_left(states: Sequence[State], jobs: int | None = None) -> float | None:
+def time_left(states: Sequence[RunState], jobs: int | None = None) -> float | None:
     """Seconds until all have ended, None where nothing tells.
 
     A waiting run is taken to last as long as the median of those that are done, or else as the

@@ -15,7 +15,7 @@ from suite.batch.grid_file import Grid, GridRun, read_grid
 from suite.batch.packing import fitting_capacity, pack
 from suite.batch.pool import InProcess, Pool
 from suite.batch.ray_pool import RayPool
-from suite.batch.states import State, state_of
+from suite.batch.states import RunState, state_of
 from suite.commands.arguments import Parser, add_runs_flag
 from suite.registry import load
 from suite.runs.job import Job
@@ -101,7 +101,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _waiting(grid: Grid, states: Sequence[State], *, retry_failed: bool) -> list[GridRun]:
+def _waiting(grid: Grid, states: Sequence[RunState], *, retry_failed: bool) -> list[GridRun]:
     statuses = {"waiting", "running"} | ({"failed"} if retry_failed else set())
     return [run for run, state in zip(grid.runs, states, strict=True) if state.status in statuses]
 

@@ -30,7 +30,7 @@ class Given(NamedTuple):
     where: str = ""
 
 
-Layer = dict[str, Given]
+ConfigLayer = dict[str, Given]
 Flags = list[tuple[str, list[str]]]
 
 
@@ -115,11 +115,11 @@ class Reader:
             raise UserError(unknown("preset", name, names))
         return (self._workload.preset_folder() / f"{name}.yaml").read_text(encoding="utf-8")
 
-    def _file(self, text: str, file: str) -> list[Layer]:
+    def _file(self, text: str, file: str) -> list[ConfigLayer]:
         """The layer of the first document of a file; none where it is empty."""
         return [self._layer(root, file) for root in compose(text, file)[:1]]
 
-    def _layer(self, root: yaml.Node, file: str, lists: Collection[str] = LISTS) -> Layer:
+    def _layer(self, root: yaml.Node, file: str, lists: Collection[str] = LISTS) -> ConfigLayer:
         layer = {}
         for key, node in mapping_of(root, file, self._types, "key").items():
             several, where = key in lists, line_of(node, file)
@@ -128,7 +128,7 @@ class Reader:
             layer[key] = Given(texts, file, where)
         return layer
 
-    def _typed(self, layer: Layer) -> dict[str, list[Any]]:
+    def _typed(self, layer: ConfigLayer) -> dict[str, list[Any]]:
         return {
             key: [self._value(key, text, given) for text in given.texts]
             for key, given in layer.items()

@@ -17,8 +17,9 @@ from pathlib import Path
 from nlp.data.binarise import SPECIAL, write_binary
 from nlp.data.corpus import FORMAT, Corpus, corpus_folder
 from nlp.data.sources import IWSLT_TESTS, segments
-from nlp.data.stages import read_lines, sha256_of_files, write_json, write_lines
+from nlp.data.stages import read_lines, sha256_of_files, write_lines
 from tests.nlp.data import real
+from workload.files import write_json
 
 NAME, BPE, PAIR = "iwslt14-part", 10_000, ("de", "en")
 

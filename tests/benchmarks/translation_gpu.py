@@ -193,7 +193,7 @@ def anatomy(corpus: Corpus, precision: str) -> None:
     chosen = [*map(programs.shapes.of, module.batches.shapes())]
     ((frequent, times),) = Counter(chosen).most_common(1)
     place = chosen.index(frequent)
-    batch = module.batches.made(place)
+    batch = module.batches.at(place)
     programs.load(batch)
     gpu = milliseconds(lambda: programs.replay(frequent), 30)
     torch.cuda.synchronize()
@@ -205,7 +205,7 @@ def anatomy(corpus: Corpus, precision: str) -> None:
         f"{1e3 * batch['ntokens'] / gpu:,.0f} words per second; the processor {load:.2f} ms to lay "
         f"a batch out, {whole:.2f} with the launch"
     )
-    made = 1e3 * median(lambda: module.batches.made(place), 10)
+    made = 1e3 * median(lambda: module.batches.at(place), 10)
     say(
         f"{precision}: such a batch is collated in {made:.2f} ms; {len(programs.replays)} graphs "
         f"of {len(programs.shapes.all)} shapes, "

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from suite.batch.overview import describe_grid
-from suite.batch.states import State, state_of, time_left
+from suite.batch.states import RunState, state_of, time_left
 from suite.runs import heartbeat
 from suite.runs.heartbeat import beating
 from tests.suite.batch.grids import SMALL, grid_of
@@ -34,7 +34,7 @@ def make(run, scores=()):
     assert run.run.path.is_dir()
 
 
-TWO_RUNNING = (State("running", seconds_left=30.0), State("running", seconds_left=10.0))
+TWO_RUNNING = (RunState("running", seconds_left=30.0), RunState("running", seconds_left=10.0))
 """With three to come that take 100 seconds each: (30 + 10 + 300) / 2 seconds left."""
 
 
@@ -44,22 +44,22 @@ class Progress:
 
 def test_a_run_without_a_directory_waits_and_one_cut_off_waits_with_its_score(runs):
     make(runs[1], [3.0, 4.5])
-    assert [state_of(run) for run in runs[:2]] == [State("waiting"), State("waiting", 4.5)]
+    assert [state_of(run) for run in runs[:2]] == [RunState("waiting"), RunState("waiting", 4.5)]
 
 
 def test_a_run_in_training_says_where_it_is_and_not_longer_than_it_trains(runs):
     make(runs[0], [2.0])
     with beating([runs[0].run]) as beat:
-        assert state_of(runs[0]) == State("running", 2.0, "starting")
+        assert state_of(runs[0]) == RunState("running", 2.0, "starting")
         heartbeat_due = heartbeat.EVERY
         heartbeat.EVERY = 0.0
         try:
             beat(Progress())
         finally:
             heartbeat.EVERY = heartbeat_due
-        expected = State("running", 2.0, "iteration 1/2 training 500/1,000", seconds_left=90.0)
+        expected = RunState("running", 2.0, "iteration 1/2 training 500/1,000", seconds_left=90.0)
         assert state_of(runs[0]) == expected
-    assert state_of(runs[0]) == State("waiting", 2.0)
+    assert state_of(runs[0]) == RunState("waiting", 2.0)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_finished_run_has_its_final_score_and_the_time_of_all_its_sessions(run
     ]
     write_json(runs[0].run.path / "meta.json", {"sessions": sessions})
     finish(runs[0].run, "diverged")
-    assert state_of(runs[0]) == State("diverged", 1.5, seconds=3_630.0)
+    assert state_of(runs[0]) == RunState("diverged", 1.5, seconds=3_630.0)
 
 
 def test_a_failed_or_damaged_run_says_why(runs):
@@ -99,7 +99,7 @@ def test_a_failed_or_damaged_run_says_why(runs):
     write_json(runs[0].run.path / "failed.json", {"error": "ValueError: no"})
     make(runs[1])
     (runs[1].run.path / "done.json").write_text("{")
-    assert state_of(runs[0]) == State("failed", error="ValueError: no")
+    assert state_of(runs[0]) == RunState("failed", error="ValueError: no")
     assert state_of(runs[1]).status == "failed"
     assert "done.json is damaged" in state_of(runs[1]).error
     make(runs[2])
@@ -115,17 +115,17 @@ def test_a_log_that_cannot_be_read_has_no_score_and_costs_no_more(runs):
     make(runs[0])
     (runs[0].run.path / "eval.jsonl").unlink(missing_ok=True)
     (runs[0].run.path / "eval.jsonl").mkdir()
-    assert state_of(runs[0]) == State("waiting")
+    assert state_of(runs[0]) == RunState("waiting")
 
 
 @pytest.mark.parametrize(
     ("states", "seconds"),
     [
-        ([State("done"), State("diverged")], 0.0),
-        ([State("running", seconds_left=50.0), State("running", seconds_left=20.0)], 50.0),
-        ([State("running"), State("done")], None),
-        ([State("done", seconds=100.0), *TWO_RUNNING, *[State("waiting")] * 3], 170.0),
-        ([State("waiting")], None),
+        ([RunState("done"), RunState("diverged")], 0.0),
+        ([RunState("running", seconds_left=50.0), RunState("running", seconds_left=20.0)], 50.0),
+        ([RunState("running"), RunState("done")], None),
+        ([RunState("done", seconds=100.0), *TWO_RUNNING, *[RunState("waiting")] * 3], 170.0),
+        ([RunState("waiting")], None),
     ],
 )
 def test_the_time_left(states, seconds):

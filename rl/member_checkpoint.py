@@ -49,7 +49,7 @@ def delete_replay(run: Path) -> None:
     ReplayFile(run / "replay", capacity=0).delete()
 
 
-class Checkpoint:
+class MemberCheckpoint:
     """One member's checkpoints in its run directory."""
 
     def __init__(self, run: Path, capacity: int) -> None:
