@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from shared_optim.group import spread
 from shared_optim.schemes import MOMENTS, decaying
 from shared_optim.sgd import MOMENTUM_BUFFER
+from shared_optim.values import spread
 
 _SCHEMES = {"l2": "Adam or SGD", "decoupled": "AdamW"}
 _UNTRANSLATABLE = {

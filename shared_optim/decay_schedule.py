@@ -7,8 +7,9 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from shared_optim.group import Group, spread
+from shared_optim.group import Group
 from shared_optim.schedules import ScheduleLike, multiplier
+from shared_optim.values import spread
 
 
 class DecaySchedule:

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from shared_optim.decay import MemberDecay
+from shared_optim.decay_memory import recall, remembered, with_step
 from shared_optim.rule import Variant
-from shared_optim.schedules import Schedule, ScheduleLike, multiplier, parse_schedule
+from shared_optim.schedules import ScheduleLike, multiplier
 from shared_optim.schemes import SCHEMES
+from shared_optim.values import (
+    CHOICES,
+    ROUNDING_OF_SCHEDULERS,
+    check_key,
+    check_number,
+    check_shared,
+    per_member,
+    plain,
+    set_instead,
+    spread,
+    unboxed,
+)
 
 Schedules = ScheduleLike | Sequence[ScheduleLike]
 
-CALLABLE = "callable"
-"""What a state_dict says of a schedule that is a function, which it cannot hold."""
-
-ROUNDING_OF_SCHEDULERS = 1e-12
-"""How far below 0 a learning rate may be: torch's LinearLR to 0 ends at -1e-21 or so."""
-
-REFERENCE_LAMBDA = 1e-3
-"""At which lambda a member without decay reports what would drown: the largest of Table 1."""
-
 _SHARED = ("betas", "momentum", "nesterov", "eps", "maximize", "peak_lr", "state_dtype")
-_CHOICES = {"eps_placement": ("outside", "hat"), "rounding": ("once", "torch")}
-_NEVER_DECAY = {"wd", "lambda", "lambd", "lmbda", "l2reg", "reg"}  # in lower case, letters alone
 
 
 class Group(dict[str, Any]):
@@ -58,28 +55,26 @@ class Group(dict[str, Any]):
         self, values: Mapping[str, Any], lambdas: Sequence[str], last: str | None = None
     ) -> None:
         # weight_decay is last, so that a copy key by key sets the lambdas that it follows first
-        super().__init__({k: _unboxed(v) for k, v in values.items() if k != "weight_decay"})
+        super().__init__({k: unboxed(v) for k, v in values.items() if k != "weight_decay"})
         self._lambdas = tuple(lambdas)
         self.last = last
         self.written: str | None = None
         self._settings: tuple[list[Any], Settings] | None = None
         self._stepped: tuple[MemberDecay, ...] | None = None
-        self._read = tuple(
-            key for key in (*_SHARED, *_CHOICES, *lambdas, "schedule") if key in self
-        )
+        self._read = tuple(key for key in (*_SHARED, *CHOICES, *lambdas, "schedule") if key in self)
         self._refresh()
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == "weight_decay":
-            self._write_weight_decay(_plain(value))
+            self._write_weight_decay(plain(value))
         elif key in self._lambdas or key == "schedule":
-            value = _per_member(key, value)
+            value = per_member(key, value)
             if key != "schedule" and self.get(key) != value:
                 self.written = key
             super().__setitem__(key, value)
             self._refresh()
         else:
-            super().__setitem__(key, _unboxed(value))
+            super().__setitem__(key, unboxed(value))
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """As a dict's, key by key, `weight_decay` last."""
@@ -113,7 +108,7 @@ class Group(dict[str, Any]):
         lr = self["lr"]
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("lr: a tensor must hold one element; per-member rates do not exist")
-        _check_number("lr", lr, least=-ROUNDING_OF_SCHEDULERS)
+        check_number("lr", lr, least=-ROUNDING_OF_SCHEDULERS)
         return float(lr)
 
     @property
@@ -137,32 +132,16 @@ class Group(dict[str, Any]):
         if memory is None:
             if before is None or before == decays:
                 return
-            memory = [_recalled(d, beta, t - 1) for d, t in zip(before, steps, strict=True)]
-        self["decay_memory"] = [
-            [beta * old + (1 - beta) * new for old, new in zip(each, _now(d, t), strict=True)]
-            if acts
-            else each
-            for each, d, t, acts in zip(memory, decays, steps, acting, strict=True)
-        ]
+            memory = recall(before, beta, [t - 1 for t in steps])
+        self["decay_memory"] = with_step(memory, decays, beta, acting, steps)
 
-    def remembered(self, steps: Sequence[int]) -> list[dict[str, float]]:
-        """What the first moment remembers of each member's decay, after `steps` [K].
-
-        `decay` is the mean of s_i*lambda over the steps, as the moment weighs them, and `inside`
-        the same of those lambdas alone whose decay is inside the moment. Without any lambda,
-        `decay` is that of REFERENCE_LAMBDA.
-        """
-        beta, decays = self.memory, self.settings().decays
+    def remembered(self, steps: Sequence[int]) -> list[tuple[float, float]]:
+        """(inside, decay) of each member after `steps` [K], see `decay_memory.remembered`."""
+        decays = self.settings().decays
         memory = self["decay_memory"]
         if memory is None:
-            memory = [_recalled(d, beta, t) for d, t in zip(decays, steps, strict=True)]
-        found = []
-        for (weight, s, decay, inside), own in zip(memory, decays, strict=True):
-            if not (decay or own.largest):
-                decay = REFERENCE_LAMBDA * s
-            weight = weight or 1.0  # of a member that never took a step
-            found.append({"decay": decay / weight, "inside": inside / weight})
-        return found
+            memory = recall(decays, self.memory, steps)
+        return remembered(memory, decays)
 
     def _checked(self) -> Settings:
         members = self["members"]
@@ -170,7 +149,7 @@ class Group(dict[str, Any]):
             value = self[key] = self[key]  # a list may have been written into
             if isinstance(value, list) and len(value) != members:
                 raise ValueError(f"{key}: {len(value)} values for K = {members}")
-        _check_shared(self)
+        check_shared(self)
         decays = tuple(
             MemberDecay(
                 tuple((name, lam) for name, lam in zip(self._lambdas, own, strict=True) if lam),
@@ -206,9 +185,9 @@ class Group(dict[str, Any]):
         in_use = self._in_use() or ([self.last] if self.last else [])
         if len(in_use) != 1:
             which = f"{' and '.join(in_use)} are in use" if in_use else "names no scheme"
-            raise ValueError(f"weight_decay: {value} {which}; {_set_instead(self._lambdas)}")
+            raise ValueError(f"weight_decay: {value} {which}; {set_instead(self._lambdas)}")
         name = in_use[0]
-        _check_number("weight_decay", value)
+        check_number("weight_decay", value)
         if self.written:
             raise ValueError(
                 f"weight_decay: {value} contradicts {self.written}: {self[self.written]}, which is "
@@ -223,24 +202,6 @@ class Group(dict[str, Any]):
             value = [value] * len(self[name])
         self[name] = value
         self.written = None
-
-
-def _now(decay: MemberDecay, t: int) -> tuple[float, float, float, float]:
-    """What a step adds to a memory: its weight, s_t, s_t*lambda, and what of that is inside m."""
-    multiplier = float(decay.multiplier(max(t, 1)))
-    return 1.0, multiplier, multiplier * decay.largest, multiplier * decay.inside
-
-
-def _recalled(decay: MemberDecay, beta: float, t: int) -> list[float]:
-    """A memory after t steps, had lambda and schedule been what they are now."""
-    memory = [0.0] * 4
-    weight = 1 - beta
-    for i in range(t, 0, -1):
-        memory = [old + weight * new for old, new in zip(memory, _now(decay, i), strict=True)]
-        weight *= beta
-        if weight < 1e-16:
-            break
-    return memory
 
 
 @dataclass(eq=False)
@@ -280,144 +241,32 @@ def normalised(
     """
     for key in map(str, given):
         if key not in lambdas and key not in defaults:
-            _check_key(key, lambdas)
+            check_key(key, lambdas)
     values = {**defaults, **given}
     weight_decay = values.pop("weight_decay", None)
-    per_member = {key: _per_member(key, values[key]) for key in (*lambdas, "schedule")}
-    lengths = {key: len(value) for key, value in per_member.items() if isinstance(value, list)}
+    own_values = {key: per_member(key, values[key]) for key in (*lambdas, "schedule")}
+    lengths = {key: len(value) for key, value in own_values.items() if isinstance(value, list)}
     members = next(iter(lengths.values()), defaults.get("members"))
     if 0 in lengths.values():
         raise ValueError(f"per-member sequences are empty: {lengths}; all must be K > 0 long")
     if any(length != members for length in lengths.values()):
         raise ValueError(f"per-member sequences differ in length: {lengths}; all must be K long")
     if members is not None:
-        per_member = {key: spread(value, members) for key, value in per_member.items()}
-    in_use = [name for name in lambdas if any(spread(per_member[name], 1))]
+        own_values = {key: spread(value, members) for key, value in own_values.items()}
+    in_use = [name for name in lambdas if any(spread(own_values[name], 1))]
     if weight_decay == 0 and (members or len(in_use) > 1):
         # no decay has one meaning, whatever is in use
-        per_member |= dict.fromkeys(lambdas, [0.0] * members if members else 0.0)
-    group = Group({**values, **per_member, "members": members, "decay_memory": None}, lambdas)
+        own_values |= dict.fromkeys(lambdas, [0.0] * members if members else 0.0)
+    group = Group({**values, **own_values, "members": members, "decay_memory": None}, lambdas)
     for key in ("lr", "eps", "momentum", "peak_lr"):
         if key in group and not (isinstance(group[key], Tensor) and key == "lr"):
-            group[key] = _plain(group[key])
+            group[key] = plain(group[key])
     lr = group.lr()
     if group["peak_lr"] is None:
         group["peak_lr"] = lr
     if weight_decay is not None:
-        own = (name for name in lambdas if name in given and any(spread(per_member[name], 1)))
+        own = (name for name in lambdas if name in given and any(spread(own_values[name], 1)))
         group.written = next(own, None)
         group["weight_decay"] = weight_decay
     group.settings()
     return group
-
-
-def spread(value: Any, members: int) -> list[Any]:
-    """One value per member: a list as it is, a single value `members` times."""
-    return value if isinstance(value, list) else [value] * members
-
-
-def acting_members(active: Sequence[bool] | Tensor | None, members: int | None) -> list[bool]:
-    """Who takes a step, as a list of K (1 without a population): all where nobody is named.
-
-    Raises ValueError where K are not named.
-    """
-    if active is None:
-        return [True] * (members or 1)
-    given = [bool(acts) for acts in active]
-    if len(given) != members:
-        raise ValueError(
-            f"active: {len(given)} values for "
-            + (f"a population of {members}" if members else "parameters that are no population")
-        )
-    return given
-
-
-def _check_key(key: str, lambdas: Sequence[str]) -> None:
-    """Refuse what looks like a lambda and would be kept without effect."""
-    if key == "weight_decay":
-        return
-    letters = "".join(letter for letter in key.lower() if letter.isalnum())
-    near = difflib.get_close_matches(key.lower(), lambdas, n=1, cutoff=0.8)
-    if near:
-        raise ValueError(f"{key}: unknown in a parameter group; did you mean {near[0]}?")
-    if key in SCHEMES:
-        raise ValueError(f"{key}: no scheme of this optimizer; {_set_instead(lambdas)}")
-    if "decay" in letters or letters in _NEVER_DECAY:
-        raise ValueError(f"{key}: unknown in a parameter group; {_set_instead(lambdas)}")
-
-
-def _set_instead(lambdas: Sequence[str]) -> str:
-    return f"set {', '.join(lambdas[:-1])} or {lambdas[-1]} instead"
-
-
-def _unboxed(value: Any) -> Any:
-    """Numbers of numpy as Python's, alone or in a tuple; anything else as it is."""
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    return tuple(map(_unboxed, value)) if type(value) is tuple else value
-
-
-def _plain(value: Any) -> Any:
-    """Numbers of torch and numpy as Python's, sequences as lists."""
-    if isinstance(value, Tensor):
-        value = value.tolist()
-    if isinstance(value, (str, bool, Schedule)) or value is None:
-        return value
-    if isinstance(value, Real):
-        return float(value)
-    if isinstance(value, Iterable):
-        if getattr(value, "ndim", 1) == 0:  # a 0-d array, which cannot be iterated over
-            return _plain(value.item())  # type: ignore[attr-defined]
-        return [_plain(item) for item in value]
-    return value
-
-
-def _per_member(key: str, value: Any) -> Any:
-    """A checked lambda or schedule, or a list of them."""
-    value = _plain(value)
-    if key != "schedule":
-        for item in spread(value, 1):
-            _check_number(key, item)
-        return value
-    each = [_schedule(item) for item in spread(value, 1)]
-    return each if isinstance(value, list) else each[0]
-
-
-def _schedule(value: Any) -> str | Callable[[int], float]:
-    if callable(value) and not isinstance(value, Schedule):
-        return value  # type: ignore[no-any-return]
-    return str(parse_schedule(str(value)))
-
-
-def _check_number(key: str, value: Any, least: float = 0.0) -> None:
-    try:
-        number = math.nan if isinstance(value, (str, bool)) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (math.isfinite(number) and number >= least):
-        raise ValueError(f"{key}: {value} is not a finite number >= 0")
-
-
-def _check_shared(group: dict[str, Any]) -> None:
-    for key in ("eps", "momentum"):
-        if key in group:
-            _check_number(key, group[key])
-    if group["peak_lr"] is not None:
-        _check_number("peak_lr", group["peak_lr"])
-    if "betas" in group:
-        betas = _plain(group["betas"])
-        if not (
-            isinstance(betas, list)
-            and len(betas) == 2
-            and all(isinstance(beta, float) and 0 <= beta < 1 for beta in betas)
-        ):
-            raise ValueError(f"betas: {group['betas']} are not two numbers from 0 to below 1")
-        group["betas"] = tuple(betas)
-    if group.get("nesterov") and not group["momentum"]:
-        raise ValueError("nesterov: needs a momentum above 0")
-    for key, allowed in _CHOICES.items():
-        if key in group and group[key] not in allowed:
-            raise ValueError(f"{key}: {group[key]!r} is neither {' nor '.join(allowed)}")
-    dtype = group["state_dtype"]
-    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise ValueError(f"state_dtype: {dtype!r} is no floating dtype of torch")

@@ -57,7 +57,7 @@ def eager_update(
     variant: Variant,
 ) -> None:
     """The same by the formula, parameter by parameter."""
-    changing = {theta.untyped_storage().data_ptr() for theta, *_ in tensors}
+    changing = {each.untyped_storage().data_ptr() for mine in tensors for each in mine}
     gradients = [
         gradient.clone() if gradient.untyped_storage().data_ptr() in changing else gradient
         for gradient in gradients

@@ -129,7 +129,7 @@ class Flat:
         """The parameter's gradient, whose memory lies in the order of theta's.
 
         Raises:
-            RuntimeError: a gradient that does not fit the parameter.
+            RuntimeError: a gradient that does not fit the parameter, or whose memory was freed.
             TypeError: a tensor subclass whose memory is not its elements.
         """
         if type(gradient) not in _PLAIN:
@@ -144,6 +144,10 @@ class Flat:
                 f"a gradient of shape {tuple(gradient.shape)} on {gradient.device} does not fit "
                 f"its parameter of shape {tuple(parameter.shape)} on {parameter.device}: was the "
                 "parameter's data exchanged after backward()?"
+            )
+        if not gradient.data_ptr() and gradient.numel() and not gradient.is_meta:
+            raise RuntimeError(
+                f"the memory of a gradient of shape {tuple(gradient.shape)} was freed before step()"
             )
         if gradient.is_neg():  # kernels read memory, in which it has the wrong sign
             gradient = gradient.resolve_neg()

@@ -162,9 +162,7 @@ class CpuUpdate:
             gradients: as `Flat.in_order` gives them, in the parameters' order.
             table: coefficients, [rows, fields], on the CPU, in the dtype of the arithmetic.
 
-        Raises:
-            RuntimeError: the memory of a gradient was freed.
-            ValueError: gradients or table that are not those of this list.
+        Raises ValueError for gradients or a table that are not those of this list.
         """
         fits = table.ndim == 2 and table.shape[1] == self._fields and len(table) >= self._needed
         if not (fits and table.dtype == self._table_dtype and table.is_contiguous()):
@@ -177,8 +175,6 @@ class CpuUpdate:
                 f"{self._gradient_dtype}"
             )
         addresses = np.array([gradient.data_ptr() for gradient in gradients], np.int64)
-        if ((addresses == 0) & (self._bytes > 0)).any():
-            raise RuntimeError("the memory of a gradient was freed before the step")
         if overlapping := self._taken.overlapping(addresses, self._bytes):
             gradients = list(gradients)
             for i in overlapping:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from shared_optim.batch import apply
-from shared_optim.group import acting_members, spread
+from shared_optim.values import acting_members, spread
 
 if TYPE_CHECKING:
     from shared_optim.base import DecayOptimizer

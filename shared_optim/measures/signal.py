@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
 from shared_optim.base import DecayOptimizer
-from shared_optim.group import REFERENCE_LAMBDA, Group, spread
+from shared_optim.decay_memory import REFERENCE_LAMBDA
+from shared_optim.group import Group
 from shared_optim.layout import local
+from shared_optim.values import spread
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ def memory(optimizer: Optimizer, group: dict[str, Any], state: dict[str, Any]) -
         scale = 1.0 if "exp_avg" in state else 1 / (1 - beta)
         return Memory(
             [(1 - beta**t) * scale for t in steps],
-            [each["decay"] for each in remembered],
-            [each["inside"] for each in remembered],
+            [decay for _, decay in remembered],
+            [inside for inside, _ in remembered],
         )
     own = float(group["weight_decay"])
     if isinstance(optimizer, SGD):
@@ -98,7 +100,7 @@ def moment(
     assert parameter.grad is not None
     sign = -1.0 if group["maximize"] else 1.0
     if isinstance(group, Group):
-        inside = [each["inside"] for each in group.remembered(spread(state["step"], 1))]
+        inside = [inside for inside, _ in group.remembered(spread(state["step"], 1))]
     else:
         inside = [float(group["weight_decay"])]
     rows = before.view(len(inside), -1) * before.new_tensor(inside).unsqueeze(1)

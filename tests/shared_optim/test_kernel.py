@@ -313,5 +313,5 @@ def test_training_uses_a_kernel_by_default():
     (theta,) = parameters((4,))
     optimizer = WeightDecayAdam([theta])
     train(optimizer, noise((4,), steps=1))
-    (batch,) = optimizer._batches.values()
+    (batch,) = optimizer._gathering._batches.values()
     assert isinstance(batch.update, native.CpuUpdate)

@@ -65,6 +65,22 @@ def test_a_buffer_that_is_changed_in_place_is_read_as_it_is_now(change, compile)
     torch.testing.assert_close(moment, wanted)
 
 
+@pytest.mark.parametrize("width", [torch.float64, torch.bfloat16])
+def test_a_buffer_that_is_replaced_is_brought_to_the_width_and_layout_of_its_parameter(width):
+    theta, expected = parameter(4, 3), parameter(4, 3)
+    gradients = noise((4, 3), steps=4)
+    optimizers = WeightDecayAdam([theta], lr=0.1), WeightDecayAdam([expected], lr=0.1)
+    for optimizer, given in zip(optimizers, (theta, expected), strict=True):
+        train(optimizer, gradients[:2])
+        for name in ("exp_avg", "exp_avg_sq"):
+            value = optimizer.state[given][name].to(width)
+            wide = value.t().contiguous().t() if given is theta else value.float()
+            optimizer.state[given][name] = wide
+        train(optimizer, gradients[2:])
+    assert torch.equal(theta, expected)
+    assert optimizers[0].state[theta]["exp_avg"].dtype == torch.float32
+
+
 def test_a_buffer_that_is_cut_is_refused():
     theta = with_gradient(4)
     optimizer = WeightDecayAdam([theta])
@@ -166,7 +182,8 @@ def test_a_subclass_that_is_its_memory_is_taken():
 
 @pytest.mark.parametrize("freed", ["parameter", "gradient", "buffer"])
 def test_freed_memory_is_refused_and_not_read(freed):
-    theta, other = with_gradient(5_000), with_gradient(3)
+    theta, other = with_gradient(5_000), nn.Parameter(torch.ones(3, dtype=torch.float64))
+    other.grad = torch.ones_like(other)  # which another call of a kernel updates, before
     optimizer = WeightDecayAdam([other, theta])
     optimizer.step()
     tensors = {
@@ -245,7 +262,7 @@ def test_the_defaults_of_torch_change_nothing(device, dtype):
     finally:
         torch.set_default_device(None)
         torch.set_default_dtype(torch.float32)
-    (batch,) = optimizer._batches.values()
+    (batch,) = optimizer._gathering._batches.values()
     assert batch.update is not None
     assert torch.equal(theta, expected)
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from shared_optim import WeightDecayAdam, lambdas, observe_step
-from shared_optim.group import REFERENCE_LAMBDA
+from shared_optim.decay_memory import REFERENCE_LAMBDA
 from tests.shared_optim.reference import noise, parameters, train
 
 NAMES = ("kernel", "bias")
