@@ -117,7 +117,8 @@ class DecayOptimizer(Optimizer):
             handle.remove()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As torch.optim's, but that buffers keep their dtype.
+        """As torch.optim's, but that buffers keep their dtype and are copies: two optimizers that
+        load one state, or one that loads another's, do not write into each other's.
 
         Keys that the state lacks, because an older version wrote it, stay as they are; lambdas of
         schemes that it did not know are 0. `weight_decay` follows from the lambdas.
@@ -140,14 +141,14 @@ class DecayOptimizer(Optimizer):
         def finish(_: Optimizer) -> None:
             for group, saved in zip(self.param_groups, loaded["param_groups"], strict=True):
                 group["schedule"] = saved["schedule"]  # itself: torch copies what a function holds
-            # torch casts to the parameter's: bfloat16 would lose what float32 buffers are for
+            # torch casts to the parameter's dtype: bfloat16 would lose what float32 buffers are for
             numbers = [number for group in loaded["param_groups"] for number in group["params"]]
             owners = [p for group in self.param_groups for p in group["params"]]
             for number, parameter in zip(numbers, owners, strict=True):
                 for name, value in loaded["state"].get(number, {}).items():
                     if isinstance(value, Tensor) and name != "step":
                         kept = self.state[parameter][name]
-                        if kept.dtype != value.dtype:
+                        if kept is value or kept.dtype != value.dtype:
                             self.state[parameter][name] = value.to(kept.device, copy=True)
 
         # after the hooks of others, which may convert a state, and before those that may look at it

@@ -19,7 +19,7 @@ from shared_optim.rule import Variant
 Owners = Sequence[tuple[Tensor, dict[str, Any]]]
 """Parameters with their states."""
 
-_PIECE = 2**16  # columns of a parameter of which the decay by `stable` is summed up at once
+_PIECE = 2**16  # columns that are summed up at once on a CPU, where whole copies would take memory
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def _sum_of_second_moments(tensors: Sequence[Tensor], rows: Tensor, variant: Var
     """The sum of v^ as this step will leave it, [K] float64; as in the formula of Adam."""
     c = variant.rule.coefficients(*rows.unsqueeze(1).unbind(2))
     total = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-    for pieces in zip(*(torch.split(tensor, _PIECE, dim=1) for tensor in tensors), strict=True):
+    size = _PIECE if rows.device.type == "cpu" else max(tensors[0].shape[1], 1)
+    for pieces in zip(*(torch.split(tensor, size, dim=1) for tensor in tensors), strict=True):
         theta, gradient, v = (piece.to(rows.dtype) for piece in pieces)
         g = c.direction * gradient + c.l2 * theta  # type: ignore[attr-defined]
         v = c.beta2 * v + c.rest2 * (g * g)  # type: ignore[attr-defined]

@@ -182,17 +182,17 @@ class Group(dict[str, Any]):
     def _write_weight_decay(self, value: Any) -> None:
         if value == self["weight_decay"]:
             return
+        if self.written:
+            raise ValueError(
+                f"weight_decay: {value} contradicts {self.written}: {self[self.written]}, which is "
+                "as new; give one of them"
+            )
         in_use = self._in_use() or ([self.last] if self.last else [])
         if len(in_use) != 1:
             which = f"{' and '.join(in_use)} are in use" if in_use else "names no scheme"
             raise ValueError(f"weight_decay: {value} {which}; {set_instead(self._lambdas)}")
         name = in_use[0]
         check_number("weight_decay", value)
-        if self.written:
-            raise ValueError(
-                f"weight_decay: {value} contradicts {self.written}: {self[self.written]}, which is "
-                "as new; give one of them"
-            )
         if isinstance(self[name], list):
             if len(set(self[name])) > 1:
                 raise ValueError(
@@ -232,8 +232,8 @@ def normalised(
     None otherwise; with K, every per-member value becomes a list of K.
 
     Args:
-        given: a parameter group. Its `weight_decay` sets the one lambda in use, unless it names one
-            itself, and all of them where it is 0.
+        given: a parameter group. Its `weight_decay` sets the one lambda in use, and all of them
+            where it is 0, unless it names one itself.
         defaults: values of the keys that it lacks.
         lambdas: the names of those that the optimizer takes.
 
@@ -254,7 +254,8 @@ def normalised(
     if members is not None:
         own_values = {key: spread(value, members) for key, value in own_values.items()}
     in_use = [name for name in lambdas if any(spread(own_values[name], 1))]
-    if weight_decay == 0 and (members or len(in_use) > 1):
+    named = next((name for name in in_use if name in given), None)
+    if weight_decay == 0 and not named and (members or len(in_use) > 1):
         # no decay has one meaning, whatever is in use
         own_values |= dict.fromkeys(lambdas, [0.0] * members if members else 0.0)
     group = Group({**values, **own_values, "members": members, "decay_memory": None}, lambdas)
@@ -265,8 +266,7 @@ def normalised(
     if group["peak_lr"] is None:
         group["peak_lr"] = lr
     if weight_decay is not None:
-        own = (name for name in lambdas if name in given and any(spread(own_values[name], 1)))
-        group.written = next(own, None)
+        group.written = named
         group["weight_decay"] = weight_decay
     group.settings()
     return group

@@ -68,7 +68,7 @@ class Flat:
             buffer = local(state[name])
             _check_memory(buffer, f"{name} of a parameter of shape {tuple(parameter.shape)}")
             _check_buffer(name, state[name], parameter)
-            if buffer.device != data.device or not _is_in_order(buffer, axes):
+            if buffer.device != data.device or not _can_be_viewed(buffer, axes):
                 if is_distributed(parameter):
                     raise ValueError(
                         f"{name}: its shard is not laid out as that of its parameter of shape "
@@ -80,7 +80,7 @@ class Flat:
             axes,
             rows,
             data.numel() // rows,
-            None if _is_in_order(data, axes) else flatten(data, axes, rows),
+            None if _can_be_viewed(data, axes) else flatten(data.resolve_neg(), axes, rows),
             not is_distributed(parameter),
             (data.data_ptr(), data.stride(), data.shape, data.dtype),
             tuple(
@@ -263,9 +263,10 @@ def zeros_in_order(tensor: Tensor, axes: Axes, dtype: torch.dtype) -> Tensor:
     return torch.zeros(shape, dtype=dtype, device=tensor.device).permute(inverse)
 
 
-def _is_in_order(tensor: Tensor, axes: Axes) -> bool:
-    """Whether `flatten` gives a view of `tensor`."""
-    return (tensor if axes is None else tensor.permute(axes)).is_contiguous()
+def _can_be_viewed(tensor: Tensor, axes: Axes) -> bool:
+    """Whether `flatten` gives a view of `tensor`, and its memory holds its values, not -1 times."""
+    ordered = tensor if axes is None else tensor.permute(axes)
+    return ordered.is_contiguous() and not tensor.is_neg()
 
 
 def _local_gradient(gradient: Tensor, parameter: Tensor) -> Tensor:

@@ -208,6 +208,23 @@ def test_an_expanded_parameter_is_refused_before_anything_changes():
     assert torch.equal(other, before)
 
 
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_parameter_whose_memory_holds_its_negative_moves_as_any_other(compile):
+    """As the imaginary part of a conjugate is."""
+    start = torch.tensor([1 + 2j, 3 - 4j])
+    theta, expected = nn.Parameter(start.conj().imag), nn.Parameter(start.imag.neg())
+    assert theta.is_neg()
+    for given in (theta, expected):
+        optimizer = WeightDecayAdam([given], lr=0.1, decoupled=0.1, compile=compile)
+        for _ in range(3):
+            given.grad = torch.ones(2)
+            optimizer.step()
+            if given is theta:
+                optimizer.state[given]["exp_avg"] = (-optimizer.state[given]["exp_avg"])._neg_view()
+    assert torch.equal(theta, expected)
+    assert torch.equal(start.imag, -expected.detach())
+
+
 def test_what_others_keep_in_the_state_stays_there():
     """As wrappers do that average weights, before the first step and later."""
     theta, expected = with_gradient(3), with_gradient(3)

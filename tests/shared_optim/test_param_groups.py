@@ -287,6 +287,17 @@ def test_a_copy_of_a_group_in_which_one_of_two_was_edited_is_refused(edit):
     assert group["decoupled"] == 0.3
 
 
+def test_a_copy_of_a_group_without_decay_that_got_some_is_refused_with_its_old_0():
+    (group,) = WeightDecayAdam([with_gradient(3)]).param_groups
+    for edit in ({"l2": 0.1}, {"l2": 0.1, "separated": 0.1}):
+        edited = {**group, **edit, "params": parameters((3,))}
+        with pytest.raises(ValueError, match=r"weight_decay: 0\.0 contradicts l2: 0\.1"):
+            WeightDecayAdam([edited])
+    without = {"params": parameters((3,)), "weight_decay": 0.0}
+    (group,) = WeightDecayAdam([without], l2=0.1, separated=0.1).param_groups
+    assert (group["l2"], group["separated"]) == (0.0, 0.0)
+
+
 def test_a_dict_of_somebody_else_among_the_groups_is_taken_and_checked():
     theta, expected = with_gradient(3), with_gradient(3)
     optimizer = WeightDecayAdam([theta], decoupled=0.1)
@@ -364,6 +375,22 @@ def test_a_state_of_another_number_of_members_is_refused(saved, said):
     with pytest.raises(ValueError, match=f"members: {said} is none of a population of 2"):
         population.load_state_dict(state)
     assert population.param_groups[0]["l2"] == [0.5, 0.6]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_optimizers_that_load_one_state_do_not_share_it(dtype):
+    """torch's do, where neither dtype nor device change."""
+    thetas = parameters((3,), (3,), (3,), dtype=dtype)
+    one, two, three = (WeightDecayAdam([theta], lr=0.1) for theta in thetas)
+    train(one, noise((3,), steps=2))
+    before = copy.deepcopy(one.state_dict())
+    for other in (two, three):
+        other.load_state_dict(one.state_dict())
+        train(other, noise((3,), steps=2, seed=5))
+    kept, moved = (optimizer.state_dict()["state"][0] for optimizer in (one, three))
+    for name in ("exp_avg", "exp_avg_sq"):
+        assert torch.equal(kept[name], before["state"][0][name])
+        assert torch.equal(moved[name], two.state_dict()["state"][0][name])
 
 
 def test_a_hook_may_convert_the_state_of_another_optimizer():
