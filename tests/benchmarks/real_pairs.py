@@ -17,7 +17,7 @@ from pathlib import Path
 from nlp.data.binarise import SPECIAL, write_binary
 from nlp.data.corpus import FORMAT, Corpus, corpus_folder
 from nlp.data.sources import IWSLT_TESTS, segments
-from nlp.data.stages import read_lines, sha256_of_files, write_json, write_lines
+from nlp.data.stages import read_lines, sha256_of_files, write_lines, write_record
 from tests.nlp.data import real
 
 NAME, BPE, PAIR = "iwslt14-part", 10_000, ("de", "en")
@@ -65,7 +65,7 @@ def _make(published: Path, folder: Path) -> None:
             for line in segments(published / "orig/de-en" / f"IWSLT14.{name}.de-en.{language}.xml")
         ]
         write_lines(folder / f"test.raw.{language}", raw)
-    write_json(
+    write_record(
         folder / "corpus.json",
         {
             "format": FORMAT,

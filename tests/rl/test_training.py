@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rl import checkpoint
+from rl import member_checkpoint
 from rl.member_checkpoint import read_position, trained_parameters
 from rl.module import DQNModule
 from rl.population import Population
@@ -63,7 +63,9 @@ def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
     with pytest.raises(Killed):
         run(tmp_path, SEEDED[:2])
     monkeypatch.setattr(CheckpointFiles, "write", whole)
-    positions = [checkpoint.read_position(tmp_path / f"{m.name}-{m.seed}") for m in SEEDED[:2]]
+    positions = [
+        member_checkpoint.read_position(tmp_path / f"{m.name}-{m.seed}") for m in SEEDED[:2]
+    ]
     if len(set(positions)) == 1:
         logs, _ = run(tmp_path, SEEDED[:2])
     else:  # killed between the two pointers: each goes on from its own
@@ -75,7 +77,7 @@ def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
 
 def test_a_run_killed_after_its_last_checkpoint_ends_without_its_replay(tmp_path, undisturbed):
     (log,), _ = run(tmp_path, SEEDED[:1])
-    checkpoint.discard_replay(log.path)
+    member_checkpoint.delete_replay(log.path)
     (log,), (outcome,) = run(tmp_path, SEEDED[:1])
     assert outcome == undisturbed[1][0]
     assert same_run(log, undisturbed[0][0])
