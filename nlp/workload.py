@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -262,6 +261,8 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if finished:
             CheckpointFiles(run).forget_previous()
         else:
+            import shutil
+
             shutil.rmtree(run / "checkpoint", ignore_errors=True)
 
     def doctor(self) -> Iterator[Finding]:
