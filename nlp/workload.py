@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +53,7 @@ def _translate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 
 class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "nlp"
-    TITLE = "Translation with a transformer, under four kinds of weight decay in Adam."
+    TITLE = "Translation with a transformer, under each kind of weight decay in Adam."
     EXAMPLE = "--data grammar-tiny --scheme separated --weight-decay 1e-4 --seed 0"
     PRESET = "iwslt14"
     PRESET_KEY = "data"
@@ -270,6 +269,8 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if finished:
             CheckpointFiles(run).forget_previous()
         else:
+            import shutil
+
             shutil.rmtree(run / "checkpoint", ignore_errors=True)
 
     def doctor(self) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ KEPT = "kept"
 
 class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "rl"
-    TITLE = "DQN on Atari with four kinds of weight decay in Adam."
+    TITLE = "DQN on Atari with each kind of weight decay in Adam."
     EXAMPLE = "--game Pong --scheme separated --weight-decay 1e-4 --seed 0"
     PRESET = "paper"
     TRAINS_POPULATION = True

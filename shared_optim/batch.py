@@ -13,7 +13,7 @@ from torch import Tensor
 
 from shared_optim.formula import arithmetic
 from shared_optim.kernel import ListUpdate, eager_update
-from shared_optim.layout import Flat, is_distributed, over_shards
+from shared_optim.layout import Flat, check_gradients, is_distributed, over_shards
 from shared_optim.rule import Variant
 
 Owners = Sequence[tuple[Tensor, dict[str, Any]]]
@@ -73,7 +73,12 @@ def apply(
         owners: of each batch; they lie where its flats say.
         gradients: of each batch's parameters, as `Flat.in_order` gives them.
         tables: coefficients [rows, fields], on each batch's device and in its dtype.
+
+    Raises RuntimeError where the memory of a gradient was freed, and changes nothing.
     """
+    for each in gradients:
+        if not all(map(Tensor.data_ptr, each)):
+            check_gradients(each)
     for batch, mine in zip(batches, owners, strict=True):
         for place in batch.copies:
             batch.flats[place].read(mine[place][0])

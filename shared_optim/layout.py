@@ -28,7 +28,8 @@ class Flat:
         copy: [K, n], in which updates are computed where no such view of the parameter exists.
         is_plain: whether the parameter is no DTensor.
         place: its address, strides, shape and dtype.
-        watched: of each buffer its name, address, strides, number of elements and dtype.
+        names: of the buffers.
+        watched: of each buffer its name, address, strides, bytes and dtype.
         kind: device and dtypes.
     """
 
@@ -38,6 +39,7 @@ class Flat:
     copy: Tensor | None
     is_plain: bool
     place: tuple[int, tuple[int, ...], torch.Size, torch.dtype]
+    names: tuple[str, ...]
     watched: tuple[tuple[str, int, tuple[int, ...], int, torch.dtype], ...]
     kind: tuple[Any, ...]
 
@@ -83,43 +85,39 @@ class Flat:
             None if _can_be_viewed(data, axes) else flatten(data.resolve_neg(), axes, rows),
             not is_distributed(parameter),
             (data.data_ptr(), data.stride(), data.shape, data.dtype),
+            tuple(names),
             tuple(
-                (name, shard.data_ptr(), shard.stride(), shard.numel(), shard.dtype)
+                (name, shard.data_ptr(), shard.stride(), shard.nbytes, shard.dtype)
                 for name, shard in zip(names, shards, strict=True)
             ),
             (data.device, data.dtype, *(shard.dtype for shard in shards)),
         )
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the buffers."""
-        return tuple(name for name, *_ in self.watched)
-
     def is_current(
         self, parameter: Tensor, state: dict[str, Any], names: Sequence[str], rows: int
     ) -> bool:
         """Whether the parameter and its buffers `names` in `state` lie as they did."""
-        if self.rows != rows or len(self.watched) != len(names):
+        if self.rows != rows or self.names != names:
             return False
-        mine = parameter if self.is_plain else local(parameter)
+        if not self.is_plain:
+            held = [(name, state.get(name)) for name in names]
+            state = {name: local(buffer) for name, buffer in held if buffer is not None}
+            parameter = local(parameter)
         address, strides, shape, dtype = self.place
         if (
-            mine.data_ptr() != address
-            or mine.stride() != strides
-            or mine.shape != shape
-            or mine.dtype is not dtype
+            parameter.data_ptr() != address
+            or parameter.stride() != strides
+            or parameter.shape != shape
+            or parameter.dtype is not dtype
         ):
             return False
-        for wanted, (name, address, strides, count, dtype) in zip(names, self.watched, strict=True):
+        for name, address, strides, size, dtype in self.watched:
             buffer = state.get(name)
-            if wanted != name or buffer is None:
-                return False
-            if not self.is_plain:
-                buffer = local(buffer)
             if (
-                buffer.data_ptr() != address
+                buffer is None
+                or buffer.data_ptr() != address
                 or buffer.stride() != strides
-                or buffer.numel() != count
+                or buffer.nbytes != size
                 or buffer.dtype is not dtype
             ):
                 return False
@@ -129,7 +127,7 @@ class Flat:
         """The parameter's gradient, whose memory lies in the order of theta's.
 
         Raises:
-            RuntimeError: a gradient that does not fit the parameter, or whose memory was freed.
+            RuntimeError: a gradient that does not fit the parameter.
             TypeError: a tensor subclass whose memory is not its elements.
         """
         if type(gradient) not in _PLAIN:
@@ -144,10 +142,6 @@ class Flat:
                 f"a gradient of shape {tuple(gradient.shape)} on {gradient.device} does not fit "
                 f"its parameter of shape {tuple(parameter.shape)} on {parameter.device}: was the "
                 "parameter's data exchanged after backward()?"
-            )
-        if not gradient.data_ptr() and gradient.numel() and not gradient.is_meta:
-            raise RuntimeError(
-                f"the memory of a gradient of shape {tuple(gradient.shape)} was freed before step()"
             )
         if gradient.is_neg():  # kernels read memory, in which it has the wrong sign
             gradient = gradient.resolve_neg()
@@ -237,6 +231,15 @@ def check_layout(parameter: Tensor, members: int | None) -> None:
         )
     if members is not None and is_distributed(parameter):
         raise ValueError(f"a DTensor of shape {shape} cannot be a population's: its shards cut it")
+
+
+def check_gradients(gradients: Sequence[Tensor]) -> None:
+    """RuntimeError where the memory of one was freed."""
+    for gradient in gradients:
+        if not gradient.data_ptr() and gradient.numel() and not gradient.is_meta:
+            raise RuntimeError(
+                f"the memory of a gradient of shape {tuple(gradient.shape)} was freed before step()"
+            )
 
 
 def memory_order(tensor: Tensor, *, stacked: bool) -> Axes:

@@ -18,13 +18,15 @@ class Listening(Logger):
         pass
 
 
-def fit_one_epoch(module):
+def fit_one_epoch(module, *callbacks):
     """What the logger heard, (step, metrics) each, and what callbacks find in the end."""
     logger = Listening()
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_epochs=1,
         logger=logger,
+        callbacks=list(callbacks),
+        log_every_n_steps=1,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -1,6 +1,5 @@
 """How the suite words numbers and mistakes."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 DAY = 86_400
@@ -8,6 +7,8 @@ DAY = 86_400
 
 def unknown(kind: str, value: str, allowed: Iterable[str]) -> str:
     """The sentence for a name that does not exist: near matches, else all that are allowed."""
+    import difflib
+
     names = list(allowed)
     near = difflib.get_close_matches(value, names, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else f"allowed are {', '.join(names)}"

@@ -10,6 +10,7 @@ from workload.exhibits.drawing import (
     BAND_NOTE,
     LAMBDA,
     draw_mean,
+    label_edges,
     legend,
     panels,
     picture,
@@ -68,15 +69,10 @@ def bleu_figure(grid: RecordGrid, corpus: str, name: str) -> Picture | None:
             if drawn is not None:
                 draw_mean(panel, drawn, scheme_style(row.scheme))
         panel.set_title(title)
-        panel.set_xlim(left=0, auto=None)
-    for panel in axes[len(by_panel) :]:
-        panel.set_visible(False)
-    axes[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for panel in axes[max(0, len(by_panel) - columns) : len(by_panel)]:
         panel.set_xlabel("epoch")
-        panel.tick_params(labelbottom=True)
-    for panel in axes[::columns]:
-        panel.set_ylabel("validation BLEU, tokenised")
+        panel.set_xlim(left=0, auto=None)
+    axes[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    label_edges(axes, len(by_panel), columns, "validation BLEU, tokenised")
     legend(figure, scheme_handles(rows))
     caption = f"{corpus}: tokenised BLEU of the validation set after each epoch. {BAND_NOTE}"
     return picture(

@@ -1,5 +1,7 @@
 """Performance profiles: the share of runs above each threshold."""
 
+import math
+
 import numpy as np
 
 from rl.exhibits.aggregates import SOURCE, Normalised, over_games
@@ -7,6 +9,7 @@ from rl.exhibits.statistics import performance_profile
 from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
+    label_edges,
     legend,
     legend_lines,
     panels,
@@ -18,6 +21,7 @@ from workload.exhibits.drawing import (
 )
 from workload.exhibits.grid import RecordGrid, by_scheme
 
+COLUMNS = 3  # the label of the x axis is long
 POINTS = 401
 TAU = "\N{GREEK SMALL LETTER TAU}"
 
@@ -33,17 +37,18 @@ def profile_figure(grid: RecordGrid, normalised: Normalised) -> Picture | None:
     low, high = float(min(0.0, pooled.min())), float(pooled.max())
     thresholds = np.linspace(low - 0.02 * (high - low), high + 0.02 * (high - low), POINTS)
     handles = variant_handles(grid, rows)
-    lines = legend_lines(handles)
-    figure, axes = panels(1, len(by_panel), 1.8, lines=lines, sharex=True, sharey=True)
+    lines, columns = legend_lines(handles), min(COLUMNS, len(by_panel))
+    rows_of_panels = math.ceil(len(by_panel) / columns)
+    figure, axes = panels(rows_of_panels, columns, 1.8, lines=lines, sharex=True, sharey=True)
     styles = variants(grid)
-    for panel, (scheme, own) in zip(axes, by_panel, strict=True):
+    for panel, (scheme, own) in zip(axes, by_panel, strict=False):
         for row in own:
             share = performance_profile(normalised.scores[row], thresholds)
             first = len(panel.lines) * 11 % 60
             panel.plot(thresholds, share, markevery=(first, 60), **row_style(row, styles))
         scheme_title(panel, scheme, scheme, "bold")
         panel.set_xlabel(f"threshold {TAU} (human-normalised)")
-    axes[0].set_ylabel(f"share of runs above {TAU}")
+    label_edges(axes, len(by_panel), columns, f"share of runs above {TAU}")
     legend(figure, handles)
     caption = f"Performance profiles ({SOURCE}). {over_games(normalised)}"
     name = "performance_profile"

@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import itertools
 import json
 import shutil
 
@@ -8,12 +9,15 @@ import pytest
 pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 import torch
+from lightning.pytorch.callbacks import LearningRateMonitor
 
 from nlp import weights
+from nlp.config import learning_rate
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import batch_loss
 from nlp.module import TranslationModule
 from nlp.transformer import Transformer
+from shared_optim.schemes import BASELINE, SCHEMES
 from tests.list_log import Killed
 from tests.listening import fit_one_epoch
 from tests.nlp.runs import SMALL, train_one
@@ -79,6 +83,33 @@ def test_the_loggers_of_anybodys_trainer_get_the_rows(data_dir):
     assert any("encoder.layers.0.fc1.weight" in key for key in layers)
     assert float(for_callbacks["train/loss"]) == pytest.approx(rows[-1][1]["train/loss"], rel=1e-6)
     assert not layers & for_callbacks.keys()
+
+
+def test_lightnings_monitor_sees_alpha_and_an_epoch_of_decay_is_one_of_the_corpus(data_dir):
+    recipe = dataclasses.replace(SMALL, epochs=1, warm_up=5, decay_schedule="early:2epochs")
+    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    module = TranslationModule(recipe, MEMBER, Corpus.open(folder))
+    monitor = LearningRateMonitor(logging_interval="step")
+    heard, _ = fit_one_epoch(module, monitor)
+    updates = module.updates_per_epoch
+    seen = [rates["lr-WeightDecayAdam"] for _, rates in heard if "lr-WeightDecayAdam" in rates]
+    assert seen == [learning_rate(recipe)(update) for update in range(updates)]
+    (group,) = module.optimizer.param_groups
+    assert group["schedule"] == f"early:{2 * updates}"
+
+
+def test_every_scheme_trains_and_is_one_of_its_own(data_dir):
+    folder = corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined)
+    found = {}
+    for name in SCHEMES:
+        module = alone(SMALL, Corpus.open(folder))
+        module.member = Member(name, 0.0 if name == BASELINE else 0.5, 3)
+        for index, batch in zip(range(4), module.train_dataloader(), strict=False):
+            module.training_step(batch, index)
+        found[name] = torch.cat([p.detach().flatten() for p in module.model.parameters()])
+        assert found[name].isfinite().all()
+    for one, other in itertools.combinations(found, 2):
+        assert not torch.equal(found[one], found[other]), (one, other)
 
 
 def test_the_padding_row_and_words_not_seen_are_counted_apart(data_dir):

@@ -1,10 +1,15 @@
 """A block on a CPU, with a stand-in for the capture of graphs that calls the functions again."""
 
+import itertools
+from dataclasses import replace
+
 import pytest
 import torch
 
 from rl import graphs
 from rl.population import Population
+from shared_optim.group import spread
+from shared_optim.schemes import BASELINE, SCHEMES
 from tests.rl.conftest import SEEDED, SMALL
 from workload.errors import ConfigError
 from workload.member import Member
@@ -133,6 +138,35 @@ def test_a_capture_that_fails_is_a_warning(monkeypatch, plain):
     made = with_graphs(monkeypatch, "auto", impossible)
     with pytest.warns(RuntimeWarning, match="not permitted when stream is capturing"):
         same(trained(made), plain)
+
+
+def test_an_epoch_of_decay_is_an_iteration():
+    recipe = replace(SMALL, decay_schedule="late:3epochs")
+    made = Population(recipe, SEEDED, CPU)
+    per_iteration = SMALL.training_steps // SMALL.update_every
+    for block in made.blocks:
+        schedules = {s for g in block.optimizer.param_groups for s in spread(g["schedule"], 1)}
+        assert schedules == {f"late:{3 * per_iteration}"}
+    made.close()
+
+
+def test_a_population_has_every_scheme_and_each_is_one_of_its_own():
+    """All begin with the same weights and see the same frames until their actions differ."""
+    members = [Member(name, 0.0 if name == BASELINE else 0.5, 0) for name in SCHEMES]
+    made = Population(SMALL, members, CPU)
+    for _ in range(5):
+        made.run(24)
+    weights = {}
+    for k, member in enumerate(members):
+        block, place = made.block_of(k)
+        own = [parameter.detach()[place].flatten() for parameter in block.parameters.values()]
+        weights[member.scheme] = torch.cat(own)
+        assert weights[member.scheme].isfinite().all()
+    made.close()
+    # at a constant learning rate, alpha^2 / max alpha is alpha
+    assert torch.equal(weights.pop("corrected"), weights["decoupled"])
+    for one, other in itertools.combinations(weights, 2):
+        assert not torch.equal(weights[one], weights[other]), (one, other)
 
 
 def test_off_tries_nothing(monkeypatch):

@@ -1,11 +1,14 @@
 """The optimizer of a recipe against one that is built by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from shared_optim import WeightDecayAdam, decay_groups
-from workload.build_optimizer import build_optimizer
+from shared_optim.learning_rates import Cosine
+from workload.build_optimizer import build_optimizer, scheduled
 from workload.member import Member
 from workload.recipe import OptimizerRecipe
 
@@ -71,3 +74,22 @@ def test_each_member_of_a_population_has_its_own_lambda():
     (group,) = build(members, [("w", stacked)]).param_groups
     assert (group["l2"], group["separated"]) == ([0.0, 0.1, 0.0], [0.0, 0.0, 0.2])
     assert group["decoupled"] == [0.0, 0.0, 0.0]
+
+
+def test_epochs_of_a_schedule_are_those_of_the_workload():
+    recipe = replace(RECIPE, decay_schedule="early:2epochs")
+    layer = nn.Linear(3, 2)
+    (group,) = build(Member("l2", 0.1, 0), list(layer.named_parameters()), recipe).param_groups
+    assert group["schedule"] == "early:6"
+
+
+def test_a_scheduler_gives_the_rate_of_every_update_from_wherever_it_begins():
+    layer = nn.Linear(3, 2)
+    rate = Cosine(20, warm_up=4, peak=0.03)
+    for begun in (0, 7):
+        optimizer = build(Member("l2", 0.1, 0), decay_groups(layer))
+        scheduler = scheduled(optimizer, rate, begun)
+        for update in range(begun, 20):
+            assert {group["lr"] for group in optimizer.param_groups} == {rate(update)}
+            optimizer.step()
+            scheduler.step()

@@ -1,5 +1,6 @@
 """Learning curves of a task, a panel per scheme."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from shared_optim.metric import Metric
@@ -7,12 +8,14 @@ from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
+    COLUMNS,
     CROSS_NOTE,
     DIVERGED,
     Style,
     draw_cross,
     draw_mean,
     in_steps,
+    label_edges,
     legend,
     legend_lines,
     panels,
@@ -73,14 +76,14 @@ def curve_figure(
         Line2D([], [], label=whose, **_open(marker))
         for whose, marker in zip(points, OPEN_MARKERS, strict=False)
     ]
-    lines = legend_lines(handles)
+    lines, columns = legend_lines(handles), min(COLUMNS, len(by_panel))
     figure, axes = panels(
-        *(1, len(by_panel), 1.9),
+        *(math.ceil(len(by_panel) / columns), columns, 1.9),
         lines=lines + (legend_lines(published) if published else 0),
         sharex=True,
         sharey=True,
     )
-    for panel, (scheme, own) in zip(axes, by_panel, strict=True):
+    for panel, (scheme, own) in zip(axes, by_panel, strict=False):
         for row in own:
             if drawn := curves[row]:
                 draw_mean(panel, drawn, row_style(row, styles))
@@ -92,7 +95,7 @@ def curve_figure(
             panel.plot(*zip(*of_one, strict=True), **_open(marker))
         scheme_title(panel, scheme, scheme, "bold")
         in_steps(panel, step)
-    axes[0].set_ylabel(label or metric.unit)
+    label_edges(axes, len(by_panel), columns, label or metric.unit)
     if published:
         legend(figure, published, above=lines)
     legend(figure, handles)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Style = dict[str, Any]
 
 WIDTH = 7.0  # inches of text on a page
+COLUMNS = 4  # panels beside each other; more have no room for their ticks
 # Inches.
 LEFT, RIGHT, TOP, BOTTOM, LEGEND_LINE, TITLE_LINE = 0.58, 0.1, 0.28, 0.42, 0.17, 0.14
 STYLES = ("-", (0, (6, 1.5)), (0, (4, 1.2, 1, 1.2)), (0, (1.2, 1)), (0, (3, 1, 1, 1, 1, 1)))
@@ -108,6 +109,21 @@ def panels(
         hspace=between / height,
     )
     return figure, list(axes.flat)
+
+
+def label_edges(axes: Sequence["Axes"], shown: int, columns: int, y: str) -> None:
+    """Of panels in rows, labels where there is room: x below the last panel of each column, y left
+    of the first of each row. Panels beyond the first `shown` are hidden.
+    """
+    for panel in axes[shown:]:
+        panel.set_visible(False)
+    for place, panel in enumerate(axes[:shown]):
+        if place + columns < shown:
+            panel.set_xlabel("")
+        else:
+            panel.tick_params(labelbottom=True)
+        if place % columns == 0:
+            panel.set_ylabel(y)
 
 
 def legend_columns(handles: Sequence[Any]) -> int:

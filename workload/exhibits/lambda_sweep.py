@@ -8,10 +8,12 @@ from shared_optim.schemes import BASELINE, SCHEMES, order
 from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
+    COLUMNS,
     GREY,
     LAMBDA,
     STYLES,
     Style,
+    label_edges,
     legend,
     legend_lines,
     panels,
@@ -24,8 +26,6 @@ from workload.exhibits.score_table import PublishedScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-COLUMNS = 4
 
 
 def lambda_sweep(
@@ -87,16 +87,11 @@ def lambda_sweep(
             if published is not None and beside:
                 _draw_published(panel, grid, rows, task, published)
         panel.set_title(title)
+        panel.set_xlabel(LAMBDA)
         panel.margins(x=0.08)
         panel.autoscale(axis="y")  # a level alone, within 0 and 1, would not count
     _lambda_axis(grid, axes[0])
-    for panel in axes[len(tasks) :]:
-        panel.set_visible(False)
-    for panel in axes[max(0, len(tasks) - columns) : len(tasks)]:
-        panel.set_xlabel(LAMBDA)
-        panel.tick_params(labelbottom=True)
-    for panel in axes[::columns]:
-        panel.set_ylabel(label)
+    label_edges(axes, len(tasks), columns, label)
     legend(figure, handles)
     caption = (
         f"{label[0].upper()}{label[1:]} against lambda: mean over seeds, bars of one sample "

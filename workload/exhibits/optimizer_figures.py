@@ -11,8 +11,10 @@ from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
+    COLUMNS,
     draw_mean,
     in_steps,
+    label_edges,
     legend,
     legend_lines,
     panels,
@@ -29,7 +31,6 @@ from workload.exhibits.series import Curves, by_step
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLUMNS = 4
 FLAT = 1.05  # highest over lowest weight norm
 LABELLED_RANGE = 100.0  # a wider range has labels at powers of ten alone
 
@@ -54,14 +55,7 @@ def quantile_figure(grid: RecordGrid, task: str, name: str) -> Picture | None:
         _draw_bands(panel, grid, row, found)
         scheme_title(panel, title, row.scheme)
         in_steps(panel, grid.step)
-        panel.set_xlabel("")
-    for panel in axes[len(rows) :]:
-        panel.set_visible(False)
-    for panel in axes[max(0, len(rows) - columns) : len(rows)]:
-        panel.set_xlabel(grid.step.replace("_", " "))
-        panel.tick_params(labelbottom=True)
-    for panel in axes[::columns]:
-        panel.set_ylabel("ln |m/w|")
+    label_edges(axes, len(rows), columns, "ln |m/w|")
     decays = [row for row, _ in rows if _is_decay_alone(grid, row)]
     caption = (
         f"{task}: |m/w| of all weights over {grid.step.replace('_', ' ')}, median over seeds of "
@@ -83,14 +77,16 @@ def norm_figure(grid: RecordGrid, name: str) -> Picture | None:
     ]
     if not lines:
         return None
-    columns = max(len(by_panel) for _, by_panel in lines)
+    most = max(len(by_panel) for _, by_panel in lines)
+    columns = min(COLUMNS, most)
+    size = math.ceil(most / columns) * columns  # of a task's panels
     used = [row for row in grid.rows if any(grid.at(row, task) for task, _ in lines)]
     handles = variant_handles(grid, used)
     labels = [f"{task}: {scheme}" for task, by_panel in lines for scheme, _ in by_panel]
     broken, title_lines = titles(labels, columns)
     title_of = dict(zip(labels, broken, strict=True))
     figure, axes = panels(
-        *(len(lines), columns, 1.05 if len(lines) > 1 else 1.9),
+        *(len(lines) * size // columns, columns, 1.05 if len(lines) * size > columns else 1.9),
         lines=legend_lines(handles),
         title_lines=title_lines,
         sharex=True,
@@ -98,7 +94,7 @@ def norm_figure(grid: RecordGrid, name: str) -> Picture | None:
     )
     styles = variants(grid)
     for line, (task, by_panel) in enumerate(lines):
-        own = axes[line * columns : (line + 1) * columns]
+        own = axes[line * size : (line + 1) * size]
         for panel, (scheme, rows) in zip(own, by_panel, strict=False):
             for row in rows:
                 curves = by_step(grid.at(row, task), WEIGHT_NORM.key)
@@ -110,16 +106,19 @@ def norm_figure(grid: RecordGrid, name: str) -> Picture | None:
             in_steps(panel, grid.step)
             title = title_of[f"{task}: {scheme}"]
             scheme_title(panel, title, scheme, "bold")
-            if line < len(lines) - 1:
+        label_edges(own, len(by_panel), columns, "weight norm")
+        if line < len(lines) - 1:
+            for panel in own:
                 panel.set_xlabel("")
-        for panel in own[len(by_panel) :]:
-            panel.set_visible(False)
-        own[0].set_ylabel("weight norm")
-        low, high = own[0].get_ylim()
+                panel.tick_params(labelbottom=False)
+        limits = [panel.get_ylim() for panel in own[::columns]]
+        low, high = min(low for low, _ in limits), max(high for _, high in limits)
         if high < FLAT * low:  # what hardly moves shall look so, with labels of few digits
-            own[0].set_ylim(low / FLAT, high * FLAT)
+            low, high = low / FLAT, high * FLAT
         several = (1, 2, 5) if high < LABELLED_RANGE * low else (1,)
-        own[0].yaxis.set_major_locator(LogLocator(subs=several))
+        for panel in own[::columns]:
+            panel.set_ylim(low, high)
+            panel.yaxis.set_major_locator(LogLocator(subs=several))
     legend(figure, handles)
     caption = f"2-norm of all weights, logarithmic. {BAND_NOTE}"
     return picture(name, "Weight norms", caption + lambda_note(used), figure)

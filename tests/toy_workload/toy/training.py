@@ -50,5 +50,5 @@ def train(recipe, member, log, machine, progress, stop, previous):
         if stopping or not within or not updates % machine.checkpoint_every:
             state = {"weights": weights.detach(), "optimizer": optimizer.state_dict()}
             checkpoint.save(state | {"updates": updates}, (epoch, within))
-        progress(Progress(f"epoch {epoch + 1}/{recipe.epochs}", within, EPOCH))
+        progress(Progress(f"epoch {-(-updates // EPOCH)}/{recipe.epochs}", within or EPOCH, EPOCH))
     return Outcome("finished" if updates == EPOCH * recipe.epochs else "interrupted")
