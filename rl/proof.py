@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rl.graphs import Program
 from rl.replay import Replay
+from workload.difference import difference
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
 """How far two updates as graphs may be from two without, relative to a tensor's norm."""
@@ -67,29 +68,3 @@ def capture_problem(programs: Sequence[Program], state: BlockState, dtype: torch
     except RuntimeError as error:
         state.put_back()
         return str(error).splitlines()[0]
-
-
-def difference(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], tolerance: float
-) -> str:
-    """Which tensors differ most between two states of one shape, '' where none does.
-
-    Args:
-        expected, found: name to tensor.
-        tolerance: of |found - expected| / |expected|, Euclidean norms in float64; integers must be
-            equal. NaN equals NaN.
-    """
-    worst, text = 0.0, ""
-    for name, value in expected.items():
-        other = found[name]
-        if torch.equal(value, other):
-            continue
-        wide, differing = value.double(), other.double()
-        unequal = ~((wide == differing) | (wide.isnan() & differing.isnan()))
-        apart = torch.where(unequal, differing - wide, 0).norm()
-        relative = float(apart / wide.nan_to_num(0.0, 0.0, 0.0).norm().clamp(min=1e-30))
-        allowed = tolerance if value.is_floating_point() else 0.0
-        if not relative <= allowed and (not text or relative > worst):
-            worst = relative
-            text = f"{name} differs by {relative:.1e}, allowed is {allowed:.0e}"
-    return text

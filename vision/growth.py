@@ -70,9 +70,13 @@ class Growth:
         return self._weights, self._steps, self._gradients
 
     def _shaped(self, flat: Tensor) -> list[Tensor]:
-        """A vector's parts, shaped like the parameters."""
+        """A vector's parts, shaped like the parameters and in the order of their memory."""
         parts = torch.split(flat, [p.numel() for p in self._parameters])
-        return [part.view(p.shape) for part, p in zip(parts, self._parameters, strict=True)]
+        strides = [torch.empty_like(p, device="meta").stride() for p in self._parameters]
+        return [
+            part.as_strided(p.shape, stride)
+            for part, p, stride in zip(parts, self._parameters, strides, strict=True)
+        ]
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from shared_optim.measures.observe import Observation, Start
 from vision import counter
 from vision.config import Recipe
+from vision.graphed import GraphedNetwork, autocast, problem
 from vision.growth import Growth
 from vision.image_data import ImageData
 from vision.models.catalog import build
@@ -23,7 +25,9 @@ from vision.norm_matching import NormReference
 from vision.optimizer import AnyOptimizer, make_optimizer
 from vision.radial import cosines, negative_loss
 from workload.build_optimizer import scheduled
+from workload.errors import ConfigError
 from workload.member import Member
+from workload.recipe import GraphMode
 
 
 class VisionModule(lightning.LightningModule):
@@ -55,6 +59,7 @@ class VisionModule(lightning.LightningModule):
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
         self.reference: NormReference | None = None
         self._negative: list[Tensor] | None = None
+        self._graphed: GraphedNetwork | None = None
         self._initial = {name: p.detach().clone() for name, p in self.model.named_parameters()}
 
     @property
@@ -114,24 +119,68 @@ class VisionModule(lightning.LightningModule):
             "lr_scheduler": {"scheduler": self.scheduler, "interval": "step"},
         }
 
+    def use_graphs(self, mode: GraphMode) -> None:
+        """Train by captured graphs from here on, where that is equal; call it before `fit`.
+
+        Args:
+            mode: `auto` where there is a GPU and the graphs have proved equal to the plain path,
+                with a warning where they have not; `on` insists; `off` never.
+
+        Raises:
+            ConfigError: with `on`, where that cannot be.
+        """
+        device = self.data.labels.device
+        if mode == "off" or (mode == "auto" and device.type != "cuda"):
+            return
+        if device.type != "cuda":
+            raise ConfigError(
+                f"graphs: on, but there are none on {device.type}; choose auto or off"
+            )
+        self.model.train()
+        places = torch.arange(len(self.data.train), device=device)
+        size = self.recipe.batch_size
+        batches = [self._batch(places[:size]), self._batch(places[-size:])]
+        reason = ""
+        try:
+            graphed = GraphedNetwork(self.model, batches[0][0], self._arithmetic)
+            reason = problem(self.model, graphed, batches, self._arithmetic)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+        if not reason:
+            self._graphed = graphed
+            return
+        if mode == "on":
+            raise ConfigError(f"graphs: on, but {reason}; choose auto or off")
+        warnings.warn(
+            f"training goes on without CUDA graphs, several times slower: {reason}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    @property
+    def _arithmetic(self) -> torch.dtype:
+        return torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
+
+    def _batch(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Images of the present epoch, cropped and mirrored, and their labels."""
+        stream = counter.stream(self.member.seed, counter.AUGMENTATION, self.position.epoch)
+        images = self.data.train.augmented(places, stream, flip=self.recipe.flip)
+        return images, self.data.labels[places]
+
     def on_train_epoch_start(self) -> None:
         self.model.train()
 
     def training_step(self, places: Tensor, index: int) -> Tensor:
-        data, recipe = self.data, self.recipe
-        stream = counter.stream(self.member.seed, counter.AUGMENTATION, self.position.epoch)
-        images = data.train.augmented(places, stream, flip=recipe.flip)
-        labels = data.labels[places]
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-            logits = self.model(images)
+        images, labels = self._batch(places)
+        with autocast(images.device, self._arithmetic):
+            logits = (self._graphed or self.model)(images)
         logits = logits.float()
         loss = functional.cross_entropy(logits, labels)
         if self.due:
-            self._negative = list(
-                torch.autograd.grad(
-                    negative_loss(logits), list(self.model.parameters()), retain_graph=True
-                )
-            )
+            parameters = list(self.model.parameters())
+            negative = torch.autograd.grad(negative_loss(logits), parameters, retain_graph=True)
+            # a graph writes the gradient of the loss into the same memory
+            self._negative = [g.clone() for g in negative] if self._graphed else list(negative)
         right = (logits.detach().argmax(1) == labels).sum()
         count = float(len(places))
         sums = torch.stack([count * loss.detach().double(), right.double()])

@@ -52,16 +52,16 @@ def recipe(**changes) -> Recipe:
     return Recipe(**(values | changes))
 
 
-def new_module(data_dir, own=None, member=MEMBER):
+def new_module(data_dir, own=None, member=MEMBER, device=CPU):
     own = recipe() if own is None else own
-    return VisionModule(own, member, ImageData(own, data_dir, member.seed, CPU))
+    return VisionModule(own, member, ImageData(own, data_dir, member.seed, device)).to(device)
 
 
 def train(data_dir, run: Path, own=None, member=MEMBER, stop=lambda: False, log=None, **machine):
     """Train, or go on; returns the outcome and the log."""
     run.mkdir(exist_ok=True)
     log = ListLog(run) if log is None else log
-    settings = Machine(device="cpu", data_dir=str(data_dir), **machine)
+    settings = Machine(**({"device": "cpu", "data_dir": str(data_dir)} | machine))
     (outcome,) = train_members(
         recipe() if own is None else own,
         [member],

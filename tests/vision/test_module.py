@@ -176,3 +176,14 @@ def test_batches_cover_every_image_once_and_go_on_anywhere():
     assert torch.equal(last, whole[2])
     position.epoch, position.batches = 1, 0
     assert not torch.equal(torch.cat(list(batches)), torch.cat(whole))
+
+
+def test_the_order_of_memory_changes_nothing_but_rounding(data_dir):
+    """On a GPU channels come last."""
+    rows = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        module = new_module(data_dir).to(memory_format=layout)
+        advance = fit(module, 1)
+        rows.append(advance.rows + advance.epochs)
+    for row, expected in zip(*rows, strict=True):
+        assert row == pytest.approx(expected, rel=1e-3, abs=1e-5, nan_ok=True)

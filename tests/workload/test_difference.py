@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rl import proof
+from workload.difference import difference
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from rl import proof
 )
 def test_differences_are_relative_to_the_norm(expected, found, text):
     states = [{"x": torch.tensor(values)} for values in (expected, found)]
-    assert proof.difference(*states, 1e-5).startswith(text)
-    assert bool(text) == bool(proof.difference(*states, 1e-5))
+    assert difference(*states, 1e-5).startswith(text)
+    assert bool(text) == bool(difference(*states, 1e-5))
 
 
 def test_whole_numbers_must_be_equal():
     states = [{"heads": torch.tensor([10**6, value])} for value in (7, 8)]
-    assert "heads differs" in proof.difference(*states, 1e-5)
+    assert "heads differs" in difference(*states, 1e-5)
