@@ -1,0 +1,133 @@
+"""What an epoch of images takes on a GPU beside its arithmetic.
+
+    python -m tests.benchmarks.images_gpu [--data NAME] [--data-dir DIR] [--epochs N]
+
+ResNet-18, batches of 128: an epoch through Lightning, with crops, growth at every step and looks
+inside at their default cadence, over as many forward-backward-steps on one batch that lies there
+already, by the same path. Wall time, ended by waiting for the GPU; the two alternate epoch by
+epoch, medians after the first. `graphs` insists on captured passes and is left out, with the
+reason, where they have not proved equal.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch.nn import functional
+
+from vision.config import Machine, Recipe
+from vision.data.prepare import prepare
+from vision.evaluation import evaluate
+from vision.image_data import ImageData
+from vision.module import VisionModule
+from workload.errors import ConfigError
+from workload.member import Member
+from workload.recipe import GraphMode
+from workload.trainer import fit
+
+GPU = torch.device("cuda")
+MEMBER = Member("l2", 5e-4, 0)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    call()
+    torch.cuda.synchronize()
+    return time.perf_counter() - begin
+
+
+class Epochs(lightning.Callback):
+    """Times the epochs of a training, and a call after each."""
+
+    def __init__(self, module: VisionModule, between: Callable[[], None]) -> None:
+        self.module, self.between = module, between
+        self.ours: list[float] = []
+        self.other: list[float] = []
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        torch.cuda.synchronize()
+        self._begin = time.perf_counter()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.module.epoch_ended:
+            torch.cuda.synchronize()
+            self.ours.append(time.perf_counter() - self._begin)
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        self.module.end_epoch()
+        self.other.append(seconds(self.between))
+
+
+def resident(module: VisionModule) -> Callable[[], None]:
+    """Forward, backward and step on one batch, as often as an epoch has batches."""
+    images, labels = module._batch(torch.arange(module.recipe.batch_size, device=GPU))
+
+    def run() -> None:
+        for _ in range(module.updates_per_epoch):
+            module.optimizer.zero_grad()
+            with torch.autocast("cuda", torch.bfloat16, enabled=module.recipe.precision == "bf16"):
+                logits = (module._graphed or module.model)(images)
+            functional.cross_entropy(logits.float(), labels).backward()
+            module.optimizer.step()
+
+    return run
+
+
+def measured(recipe: Recipe, folder: Path, mode: GraphMode) -> list[str]:
+    module = VisionModule(recipe, MEMBER, ImageData(recipe, folder, 0, GPU)).to(GPU)
+    module = module.to(memory_format=torch.channels_last)
+    start = seconds(lambda: module.use_graphs(mode))
+    timed = Epochs(module, resident(module))
+    fit(module, timed, device=GPU, epochs=recipe.epochs, data=module.data)
+    ours, other = (statistics.median(each[1:]) for each in (timed.ours, timed.other))
+    evaluation = seconds(lambda: evaluate(module.model, module.data.test, module.data.test.labels))
+    per_update = 1e3 / module.updates_per_epoch
+    return [
+        f"{ours * per_update:.2f}",
+        f"{other * per_update:.2f}",
+        f"{ours / other:.3f}",
+        f"{len(module.data.train) / ours:,.0f}",
+        f"{timed.ours[0]:.2f}",
+        f"{start:.1f}",
+        f"{evaluation:.2f}",
+        f"{torch.cuda.max_memory_allocated() / 2**30:.1f}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", default="shapes")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
+    parser.add_argument("--epochs", type=int, default=6)
+    arguments = parser.parse_args()
+    recipe = Recipe(data=arguments.data, epochs=arguments.epochs, subset=0)
+    folder = Machine(data_dir=str(arguments.data_dir)).data_folder
+    if not (recipe.images.folder(folder) / "images.json").exists():
+        prepare(recipe.data, folder)
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {recipe.data}\n")
+    print(
+        "| ResNet-18 | ms per update | on one batch | ratio (bar 1.1, aim 1.03) | images/s "
+        "| first epoch, s | capture and proof, s | evaluation, s | GiB |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    modes: tuple[GraphMode, ...] = ("on", "off")
+    for precision in ("bf16", "float32"):
+        for mode in modes:
+            own = dataclasses.replace(recipe, precision=precision)
+            name = f"{precision}, {'graphs' if mode == 'on' else 'no graphs'}"
+            torch.cuda.reset_peak_memory_stats()
+            try:
+                print(f"| {name} |", " | ".join(measured(own, folder, mode)), "|", flush=True)
+            except ConfigError as error:
+                print(f"| {name} | {error} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
