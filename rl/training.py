@@ -3,8 +3,6 @@
 import gc
 from collections.abc import Callable, Sequence
 
-import torch
-
 from rl.config import Machine, Recipe
 from rl.module import DQNModule
 from rl.population import Population
@@ -41,10 +39,6 @@ def train_population(
     """
     device = prepare_torch(machine)
     population = Population(recipe, members, device, machine.graphs)
-    if device.type == "cuda":
-        # float32 is float32 here, and the same run twice the same numbers
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
     recorder = PopulationRecorder(population, logs, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
     if not population.finished:

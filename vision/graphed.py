@@ -19,8 +19,8 @@ Network = Callable[[Tensor], Tensor]
 class GraphedNetwork:
     """Calls a network in training by graphs where a batch has the shape that they were made for.
 
-    Gradients of the parameters lie where the next backward pass writes: whoever keeps them longer
-    copies them.
+    Each call has one backward pass, `retain_graph` or not: in it the memory of what the call saw is
+    used anew. Its gradients lie where the next one writes.
 
     Args:
         model: on a GPU, in training mode; its state is left as it is.

@@ -172,15 +172,17 @@ class VisionModule(lightning.LightningModule):
 
     def training_step(self, places: Tensor, index: int) -> Tensor:
         images, labels = self._batch(places)
+        # a graph has one backward pass, in which it forgets what it saw
+        network = self.model if self.due or self._graphed is None else self._graphed
         with autocast(images.device, self._arithmetic):
-            logits = (self._graphed or self.model)(images)
+            logits = network(images)
         logits = logits.float()
         loss = functional.cross_entropy(logits, labels)
         if self.due:
             parameters = list(self.model.parameters())
-            negative = torch.autograd.grad(negative_loss(logits), parameters, retain_graph=True)
-            # a graph writes the gradient of the loss into the same memory
-            self._negative = [g.clone() for g in negative] if self._graphed else list(negative)
+            self._negative = list(
+                torch.autograd.grad(negative_loss(logits), parameters, retain_graph=True)
+            )
         right = (logits.detach().argmax(1) == labels).sum()
         count = float(len(places))
         sums = torch.stack([count * loss.detach().double(), right.double()])

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
 
 
 def prepare_torch(machine: MachineBase) -> torch.device:
-    """Take the threads that a machine names, and return its device: what `auto` means here."""
+    """Take the threads that a machine names, and return its device: what `auto` means here.
+
+    On a GPU convolutions of float32 are in float32 from here on, and give the same numbers twice.
+    """
     if machine.threads:
         torch.set_num_threads(machine.threads)
-    return chosen_device(machine)
+    device = chosen_device(machine)
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    return device
 
 
 def chosen_device(machine: MachineBase) -> torch.device:

@@ -33,7 +33,6 @@ import torch
 from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.optim import lr_scheduler, swa_utils
-from torch.optim._stateless import swap_in_optimizer_params_and_state
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
@@ -853,7 +852,8 @@ def test_other_parameters_and_state_may_be_swapped_in_for_a_while(case):
     expected.load_state_dict(copy.deepcopy(lent))
     for parameter in (*others.values(), *alone):
         parameter.grad = torch.ones_like(parameter)
-    with swap_in_optimizer_params_and_state(optimizer, others, lent):
+    stateless = pytest.importorskip("torch.optim._stateless", reason="new in torch 2.13")
+    with stateless.swap_in_optimizer_params_and_state(optimizer, others, lent):
         optimizer.step()
     expected.step()
     assert all(map(torch.equal, others.values(), alone))
