@@ -38,7 +38,7 @@ def test_one_job_trains_the_whole_grid_without_ray_and_leaves_finished_runs(trai
     assert not [path for path in run_paths() if (path / "progress.json").exists()]
     out = capsys.readouterr().out
     assert "grid.yaml: 12 of 12 done" in out
-    assert "l2-1e-3       2/2   2/2" in out
+    assert "l2-1e-3  2/2 -18.5  2/2 -18.5" in out
 
 
 def test_lightning_run_batch_is_the_same_command(training):
