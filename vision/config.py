@@ -50,6 +50,9 @@ class Recipe(OptimizerRecipe):
             then: its folder, or `SCHEME-LAMBDA@SCHEDULE` for the run beside this one with that
             decay, as `l2-5e-4@early:50epochs`. Goes with the scheme `none`.
         match: `whole` scales all weights by one factor, `layers` each parameter by its own.
+        sphere: whether the scale-invariant weights alone are trained, and scaled to the norm 1, all
+            by one factor, at the start and after every update: alpha is the effective learning rate
+            then. Gains, shifts and the last layer stay as drawn. Goes with norm `batch`.
         batch_size: images per update.
         crop: by how many pixels an image is shifted at most, either way.
         flip: whether images are mirrored half of the time.
@@ -75,6 +78,7 @@ class Recipe(OptimizerRecipe):
     match_budget: bool = False
     match_norms: str = ""
     match: Literal["whole", "layers"] = "whole"
+    sphere: bool = False
     batch_size: int = 128
     crop: int = 4
     flip: bool = True
@@ -98,6 +102,7 @@ class Recipe(OptimizerRecipe):
             raise ConfigError("nesterov: needs a momentum above 0")
         if self.optimizer == "adam" and self.nesterov:
             raise ConfigError("nesterov: is for the optimizer sgd alone")
+        self._check_sphere()
         spec = self.images  # checks itself
         assert spec.name
         try:
@@ -105,6 +110,16 @@ class Recipe(OptimizerRecipe):
         except ValueError as error:
             raise ConfigError(f"learning_rate_schedule: {error}") from error
         self._check_decay_schedule()
+
+    def _check_sphere(self) -> None:
+        if self.sphere and self.norm == "none":
+            raise ConfigError(
+                "sphere: without normalisation no weights are scale-invariant; choose norm batch"
+            )
+        if self.sphere and self.match_norms:
+            raise ConfigError(
+                "sphere: the norm is 1, and match_norms asks for another run's; leave one of them"
+            )
 
     def _check_decay_schedule(self) -> None:
         schedule = parse_schedule(self.decay_schedule)

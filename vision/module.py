@@ -24,6 +24,7 @@ from vision.models.layers import scale_invariant
 from vision.norm_matching import NormReference
 from vision.optimizer import AnyOptimizer, make_optimizer
 from vision.radial import cosines, negative_loss
+from vision.sphere import project
 from workload.build_optimizer import scheduled
 from workload.errors import ConfigError
 from workload.member import Member
@@ -51,6 +52,8 @@ class VisionModule(lightning.LightningModule):
         torch.manual_seed(member.seed)
         self.model: nn.Module = build(recipe.model, len(data.classes), recipe.norm, recipe.width)
         self.invariant = scale_invariant(self.model)
+        if recipe.sphere:
+            project(self._invariant_weights)
         self.position = data.position
         self.diverged = False
         self.row: dict[str, Any] = {}
@@ -80,6 +83,10 @@ class VisionModule(lightning.LightningModule):
     def finished(self) -> bool:
         return self.position.epoch >= self.recipe.epochs
 
+    @property
+    def _invariant_weights(self) -> list[Tensor]:
+        return [p for name, p in self.model.named_parameters() if name in self.invariant]
+
     @functools.cached_property
     def scheduler(self) -> LambdaLR:
         """Of the learning rate, from the present update on, and with it the optimizer: the model
@@ -108,7 +115,7 @@ class VisionModule(lightning.LightningModule):
         named = dict(self.model.named_parameters())
         return Growth(
             {
-                "invariant": [p for name, p in named.items() if name in self.invariant],
+                "invariant": self._invariant_weights,
                 "rest": [p for name, p in named.items() if name not in self.invariant],
             }
         )
@@ -213,6 +220,8 @@ class VisionModule(lightning.LightningModule):
         self.row = {}
         if observation is not None:
             self._log_row(rate, observation.report().metrics(), weights)
+        if self.recipe.sphere:
+            project(self._invariant_weights)
 
     @property
     def due(self) -> bool:

@@ -7,6 +7,7 @@ from torch import nn
 from shared_optim import WeightDecayAdam, WeightDecaySGD, decay_groups, lambdas, resolve
 from shared_optim.schedules import ScheduleLike, multiplier
 from vision.config import Recipe
+from vision.models.layers import scale_invariant
 from workload.member import Member
 
 AnyOptimizer = WeightDecaySGD | WeightDecayAdam
@@ -15,12 +16,15 @@ AnyOptimizer = WeightDecaySGD | WeightDecayAdam
 def make_optimizer(
     model: nn.Module, recipe: Recipe, member: Member, updates_per_epoch: int
 ) -> AnyOptimizer:
-    """SGD or Adam with the member's scheme over all named parameters of the model.
+    """SGD or Adam with the member's scheme over all named parameters of the model, those that are
+    trained in the first group.
 
     Raises:
         ConfigError: the decay schedule never decays, whose budget is to be matched.
     """
     parameters: Any = list(model.named_parameters()) if recipe.decay_biases else decay_groups(model)
+    if recipe.sphere:
+        parameters = _on_the_sphere(model)
     common: dict[str, Any] = {
         "lr": recipe.learning_rate,
         "schedule": decay_schedule(recipe, updates_per_epoch),
@@ -39,6 +43,16 @@ def make_optimizer(
         eps_placement=recipe.eps_placement,
         **common,
     )
+
+
+def _on_the_sphere(model: nn.Module) -> list[dict[str, Any]]:
+    """The scale-invariant weights, and the rest at the learning rate 0."""
+    names = scale_invariant(model)
+    named = list(model.named_parameters())
+    return [
+        {"params": [(name, p) for name, p in named if name in names]},
+        {"params": [(name, p) for name, p in named if name not in names], "lr": 0.0},
+    ]
 
 
 def decay_schedule(recipe: Recipe, updates_per_epoch: int) -> ScheduleLike:

@@ -93,6 +93,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             "decay_biases",
             "match_norms",
             "match",
+            "sphere",
         ),
         "Batches": ("batch_size", "crop", "flip"),
     }

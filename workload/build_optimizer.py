@@ -50,10 +50,11 @@ def scheduled(optimizer: Optimizer, learning_rate: LearningRate, updates: int) -
     """The scheduler that gives an optimizer its learning rate, after `updates` of a training.
 
     Args:
-        optimizer: its lr is set at once, and at each `step()` of the scheduler.
+        optimizer: its lr is set at once, and at each `step()` of the scheduler; that of a group
+            that is 0 stays.
         learning_rate: with its `peak` at alpha.
         updates: how many the optimizer has taken.
     """
     for group in optimizer.param_groups:
-        group["initial_lr"] = 1.0  # the function gives alpha itself
+        group["initial_lr"] = float(group["lr"] != 0)  # the function gives alpha itself
     return LambdaLR(optimizer, learning_rate, last_epoch=updates - 1)
