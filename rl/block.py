@@ -1,7 +1,7 @@
 """G agents whose arithmetic is done together: networks, optimizer, replay and emulators.
 
 What a tick does on the device is cut into functions over tensors that stay where they are, without
-a decision on the host; a GPU replays them as graphs (rl/graphs.py):
+a decision on the host; a GPU replays them as graphs (workload/program.py):
 
     choose   everybody's greedy action
     record   the last row completed by what the environment answered, the next begun by what is seen
@@ -24,18 +24,18 @@ from rl.config import Recipe
 from rl.dqn_update import Update, dqn_update
 from rl.environment import Environments, Step
 from rl.exploration import epsilon_greedy, greedy_actions
-from rl.graphs import Program
-from rl.inbox import Inbox
 from rl.memory import FRAME, STACK
 from rl.network import Weights, initial_parameters
-from rl.proof import BlockState, capture_problem
+from rl.proof import TOLERANCE, BlockState
 from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.replay import Replay
 from rl.scores import Window
 from shared_optim import Plan, StepReport, WeightDecayAdam, lambdas, observe_step
 from workload.build_optimizer import build_optimizer
 from workload.errors import ConfigError
+from workload.inbox import Inbox
 from workload.member import Member
+from workload.program import Program, capture_problem
 from workload.recipe import GraphMode
 
 
@@ -325,7 +325,7 @@ class Block:
         self._seen.send()
         self._drawn.send()
         state = BlockState(self._written(), self.replay, self._wait)
-        problem = capture_problem(programs, state, self._dtype)
+        problem = capture_problem(programs, state, TOLERANCE[self._dtype])
         self._seen.open()
         for name, array in kept.items():
             host[name][:] = array

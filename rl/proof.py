@@ -1,13 +1,11 @@
-"""Whether captured programs do what their functions do, found out before any is used."""
+"""What the programs of a block write, for the proof that their graphs do what they do."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from rl.graphs import Program
 from rl.replay import Replay
-from workload.difference import difference
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
 """How far two updates as graphs may be from two without, relative to a tensor's norm."""
@@ -39,32 +37,3 @@ class BlockState:
         for name, tensor in self._written.items():
             tensor.copy_(self._before[name])
         self._replay.undo(self._before)
-
-
-def capture_problem(programs: Sequence[Program], state: BlockState, dtype: torch.dtype) -> str:
-    """Capture the programs; '' where they then do what their functions do, else what is wrong.
-
-    Both take the same two ticks with an update each, from the same state, which is put back.
-
-    Args:
-        programs: in the order of a tick.
-        state: what they write.
-        dtype: of the arithmetic.
-    """
-
-    def two_ticks() -> dict[str, Tensor]:
-        for _ in range(2):
-            for program in programs:
-                program()
-        after = state.now()
-        state.put_back()
-        return after
-
-    expected = two_ticks()
-    try:
-        for program in programs:
-            program.capture()
-        return difference(expected, two_ticks(), TOLERANCE[dtype])
-    except RuntimeError as error:
-        state.put_back()
-        return str(error).splitlines()[0]

@@ -24,11 +24,17 @@ def stream(*coordinates: int) -> int:
     return state
 
 
-def bits(seed: int, places: Tensor) -> Tensor:
-    """Random 64 bits of a stream as int64, one for each of `places`, int64 >= 0."""
-    z = places * _signed(GOLDEN) + _signed(seed + GOLDEN)
-    z = (z ^ _shifted(z, 30)) * _signed(_FIRST)
-    z = (z ^ _shifted(z, 27)) * _signed(_SECOND)
+def bits(seed: int | Tensor, places: Tensor) -> Tensor:
+    """Random 64 bits of a stream as int64, one for each of `places`, int64 >= 0.
+
+    Args:
+        seed: of `stream`; or its `signed` as an int64 tensor, which a graph reads where it lies.
+        places: numbers within the stream.
+    """
+    start = seed + signed(GOLDEN) if isinstance(seed, Tensor) else signed(seed + GOLDEN)
+    z = places * signed(GOLDEN) + start
+    z = (z ^ _shifted(z, 30)) * signed(_FIRST)
+    z = (z ^ _shifted(z, 27)) * signed(_SECOND)
     return z ^ _shifted(z, 31)
 
 
@@ -45,7 +51,7 @@ def permutation(seed: int, count: int, device: torch.device) -> Tensor:
     return torch.argsort(bits(seed, torch.arange(count, device=device)), stable=True)
 
 
-def _signed(value: int) -> int:
+def signed(value: int) -> int:
     """64 bits as the int64 of the same bits."""
     value &= _MASK
     return value - 2**64 if value >= 2**63 else value

@@ -1,5 +1,6 @@
 """Why the norm of the weights grows: what each step adds to its square."""
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -23,37 +24,48 @@ class Growth:
     Args:
         groups: parameters by the name of their group; each has the same device.
 
+    Attributes:
+        parameters: of all groups, in their order.
+
     Source: Bjorck, Weinberger and Gomes, AAAI 2021, equation 4, for the raw terms.
     """
 
     def __init__(self, groups: Mapping[str, Sequence[Tensor]]) -> None:
         self._groups = {name: list(each) for name, each in groups.items() if each}
-        self._parameters = [p for group in self._groups.values() for p in group]
-        device = self._parameters[0].device
-        size = sum(p.numel() for p in self._parameters)
-        self._weights, self._steps, self._gradients = torch.zeros(
-            3, size, dtype=torch.float64, device=device
-        )
-        self._views = [self._shaped(flat) for flat in self._flats]
+        self.parameters = [p for group in self._groups.values() for p in group]
+        device = self.parameters[0].device
+        size = sum(p.numel() for p in self.parameters)
+        dtype = functools.reduce(torch.promote_types, (p.dtype for p in self.parameters))
+        self._flats = torch.zeros(3, size, dtype=dtype, device=device)
+        self._weights, self._after, self._gradients = map(self._shaped, self._flats)
         self.sums = torch.zeros(len(self._groups), len(TERMS), dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def before_step(self) -> None:
         """Keep the weights that the step reads."""
-        torch._foreach_copy_(self._views[0], self._parameters)
+        torch._foreach_copy_(self._weights, self.parameters)
 
     @torch.no_grad()
-    def after_step(self, alpha: float) -> None:
-        """Add the terms of the step that has been taken, at this learning rate."""
-        torch._foreach_copy_(self._views[1], self._parameters)
-        torch._foreach_copy_(self._views[2], [_gradient(p) for p in self._parameters])
-        self._steps -= self._weights
-        sizes = [sum(p.numel() for p in group) for group in self._groups.values()]
-        parts = zip(*(torch.split(flat, sizes) for flat in self._flats), strict=True)
-        rows = [
-            torch.stack([u.dot(u), 2 * w.dot(u), alpha**2 * g.dot(g), -2 * alpha * w.dot(g)])
-            for w, u, g in parts
+    def after_step(self, alpha: float | Tensor, gradients: Sequence[Tensor | None]) -> None:
+        """Add the terms of the step that has been taken.
+
+        Args:
+            alpha: its learning rate; a tensor of float64 is read where it lies.
+            gradients: of `parameters`; None is zero.
+        """
+        torch._foreach_copy_(self._after, self.parameters)
+        present = [
+            torch.zeros_like(p) if g is None else g
+            for p, g in zip(self.parameters, gradients, strict=True)
         ]
+        torch._foreach_copy_(self._gradients, present)
+        sizes = [sum(p.numel() for p in group) for group in self._groups.values()]
+        rows = []
+        for part in torch.split(self._flats, sizes, dim=1):
+            w, after, g = part.double()
+            u = after - w
+            squares, products = alpha * alpha * g.dot(g), -2 * alpha * w.dot(g)
+            rows.append(torch.stack([u.dot(u), 2 * w.dot(u), squares, products]))
         self.sums += torch.stack(rows)
 
     def take(self) -> dict[str, float]:
@@ -65,19 +77,11 @@ class Growth:
             result |= {f"growth/{term}_{name}": v for term, v in zip(TERMS, row, strict=True)}
         return result
 
-    @property
-    def _flats(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self._weights, self._steps, self._gradients
-
     def _shaped(self, flat: Tensor) -> list[Tensor]:
         """A vector's parts, shaped like the parameters and in the order of their memory."""
-        parts = torch.split(flat, [p.numel() for p in self._parameters])
-        strides = [torch.empty_like(p, device="meta").stride() for p in self._parameters]
+        parts = torch.split(flat, [p.numel() for p in self.parameters])
+        strides = [torch.empty_like(p, device="meta").stride() for p in self.parameters]
         return [
             part.as_strided(p.shape, stride)
-            for part, p, stride in zip(parts, self._parameters, strides, strict=True)
+            for part, p, stride in zip(parts, self.parameters, strides, strict=True)
         ]
-
-
-def _gradient(parameter: Tensor) -> Tensor:
-    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

@@ -50,7 +50,7 @@ class DeviceImages:
         rows, columns = slice(self.pad, self.pad + height), slice(self.pad, self.pad + width)
         return self._normalised(self.pixels[places, rows, columns])
 
-    def augmented(self, places: Tensor, stream: int, *, flip: bool) -> Tensor:
+    def augmented(self, places: Tensor, stream: int | Tensor, *, flip: bool) -> Tensor:
         """Images cropped at random and mirrored half of the time, else like `middle`.
 
         Image i is shifted by up to `pad` pixels either way and mirrored by bits of its own: number
@@ -58,7 +58,7 @@ class DeviceImages:
 
         Args:
             places: int64 [B].
-            stream: of `counter.stream`, another for each seed and epoch.
+            stream: of `counter.stream`, another for each seed and epoch; see `counter.bits`.
             flip: whether to mirror.
         """
         height, width = self.side

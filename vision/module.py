@@ -16,7 +16,6 @@ from torch.optim.lr_scheduler import LambdaLR
 from shared_optim.measures.observe import Observation, Start
 from vision import counter
 from vision.config import Recipe
-from vision.graphed import GraphedNetwork, autocast, problem
 from vision.growth import Growth
 from vision.image_data import ImageData
 from vision.models.catalog import build
@@ -25,6 +24,7 @@ from vision.norm_matching import NormReference
 from vision.optimizer import AnyOptimizer, make_optimizer
 from vision.radial import cosines, negative_loss
 from vision.sphere import project
+from vision.whole_update import WholeUpdate
 from workload.build_optimizer import scheduled
 from workload.errors import ConfigError
 from workload.member import Member
@@ -62,7 +62,7 @@ class VisionModule(lightning.LightningModule):
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
         self.reference: NormReference | None = None
         self._negative: list[Tensor] | None = None
-        self._graphed: GraphedNetwork | None = None
+        self._whole: WholeUpdate | None = None
         self._initial = {name: p.detach().clone() for name, p in self.model.named_parameters()}
 
     @property
@@ -127,7 +127,8 @@ class VisionModule(lightning.LightningModule):
         }
 
     def use_graphs(self, mode: GraphMode) -> None:
-        """Train by captured graphs from here on, where that is equal; call it before `fit`.
+        """Let a GPU replay whole updates as graphs from here on, where that is equal; call it
+        before `fit`.
 
         Args:
             mode: `auto` where there is a GPU and the graphs have proved equal to the plain path,
@@ -144,60 +145,77 @@ class VisionModule(lightning.LightningModule):
                 f"graphs: on, but there are none on {device.type}; choose auto or off"
             )
         self.model.train()
-        places = torch.arange(len(self.data.train), device=device)
-        size = self.recipe.batch_size
-        batches = [self._batch(places[:size]), self._batch(places[-size:])]
-        reason = ""
-        try:
-            graphed = GraphedNetwork(self.model, batches[0][0], self._arithmetic)
-            reason = problem(self.model, graphed, batches, self._arithmetic)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-        if not reason:
-            self._graphed = graphed
-            return
-        if mode == "on":
-            raise ConfigError(f"graphs: on, but {reason}; choose auto or off")
-        warnings.warn(
-            f"training goes on without CUDA graphs, several times slower: {reason}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        whole = WholeUpdate(self)
+        if not (problem := whole.capture()):
+            self._whole = whole
+        elif mode == "on":
+            raise ConfigError(f"graphs: on, but {problem}; choose auto or off")
+        else:
+            warnings.warn(
+                f"trains without CUDA graphs, slower: {problem}", RuntimeWarning, stacklevel=2
+            )
 
     @property
-    def _arithmetic(self) -> torch.dtype:
+    def replays_graphs(self) -> bool:
+        """Whether graphs have proved themselves and are used."""
+        return self._whole is not None
+
+    @property
+    def arithmetic(self) -> torch.dtype:
+        """Of convolutions and products."""
         return torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
 
-    def _batch(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Images of the present epoch, cropped and mirrored, and their labels."""
-        stream = counter.stream(self.member.seed, counter.AUGMENTATION, self.position.epoch)
+    def batch(self, places: Tensor, stream: int | Tensor) -> tuple[Tensor, Tensor]:
+        """Images cropped and mirrored by the numbers of a stream, [B, 3, H, W], and labels [B]."""
         images = self.data.train.augmented(places, stream, flip=self.recipe.flip)
         return images, self.data.labels[places]
+
+    @property
+    def stream(self) -> int:
+        """Of the present epoch's crops."""
+        return counter.stream(self.member.seed, counter.AUGMENTATION, self.position.epoch)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """What the network makes of images, [B, classes] float32."""
+        kind, lower = images.device.type, self.arithmetic != torch.float32
+        with torch.autocast(kind, self.arithmetic, enabled=lower, cache_enabled=False):
+            logits: Tensor = self.model(images)
+        return logits.float()
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean cross-entropy."""
+        return functional.cross_entropy(logits, labels)
+
+    def count(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Add a batch to the sums."""
+        right = (logits.detach().argmax(1) == labels).sum()
+        count = torch.full_like(self.window[2], len(labels))
+        sums = torch.stack([count * loss.detach().double(), right.double(), count])
+        self.window += sums
+        self.epoch_sums += sums
 
     def on_train_epoch_start(self) -> None:
         self.model.train()
 
     def training_step(self, places: Tensor, index: int) -> Tensor:
-        images, labels = self._batch(places)
-        # a graph has one backward pass, in which it forgets what it saw
-        network = self.model if self.due or self._graphed is None else self._graphed
-        with autocast(images.device, self._arithmetic):
-            logits = network(images)
-        logits = logits.float()
-        loss = functional.cross_entropy(logits, labels)
+        if self._replays:
+            assert self._whole
+            self._whole(places, self.stream, float(self.optimizer.param_groups[0]["lr"]))
+            return self._whole.loss
+        images, labels = self.batch(places, self.stream)
+        logits = self.logits(images)
+        loss = self.loss(logits, labels)
         if self.due:
             parameters = list(self.model.parameters())
             self._negative = list(
                 torch.autograd.grad(negative_loss(logits), parameters, retain_graph=True)
             )
-        right = (logits.detach().argmax(1) == labels).sum()
-        count = float(len(places))
-        sums = torch.stack([count * loss.detach().double(), right.double()])
-        self.window[:2] += sums
-        self.epoch_sums[:2] += sums
-        self.window[2] += count
-        self.epoch_sums[2] += count
+        self.count(loss, logits, labels)
         return loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        if loss.requires_grad:  # else it is of an update that has been taken
+            super().backward(loss, *args, **kwargs)
 
     def optimizer_step(
         self,
@@ -206,15 +224,19 @@ class VisionModule(lightning.LightningModule):
         optimizer: Any,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
-        """Lightning's step, with what is seen around it."""
+        """Lightning's step, with what is seen around it; or a whole update in place of all."""
         rate = float(self.optimizer.param_groups[0]["lr"])
-        observation = None
-        if self.due:
-            observation = Observation(self.optimizer, self.start, before_backward=True)
-        weights = [p.detach().clone() for p in self.model.parameters()] if self.due else []
-        self.growth.before_step()
-        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.growth.after_step(rate)
+        observation, weights = None, []
+        if self._replays:
+            assert optimizer_closure
+            optimizer_closure()
+        else:
+            if self.due:
+                observation = Observation(self.optimizer, self.start, before_backward=True)
+                weights = [p.detach().clone() for p in self.model.parameters()]
+            self.growth.before_step()
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+            self.growth.after_step(rate, [p.grad for p in self.growth.parameters])
         self.position.batches += 1
         self.position.updates += 1
         self.row = {}
@@ -222,6 +244,15 @@ class VisionModule(lightning.LightningModule):
             self._log_row(rate, observation.report().metrics(), weights)
         if self.recipe.sphere:
             project(self._invariant_weights)
+
+    @property
+    def _replays(self) -> bool:
+        """Whether the present update is taken as a whole: not where it is looked into, nor in an
+        epoch's last batch where that is smaller."""
+        if self._whole is None or self.due:
+            return False
+        left = len(self.data.train) - self.position.batches * self.recipe.batch_size
+        return left >= len(self._whole)
 
     @property
     def due(self) -> bool:

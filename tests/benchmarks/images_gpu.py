@@ -19,7 +19,6 @@ from typing import Any
 
 import lightning
 import torch
-from torch.nn import functional
 
 from vision.config import Machine, Recipe
 from vision.data.prepare import prepare
@@ -28,6 +27,7 @@ from vision.image_data import ImageData
 from vision.module import VisionModule
 from workload.errors import ConfigError
 from workload.member import Member
+from workload.program import Program
 from workload.recipe import GraphMode
 from workload.trainer import fit, prepare_torch
 
@@ -67,17 +67,37 @@ class Epochs(lightning.Callback):
 
 def resident(module: VisionModule) -> Callable[[], None]:
     """Forward, backward and step on one batch, as often as an epoch has batches."""
-    images, labels = module._batch(torch.arange(module.recipe.batch_size, device=GPU))
+    images, labels = module.batch(torch.arange(module.recipe.batch_size, device=GPU), 0)
+    parameters = list(module.model.parameters())
+    optimizer = torch.optim.SGD(parameters, lr=1e-6, momentum=0.9, weight_decay=5e-4, fused=True)
 
-    def run() -> None:
+    def passes() -> None:
+        loss = module.loss(module.logits(images), labels)
+        for parameter, gradient in zip(
+            parameters, torch.autograd.grad(loss, parameters), strict=True
+        ):
+            parameter.grad = gradient
+
+    if not module.replays_graphs:
+
+        def run() -> None:
+            for _ in range(module.updates_per_epoch):
+                passes()
+                optimizer.step()
+
+        return run
+    program = Program(passes)
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        program()
+        program.capture()
+
+    def replay() -> None:
         for _ in range(module.updates_per_epoch):
-            module.optimizer.zero_grad()
-            with torch.autocast("cuda", torch.bfloat16, enabled=module.recipe.precision == "bf16"):
-                logits = (module._graphed or module.model)(images)
-            functional.cross_entropy(logits.float(), labels).backward()
-            module.optimizer.step()
+            program()
+            optimizer.step()
 
-    return run
+    return replay
 
 
 def measured(recipe: Recipe, folder: Path, mode: GraphMode) -> list[str]:

@@ -68,6 +68,6 @@ def test_crops_and_order_are_those_of_the_cpu(data_dir):
     for device in ("cpu", "cuda"):
         module = runs.new_module(data_dir, own, device=torch.device(device))
         places = next(iter(module.data.batches))
-        pairs.append((places.cpu(), module._batch(places)[0].cpu()))
+        pairs.append((places.cpu(), module.batch(places, module.stream)[0].cpu()))
     assert torch.equal(pairs[0][0], pairs[1][0])
     torch.testing.assert_close(pairs[1][1], pairs[0][1], rtol=1e-6, atol=1e-6)

@@ -34,7 +34,7 @@ def test_terms_add_up_to_the_change_of_the_norm(dtype, tolerance, momentum, deca
         before = square(kernels), square(rest)
         growth.before_step()
         optimizer.step()
-        growth.after_step(0.1)
+        growth.after_step(0.1, [p.grad for p in growth.parameters])
         after = square(kernels), square(rest)
         terms = growth.take()
         for name, old, new in zip(("invariant", "rest"), before, after, strict=True):
@@ -55,7 +55,7 @@ def test_raw_terms_are_those_of_the_step_of_plain_sgd():
         model(torch.randn(4, 5).double()).square().sum().backward()
         growth.before_step()
         optimizer.step()
-        growth.after_step(0.3)
+        growth.after_step(0.3, [p.grad for p in growth.parameters])
     terms = growth.take()
     assert terms["growth/raw_square"] == pytest.approx(terms["growth/square"], rel=1e-12)
     assert terms["growth/raw_cross"] == pytest.approx(terms["growth/cross"], rel=1e-10)
@@ -79,7 +79,7 @@ def test_raw_gradient_of_normalised_kernels_is_orthogonal_to_them():
         functional.cross_entropy(model(images), labels).backward()
         growth.before_step()
         optimizer.step()
-        growth.after_step(0.1)
+        growth.after_step(0.1, [p.grad for p in growth.parameters])
     terms = growth.take()
     assert abs(terms["growth/raw_cross_invariant"]) < 1e-9
     assert terms["growth/cross_invariant"] > 1e-3

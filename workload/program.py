@@ -6,9 +6,13 @@ over a hundred. What is captured decides nothing on the host, and works on tenso
 they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
+from torch import Tensor
+
+from workload.difference import difference
 
 
 class Program:
@@ -44,3 +48,42 @@ class Program:
     def release(self) -> None:
         """Run operator by operator again."""
         self._graph = None
+
+
+class State(Protocol):
+    """All that programs write, as it was when this was made."""
+
+    def now(self) -> dict[str, Tensor]:
+        """Copies, by name."""
+
+    def put_back(self) -> None:
+        """Everything as it was."""
+
+
+def capture_problem(programs: Sequence[Program], state: State, tolerance: float) -> str:
+    """Capture the programs; '' where they then do what their functions do, else what is wrong.
+
+    Both run twice over, in order, from the same state, which is put back.
+
+    Args:
+        programs: on the present stream, which is not the default one.
+        state: what they write.
+        tolerance: see `difference`.
+    """
+
+    def twice() -> dict[str, Tensor]:
+        for _ in range(2):
+            for program in programs:
+                program()
+        after = state.now()
+        state.put_back()
+        return after
+
+    expected = twice()
+    try:
+        for program in programs:
+            program.capture()
+        return difference(expected, twice(), tolerance)
+    except RuntimeError as error:
+        state.put_back()
+        return str(error).splitlines()[0]

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from rl.inbox import Inbox
+from workload.inbox import Inbox
 
 FIELDS = {"flags": ((3,), np.bool_), "numbers": ((2, 3), np.float64), "bytes": ((5,), np.uint8)}
 
