@@ -53,6 +53,8 @@ class Recipe(OptimizerRecipe):
         sphere: whether the scale-invariant weights alone are trained, and scaled to the norm 1, all
             by one factor, at the start and after every update: alpha is the effective learning rate
             then. Gains, shifts and the last layer stay as drawn. Goes with norm `batch`.
+        average_weights: decay per update of an exponential mean of the weights, e.g. 0.999, which
+            is tested beside them and changes nothing of the training; 0 keeps none.
         batch_size: images per update.
         crop: by how many pixels an image is shifted at most, either way.
         flip: whether images are mirrored half of the time.
@@ -79,6 +81,7 @@ class Recipe(OptimizerRecipe):
     match_norms: str = ""
     match: Literal["whole", "layers"] = "whole"
     sphere: bool = False
+    average_weights: float = 0.0
     batch_size: int = 128
     crop: int = 4
     flip: bool = True
@@ -95,7 +98,7 @@ class Recipe(OptimizerRecipe):
         super().__post_init__()
         require_positive(self, "epochs", "width", "batch_size", "evaluate_every", "log_every")
         require_finite(self, "warm_up", "crop")
-        require_below_one(self, "momentum")
+        require_below_one(self, "momentum", "average_weights")
         if not self.data:
             raise ConfigError("data: is empty; allowed are names of image sets, or a folder")
         if self.nesterov and not self.momentum:

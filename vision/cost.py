@@ -38,18 +38,24 @@ IMAGES = {
 """Training images, and their side."""
 
 
+def _copies(recipe: Recipe) -> int:
+    """Of the parameters, that a training keeps beside all others."""
+    return int(recipe.average_weights > 0)
+
+
 def about_parameters(recipe: Recipe) -> float:
     return PARAMETERS[recipe.model] * (recipe.width / WIDTH) ** 2
 
 
 def training_memory(recipe: Recipe, *, process: bool = True) -> float:
     """Bytes of the network with all that is kept of its weights, and the process around it."""
-    return IN_MEMORY * FLOAT * about_parameters(recipe) + PROCESS_MEMORY * process
+    copies = IN_MEMORY + _copies(recipe)
+    return copies * FLOAT * about_parameters(recipe) + PROCESS_MEMORY * process
 
 
 def run_disk(recipe: Recipe) -> int:
     """Bytes of a run: two generations of its state."""
-    return int(2 * IN_CHECKPOINT * FLOAT * about_parameters(recipe))
+    return int(2 * (IN_CHECKPOINT + _copies(recipe)) * FLOAT * about_parameters(recipe))
 
 
 def known_images(recipe: Recipe) -> tuple[int, int] | None:

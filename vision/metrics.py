@@ -7,6 +7,13 @@ TEST_LOSS = Metric("test/loss", "test loss", "cross-entropy on test images", 3, 
 TRAIN_ACCURACY = Metric("train/accuracy", "train", "training accuracy, %", 2, "higher")
 TRAIN_LOSS = Metric("train/loss", "loss", "cross-entropy, cropped and mirrored", 3, "lower")
 FIT_ACCURACY = Metric("fit/accuracy", "fit", "accuracy on training images as they are, %", 2)
+AVERAGED_ACCURACY = Metric(
+    "test/accuracy_averaged",
+    "test, mean",
+    "test accuracy of the mean of the weights, %",
+    2,
+    "higher",
+)
 FIT_LOSS = Metric("fit/loss", "fit loss", "cross-entropy on training images as they are", 3)
 
 WEIGHT_NORM = Metric("weights/norm", "norm", "2-norm of all weights", 2)

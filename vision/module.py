@@ -3,7 +3,7 @@
 import functools
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning
@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from shared_optim.measures.observe import Observation, Start
 from vision import counter
+from vision.averaging import WeightAverage
 from vision.config import Recipe
 from vision.growth import Growth
 from vision.image_data import ImageData
@@ -120,6 +121,13 @@ class VisionModule(lightning.LightningModule):
             }
         )
 
+    @functools.cached_property
+    def average(self) -> WeightAverage | None:
+        """The mean of the weights that the recipe asks for, from the weights on that the network
+        has when it is first asked for."""
+        decay = self.recipe.average_weights
+        return WeightAverage(self.model, decay) if decay else None
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return {
             "optimizer": self.optimizer,
@@ -194,6 +202,12 @@ class VisionModule(lightning.LightningModule):
         self.window += sums
         self.epoch_sums += sums
 
+    def training_images(self) -> Iterator[Tensor]:
+        """All of them, cropped and mirrored, in batches of the training's size."""
+        places = torch.arange(len(self.data.train), device=self.data.labels.device)
+        for chosen in torch.split(places, self.recipe.batch_size):
+            yield self.batch(chosen, self.stream)[0]
+
     def on_train_epoch_start(self) -> None:
         self.model.train()
 
@@ -225,7 +239,7 @@ class VisionModule(lightning.LightningModule):
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
         """Lightning's step, with what is seen around it; or a whole update in place of all."""
-        rate = float(self.optimizer.param_groups[0]["lr"])
+        rate, average = float(self.optimizer.param_groups[0]["lr"]), self.average
         observation, weights = None, []
         if self._replays:
             assert optimizer_closure
@@ -244,6 +258,8 @@ class VisionModule(lightning.LightningModule):
             self._log_row(rate, observation.report().metrics(), weights)
         if self.recipe.sphere:
             project(self._invariant_weights)
+        if average is not None:
+            average.update()
 
     @property
     def _replays(self) -> bool:

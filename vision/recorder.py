@@ -95,17 +95,26 @@ class VisionRecorder(lightning.Callback):
         return Outcome("finished" if self._module.finished else "interrupted", figures)
 
     def _figures(self) -> dict[str, float]:
-        """Weights, and where they are due the loss and accuracy of images as they are."""
+        """Weights, and where they are due the scores, of the mean of the weights as well."""
         module = self._module
         figures = module.weight_figures()
-        if module.position.epoch % module.recipe.evaluate_every == 0 or module.finished:
-            data = module.data
-            loss, accuracy = evaluate(module.model, data.test, data.test.labels)
-            figures |= {"test/loss": loss, "test/accuracy": accuracy}
-        if module.finished:
-            loss, accuracy = evaluate(module.model, module.data.train, module.data.labels)
-            figures |= {"fit/loss": loss, "fit/accuracy": accuracy}
+        if module.finished or module.position.epoch % module.recipe.evaluate_every == 0:
+            figures |= self._scores()
+            if module.average is not None:
+                with module.average.in_place(module.training_images()):
+                    averaged = self._scores()
+                figures |= {f"{key}_averaged": value for key, value in averaged.items()}
         return figures
+
+    def _scores(self) -> dict[str, float]:
+        """Loss and accuracy on images as they are, at the end of those that were trained on too."""
+        module, data = self._module, self._module.data
+        loss, accuracy = evaluate(module.model, data.test, data.test.labels)
+        scores = {"test/loss": loss, "test/accuracy": accuracy}
+        if module.finished:
+            loss, accuracy = evaluate(module.model, data.train, data.labels)
+            scores |= {"fit/loss": loss, "fit/accuracy": accuracy}
+        return scores
 
     def _save(self) -> None:
         position = self._module.position

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vision.metrics import (
+    AVERAGED_ACCURACY,
     COS_NEG,
     COS_POS,
     CROSS,
@@ -53,7 +54,7 @@ REPORT = Report(
     task="data set",
     tasks="data sets",
     scores=(TEST_ACCURACY,),
-    others=(TRAIN_ACCURACY, FIT_ACCURACY, DISTANCE),
+    others=(AVERAGED_ACCURACY, TRAIN_ACCURACY, FIT_ACCURACY, DISTANCE),
     curves=(Curve("training", TRAIN_ACCURACY, between=True), Curve("test", TEST_ACCURACY)),
     drawn=(WEIGHT_NORM, SQUARE, CROSS, RAW_SQUARE, RAW_CROSS, COS_POS, COS_NEG, GRADIENT_NORM),
     defaults="the paper's",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from vision.module import VisionModule
@@ -19,6 +20,7 @@ def capture(module: VisionModule) -> dict[str, Any]:
         "epoch": module.position.epoch,
         "batches": module.position.batches,
         "updates": module.position.updates,
+        "average": module.average and [weight.cpu().clone() for weight in module.average.weights],
         "window": module.window.cpu().clone(),
         "epoch_sums": module.epoch_sums.cpu().clone(),
         "growth": module.growth.sums.cpu().clone(),
@@ -38,6 +40,8 @@ def restore(module: VisionModule, state: dict[str, Any]) -> None:
             module.optimizer.state[parameter] = {
                 key: _on(value, parameter.device) for key, value in saved.items()
             }
+    if module.average is not None and state["average"] is not None:
+        torch._foreach_copy_(module.average.weights, state["average"])
     module.window.copy_(state["window"])
     module.epoch_sums.copy_(state["epoch_sums"])
     module.growth.sums.copy_(state["growth"])

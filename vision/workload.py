@@ -95,6 +95,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             "match",
             "sphere",
         ),
+        "Mean of the weights": ("average_weights",),
         "Batches": ("batch_size", "crop", "flip"),
     }
     COMMANDS = (
