@@ -3,20 +3,19 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from vision.config import Recipe
-from workload.errors import ConfigError, UserError
-from workload.identity import read_config
+from vision.reference import find_run, norms_reference
+from vision.workload import WORKLOAD
+from workload.errors import ConfigError
 from workload.member import Member
 
 _LAYER = "weights/layer/"
-_FREE = ("epochs", "evaluate_every", "log_every", "match_norms", "match")
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,7 @@ class NormReference:
 
 
 def find_reference(recipe: Recipe, member: Member, own: Path) -> Path:
-    """The folder of the run that a recipe names.
-
-    `match_norms` is the folder itself, or `SCHEME-LAMBDA@SCHEDULE`, as `l2-5e-4@early:50epochs`:
-    the run beside this one that has this decay, and seed and all else alike.
+    """The folder of the run that `match_norms` names: itself, or that of a run beside this one.
 
     Args:
         recipe: with a `match_norms`.
@@ -101,30 +97,16 @@ def find_reference(recipe: Recipe, member: Member, own: Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    if (given := Path(recipe.match_norms)).is_dir():
-        return given
-    name, _, schedule = recipe.match_norms.partition("@")
-    wanted = replace(recipe, match_norms="", match="whole", decay_schedule=schedule or "always")
-    places = own.parent.parent / name
-    for folder in sorted(places.glob(f"seed{member.seed}-*")):
-        try:
-            config = read_config(folder)
-        except UserError:
-            continue
-        if _alike(config["recipe"], wanted):
-            return folder
+    reference = norms_reference(recipe, member)
+    if reference is None:
+        return Path(recipe.match_norms)
+    theirs, of = reference
+    if (found := find_run(WORKLOAD, theirs, of, own)) is not None:
+        return found
     raise ConfigError(
-        f"match_norms: {recipe.match_norms!r} is no run's folder, and below {places} there is no "
-        f"run of seed {member.seed} with decay_schedule {wanted.decay_schedule} and the same "
-        "recipe; train it first"
-    )
-
-
-def _alike(found: dict[str, Any], wanted: Recipe) -> bool:
-    values = Recipe().values() | found
-    keys = [key for key in wanted.values() if key not in (*_FREE, "data")]
-    return values["data"] == wanted.images.name and all(
-        values[key] == getattr(wanted, key) for key in keys
+        f"match_norms: {recipe.match_norms!r} is no run's folder, and below "
+        f"{own.parent.parent / of.name} there is no run of seed {member.seed} with decay_schedule "
+        f"{theirs.decay_schedule} and the same recipe; train it first"
     )
 
 

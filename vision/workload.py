@@ -16,7 +16,7 @@ from vision.cost import (
 )
 from vision.report import REPORT
 from workload import resources
-from workload.contract import Command, Workload
+from workload.contract import Command, Reference, Workload
 from workload.errors import ConfigError, FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -175,6 +175,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         from shared_optim.schemes import BASELINE, decaying
 
         allowed = (BASELINE, *decaying(recipe.optimizer))
+        self.references(recipe, members)
         for member in members:
             if recipe.match_norms and member.scheme != BASELINE:
                 raise UserError(
@@ -186,6 +187,15 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
                     f"scheme: the optimizer {recipe.optimizer} has no {member.scheme}; allowed are "
                     f"{', '.join(allowed)}"
                 )
+
+    def references(
+        self, recipe: config.Recipe, members: Sequence[Member]
+    ) -> Sequence[Reference[config.Recipe]]:
+        """The runs whose norms are taken, where they are named by their decay."""
+        from vision.reference import norms_reference
+
+        found = (norms_reference(recipe, member) for member in members)
+        return [each for each in found if each is not None]
 
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where images, device, memory or disk do not suffice."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
 MachineT = TypeVar("MachineT", bound=MachineBase)
 Members = Sequence[Member]
+Reference = tuple[RecipeT, Member]
 REQUIRED = ("NAME", "TITLE", "TASK_KEY", "STEP_KEY", "EPOCH_KEY", "LENGTH_KEY", "report")
 """Attributes of a workload that have no default."""
 
@@ -127,6 +128,11 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
 
     def validate_members(self, recipe: RecipeT, members: Members) -> None:
         """Raise UserError where a member cannot be trained with the recipe."""
+
+    def references(self, recipe: RecipeT, members: Members) -> Sequence[Reference[RecipeT]]:
+        """Other runs that runs read when they are trained, as recipe and member; how long they are
+        does not count. A grid trains them before. UserError where their names have no meaning."""
+        return ()
 
     def check(self, recipe: RecipeT, machine: MachineT, runs: Sequence[Path]) -> None:
         """Raise UserError where this machine cannot train these runs together. Makes nothing."""

@@ -5,25 +5,30 @@ from collections.abc import Sequence
 from suite.batch import overview
 from suite.batch.capacity import Capacity
 from suite.batch.grid_file import Grid, GridRun
+from suite.batch.order import Order
 from suite.batch.states import RunState
 from suite.registry import load
 from suite.runs.job import Job
 from workload.output import aligned
-from workload.wording import duration
+from workload.wording import counted, duration
 
 
 def describe_batch(
     grid: Grid,
     states: Sequence[RunState],
     waiting: Sequence[GridRun],
-    jobs: Sequence[Job],
+    stages: Sequence[Sequence[Job]],
     capacity: Capacity,
     where: str,
+    order: Order,
 ) -> str:
-    """What is done already, how the rest is packed, what that takes."""
+    """What is done already, how the rest is packed, what that takes, what is missing."""
+    jobs = [job for stage in stages for job in stage]
     lines = [overview.summary(grid.file.name, states), f"{where}: {capacity}", ""]
     lines += [*_packing(jobs), ""] if jobs else []
+    lines += _stages(stages)
     lines += [*_memory(jobs), *_time(waiting, len(jobs), capacity), *_missing_data(jobs)]
+    lines += order.describe_missing()
     return "\n".join([*lines, *overview.failures(grid.runs, states)]).rstrip()
 
 
@@ -38,6 +43,12 @@ def _packing(jobs: Sequence[Job]) -> list[str]:
         span = str(most) if least == most else f"{least} to {most}"
         rows.append([name, str(sum(members)), str(len(members)), span])
     return aligned(rows, left=1)
+
+
+def _stages(stages: Sequence[Sequence[Job]]) -> list[str]:
+    """That runs come after those that they read, where there are such."""
+    later = sum(len(job.members) for stage in stages[1:] for job in stage)
+    return [f"after the others, whose results they read: {counted(later, 'run')}"] if later else []
 
 
 def _memory(jobs: Sequence[Job]) -> list[str]:

@@ -12,6 +12,7 @@ from suite.batch.driver import Driver, Retries
 from suite.batch.dry_run import describe_batch
 from suite.batch.grid_display import display_grid
 from suite.batch.grid_file import Grid, GridRun, read_grid
+from suite.batch.order import Order
 from suite.batch.packing import fitting_capacity, pack
 from suite.batch.pool import InProcess, Pool
 from suite.batch.ray_pool import RayPool
@@ -29,18 +30,21 @@ from workload.wording import counted
 def main(argv: list[str], prog: str) -> int:
     options = _parser(prog).parse_args(argv)
     grid = read_grid(options.grid, options.runs, _machine(options))
+    order = Order.of(grid.runs, options.runs)
     states = [state_of(run) for run in grid.runs]
     waiting = _waiting(grid, states, retry_failed=options.retry_failed)
     if options.dry_run:
         cluster = ray_pool.connect(options.address) if options.address else None
         capacity = _capacity(cluster, options, waiting)
-        jobs = pack(waiting, capacity, options.runs)
+        stages = [pack(stage, capacity, options.runs) for stage in order.stages(waiting)]
         where = f"the cluster at {options.address}" if options.address else "this machine"
-        print(describe_batch(grid, states, waiting, jobs, capacity, where))
+        print(describe_batch(grid, states, waiting, stages, capacity, where, order))
         return 0
+    order.check()
     if not resources.writable(options.runs):
         raise UserError(f"runs: {options.runs} is no directory that can be written to")
-    code = _train(grid, waiting, options, [*sys.argv[:1], "batch", *argv]) if waiting else 0
+    argv = [*sys.argv[:1], "batch", *argv]
+    code = _train(grid, waiting, order, options, argv) if waiting else 0
     return _conclude(grid, code)
 
 
@@ -107,13 +111,18 @@ def _waiting(grid: Grid, states: Sequence[RunState], *, retry_failed: bool) -> l
 
 
 def _train(
-    grid: Grid, waiting: Sequence[GridRun], options: argparse.Namespace, argv: list[str]
+    grid: Grid,
+    waiting: Sequence[GridRun],
+    order: Order,
+    options: argparse.Namespace,
+    argv: list[str],
 ) -> int:
     with full_disk_explained(options.runs), ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         cluster = ray_pool.connect(options.address) if options.address else None
         capacity = _capacity(cluster, options, waiting)
-        jobs = pack(waiting, capacity, options.runs)
+        stages = [pack(stage, capacity, options.runs) for stage in order.stages(waiting)]
+        jobs = [job for stage in stages for job in stage]
         _check_devices(jobs, capacity)
         if cluster is None:  # elsewhere the worker looks at its own machine
             for job in jobs:
@@ -129,7 +138,24 @@ def _train(
             workers = RayPool(cluster or ray_pool.embedded(capacity), capacity, argv)
         stack.callback(workers.close)
         retries = Retries(options.retries, tuple(options.retry_on))
-        return Driver(workers, capacity.jobs, retries, stop, tick).train(jobs)
+        for stage in stages:
+            driver = Driver(workers, capacity.jobs, retries, stop, tick)
+            if code := driver.train(_ready(stage, order)):
+                return code
+        return 0
+
+
+def _ready(jobs: Sequence[Job], order: Order) -> list[Job]:
+    """The jobs with those of their runs whose references have finished; tells of the others."""
+    ready = []
+    for job in jobs:
+        waits = {run.path: order.waits_for(run.path) for run in job.runs}
+        for path, reference in waits.items():
+            if reference is not None:
+                say(f"{path} is left: {reference.path}, which it reads, has not finished")
+        if free := [run for run in job.runs if waits[run.path] is None]:
+            ready.append(job if len(free) == len(job.runs) else job.of(free))
+    return ready
 
 
 def _check_devices(jobs: Sequence[Job], capacity: Capacity) -> None:

@@ -54,13 +54,29 @@ def test_a_folder_will_do(runs, tmp_path):
 def test_runs_that_are_not_there(runs):
     _, run = runs
     own = run.parents[1] / "none" / "seed0-x"
-    for named in ("l2-1e-2@late:1epochs", "l2-1e-2", "l2-5e-2@early:1epochs", "nothing"):
+    for named in ("l2-1e-2@late:1epochs", "l2-1e-2", "l2-5e-2@early:1epochs", "none"):
         with pytest.raises(ConfigError, match=r"there is no run of seed 0 with decay_schedule"):
             find_reference(recipe(match_norms=named), NONE, own)
     with pytest.raises(ConfigError, match="of seed 1 with"):
         find_reference(recipe(match_norms="l2-1e-2@early:1epochs"), Member("none", 0.0, 1), own)
     with pytest.raises(ConfigError, match="the same recipe; train it first"):
         find_reference(recipe(match_norms="l2-1e-2@early:1epochs", width=8), NONE, own)
+
+
+@pytest.mark.parametrize("named", ["nothing", "l2", "l2-much@always", "runs/l2-1e-2/seed0-abc"])
+def test_names_without_a_meaning(named):
+    """They are told before anything is trained."""
+    with pytest.raises(ConfigError, match=r"is no run's folder, and .* such as l2-5e-4 or none"):
+        WORKLOAD.validate_members(recipe(match_norms=named), [NONE])
+
+
+def test_a_reference_is_the_same_run_but_for_its_decay():
+    own = recipe(match_norms="l2-1e-2@early:1epochs", match="layers")
+    assert WORKLOAD.references(own, [NONE, Member("none", 0.0, 3)]) == [
+        (recipe(decay_schedule="early:1epochs"), MEMBER),
+        (recipe(decay_schedule="early:1epochs"), Member("l2", 0.01, 3)),
+    ]
+    assert WORKLOAD.references(recipe(), [MEMBER]) == []
 
 
 def test_references_that_do_not_fit(runs, tmp_path):

@@ -1,0 +1,94 @@
+"""Which runs of a grid wait for which: what a run reads of others is trained before. No torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from suite.batch.grid_file import GridRun
+from suite.runs.directory import Run
+from workload.errors import UserError
+from workload.exhibits.labels import settings
+from workload.files import read_json
+from workload.wording import counted
+
+
+@dataclass(frozen=True)
+class Order:
+    """The runs of a grid that read others.
+
+    Attributes:
+        references: what a run reads, by its path; only of those that read any.
+        missing: what is read, is not in the grid and has not finished: each with the runs that
+            read it.
+    """
+
+    references: Mapping[Path, tuple[Run, ...]]
+    missing: Sequence[tuple[Run, tuple[GridRun, ...]]]
+
+    @classmethod
+    def of(cls, runs: Sequence[GridRun], folder: Path) -> "Order":
+        """Ask the workloads; `folder` is that of all runs."""
+        paths = {run.run.path for run in runs}
+        references: dict[Path, tuple[Run, ...]] = {}
+        missing: dict[Path, tuple[Run, list[GridRun]]] = {}
+        for run in runs:
+            found = [
+                Run.of(run.workload, recipe, member, folder)
+                for recipe, member in run.workload.references(run.recipe, [run.member])
+            ]
+            if found:
+                references[run.run.path] = tuple(found)
+            for reference in found:
+                if reference.path not in paths and not _finished(reference):
+                    missing.setdefault(reference.path, (reference, []))[1].append(run)
+        return cls(references, [(reference, tuple(own)) for reference, own in missing.values()])
+
+    def check(self) -> None:
+        """Raise UserError where a run reads what is neither in the grid nor finished."""
+        if self.missing:
+            raise UserError("; ".join(self.describe_missing()))
+
+    def describe_missing(self) -> list[str]:
+        """A sentence for each run that is missing."""
+        return [
+            f"{_name(reference, readers[0])} is read by {counted(len(readers), 'run')} such as "
+            f"{readers[0].run.path}, and is neither in the grid nor finished: add it to the grid, "
+            "or train it first"
+            for reference, readers in self.missing
+        ]
+
+    def stages(self, runs: Sequence[GridRun]) -> list[list[GridRun]]:
+        """The runs, each in a later stage than those that it reads; else in their order."""
+        by_path = {run.run.path: run for run in runs}
+        sorter: TopologicalSorter[Path] = TopologicalSorter()
+        for path in by_path:
+            read = [reference.path for reference in self.references.get(path, ())]
+            sorter.add(path, *(each for each in read if each in by_path))
+        sorter.prepare()
+        found = []
+        while sorter.is_active():
+            ready = set(sorter.get_ready())
+            found.append([run for path, run in by_path.items() if path in ready])
+            sorter.done(*ready)
+        return found
+
+    def waits_for(self, path: Path) -> Run | None:
+        """What a run reads that has not finished; None where it can be trained."""
+        references = self.references.get(path, ())
+        return next((each for each in references if not _finished(each)), None)
+
+
+def _finished(run: Run) -> bool:
+    """Whether it has, however long it is: whether that suffices its reader knows."""
+    record = read_json(run.path / "done.json")
+    return record is not None and record.get("status") == "finished"
+
+
+def _name(reference: Run, reader: GridRun) -> str:
+    """Its scheme, lambda and seed, and what of its recipe is unlike its reader's."""
+    members = [reference.member, reader.member]
+    recipes = [reference.config["recipe"], reader.run.config["recipe"]]
+    name, *unlike = settings(members, recipes, set())[0].split()
+    given = [each for each in unlike if not each.endswith("=")]
+    return " ".join([f"{name}/seed{reference.member.seed}", *given])

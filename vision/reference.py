@@ -1,0 +1,57 @@
+"""Other runs that a recipe names, which have to be trained before its own. Imports no torch."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from vision.config import Machine, Recipe
+from workload.contract import Workload
+from workload.errors import ConfigError, UserError
+from workload.identity import config_of, read_config, same_run
+from workload.member import Member
+
+
+def norms_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | None:
+    """The run whose norms are taken: `SCHEME-LAMBDA@SCHEDULE` has this decay, the same seed and all
+    else of the recipe. None where the recipe takes none, or names a folder.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    text = recipe.match_norms
+    if not text or Path(text).is_dir():
+        return None
+    name, _, schedule = text.partition("@")
+    theirs = replace(recipe, match_norms="", match="whole", decay_schedule=schedule or "always")
+    return theirs, _member("match_norms", text, name, member.seed)
+
+
+def find_run(
+    workload: Workload[Recipe, Machine], recipe: Recipe, member: Member, own: Path
+) -> Path | None:
+    """The folder of a run beside another one, as long as it may be; None where there is none.
+
+    Args:
+        workload: of both.
+        recipe, member: of the one that is looked for.
+        own: folder of the other.
+    """
+    config = config_of(workload, recipe, member)
+    for folder in sorted((own.parent.parent / member.name).glob(f"seed{member.seed}-*")):
+        try:
+            if same_run(workload, config, read_config(folder)):
+                return folder
+        except UserError:
+            continue
+    return None
+
+
+def _member(key: str, text: str, name: str, seed: int) -> Member:
+    """The member that a name such as `l2-5e-4` or `none` means."""
+    scheme, _, weight_decay = name.partition("-")
+    try:
+        return Member(scheme, float(weight_decay or 0), seed)
+    except ValueError as error:
+        raise ConfigError(
+            f"{key}: {text!r} is no run's folder, and {name!r} is no decay of a run beside this "
+            f"one, such as l2-5e-4 or none: {error}"
+        ) from error
