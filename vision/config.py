@@ -1,5 +1,6 @@
 """Everything that decides what a vision run computes, as typed values. Imports no torch."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,10 @@ class Recipe(OptimizerRecipe):
         sphere: whether the scale-invariant weights alone are trained, and scaled to the norm 1, all
             by one factor, at the start and after every update: alpha is the effective learning rate
             then. Gains, shifts and the last layer stay as drawn. Goes with norm `batch`.
+        branch: `RUN@EPOCH` goes on from the state of another run after an epoch that it has kept:
+            its folder, or `SCHEME-LAMBDA,KEY=VALUE,...` for the run beside this one with that
+            decay, these keys and else this recipe, as `l2-1e-2,learning_rate=0.1@50`. Epochs and
+            schedules count from that run's beginning.
         average_weights: decay per update of an exponential mean of the weights, e.g. 0.999, which
             is tested beside them and changes nothing of the training; 0 keeps none.
         batch_size: images per update.
@@ -81,6 +86,7 @@ class Recipe(OptimizerRecipe):
     match_norms: str = ""
     match: Literal["whole", "layers"] = "whole"
     sphere: bool = False
+    branch: str = ""
     average_weights: float = 0.0
     batch_size: int = 128
     crop: int = 4
@@ -106,6 +112,7 @@ class Recipe(OptimizerRecipe):
         if self.optimizer == "adam" and self.nesterov:
             raise ConfigError("nesterov: is for the optimizer sgd alone")
         self._check_sphere()
+        self._check_branch()
         spec = self.images  # checks itself
         assert spec.name
         try:
@@ -123,6 +130,31 @@ class Recipe(OptimizerRecipe):
             raise ConfigError(
                 "sphere: the norm is 1, and match_norms asks for another run's; leave one of them"
             )
+
+    def _check_branch(self) -> None:
+        if not self.branch:
+            return
+        if not re.fullmatch(r".+@[1-9][0-9]*", self.branch):
+            raise ConfigError(
+                f"branch: {self.branch!r} is no RUN@EPOCH, e.g. l2-1e-2,learning_rate=0.1@50"
+            )
+        if self.branch_epoch >= self.epochs:
+            raise ConfigError(
+                f"branch: after epoch {self.branch_epoch} nothing is left of the {self.epochs} "
+                "epochs, which count from the other run's beginning; choose more --epochs"
+            )
+        if self.match_norms:
+            raise ConfigError("branch: does not go with match_norms; leave one of them")
+
+    @property
+    def branch_run(self) -> str:
+        """From which run it goes on: a folder or a name."""
+        return self.branch.rpartition("@")[0]
+
+    @property
+    def branch_epoch(self) -> int:
+        """After which of that run's epochs."""
+        return int(self.branch.rpartition("@")[2])
 
     def _check_decay_schedule(self) -> None:
         schedule = parse_schedule(self.decay_schedule)
@@ -177,11 +209,18 @@ class Machine(MachineBase):
 
     Args:
         checkpoint_every: updates between checkpoints within an epoch.
+        keep_every: epochs between states that are kept for good, for branches and `wdbench
+            sharpness --epoch`; 0 keeps the newest alone.
         data_dir: folder of the prepared images.
     """
 
     checkpoint_every: int = 1_000
+    keep_every: int = 0
     data_dir: str = "data"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_finite(self, "keep_every")
 
     @property
     def data_folder(self) -> Path:

@@ -53,9 +53,10 @@ def training_memory(recipe: Recipe, *, process: bool = True) -> float:
     return copies * FLOAT * about_parameters(recipe) + PROCESS_MEMORY * process
 
 
-def run_disk(recipe: Recipe) -> int:
-    """Bytes of a run: two generations of its state."""
-    return int(2 * (IN_CHECKPOINT + _copies(recipe)) * FLOAT * about_parameters(recipe))
+def run_disk(recipe: Recipe, keep_every: int = 0) -> int:
+    """Bytes of a run: two generations of its state, and those that are kept."""
+    states = 2 + (recipe.epochs // keep_every if keep_every else 0)
+    return int(states * (IN_CHECKPOINT + _copies(recipe)) * FLOAT * about_parameters(recipe))
 
 
 def known_images(recipe: Recipe) -> tuple[int, int] | None:

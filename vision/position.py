@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+KEPT = "epochs"
+"""Folder of a run for states after some of its epochs, and what is measured of them."""
+
 
 @dataclass
 class Position:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import lightning
 
 from vision.evaluation import evaluate
+from vision.kept import keep
 from vision.module import VisionModule
 from vision.state import capture, restore
 from workload.checkpoint import Checkpoint
@@ -25,6 +26,7 @@ class VisionRecorder(lightning.Callback):
         module: the network in training.
         log: its run directory.
         checkpoint_every: updates between checkpoints within an epoch.
+        keep_every: epochs between states that are kept; 0 keeps none.
         progress: called after every update.
         stop: asked after every update.
     """
@@ -34,25 +36,36 @@ class VisionRecorder(lightning.Callback):
         module: VisionModule,
         log: RunLog,
         checkpoint_every: int,
+        keep_every: int,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> None:
         self._module, self._log, self._checkpoint = module, log, Checkpoint(log)
-        self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
+        self._checkpoint_every, self._keep_every = checkpoint_every, keep_every
+        self._progress, self._stop = progress, stop
         self._latest: dict[str, Any] = {}
         self._saved_updates = 0
         self._pace = Pace(SMOOTHING)
 
-    def resume(self, *, previous: bool) -> None:
+    def resume(
+        self, *, previous: bool, beginning: Callable[[], dict[str, Any]] | None = None
+    ) -> None:
         """Put the module where its checkpoint stands, if there is one.
+
+        Args:
+            previous: take the one before the newest.
+            beginning: gives the state in which a run without a checkpoint begins.
 
         Raises:
             CheckpointError: it cannot be read; nothing has been changed.
+            UserError: of `beginning`.
         """
         state = self._checkpoint.resume(previous=previous)
         if state:
             restore(self._module, state)
             self._latest = state["latest"]
+        elif beginning:
+            restore(self._module, beginning())
         self._saved_updates = self._module.position.updates
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
@@ -84,6 +97,9 @@ class VisionRecorder(lightning.Callback):
             self._log.metrics(position | {"train/loss": row["train/loss"]} | marks)
         self._log.evaluation(position | row | marks)
         self._latest |= {k: v for k, v in row.items() if "/layer/" not in k} | marks
+        epoch = module.position.epoch
+        if self._keep_every and epoch % self._keep_every == 0 and not module.diverged:
+            keep(self._log.path, epoch, capture(module))
         self._save()
         self._pace.pause()
 

@@ -1,13 +1,16 @@
 """Other runs that a recipe names, which have to be trained before its own. Imports no torch."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vision.config import Machine, Recipe
 from workload.contract import Workload
 from workload.errors import ConfigError, UserError
 from workload.identity import config_of, read_config, same_run
 from workload.member import Member
+from workload.wording import unknown
 
 
 def norms_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | None:
@@ -23,6 +26,22 @@ def norms_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | N
     name, _, schedule = text.partition("@")
     theirs = replace(recipe, match_norms="", match="whole", decay_schedule=schedule or "always")
     return theirs, _member("match_norms", text, name, member.seed)
+
+
+def branch_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | None:
+    """The run that a branch goes on from: `SCHEME-LAMBDA,KEY=VALUE,...` has this decay, these keys,
+    the same seed and all else of the recipe. None where there is no branch, or it names a folder.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    text = recipe.branch_run
+    if not text or Path(text).is_dir():
+        return None
+    name, *given = re.split(r",(?=[a-z_0-9]+=)", text)
+    changes = dict(_value(recipe, each) for each in given)
+    theirs = replace(recipe, **{"branch": "", **changes})
+    return theirs, _member("branch", text, name, member.seed)
 
 
 def find_run(
@@ -43,6 +62,19 @@ def find_run(
         except UserError:
             continue
     return None
+
+
+def _value(recipe: Recipe, text: str) -> tuple[str, Any]:
+    """The key and the typed value of `KEY=VALUE`."""
+    key, _, value = text.partition("=")
+    values = recipe.values()
+    if key not in values:
+        raise ConfigError(f"branch: {unknown('key', key, values)}")
+    kind = type(values[key])
+    try:
+        return key, {"true": True, "false": False}[value] if kind is bool else kind(value)
+    except (KeyError, ValueError):
+        raise ConfigError(f"branch: {text} is no {kind.__name__}") from None
 
 
 def _member(key: str, text: str, name: str, seed: int) -> Member:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,12 +14,13 @@ import torch
 from vision.config import Machine, Recipe
 from vision.image_data import ImageData
 from vision.images import DeviceImages
+from vision.kept import kept_epochs, read_kept
 from vision.measures.hessian import extreme_eigenvalue, trace
 from vision.measures.keskar import keskar_sharpness
 from vision.measures.objective import Objective, network_loss
 from vision.measures.perturbation import Kind, perturbed_losses
 from vision.module import VisionModule
-from vision.sharpness_file import ADDITIVE_GAMMA, FILE, GAMMA
+from vision.sharpness_file import ADDITIVE_GAMMA, GAMMA, sharpness_path
 from vision.state import restore
 from vision.workload import WORKLOAD
 from workload.checkpoint import read_state
@@ -31,13 +33,18 @@ from workload.progress import StageProgress
 from workload.trainer import prepare_torch
 
 IMAGES = 5_000
+NEWEST, ALL = "newest", "all"
 MULTIPLICATIVE = (GAMMA / 2, GAMMA, 2 * GAMMA)
 ADDITIVE = (ADDITIVE_GAMMA / 2, ADDITIVE_GAMMA)
 
 
 def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
-    """Measure each run, write sharpness.json into its folder, and print a table."""
+    """Measure each run, write sharpness.json into its folder, and print a table. Of a kept epoch
+    the numbers go beside its state."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a vision run's folder")
+    parser.add_argument(
+        "--epoch", default="newest", metavar="N", help="a kept epoch, all of them, or the newest"
+    )
     parser.add_argument(
         "--images", type=int, default=IMAGES, metavar="N", help="training images at most"
     )
@@ -65,13 +72,14 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     values = parser.parse_args(arguments)
     _check(values)
     machine = Machine(device=values.device, threads=values.threads, data_dir=str(values.data_dir))
-    loaded = [(run, *_recipe_of(run)) for run in values.runs]
+    loaded = [(run, *_recipe_of(run, values.epoch), _epochs(run, values)) for run in values.runs]
     rows = []
     with stage_line(plain=False) as show:
-        for run, recipe, member in loaded:
-            found = measure_run(run, recipe, member, machine, values, show)
-            write_json(run / FILE, found)
-            rows.append(_row(run, found))
+        for run, recipe, member, epochs in loaded:
+            for epoch in epochs:
+                found = measure_run(run, recipe, member, epoch, machine, values, show)
+                write_json(sharpness_path(run, epoch), found)
+                rows.append(_row(run, epoch, found))
     head = ["run", "L", *_columns(values), "Keskar", "top", "bottom", "trace"]
     say("\n".join(aligned([head, *rows], left=1, rule=True)))
     say(
@@ -85,17 +93,18 @@ def measure_run(
     run: Path,
     recipe: Recipe,
     member: Member,
+    epoch: int | None,
     machine: Machine,
     values: Any,
     show: StageProgress,
 ) -> dict[str, Any]:
-    """All measures of a run's newest weights.
+    """All measures of a run's weights, the newest or those of a kept epoch.
 
     Raises:
         UserError: there are none, or they are not finite.
     """
     device = prepare_torch(machine)
-    state = read_state(run)
+    state = read_state(run) if epoch is None else read_kept(run, epoch)
     if not state:
         raise UserError(f"{run} has no checkpoint: train it first")
     if state["diverged"]:
@@ -163,6 +172,8 @@ def _counted(name: str, show: StageProgress) -> Callable[[], None]:
 
 
 def _check(values: Any) -> None:
+    if values.epoch not in (NEWEST, ALL) and not re.fullmatch(r"[1-9]\d*", values.epoch):
+        raise UserError(f"epoch: {values.epoch!r} is no number of an epoch, nor {ALL} or {NEWEST}")
     for name in ("gammas", "additive_gammas"):
         for gamma in getattr(values, name):
             if not gamma > 0:
@@ -172,12 +183,25 @@ def _check(values: Any) -> None:
             raise UserError(f"{name}: {getattr(values, name)} is not above 0")
 
 
-def _recipe_of(run: Path) -> tuple[Recipe, Member]:
-    """A run's recipe and member. UserError where it is no finished vision run."""
+def _epochs(run: Path, values: Any) -> list[int | None]:
+    """The epochs that are asked for; None is the newest state."""
+    if values.epoch == NEWEST:
+        return [None]
+    if values.epoch != ALL:
+        return [int(values.epoch)]
+    kept = kept_epochs(run)
+    if not kept:
+        raise UserError(f"{run} has kept no epochs: train it with --keep-every N")
+    return list(kept)
+
+
+def _recipe_of(run: Path, epoch: str) -> tuple[Recipe, Member]:
+    """A run's recipe and member. UserError where it is no vision run, or is not finished and its
+    newest state is asked for."""
     config = read_config(run)
     if config.get("workload") != WORKLOAD.NAME:
         raise UserError(f"{run} is a run of {config.get('workload')}, not of {WORKLOAD.NAME}")
-    if not (run / "done.json").exists():
+    if epoch == NEWEST and not (run / "done.json").exists():
         raise UserError(f"{run} is not finished: the same `run` command goes on with it")
     values = completed(WORKLOAD, config)["recipe"]
     return Recipe(**values), Member(**config["member"])
@@ -187,7 +211,7 @@ def _columns(values: Any) -> list[str]:
     return [*(f"S({g:g})" for g in values.gammas), *(f"A({g:g})" for g in values.additive_gammas)]
 
 
-def _row(run: Path, found: dict[str, Any]) -> list[str]:
+def _row(run: Path, epoch: int | None, found: dict[str, Any]) -> list[str]:
     losses = [
         f"{each['loss']:.3f} ({each['difference']:+.3f})"
         for kind in ("multiplicative", "additive")
@@ -195,7 +219,7 @@ def _row(run: Path, found: dict[str, Any]) -> list[str]:
     ]
     estimated = found["trace"]
     return [
-        "/".join(run.absolute().parts[-2:]),
+        "/".join(run.absolute().parts[-2:]) + (f"@{epoch}" if epoch else ""),
         f"{found['loss']:.3f}",
         *losses,
         f"{found['keskar']:.3f}",

@@ -4,20 +4,25 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
+from vision.position import KEPT
 from workload.files import read_json
 
 Noise = Literal["additive", "multiplicative"]
 Reading = Literal["loss", "difference"]
 
-FILE = "sharpness.json"
 GAMMA = 0.1
 """The size of multiplicative noise that the paper takes."""
 ADDITIVE_GAMMA = 0.01
 
 
-def read_sharpness(run: Path) -> dict[str, Any] | None:
+def sharpness_path(run: Path, epoch: int | None = None) -> Path:
+    """The file of a run's newest weights, or of those of a kept epoch."""
+    return run / "sharpness.json" if epoch is None else run / KEPT / f"{epoch:04d}.json"
+
+
+def read_sharpness(run: Path, epoch: int | None = None) -> dict[str, Any] | None:
     """The numbers of a run; None where it has not been measured. UserError where damaged."""
-    return read_json(run / FILE)
+    return read_json(sharpness_path(run, epoch))
 
 
 def value_at(found: dict[str, Any], kind: Noise, key: Reading) -> float | None:

@@ -1,10 +1,12 @@
 """Train a network on prepared images: what the suite calls."""
 
+import functools
 import gc
 from collections.abc import Callable, Sequence
 
 import torch
 
+from vision.branch import branch_state
 from vision.config import Machine, Recipe
 from vision.image_data import ImageData
 from vision.module import VisionModule
@@ -38,7 +40,7 @@ def train_members(
         previous: resume from the checkpoint before the newest.
 
     Raises:
-        ConfigError: the images are not prepared, or norms cannot be matched.
+        ConfigError: the images are not prepared, or another run that is read does not fit.
         CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
     """
     device = prepare_torch(machine)
@@ -52,8 +54,11 @@ def train_members(
         if recipe.match_norms:
             run = find_reference(recipe, member, log.path)
             module.reference = NormReference.of(run, module.names, recipe.epochs)
-        recorder = VisionRecorder(module, log, machine.checkpoint_every, progress, stop)
-        recorder.resume(previous=previous)
+        recorder = VisionRecorder(
+            module, log, machine.checkpoint_every, machine.keep_every, progress, stop
+        )
+        trunk = functools.partial(branch_state, recipe, member, log.path)
+        recorder.resume(previous=previous, beginning=trunk if recipe.branch else None)
         if not (module.finished or module.diverged or stop()):
             module.use_graphs(machine.graphs)
             epochs = recipe.epochs - module.position.epoch

@@ -95,6 +95,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             "match",
             "sphere",
         ),
+        "Beginning": ("branch",),
         "Mean of the weights": ("average_weights",),
         "Batches": ("batch_size", "crop", "flip"),
     }
@@ -133,10 +134,13 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """Image sets and runs are the same however their folders were written."""
-        reference = recipe.match_norms
-        if "@" not in reference:
-            reference = "/".join(Path(reference).parts[-2:])
-        return super().resolved(recipe) | {"data": self.task(recipe), "match_norms": reference}
+        norms, branch = recipe.match_norms, recipe.branch
+        if "@" not in norms:
+            norms = "/".join(Path(norms).parts[-2:])
+        if branch:
+            branch = "/".join(Path(recipe.branch_run).parts[-2:]) + f"@{recipe.branch_epoch}"
+        own = {"data": self.task(recipe), "match_norms": norms, "branch": branch}
+        return super().resolved(recipe) | own
 
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         """The length is one where neither alpha nor lambda depends on it."""
@@ -191,10 +195,11 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
     def references(
         self, recipe: config.Recipe, members: Sequence[Member]
     ) -> Sequence[Reference[config.Recipe]]:
-        """The runs whose norms are taken, where they are named by their decay."""
-        from vision.reference import norms_reference
+        """The runs whose norms are taken or that are gone on from, where they are named."""
+        from vision.reference import branch_reference, norms_reference
 
-        found = (norms_reference(recipe, member) for member in members)
+        finders = (norms_reference, branch_reference)
+        found = (find(recipe, member) for member in members for find in finders)
         return [each for each in found if each is not None]
 
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
@@ -219,7 +224,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
                 f"width: {self.memory_summary(recipe, 1)}; a training process takes "
                 f"{amount(need)} of memory, {amount(memory)} are free; choose a smaller --width"
             )
-        disk, free = len(runs) * run_disk(recipe), resources.disk_for(runs)
+        disk, free = len(runs) * run_disk(recipe, machine.keep_every), resources.disk_for(runs)
         if disk > free:
             raise FullDiskError(
                 f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "

@@ -20,7 +20,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sharpness")
     data_dir, run = prepared(folder), folder / "l2-1e-2" / "seed0"
     run.parent.mkdir()
-    train(data_dir, run)
+    train(data_dir, run, keep_every=1)
     config = config_of(WORKLOAD, recipe(), MEMBER)
     (run / "config.json").write_text(json.dumps(config))
     (run / "done.json").write_text("{}")
@@ -55,6 +55,34 @@ def test_the_loss_is_that_of_the_runs_last_row(finished):
     assert read_sharpness(run)["loss"] == pytest.approx(rows[-1]["fit/loss"], rel=1e-5)
 
 
+def test_kept_epochs_are_measured_each_beside_its_state(finished, tmp_path, capsys):
+    """Their losses differ, and the last one's numbers are those of the newest weights. A run that
+    is not finished will do."""
+    run, data_dir = finished
+    measure(run, data_dir)
+    copy = tmp_path / "seed0"
+    shutil.copytree(run, copy)
+    (copy / "done.json").unlink()
+    shutil.rmtree(copy / "checkpoint")
+    assert measure(copy, data_dir, "--epoch", "all") == 0
+    found = [read_sharpness(copy, epoch) for epoch in (1, 2, 3)]
+    assert [each["epoch"] for each in found] == [1, 2, 3]
+    assert len({each["loss"] for each in found}) == 3
+    assert found[2] == read_sharpness(run)
+    assert f"seed0@2  {found[1]['loss']:.3f}" in capsys.readouterr().out
+    assert measure(run, data_dir, "--epoch", "2") == 0
+    assert read_sharpness(run, 2) == found[1]
+    assert read_sharpness(run, 1) is None
+
+
+def test_runs_without_kept_epochs(finished, tmp_path):
+    copy = tmp_path / "seed0"
+    shutil.copytree(finished[0], copy)
+    shutil.rmtree(copy / "epochs")
+    with pytest.raises(UserError, match="has kept no epochs: train it with --keep-every N"):
+        measure(copy, finished[1], "--epoch", "all")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -62,6 +90,9 @@ def test_the_loss_is_that_of_the_runs_last_row(finished):
         (["--additive-gammas", "-1"], "additive_gammas: -1.0 is not above 0"),
         (["--draws", "0"], "draws: 0 is not above 0"),
         (["--images", "0"], "images: 0 is not above 0"),
+        (["--epoch", "0"], "epoch: '0' is no number of an epoch, nor all or newest"),
+        (["--epoch", "last"], "epoch: 'last' is no number"),
+        (["--epoch", "7"], "has not kept epoch 7; kept are 1, 2, 3"),
     ],
 )
 def test_flags_that_have_no_meaning(finished, flags, message):

@@ -59,6 +59,8 @@ def name_of(record: Record) -> str:
     else:
         name = parse_schedule(str(values["decay_schedule"])).kind
         name += ", matched" if values.get("match_budget") else ""
+    for key, told in (("sphere", "on the sphere"), ("branch", "branch")):
+        name += f", {told}" if values.get(key) else ""
     return name + (f", {SHUFFLED}" if values.get("labels") == SHUFFLED else "")
 
 

@@ -8,7 +8,7 @@ from suite.runs.directory import Run
 from tests.suite.results.runs import grid_of
 from tests.suite.run_files import finish
 from vision.config import Recipe
-from vision.sharpness_file import FILE
+from vision.sharpness_file import sharpness_path
 from workload.files import write_json
 from workload.member import Member
 
@@ -62,7 +62,7 @@ def image_run(folder: Path, accuracy, *, scheme="l2", seed=0, sharpness=None, **
     if sharpness is not None:
         additive, multiplicative = sharpness
         write_json(
-            run.path / FILE,
+            sharpness_path(run.path),
             {
                 "loss": 0.1,
                 "additive": [noise(0.01, additive)],
