@@ -64,6 +64,8 @@ class Recipe(OptimizerRecipe):
         crop: by how many pixels an image is shifted at most, either way.
         flip: whether images are mirrored half of the time.
         evaluate_every: epochs between evaluations; the last one is always evaluated.
+        sharpness_every: epochs between looks at sharpness on 1,000 training images, one of them
+            after the last epoch; 0 takes none. A look takes as long as training on 100,000 images.
         log_every: updates between rows of metrics.jsonl and looks inside the optimizer.
     """
 
@@ -92,6 +94,7 @@ class Recipe(OptimizerRecipe):
     crop: int = 4
     flip: bool = True
     evaluate_every: int = 1
+    sharpness_every: int = 0
     log_every: int = 100
 
     KEYS_AFTER: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -103,7 +106,7 @@ class Recipe(OptimizerRecipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "epochs", "width", "batch_size", "evaluate_every", "log_every")
-        require_finite(self, "warm_up", "crop")
+        require_finite(self, "warm_up", "crop", "sharpness_every")
         require_below_one(self, "momentum", "average_weights")
         if not self.data:
             raise ConfigError("data: is empty; allowed are names of image sets, or a folder")

@@ -68,4 +68,5 @@ def known_images(recipe: Recipe) -> tuple[int, int] | None:
 def training_seconds(recipe: Recipe, images: int, side: int) -> float:
     """Seconds on a core: three passes of two operations per product."""
     scale = (recipe.width / WIDTH) ** 2 * (side / SIDE) ** 2
-    return recipe.epochs * images * 6 * PRODUCTS[recipe.model] * scale / CORE_SPEED
+    epochs = recipe.epochs - (recipe.branch_epoch if recipe.branch else 0)
+    return epochs * images * 6 * PRODUCTS[recipe.model] * scale / CORE_SPEED

@@ -1,5 +1,6 @@
 """Prepared images as a LightningDataModule, all of them on one device."""
 
+import dataclasses
 from pathlib import Path
 
 import lightning
@@ -39,6 +40,11 @@ class ImageData(lightning.LightningDataModule):
         self.batches = TrainingBatches(
             len(self.train), recipe.batch_size, seed, self.position, device
         )
+
+    @property
+    def labelled(self) -> DeviceImages:
+        """The training images with the labels that are trained on."""
+        return dataclasses.replace(self.train, labels=self.labels)
 
     def train_dataloader(self) -> TrainingBatches:
         return self.batches

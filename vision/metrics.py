@@ -33,5 +33,12 @@ RAW_CROSS_INVARIANT = Metric(
 )
 COS_POS = Metric("optim/cos_weight_pos", "cos pos", "cos(w, -grad l_pos)", 3)
 COS_NEG = Metric("optim/cos_weight_neg", "cos neg", "cos(w, -grad l_neg)", 3)
+TOP_EIGENVALUE = Metric("sharpness/top", "top", "largest eigenvalue of the Hessian", 2)
+TRACE = Metric("sharpness/trace", "trace", "trace of the Hessian", 1)
+NOISE_DIFFERENCE = Metric(
+    "sharpness/multiplicative_difference", "S - L", "S(.1) - L, multiplicative noise", 3
+)
+ALONG = (NOISE_DIFFERENCE, TOP_EIGENVALUE, TRACE)
+"""Of looks at sharpness during training."""
 RATE_OVER_NORM = Metric("optim/rate_over_norm", "lr/|w|", "learning rate over weight norm", 5)
 RATE_OVER_SQUARE = Metric("optim/rate_over_square", "lr/|w|^2", "learning rate over its square", 6)

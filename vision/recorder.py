@@ -9,6 +9,7 @@ import lightning
 
 from vision.evaluation import evaluate
 from vision.kept import keep
+from vision.measures.look import sharpness_look
 from vision.module import VisionModule
 from vision.state import capture, restore
 from workload.checkpoint import Checkpoint
@@ -111,7 +112,7 @@ class VisionRecorder(lightning.Callback):
         return Outcome("finished" if self._module.finished else "interrupted", figures)
 
     def _figures(self) -> dict[str, float]:
-        """Weights, and where they are due the scores, of the mean of the weights as well."""
+        """Weights; where they are due scores, those of the mean of the weights, and sharpness."""
         module = self._module
         figures = module.weight_figures()
         if module.finished or module.position.epoch % module.recipe.evaluate_every == 0:
@@ -120,6 +121,9 @@ class VisionRecorder(lightning.Callback):
                 with module.average.in_place(module.training_images()):
                     averaged = self._scores()
                 figures |= {f"{key}_averaged": value for key, value in averaged.items()}
+        every = module.recipe.sharpness_every
+        if every and (module.finished or module.position.epoch % every == 0):
+            figures |= sharpness_look(module.model, module.data.labelled)
         return figures
 
     def _scores(self) -> dict[str, float]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vision.metrics import (
+    ALONG,
     AVERAGED_ACCURACY,
     COS_NEG,
     COS_POS,
@@ -29,7 +30,7 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     """Verdicts, tables, then figures, in the order of the report."""
     from vision.exhibits.claims import claims_table
     from vision.exhibits.curves import curve_figure
-    from vision.exhibits.figures import published_figures
+    from vision.exhibits.figures import published_figures, sharpness_along
     from vision.exhibits.sharpness_figure import sharpness_figure, sharpness_table
     from workload.exhibits.optimizer_figures import quantile_figure
     from workload.exhibits.score_table import plain_score_table
@@ -45,6 +46,7 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
         *(curve_figure(grid, each) for each in published_figures("batch")),
         *(sharpness_figure(grid, task, f"figure2_{name(task)}") for task in tasks),
         *(curve_figure(grid, each) for each in published_figures("none")),
+        curve_figure(grid, sharpness_along()),
         *(quantile_figure(grid, task, f"quantiles_{name(task)}") for task in tasks),
     ]
 
@@ -56,7 +58,17 @@ REPORT = Report(
     scores=(TEST_ACCURACY,),
     others=(AVERAGED_ACCURACY, TRAIN_ACCURACY, FIT_ACCURACY, DISTANCE),
     curves=(Curve("training", TRAIN_ACCURACY, between=True), Curve("test", TEST_ACCURACY)),
-    drawn=(WEIGHT_NORM, SQUARE, CROSS, RAW_SQUARE, RAW_CROSS, COS_POS, COS_NEG, GRADIENT_NORM),
+    drawn=(
+        *ALONG,
+        WEIGHT_NORM,
+        SQUARE,
+        CROSS,
+        RAW_SQUARE,
+        RAW_CROSS,
+        COS_POS,
+        COS_NEG,
+        GRADIENT_NORM,
+    ),
     defaults="the paper's",
     exhibits=exhibits,
 )

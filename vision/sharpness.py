@@ -13,14 +13,13 @@ import torch
 
 from vision.config import Machine, Recipe
 from vision.image_data import ImageData
-from vision.images import DeviceImages
 from vision.kept import kept_epochs, read_kept
 from vision.measures.hessian import extreme_eigenvalue, trace
 from vision.measures.keskar import keskar_sharpness
 from vision.measures.objective import Objective, network_loss
 from vision.measures.perturbation import Kind, perturbed_losses
 from vision.module import VisionModule
-from vision.sharpness_file import ADDITIVE_GAMMA, GAMMA, sharpness_path
+from vision.sharpness_file import ADDITIVE_GAMMA, DRAWS, GAMMA, PROBES, sharpness_path
 from vision.state import restore
 from vision.workload import WORKLOAD
 from workload.checkpoint import read_state
@@ -56,8 +55,8 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         "--additive_gammas", "--additive-gammas", type=float, nargs="+", default=ADDITIVE,
         metavar="G", help="sizes of the added noise",
     )  # fmt: skip
-    parser.add_argument("--draws", type=int, default=24, help="of noise")
-    parser.add_argument("--probes", type=int, default=10, help="of the trace")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="of noise")
+    parser.add_argument("--probes", type=int, default=PROBES, help="of the trace")
     parser.add_argument(
         "--epsilon", type=float, default=5e-4, help="of the box in which Keskar's measure looks"
     )
@@ -112,13 +111,10 @@ def measure_run(
     data = ImageData(recipe, machine.data_folder, member.seed, device)
     module = VisionModule(recipe, member, data).to(device)
     restore(module, state)
-    labelled = DeviceImages(
-        data.train.pixels, data.labels, data.train.pad, data.train.mean, data.train.std
-    )
-    count = min(values.images, len(labelled))
+    count = min(values.images, len(data.labelled))
     # always the same ones, the first of the prepared images
     places = torch.arange(count, device=device)
-    with network_loss(module.model, labelled, places) as objective:
+    with network_loss(module.model, data.labelled, places) as objective:
         return {
             "epoch": module.position.epoch,
             "images": count,

@@ -13,6 +13,8 @@ Reading = Literal["loss", "difference"]
 GAMMA = 0.1
 """The size of multiplicative noise that the paper takes."""
 ADDITIVE_GAMMA = 0.01
+DRAWS, PROBES = 24, 10
+"""How many draws of noise a measure is a mean of, and probes a trace."""
 
 
 def sharpness_path(run: Path, epoch: int | None = None) -> Path:

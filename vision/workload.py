@@ -70,6 +70,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             "labels",
             "epochs",
             "evaluate_every",
+            "sharpness_every",
             "log_every",
         ),
         "Network": ("model", "width", "norm"),
@@ -146,7 +147,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         """The length is one where neither alpha nor lambda depends on it."""
         fixed = recipe["learning_rate_schedule"].startswith(("cosine", "wsd"))
         length = () if fixed or recipe["match_budget"] else ("epochs",)
-        return (*length, "evaluate_every", "log_every")
+        return (*length, "evaluate_every", "sharpness_every", "log_every")
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
         model = about_parameters(recipe)

@@ -8,6 +8,7 @@ from shared_optim.metric import Metric
 from vision.exhibits.curves import CurveFigure
 from vision.exhibits.variants import name_of
 from vision.metrics import (
+    ALONG,
     COS_NEG,
     COS_POS,
     CROSS,
@@ -119,3 +120,15 @@ def published_figures(norm: Literal["batch", "none"]) -> list[CurveFigure]:
             )
         )
     return found
+
+
+def sharpness_along() -> CurveFigure:
+    """Looks at sharpness during training, of all runs that had any."""
+    return CurveFigure(
+        name="sharpness_along",
+        title="Sharpness during training",
+        text="Looks at sharpness on 1,000 training images in eval mode: the mean loss under "
+        "multiplicative noise less the loss, the Hessian's largest eigenvalue, its trace.",
+        metrics=ALONG,
+        keep=lambda record: True,
+    )
