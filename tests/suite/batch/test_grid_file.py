@@ -8,6 +8,7 @@ import pytest
 
 from rl.workload import WORKLOAD as RL
 from suite.batch.grid_file import read_grid
+from suite.batch.order import Order
 from suite.config.request import read_request
 from tests.suite.batch.grids import SMALL, cells, grid_of
 from workload.errors import UserError
@@ -116,10 +117,33 @@ def test_table1_has_the_rows_and_games_of_the_published_table(tmp_path):
         ("figure7-small.yaml", 3 * 2 * 2 + 2),
         ("early_late.yaml", 4 * 5 * 3 + 5 * 3),
         ("early_late-small.yaml", 5 * 2 + 5),
+        ("vision.yaml", 12 * 3 + 5 * 3 + 2 * 6 * 3),
+        ("vision-small.yaml", 12 * 3 + 5 * 3),
+        ("talk.yaml", 4 * 3 + 3 * 3 + 5 * 3 * 3 + 9 * 3),
+        ("talk-small.yaml", 4 * 3 + 3 * 3 + 2 * 3 * 3 + 5 * 3),
     ],
 )
 def test_a_shipped_grid_has_as_many_runs_as_its_comment_says(tmp_path, name, runs):
     assert len(shipped(name, tmp_path).runs) == runs
+
+
+@pytest.mark.parametrize(
+    ("name", "later"),
+    [
+        ("vision.yaml", 3 * 3),
+        ("vision-small.yaml", 3 * 3),
+        ("talk.yaml", 5 * 3 * 3),
+        ("talk-small.yaml", 2 * 3 * 3),
+    ],
+)
+def test_runs_of_a_shipped_grid_read_runs_of_the_same_grid(tmp_path, name, later):
+    """Those whose norms are matched or that branch come second, and nothing is missing."""
+    runs = shipped(name, tmp_path).runs
+    order = Order.of(runs, tmp_path / "runs")
+    assert order.describe_missing() == []
+    first, second = order.stages(runs)
+    assert (len(first), len(second)) == (len(runs) - later, later)
+    assert all(run.recipe.match_norms or run.recipe.branch for run in second)
 
 
 @pytest.mark.parametrize(
