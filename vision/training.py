@@ -1,5 +1,6 @@
 """Train a network on prepared images: what the suite calls."""
 
+import functools
 import gc
 from collections.abc import Callable, Sequence
 
@@ -55,9 +56,9 @@ def train_members(
         recorder = VisionRecorder(module, log, machine.checkpoint_every, progress, stop)
         recorder.resume(previous=previous)
         if not (module.finished or module.diverged or stop()):
-            module.use_graphs(machine.graphs)
             epochs = recipe.epochs - module.position.epoch
-            fit(module, recorder, device=device, epochs=epochs, data=data)
+            use_graphs = functools.partial(module.use_graphs, machine.graphs)
+            fit(module, recorder, device=device, epochs=epochs, data=data, begin=use_graphs)
         outcomes.append(recorder.outcome())
         del module, recorder, data
         gc.collect()  # the Trainer and its module hold each other
