@@ -4,7 +4,7 @@ import contextlib
 import functools
 import math
 import warnings
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
@@ -28,6 +28,7 @@ from shared_optim import WeightDecayAdam, decay_groups, observe_step
 from workload.build_optimizer import build_optimizer, scheduled
 from workload.errors import ConfigError
 from workload.member import Member
+from workload.recipe import GraphMode
 
 
 class TranslationModule(lightning.LightningModule):
@@ -130,8 +131,11 @@ class TranslationModule(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.model.train()
 
-    def use_graphs(self, mode: Literal["auto", "on", "off"]) -> None:
-        """Train by captured graphs from here on, where that is equal; call it before `fit`.
+    def use_graphs(self, mode: GraphMode) -> None:
+        """Train by captured graphs from here on, where that is equal.
+
+        Call it in `on_train_start`: graphs from before a Trainer's start write into memory that it
+        frees.
 
         Args:
             mode: `auto` where there is a GPU and the graphs have proved equal to the plain path,
@@ -140,10 +144,9 @@ class TranslationModule(lightning.LightningModule):
         Raises:
             ConfigError: with `on`, where that cannot be.
         """
-        if mode == "off" or (mode == "auto" and self._no_graphs()):
+        self.check_graphs(mode)
+        if mode == "off" or self._no_graphs():
             return
-        if reason := self._no_graphs():
-            raise ConfigError(f"graphs: on, but {reason}; choose auto or off")
         self.model.train()
         sizes = self.batches.shapes()
         shapes = Shapes(sizes)
@@ -173,6 +176,11 @@ class TranslationModule(lightning.LightningModule):
             RuntimeWarning,
             stacklevel=2,
         )
+
+    def check_graphs(self, mode: GraphMode) -> None:
+        """Raise ConfigError where graphs are insisted on and there can be none."""
+        if mode == "on" and (reason := self._no_graphs()):
+            raise ConfigError(f"graphs: on, but {reason}; choose auto or off")
 
     def _no_graphs(self) -> str:
         """Why there can be none, or nothing."""

@@ -1,5 +1,6 @@
 """Train a model on a prepared corpus: what the suite calls."""
 
+import functools
 import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,9 +71,10 @@ def _train_one(
     recorder = TranslationRecorder(module, log, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
     if not (module.finished or module.diverged or stop()):
-        module.use_graphs(machine.graphs)
+        module.check_graphs(machine.graphs)
         with followers(machine.devices, _follow, recipe, member, corpus, machine, log.path):
-            _fit(module, recorder, machine)
+            use_graphs = functools.partial(module.use_graphs, machine.graphs)
+            _fit(module, recorder, machine, use_graphs)
     if module.finished and not (module.diverged or stop()):
         recorder.test()
     return recorder.outcome()
@@ -99,6 +101,17 @@ def _module(
     return module.to(device)
 
 
-def _fit(module: TranslationModule, callback: lightning.Callback, machine: Machine) -> None:
-    epochs = module.recipe.epochs - module.position.epoch
-    fit(module, callback, device=module.device, epochs=epochs, processes=machine.devices)
+def _fit(
+    module: TranslationModule,
+    callback: lightning.Callback,
+    machine: Machine,
+    begin: Callable[[], None] | None = None,
+) -> None:
+    fit(
+        module,
+        callback,
+        device=module.device,
+        epochs=module.recipe.epochs - module.position.epoch,
+        processes=machine.devices,
+        begin=begin,
+    )

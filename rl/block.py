@@ -60,6 +60,8 @@ class Block:
         self._seeds = [member.seed for member in members]
         on_gpu = device.type == "cuda"
         self._stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+        # one for all, as making it costs as much as replaying a graph; it is not entered twice
+        self._context = torch.cuda.stream(self._stream) if on_gpu else contextlib.nullcontext()
         self.environments = Environments(recipe, self.size)
         initial = initial_parameters(self._seeds, self.environments.actions, recipe.padding)
         self.parameters = {name: nn.Parameter(p.to(device)) for name, p in initial.items()}
@@ -105,7 +107,6 @@ class Block:
         self._uniforms = (self._drawn.tensors if here else self._drawn.host_tensors)["uniforms"]
         self._greedy = torch.zeros(each, dtype=torch.int64, pin_memory=on_gpu)
         self._made: Plan | None = None
-        self._chosen = torch.Event(device) if on_gpu else None
         self._choose = Program(self._choose_greedily)
         self._record = Program(self._store_and_see)
         self._learn = Program(self._train)
@@ -129,7 +130,7 @@ class Block:
 
     def on_device(self) -> contextlib.AbstractContextManager[Any]:
         """What is done within is queued behind all that the block's device has to do."""
-        return torch.cuda.stream(self._stream) if self._stream else contextlib.nullcontext()
+        return self._context
 
     def catch_up(self) -> None:
         """Queue what follows behind what the caller's stream has to do."""
@@ -149,42 +150,50 @@ class Block:
         """Take actions [G] over again that a checkpoint has kept; nothing is stored."""
         self._seen.host["observations"][:] = self.environments.step(actions).observation
 
+    def see(self, active: np.ndarray, *, training: bool) -> None:
+        """Give the device what is seen, and let it choose.
+
+        Args:
+            active: who acts next, [G] bool; in training the others store nothing.
+            training: whether the step is stored.
+        """
+        host = self._seen.host
+        self._seen.open()
+        host["writing"][:] = active & training
+        with self.on_device():
+            if self._unproved != "off" and min(self.replay.appended.tolist()) > self.recipe.n_step:
+                self._prove()
+            if self._choose.captured:
+                self._queue_choice()  # first, as it is waited for
+                self._record()
+                return
+            self._seen.send()
+            if host["wrote"].any():
+                self._store()
+            if training:
+                self._see()
+
     def act(
         self, tick: int, epsilon: np.ndarray, active: np.ndarray, *, training: bool
     ) -> np.ndarray:
-        """Choose actions [G] and let the environments begin with them.
+        """Choose actions [G] and let the environments begin with them; after `see`.
 
         Args:
             tick: number of the step within the phase.
             epsilon: probability of a random action, [G].
-            active: who acts, [G] bool; the others do nothing, and in training store nothing.
+            active: who acts, [G] bool; the others do nothing.
             training: whether the step is stored.
         """
-        with self.on_device():
-            host = self._seen.host
-            self._seen.open()
-            host["writing"][:] = active & training
-            if self._unproved != "off" and min(self.replay.appended.tolist()) > self.recipe.n_step:
-                self._prove()
-            self._seen.send()
-            if self._choose.captured:
-                self._queue_choice()  # first, as it is waited for
-                self._record()
-            else:
-                if host["wrote"].any():
-                    self._store()
-                if training:
-                    self._see()
-            actions = epsilon_greedy(
-                self._exploration.row(tick),
-                epsilon,
-                active,
-                self.environments.actions,
-                self._greedy_actions,
-            )
-            self.environments.send(actions)
-            self.replay.appended += active & training
-            self._acted = actions
+        actions = epsilon_greedy(
+            self._exploration.row(tick),
+            epsilon,
+            active,
+            self.environments.actions,
+            self._greedy_actions,
+        )
+        self.environments.send(actions)
+        self.replay.appended += active & training
+        self._acted = actions
         return actions
 
     def learn(self, index: int, learning: np.ndarray, *, observe: bool) -> StepReport | None:
@@ -204,8 +213,8 @@ class Block:
             report = None
             if not observe:
                 host["coefficients"][:] = self._plan.coefficients(active).numpy()
-                self._drawn.send()
                 self._learn()
+                self._drawn.sent()
                 self._plan.advance(active)
             else:
                 self._drawn.send()
@@ -279,22 +288,23 @@ class Block:
         self._see()
 
     def _choose_greedily(self) -> None:
+        self._seen.fetch()
         best = greedy_actions(self.online.values, self._seen.tensors["observations"])
         self._greedy.copy_(best, non_blocking=True)
 
     def _queue_choice(self) -> None:
         self._choose()
-        if self._chosen:
-            self._chosen.record()
+        self._seen.sent()
 
     def _greedy_actions(self) -> np.ndarray:
         if not self._choose.captured:
-            self._queue_choice()
-        if self._chosen:
-            self._chosen.synchronize()
+            with self.on_device():
+                self._queue_choice()
+        self._seen.open()  # what was sent before the choice was made
         return self._greedy.numpy()
 
     def _train(self) -> None:
+        self._drawn.fetch()
         result = self._gradients()
         coefficients = self._drawn.tensors["coefficients"]
         gradients = [result.gradients[self._names[p]] for p in self._plan.parameters]

@@ -208,7 +208,9 @@ class Population:
         """Let a block begin with a tick."""
         part = self.slices[b]
         active, training = self.active[part], self.position.phase == TRAINING
-        actions = self.blocks[b].act(tick, self.epsilon(part), active, training=training)
+        block = self.blocks[b]
+        block.see(active, training=training)
+        actions = block.act(tick, self.epsilon(part), active, training=training)
         self._actions[b] += actions.astype(np.uint8).tobytes()
         self._begun_ticks[b] = _Tick(tick + 1, active)
 

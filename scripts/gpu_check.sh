@@ -43,7 +43,8 @@ for name in cifar10_lossless cifar10; do
 done
 
 part agent.md 110 "$python" -m tests.benchmarks.agent --device cuda --filled 1000
-part translation.md 130 "$python" -m tests.benchmarks.translation_gpu --epochs 2
+part translation.md 130 "$python" -m tests.benchmarks.translation_gpu --epochs 2 \
+    --parts sides
 part images.md 60 "$python" -m tests.benchmarks.images_gpu --data "$images" --epochs 5
 
 # Nothing of what follows is timed, so it runs side by side.
@@ -60,7 +61,7 @@ for schedule in always early:50epochs late:50epochs; do
     # shellcheck disable=SC2086
     part "resnet18-${schedule%%:*}.txt" 540 "$python" -m suite run vision --preset cifar10 \
         --data "$images" --scheme $schemes --weight-decay 7e-4 --decay-schedule "$schedule" \
-        --precision bf16 --evaluate-every 10 --runs "$folder/resnet18" &
+        --precision bf16 --evaluate-every 20 --runs "$folder/resnet18" &
     schemes=l2
 done
 wait

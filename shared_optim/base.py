@@ -6,7 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
@@ -206,17 +208,8 @@ class DecayOptimizer(Optimizer):
         # All is gathered before anything changes: an error leaves every parameter as it was.
         work = self._gathering.work(self, active)
         kinds = [(batch.dtype, batch.device) for batch in work.batches]
-        tables = {
-            # else a GPU is waited for
-            kind: torch.from_numpy(work.rows).to(kind[0]).to(kind[1], non_blocking=True)
-            for kind in dict.fromkeys(kinds)
-        }
-        apply(
-            work.batches,
-            [each.owners for each in work.parameters],
-            [each.gradients for each in work.parameters],
-            [tables[kind] for kind in kinds],
-        )
+        tables = {kind: _table(work.rows, *kind) for kind in dict.fromkeys(kinds)}
+        apply(work.batches, work.owners, work.gradients, [tables[kind] for kind in kinds])
         for state, taken in work.steps:
             state["step"] = taken
         for group, acting, taken in work.groups:
@@ -275,3 +268,11 @@ class DecayOptimizer(Optimizer):
     def planned_batches(self, groups: Sequence[Group]) -> tuple[list[Batch], list[list[int]]]:
         """See `Gathering.planned_batches`; for `Plan`."""
         return self._gathering.planned_batches(self, groups)
+
+
+def _table(rows: NDArray[np.float64], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Coefficients in the dtype of the arithmetic where it is done."""
+    kind = np.float64 if dtype == torch.float64 else np.float32
+    table = torch.from_numpy(rows.astype(kind))
+    # else a GPU is waited for
+    return table if device.type == "cpu" else table.to(device, non_blocking=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from shared_optim.batch import Batch
 from shared_optim.group import Group
 from shared_optim.kernel import list_update
 from shared_optim.layout import Flat, check_layout
+from shared_optim.repeat import Repeat, Work
 from shared_optim.rule import UpdateRule, Variant
 from shared_optim.values import acting_members
 
@@ -43,25 +43,6 @@ class Parameters:
             self.stable_rows[row] = None
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a step works on.
-
-    Attributes:
-        batches: of all parameters that have a gradient.
-        parameters: of each batch.
-        rows: of the table, float64.
-        steps: each parameter's state, and the steps that it has taken after this one.
-        groups: with who acts, and the steps of their first parameters after this one.
-    """
-
-    batches: list[Batch]
-    parameters: list[Parameters]
-    rows: NDArray[np.float64]
-    steps: list[tuple[dict[str, Any], Any]]
-    groups: list[tuple[Group, list[bool], Any]]
-
-
 class Gathering:
     """What is found out about an optimizer's parameters, and holds while they stay as they are."""
 
@@ -69,6 +50,7 @@ class Gathering:
         self._flats: dict[int, Flat] = {}
         self._batches: dict[tuple[Any, ...], Batch] = {}
         self._variants: dict[Any, Variant] = {}
+        self._repeat: Repeat | None = None
 
     def variant(self, optimizer: DecayOptimizer, group: Group) -> Variant:
         """The form of the rule that a group asks for."""
@@ -108,10 +90,15 @@ class Gathering:
 
         Changes nothing but the state of parameters that had none.
         """
+        if self._repeat is not None and (work := self._repeat.again(optimizer, active)):
+            return work
+        self._repeat = None
         rows: list[tuple[float, ...]] = []
         lists: dict[Any, Parameters] = {}
         new_steps: list[tuple[dict[str, Any], Any]] = []
         groups: list[tuple[Group, list[bool], Any]] = []
+        flats: list[Flat] = []
+        places: dict[Any, list[int]] = {}
         for group in optimizer.param_groups:
             members = group["members"]
             acting = acting_members(active, members)
@@ -136,11 +123,21 @@ class Gathering:
                     mine = lists[kind] = Parameters(variant, gradient.dtype)
                 mine.add(flat, (parameter, state), row, stable)
                 mine.gradients.append(gradient)
+                places.setdefault(kind, []).append(len(flats))
+                flats.append(flat)
             if found:
                 groups.append((group, acting, next(iter(found.values()))[1]))
         table = np.array(rows, dtype=np.float64).reshape(-1, len(optimizer.rule.fields))
-        batches = [self._batch(optimizer, each) for each in lists.values()]
-        return Work(batches, list(lists.values()), table, new_steps, groups)
+        work = Work(
+            [self._batch(optimizer, each) for each in lists.values()],
+            [each.owners for each in lists.values()],
+            [each.gradients for each in lists.values()],
+            table,
+            new_steps,
+            groups,
+        )
+        self._repeat = Repeat.of(optimizer, work, flats, list(places.values()))
+        return work
 
     def _flat(
         self,
@@ -158,7 +155,12 @@ class Gathering:
             variant = self._interned(optimizer.rule, kept, variant.flags)
         members = group["members"]
         flat = self._flats.get(id(parameter))
-        if flat is None or not flat.is_current(parameter, state, variant.buffers, members or 1):
+        # without momentum SGD has no buffers that would be missed in a state that was emptied
+        if (
+            flat is None
+            or "step" not in state
+            or not flat.is_current(parameter, state, variant.buffers, members or 1)
+        ):
             _prepare(optimizer, parameter, state, group, variant.buffers)
             flat = Flat.of(parameter, state, variant.buffers, members)
             self._flats[id(parameter)] = flat

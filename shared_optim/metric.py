@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+_LN_SMALLEST = math.log(1e-40)  # smaller ratios are one bin of their histogram
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -13,7 +15,8 @@ class Metric:
         key: under which rows have it.
         label: what a column of a table calls it.
         unit: what an axis says: the quantity with its unit. Two units change how a table shows a
-            value: `%` is a share of 1, `ln` a natural logarithm, of which the number is shown.
+            value: `%` is a share of 1, `ln` the natural logarithm of a ratio, which is shown
+            itself; below 1e-40 a histogram does not tell ratios apart.
         decimals: digits after the point.
         better: which values are, `higher` or `lower`; empty where neither is.
         fallback: key shown where a run has no value under `key`; marked with its part before `/`.
@@ -36,6 +39,8 @@ class Metric:
         match self.unit:
             case "%":
                 return f"{value:.{self.decimals}%}"
+            case "ln" if value < _LN_SMALLEST:
+                return "<1e-40"
             case "ln":
                 return f"{math.exp(value):.{self.decimals}e}"
             case _:

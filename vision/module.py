@@ -135,8 +135,10 @@ class VisionModule(lightning.LightningModule):
         }
 
     def use_graphs(self, mode: GraphMode) -> None:
-        """Let a GPU replay whole updates as graphs from here on, where that is equal; call it
-        before `fit`.
+        """Let a GPU replay whole updates as graphs from here on, where that is equal.
+
+        Call it in `on_train_start`: graphs from before a Trainer's start write into memory that it
+        frees.
 
         Args:
             mode: `auto` where there is a GPU and the graphs have proved equal to the plain path,

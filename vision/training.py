@@ -60,9 +60,9 @@ def train_members(
         trunk = functools.partial(branch_state, recipe, member, log.path)
         recorder.resume(previous=previous, beginning=trunk if recipe.branch else None)
         if not (module.finished or module.diverged or stop()):
-            module.use_graphs(machine.graphs)
             epochs = recipe.epochs - module.position.epoch
-            fit(module, recorder, device=device, epochs=epochs, data=data)
+            use_graphs = functools.partial(module.use_graphs, machine.graphs)
+            fit(module, recorder, device=device, epochs=epochs, data=data, begin=use_graphs)
         outcomes.append(recorder.outcome())
         del module, recorder, data
         gc.collect()  # the Trainer and its module hold each other

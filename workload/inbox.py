@@ -55,8 +55,17 @@ class Inbox:
         if self._sent:
             self._sent.synchronize()
 
-    def send(self) -> None:
-        """Bring the device's side up to date."""
+    def fetch(self) -> None:
+        """Bring the device's side up to date; may be part of a graph."""
         if self._sent:
             self._there.copy_(self._here, non_blocking=True)
+
+    def sent(self) -> None:
+        """Note that a `fetch` and what else was done since is what `open` waits for."""
+        if self._sent:
             self._sent.record()
+
+    def send(self) -> None:
+        """Both: bring the device's side up to date."""
+        self.fetch()
+        self.sent()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -45,6 +46,7 @@ def fit(
     epochs: int,
     processes: int = 1,
     data: lightning.LightningDataModule | None = None,
+    begin: Callable[[], None] | None = None,
 ) -> None:
     """Train a module until `epochs` have ended or the recorder stops it.
 
@@ -58,12 +60,20 @@ def fit(
         epochs: at most.
         processes: that share each update, each with a device of its own, over DDP.
         data: the loader, where it is not the module's own.
+        begin: called when the Trainer has the device ready. CUDA graphs are captured there and not
+            before: the Trainer frees the memory that cuBLAS has taken until then, in which the
+            products of a graph go on writing.
     """
     # here alone: a workload with a loop of its own need not wait for it
     import lightning
     from lightning.fabric.plugins.environments.lightning import LightningEnvironment
     from lightning.pytorch.strategies import DDPStrategy
     from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    class Begin(lightning.Callback):
+        def on_train_start(self, *_: Any) -> None:
+            if begin:
+                begin()
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -77,7 +87,7 @@ def fit(
             # the processes are ours, also inside a SLURM job
             plugins=[LightningEnvironment()],
             max_epochs=epochs,
-            callbacks=[recorder],
+            callbacks=[Begin(), recorder],
             use_distributed_sampler=False,
             logger=False,
             enable_checkpointing=False,

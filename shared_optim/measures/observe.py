@@ -103,7 +103,9 @@ class Observation:
         assert gradient is not None
         start = after if self._start is None else local(self._start.of(parameter))
         m = moment(group, parameter, before, state)
-        tensors: tuple[Tensor, ...] = (before, local(gradient), after, m, start)
+        # sums read memory, in which a gradient that is negated lazily has the wrong sign
+        g = local(gradient).resolve_neg()
+        tensors: tuple[Tensor, ...] = (before, g, after, m, start)
         if not all(tensor.is_contiguous() for tensor in tensors):
             members = group.get("members")
             axes = memory_order(after, stacked=bool(members))

@@ -46,10 +46,14 @@ def seconds(call: Callable[[], object]) -> float:
 class Epochs(lightning.Callback):
     """Times the epochs of a training, and a call after each."""
 
-    def __init__(self, module: VisionModule, between: Callable[[], None]) -> None:
-        self.module, self.between = module, between
+    def __init__(self, module: VisionModule, mode: GraphMode) -> None:
+        self.module, self.mode = module, mode
         self.ours: list[float] = []
         self.other: list[float] = []
+
+    def on_train_start(self, *_: Any) -> None:
+        self.start = seconds(lambda: self.module.use_graphs(self.mode))
+        self.between = resident(self.module)
 
     def on_train_epoch_start(self, *_: Any) -> None:
         torch.cuda.synchronize()
@@ -103,8 +107,7 @@ def resident(module: VisionModule) -> Callable[[], None]:
 def measured(recipe: Recipe, folder: Path, mode: GraphMode) -> list[str]:
     module = VisionModule(recipe, MEMBER, ImageData(recipe, folder, 0, GPU)).to(GPU)
     module = module.to(memory_format=torch.channels_last)
-    start = seconds(lambda: module.use_graphs(mode))
-    timed = Epochs(module, resident(module))
+    timed = Epochs(module, mode)
     fit(module, timed, device=GPU, epochs=recipe.epochs, data=module.data)
     ours, other = (statistics.median(each[1:]) for each in (timed.ours, timed.other))
     module.to(GPU)  # Lightning has moved it
@@ -116,7 +119,7 @@ def measured(recipe: Recipe, folder: Path, mode: GraphMode) -> list[str]:
         f"{ours / other:.3f}",
         f"{len(module.data.train) / ours:,.0f}",
         f"{timed.ours[0]:.2f}",
-        f"{start:.1f}",
+        f"{timed.start:.1f}",
         f"{evaluation:.2f}",
         f"{torch.cuda.max_memory_allocated() / 2**30:.1f}",
     ]

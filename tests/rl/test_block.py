@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rl import graphs
 from rl.population import Population
 from shared_optim.group import spread
 from shared_optim.schemes import BASELINE, SCHEMES
 from tests.rl.conftest import SEEDED, SMALL
 from workload.errors import ConfigError
 from workload.member import Member
+from workload.program import Program
 
 CPU = torch.device("cpu")
 
@@ -37,7 +37,7 @@ def population(members=SEEDED, **options):
 
 
 def with_graphs(monkeypatch, mode, capture=stand_in, **options):
-    monkeypatch.setattr(graphs.Program, "capture", capture)
+    monkeypatch.setattr(Program, "capture", capture)
     made = population(**options)
     for block in made.blocks:
         block._unproved = mode
@@ -83,7 +83,7 @@ def test_replayed_programs_do_what_their_functions_do(monkeypatch, plain):
 
 def test_a_proof_between_two_chunks_leaves_the_newest_row_as_it_was(monkeypatch, plain):
     """As after a resume: the last row is complete, and nothing will write it again."""
-    monkeypatch.setattr(graphs.Program, "capture", stand_in)
+    monkeypatch.setattr(Program, "capture", stand_in)
     made = population()
     rows = [row for _ in range(3) for row in made.run(24)]
     for block in made.blocks:

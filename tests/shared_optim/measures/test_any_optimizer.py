@@ -220,3 +220,14 @@ def test_it_keeps_no_more_than_a_copy_of_the_parameters():
     assert kept < 0.2 * size
     observation = Observation(optimizer)
     assert sum(copy.nbytes for copy in observation._weights.values()) == size
+
+
+@pytest.mark.parametrize("kind", [WeightDecayAdam, WeightDecaySGD, torch.optim.AdamW])
+def test_a_gradient_that_is_negated_lazily_is_measured_by_its_value(kind):
+    reports = []
+    for negate in (torch._neg_view, torch.neg):
+        parameter = nn.Parameter(torch.tensor([1.0, -2.0, 3.0, 0.5, 4.0]))
+        parameter.grad = negate(torch.tensor([0.5, 0.25, -1.0, 2.0, 3.0]))
+        reports.append(observe_step(kind([parameter], lr=0.1)).metrics())
+    assert reports[0] == reports[1]
+    assert reports[0]["optim/cos_weight_gradient"] > 0
