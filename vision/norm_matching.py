@@ -54,6 +54,11 @@ class NormReference:
             raise ConfigError(
                 f"match_norms: {run} has norms of {len(rows)} epochs; {epochs} are needed"
             )
+        if (first := rows[0]["epoch"]) != 1:
+            raise ConfigError(
+                f"match_norms: {run} is a branch with norms from epoch {first} on; those of all "
+                "epochs are needed"
+            )
         layers = tuple(
             {key.removeprefix(_LAYER): v for key, v in row.items() if key.startswith(_LAYER)}
             for row in rows

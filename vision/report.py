@@ -31,6 +31,7 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     from vision.exhibits.claims import claims_table
     from vision.exhibits.curves import curve_figure
     from vision.exhibits.figures import published_figures, sharpness_along
+    from vision.exhibits.points import branches_figure, rates_figure
     from vision.exhibits.sharpness_figure import sharpness_figure, sharpness_table
     from workload.exhibits.optimizer_figures import quantile_figure
     from workload.exhibits.score_table import plain_score_table
@@ -47,6 +48,8 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
         *(sharpness_figure(grid, task, f"figure2_{name(task)}") for task in tasks),
         *(curve_figure(grid, each) for each in published_figures("none")),
         curve_figure(grid, sharpness_along()),
+        *(rates_figure(grid, task, f"rates_{name(task)}") for task in tasks),
+        *(branches_figure(grid, task, f"branches_{name(task)}") for task in tasks),
         *(quantile_figure(grid, task, f"quantiles_{name(task)}") for task in tasks),
     ]
 

@@ -86,6 +86,12 @@ def test_references_that_do_not_fit(runs, tmp_path):
         NormReference.of(run, names, 4)
     with pytest.raises(ConfigError, match=r"of another architecture: bn1\.bias is not in both"):
         NormReference.of(run, names, 3)
+    branch = tmp_path / "branch"
+    branch.mkdir()
+    rows = (run / "eval.jsonl").read_text().splitlines()
+    (branch / "eval.jsonl").write_text("\n".join(rows[1:]))
+    with pytest.raises(ConfigError, match="is a branch with norms from epoch 2 on; those of all"):
+        NormReference.of(branch, names, 2)
     with pytest.raises(ConfigError, match="cannot be read"):
         NormReference.of(tmp_path, names, 1)
 
