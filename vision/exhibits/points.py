@@ -8,7 +8,7 @@ from vision.exhibits.variants import name_of
 from vision.metrics import AVERAGED_ACCURACY, TEST_ACCURACY
 from vision.sharpness_file import read_sharpness
 from workload.exhibits.document import Picture
-from workload.exhibits.drawing import legend, legend_lines, panels, picture
+from workload.exhibits.drawing import legend, legend_lines, log_ticks, panels, picture
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 
@@ -132,6 +132,7 @@ def _figure(
             panel.plot(*zip(*seeds, strict=True), "o", color=colours[label], markersize=2)
         if logarithmic:
             panel.set_xscale("log")
+            log_ticks(panel.xaxis)
         panel.set_ylabel(unit)
         panel.set_xlabel(x)
     legend(figure, handles)

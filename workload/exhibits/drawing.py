@@ -17,6 +17,7 @@ from workload.exhibits.series import Curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
 Style = dict[str, Any]
@@ -176,6 +177,16 @@ def in_steps(axes: "Axes", step: str) -> None:
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlim(left=0, auto=None)  # panels that share it are still to come
     axes.set_xlabel(step.replace("_", " "))
+
+
+def log_ticks(axis: "XAxis | YAxis") -> None:
+    """Of a logarithmic axis ticks at 1, 2 and 5 times powers of ten, written as numbers: without
+    formulas matplotlib would write 10^2 as it is typed."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def variants(grid: RecordGrid) -> dict[tuple[str, tuple[str, ...]], Style]:

@@ -44,6 +44,10 @@ def test_accuracy_against_the_rate(tmp_path, panels):
     (panel,) = panels
     assert line(panel, 0) == [[1e-3, 1e-2, 1e-1], [61.0, 71.0, 41.0]]
     assert panel.get_xscale() == "log"
+    panel.figure.canvas.draw()
+    ticks = [text.get_text() for text in panel.get_xticklabels()]
+    assert {"0.001", "0.01", "0.1"} <= set(ticks)
+    assert not any("$" in text for text in ticks)
     assert legend_texts(panel.figure) == ["none, on the sphere"]
     seeds = sorted(map(float, panel.lines[1].get_ydata()))
     assert seeds == [40.0, 42.0, 60.0, 62.0, 70.0, 72.0]
