@@ -144,9 +144,10 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         return super().resolved(recipe) | own
 
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
-        """The length is one where neither alpha nor lambda depends on it."""
+        """The length is one where neither alpha nor lambda depends on it. That of a branch counts
+        from its trunk's beginning: cut to it, other runs would be compared at a random epoch."""
         fixed = recipe["learning_rate_schedule"].startswith(("cosine", "wsd"))
-        length = () if fixed or recipe["match_budget"] else ("epochs",)
+        length = () if fixed or recipe["match_budget"] or recipe["branch"] else ("epochs",)
         return (*length, "evaluate_every", "sharpness_every", "log_every")
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:

@@ -54,6 +54,7 @@ def test_length_is_free_where_no_schedule_reads_it():
     assert not free(learning_rate_schedule="cosine")
     assert not free(learning_rate_schedule="wsd:50epochs")
     assert not free(match_budget=True)
+    assert not free(branch="l2-1e-2@50")
 
 
 def test_time_is_guessed_from_images_and_pixels():

@@ -180,11 +180,12 @@ def in_steps(axes: "Axes", step: str) -> None:
 
 
 def log_ticks(axis: "XAxis | YAxis") -> None:
-    """Of a logarithmic axis ticks at 1, 2 and 5 times powers of ten, written as numbers: without
-    formulas matplotlib would write 10^2 as it is typed."""
+    """Of a logarithmic axis whose curves are drawn ticks at powers of ten, or at 1, 2 and 5 times
+    them where there are few, as numbers: without formulas matplotlib writes 10^2 as it is typed."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1,) if high > 100 * low else (1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
 
