@@ -115,6 +115,7 @@ def _figure(
     logarithmic: bool = False,
 ) -> Picture | None:
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     drawn = {unit: points for unit, points in shown.items() if points}
     if not drawn:
@@ -133,6 +134,9 @@ def _figure(
         if logarithmic:
             panel.set_xscale("log")
             log_ticks(panel.xaxis)
+        else:  # epochs
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:.4g}"))
         panel.set_ylabel(unit)
         panel.set_xlabel(x)
     legend(figure, handles)
