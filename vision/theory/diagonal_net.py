@@ -25,6 +25,7 @@ from workload.exhibits.drawing import (
     draw_mean,
     legend,
     legend_lines,
+    logarithmic,
     panels,
     picture,
 )
@@ -323,7 +324,7 @@ def _figure(trainings: Sequence[Training]) -> Picture:
         )
         panel.set_xlabel("share of the steps")
         if name != "trace":
-            panel.set_yscale("log")
+            logarithmic(panel, "y")
     axes[0].set_ylim(bottom=1e-14)
     legend(figure, handles)
     return picture(

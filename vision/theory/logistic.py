@@ -27,7 +27,15 @@ from numpy.typing import NDArray
 from vision.theory.study import Study
 from workload.errors import UserError
 from workload.exhibits.document import Picture
-from workload.exhibits.drawing import STYLES, Style, legend, legend_lines, panels, picture
+from workload.exhibits.drawing import (
+    STYLES,
+    Style,
+    legend,
+    legend_lines,
+    logarithmic,
+    panels,
+    picture,
+)
 from workload.progress import StageProgress
 
 TEXT = "logistic regression on separable points: the angle to the max-margin direction"
@@ -336,9 +344,9 @@ def _figure(
     ):
         panel.set_title(title)
         panel.set_xlabel(label)
-        panel.set_yscale("log")
+        logarithmic(panel, "y")
         if panel is not axes[1]:
-            panel.set_xscale("log")
+            logarithmic(panel, "x")
     axes[0].set_ylabel("angle, radians")
     legend(figure, handles)
     return picture(

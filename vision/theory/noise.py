@@ -35,7 +35,7 @@ from vision.measures.gradient_noise import (
 from vision.theory.study import Study
 from workload.errors import UserError
 from workload.exhibits.document import Picture
-from workload.exhibits.drawing import STYLES, legend, legend_lines, panels, picture
+from workload.exhibits.drawing import STYLES, legend, legend_lines, logarithmic, panels, picture
 from workload.progress import StageProgress
 from workload.trainer import prepare_torch
 
@@ -322,8 +322,7 @@ def _figure(trajectories: Sequence[tuple[str, str, Sequence[GradientNoise]]]) ->
     )
     axes[0].plot(guide, middle * guide, color="#555555", linestyle=STYLES[3])
     for panel, label in zip(axes, ("E|g_i|^2", "E|g_i|^2 / L"), strict=True):
-        panel.set_xscale("log")
-        panel.set_yscale("log")
+        logarithmic(panel, "x", "y")
         panel.set_xlabel("training loss L")
         panel.set_title(label)
     legend(figure, handles)
