@@ -121,13 +121,18 @@ class Training:
 
     @property
     def plateau(self) -> Array:
-        """Mean loss in the tenth of the first half before the learning rate drops, [seeds]."""
-        return np.asarray(self.loss[:, (self.shares >= 0.45) & (self.shares <= 0.5)].mean(1))
+        """Mean loss in the last tenth of the steps before the learning rate drops, [seeds]."""
+        drop = self.shares[self._drop]
+        return np.asarray(self.loss[:, (self.shares >= 0.9 * drop) & (self.shares <= drop)].mean(1))
 
     @property
     def trace_before_drop(self) -> Array:
-        """The trace of the last look before the learning rate drops, [seeds]."""
-        return np.asarray(self.trace[:, np.flatnonzero(self.shares <= 0.5)[-1]])
+        """The trace when the learning rate drops, [seeds]."""
+        return np.asarray(self.trace[:, self._drop])
+
+    @property
+    def _drop(self) -> int:
+        return int(np.flatnonzero(self.shares <= 0.5)[-1])
 
 
 def settings(learning_rates: Sequence[float], decays: Sequence[float], steps: int) -> list[Setting]:
@@ -185,15 +190,21 @@ def train(
                     u, v = kept * u - step * v, kept * v - step * u
                 done += ahead
                 show("steps", done, steps)
-            for place in np.ndindex(count, seeds):
-                problem, own = problems[place[1]], (u[place], v[place])
-                seen[(slice(None), *place, look)] = (
-                    problem.loss(*own),
-                    problem.test_error(*own),
-                    problem.hessian_trace(*own),
-                )
+            seen[..., look] = _looked(problems, u, v)
     shares = np.array(looks) / steps
     return [Training(setting, shares, *seen[:, nth]) for nth, setting in enumerate(chosen)]
+
+
+def _looked(problems: Sequence[Regression], u: Array, v: Array) -> Array:
+    """Loss, test error and trace of [settings, seeds, features] nets: [3, settings, seeds]."""
+    seen = [
+        [
+            (problem.loss(*net), problem.test_error(*net), problem.hessian_trace(*net))
+            for problem, *net in zip(problems, *of_setting, strict=True)
+        ]
+        for of_setting in zip(u, v, strict=True)
+    ]
+    return np.moveaxis(np.array(seen), -1, 0)
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -293,35 +304,35 @@ def _spread(values: Array, form: str) -> str:
     return f"{values.mean():{form}} [{values.min():{form}}, {values.max():{form}}]"
 
 
+def _styles(chosen: Sequence[Setting]) -> dict[str, Style]:
+    """Colour by learning rate, line by decay, the largest solid; controls in grey."""
+    rates = sorted({setting.learning_rate for setting in chosen})
+    decays = sorted({setting.decay for setting in chosen if not setting.control}, reverse=True)
+    styles: dict[str, Style] = {}
+    for setting in chosen:
+        if setting.control:
+            line = STYLES[2 if setting.control == "decay matched" else 3]
+            styles[setting.label] = {"color": "#555555", "linestyle": line}
+        else:
+            colour = _COLOURS[rates.index(setting.learning_rate) % len(_COLOURS)]
+            line = STYLES[decays.index(setting.decay) % len(STYLES)]
+            styles[setting.label] = {"color": colour, "linestyle": line}
+    return styles
+
+
 def _figure(trainings: Sequence[Training]) -> Picture:
     from matplotlib.lines import Line2D
 
-    rates = sorted({training.setting.learning_rate for training in trainings})
-    decays = sorted({training.setting.decay for training in trainings if not _controls(training)})
-    styles: dict[str, Style] = {}
-    for training in trainings:
-        setting = training.setting
-        styles[setting.label] = (
-            {
-                "color": "#555555",
-                "linestyle": STYLES[2 if setting.control == "decay matched" else 3],
-            }
-            if setting.control
-            else {
-                "color": _COLOURS[rates.index(setting.learning_rate) % len(_COLOURS)],
-                "linestyle": STYLES[(len(decays) - 1 - decays.index(setting.decay)) % len(STYLES)],
-            }
-        )
+    styles = _styles([training.setting for training in trainings])
     handles = [Line2D([], [], label=label, **style) for label, style in styles.items()]
     figure, axes = panels(1, 3, 2.0, gap=0.5, lines=legend_lines(handles))
-    for panel, name in zip(axes, ("loss", "test_error", "trace"), strict=True):
+    titles = {"loss": "training loss", "test_error": "test error", "trace": "Tr H"}
+    for panel, (name, title) in zip(axes, titles.items(), strict=True):
         for training in trainings:
             values = getattr(training, name)
-            if np.isfinite(values).any(0).all():
+            if np.isfinite(values).all():
                 draw_mean(panel, Curves(training.shares, values), styles[training.setting.label])
-        panel.set_title(
-            {"loss": "training loss", "test_error": "test error", "trace": "Tr H"}[name]
-        )
+        panel.set_title(title)
         panel.set_xlabel("share of the steps")
         if name != "trace":
             logarithmic(panel, "y")
@@ -331,10 +342,6 @@ def _figure(trainings: Sequence[Training]) -> Picture:
         "diagonal_net",
         "Diagonal linear net",
         "Training loss, test error and the Hessian's trace of a diagonal linear net. Line: mean "
-        "over seeds; band: lowest to highest.",
+        "over seeds; band: lowest to highest. Those that diverge are left out.",
         figure,
     )
-
-
-def _controls(training: Training) -> bool:
-    return bool(training.setting.control)

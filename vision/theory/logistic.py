@@ -159,7 +159,7 @@ def flow(points: Array, decay: float, times: Array) -> Array:
         slope,
         (0.0, float(ends[-1])),
         np.zeros(points.shape[1]),
-        method="Radau",
+        method="LSODA",
         t_eval=ends,
         rtol=1e-9,
         atol=1e-11,

@@ -121,3 +121,17 @@ def test_no_control_where_there_is_nothing_to_match(rates, decays):
 def test_what_diverges_is_not_a_number():
     (found,) = train([sparse_regression(0)], [Setting(5.0, 0.0, 200)])
     assert not np.isfinite(found.loss[0, -1])
+
+
+@pytest.mark.parametrize("steps", [2, 3, 7, 500])
+def test_the_plateau_is_before_the_drop(steps):
+    """Of few steps as of many; the trace there is that of half of the steps without a drop."""
+    (found,) = train([sparse_regression(0, 12, 9, 3)], [Setting(0.03, 0.0, steps)])
+    assert found.shares[0] == 0
+    assert found.shares[-1] == 1
+    drop = np.flatnonzero(found.shares == steps // 2 / steps)[0]
+    assert found.trace_before_drop[0] == found.trace[0, drop]
+    before = found.loss[0, : drop + 1]
+    assert before.min() <= found.plateau[0] <= before.max()
+    if steps < 10:
+        assert found.plateau[0] == found.loss[0, drop]
