@@ -84,7 +84,7 @@ def test_linear_regression_on_normal_inputs():
         exact = residuals.square() * inputs.square().sum(1)
     assert noise.square == pytest.approx(float(exact.mean()), rel=1e-12)
     error = float(exact.std()) / math.sqrt(count)
-    distance = float((model.weight[0] - truth).square().sum())
+    distance = float((model.weight[0].detach() - truth).square().sum())
     assert abs(noise.square - (d + 2) * distance) < 3 * error
     assert noise.ratio == pytest.approx(2 * (d + 2), rel=0.05)
 
