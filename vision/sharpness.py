@@ -10,25 +10,17 @@ from typing import Any
 
 import torch
 
-from vision.config import Machine, Recipe
-from vision.image_data import ImageData
-from vision.images import DeviceImages
+from vision.config import Machine
+from vision.finished_run import FinishedRun
 from vision.measures.hessian import extreme_eigenvalue, trace
 from vision.measures.keskar import keskar_sharpness
 from vision.measures.objective import Objective, network_loss
 from vision.measures.perturbation import Kind, perturbed_losses
-from vision.module import VisionModule
 from vision.sharpness_file import ADDITIVE_GAMMA, FILE, GAMMA
-from vision.state import restore
-from vision.workload import WORKLOAD
-from workload.checkpoint import read_state
 from workload.errors import UserError
 from workload.files import write_json
-from workload.identity import completed, read_config
-from workload.member import Member
 from workload.output import aligned, say, stage_line
 from workload.progress import StageProgress
-from workload.trainer import prepare_torch
 
 IMAGES = 5_000
 MULTIPLICATIVE = (GAMMA / 2, GAMMA, 2 * GAMMA)
@@ -65,12 +57,12 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     values = parser.parse_args(arguments)
     _check(values)
     machine = Machine(device=values.device, threads=values.threads, data_dir=str(values.data_dir))
-    loaded = [(run, *_recipe_of(run)) for run in values.runs]
+    runs = [FinishedRun.open(path) for path in values.runs]
     rows = []
     with stage_line(plain=False) as show:
-        for run, recipe, member in loaded:
-            found = measure_run(run, recipe, member, machine, values, show)
-            write_json(run / FILE, found)
+        for run in runs:
+            found = measure_run(run, machine, values, show)
+            write_json(run.path / FILE, found)
             rows.append(_row(run, found))
     head = ["run", "L", *_columns(values), "Keskar", "top", "bottom", "trace"]
     say("\n".join(aligned([head, *rows], left=1, rule=True)))
@@ -82,40 +74,24 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 
 
 def measure_run(
-    run: Path,
-    recipe: Recipe,
-    member: Member,
-    machine: Machine,
-    values: Any,
-    show: StageProgress,
+    run: FinishedRun, machine: Machine, values: Any, show: StageProgress
 ) -> dict[str, Any]:
     """All measures of a run's newest weights.
 
     Raises:
         UserError: there are none, or they are not finite.
     """
-    device = prepare_torch(machine)
-    state = read_state(run)
-    if not state:
-        raise UserError(f"{run} has no checkpoint: train it first")
-    if state["diverged"]:
-        raise UserError(f"{run} has diverged: its loss has no minimum to measure")
-    data = ImageData(recipe, machine.data_folder, member.seed, device)
-    module = VisionModule(recipe, member, data).to(device)
-    restore(module, state)
-    labelled = DeviceImages(
-        data.train.pixels, data.labels, data.train.pad, data.train.mean, data.train.std
-    )
+    module, labelled = run.load(machine)
     count = min(values.images, len(labelled))
     # always the same ones, the first of the prepared images
-    places = torch.arange(count, device=device)
+    places = torch.arange(count, device=labelled.labels.device)
     with network_loss(module.model, labelled, places) as objective:
         return {
             "epoch": module.position.epoch,
             "images": count,
             "draws": values.draws,
             "epsilon": values.epsilon,
-            **_measures(objective, values, _counted(run.name, show)),
+            **_measures(objective, values, _counted(run.path.name, show)),
         }
 
 
@@ -172,22 +148,11 @@ def _check(values: Any) -> None:
             raise UserError(f"{name}: {getattr(values, name)} is not above 0")
 
 
-def _recipe_of(run: Path) -> tuple[Recipe, Member]:
-    """A run's recipe and member. UserError where it is no finished vision run."""
-    config = read_config(run)
-    if config.get("workload") != WORKLOAD.NAME:
-        raise UserError(f"{run} is a run of {config.get('workload')}, not of {WORKLOAD.NAME}")
-    if not (run / "done.json").exists():
-        raise UserError(f"{run} is not finished: the same `run` command goes on with it")
-    values = completed(WORKLOAD, config)["recipe"]
-    return Recipe(**values), Member(**config["member"])
-
-
 def _columns(values: Any) -> list[str]:
     return [*(f"S({g:g})" for g in values.gammas), *(f"A({g:g})" for g in values.additive_gammas)]
 
 
-def _row(run: Path, found: dict[str, Any]) -> list[str]:
+def _row(run: FinishedRun, found: dict[str, Any]) -> list[str]:
     losses = [
         f"{each['loss']:.3f} ({each['difference']:+.3f})"
         for kind in ("multiplicative", "additive")
@@ -195,7 +160,7 @@ def _row(run: Path, found: dict[str, Any]) -> list[str]:
     ]
     estimated = found["trace"]
     return [
-        "/".join(run.absolute().parts[-2:]),
+        run.name,
         f"{found['loss']:.3f}",
         *losses,
         f"{found['keskar']:.3f}",

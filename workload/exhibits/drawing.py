@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -176,6 +176,25 @@ def in_steps(axes: "Axes", step: str) -> None:
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlim(left=0, auto=None)  # panels that share it are still to come
     axes.set_xlabel(step.replace("_", " "))
+
+
+def logarithmic(axes: "Axes", *names: Literal["x", "y"]) -> None:
+    """Make axes logarithmic, with plain numbers at their ticks: matplotlib's own are formulas,
+    which are not set here. Between powers of ten there are numbers where those are few."""
+    from matplotlib.ticker import LogFormatter
+
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            shown = super().__call__(x, pos)  # empty where there is no room
+            return f"{x:g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e") * bool(
+                shown
+            )
+
+    for name in names:
+        axes.set(**{f"{name}scale": "log"})
+        axis = axes.xaxis if name == "x" else axes.yaxis
+        axis.set_major_formatter(Plain())
+        axis.set_minor_formatter(Plain())
 
 
 def variants(grid: RecordGrid) -> dict[tuple[str, tuple[str, ...]], Style]:
