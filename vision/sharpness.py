@@ -11,25 +11,18 @@ from typing import Any
 
 import torch
 
-from vision.config import Machine, Recipe
-from vision.image_data import ImageData
-from vision.kept import kept_epochs, read_kept
+from vision.config import Machine
+from vision.finished_run import FinishedRun
+from vision.kept import kept_epochs
 from vision.measures.hessian import extreme_eigenvalue, trace
 from vision.measures.keskar import keskar_sharpness
 from vision.measures.objective import Objective, network_loss
 from vision.measures.perturbation import Kind, perturbed_losses
-from vision.module import VisionModule
 from vision.sharpness_file import ADDITIVE_GAMMA, DRAWS, GAMMA, PROBES, sharpness_path
-from vision.state import restore
-from vision.workload import WORKLOAD
-from workload.checkpoint import read_state
 from workload.errors import UserError
 from workload.files import write_json
-from workload.identity import completed, read_config
-from workload.member import Member
 from workload.output import aligned, say, stage_line
 from workload.progress import StageProgress
-from workload.trainer import prepare_torch
 
 IMAGES = 5_000
 NEWEST, ALL = "newest", "all"
@@ -71,14 +64,15 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     values = parser.parse_args(arguments)
     _check(values)
     machine = Machine(device=values.device, threads=values.threads, data_dir=str(values.data_dir))
-    loaded = [(run, *_recipe_of(run, values.epoch), _epochs(run, values)) for run in values.runs]
+    ended = values.epoch == NEWEST
+    runs = [FinishedRun.open(path, ended=ended) for path in values.runs]
+    chosen = [(run, epoch) for run in runs for epoch in _epochs(run.path, values)]
     rows = []
     with stage_line(plain=False) as show:
-        for run, recipe, member, epochs in loaded:
-            for epoch in epochs:
-                found = measure_run(run, recipe, member, epoch, machine, values, show)
-                write_json(sharpness_path(run, epoch), found)
-                rows.append(_row(run, epoch, found))
+        for run, epoch in chosen:
+            found = measure_run(run, epoch, machine, values, show)
+            write_json(sharpness_path(run.path, epoch), found)
+            rows.append(_row(run, epoch, found))
     head = ["run", "L", *_columns(values), "Keskar", "top", "bottom", "trace"]
     say("\n".join(aligned([head, *rows], left=1, rule=True)))
     say(
@@ -89,38 +83,24 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 
 
 def measure_run(
-    run: Path,
-    recipe: Recipe,
-    member: Member,
-    epoch: int | None,
-    machine: Machine,
-    values: Any,
-    show: StageProgress,
+    run: FinishedRun, epoch: int | None, machine: Machine, values: Any, show: StageProgress
 ) -> dict[str, Any]:
     """All measures of a run's weights, the newest or those of a kept epoch.
 
     Raises:
         UserError: there are none, or they are not finite.
     """
-    device = prepare_torch(machine)
-    state = read_state(run) if epoch is None else read_kept(run, epoch)
-    if not state:
-        raise UserError(f"{run} has no checkpoint: train it first")
-    if state["diverged"]:
-        raise UserError(f"{run} has diverged: its loss has no minimum to measure")
-    data = ImageData(recipe, machine.data_folder, member.seed, device)
-    module = VisionModule(recipe, member, data).to(device)
-    restore(module, state)
-    count = min(values.images, len(data.labelled))
+    module, labelled = run.load(machine, epoch)
+    count = min(values.images, len(labelled))
     # always the same ones, the first of the prepared images
-    places = torch.arange(count, device=device)
-    with network_loss(module.model, data.labelled, places) as objective:
+    places = torch.arange(count, device=labelled.labels.device)
+    with network_loss(module.model, labelled, places) as objective:
         return {
             "epoch": module.position.epoch,
             "images": count,
             "draws": values.draws,
             "epsilon": values.epsilon,
-            **_measures(objective, values, _counted(run.name, show)),
+            **_measures(objective, values, _counted(run.path.name, show)),
         }
 
 
@@ -191,23 +171,11 @@ def _epochs(run: Path, values: Any) -> list[int | None]:
     return list(kept)
 
 
-def _recipe_of(run: Path, epoch: str) -> tuple[Recipe, Member]:
-    """A run's recipe and member. UserError where it is no vision run, or is not finished and its
-    newest state is asked for."""
-    config = read_config(run)
-    if config.get("workload") != WORKLOAD.NAME:
-        raise UserError(f"{run} is a run of {config.get('workload')}, not of {WORKLOAD.NAME}")
-    if epoch == NEWEST and not (run / "done.json").exists():
-        raise UserError(f"{run} is not finished: the same `run` command goes on with it")
-    values = completed(WORKLOAD, config)["recipe"]
-    return Recipe(**values), Member(**config["member"])
-
-
 def _columns(values: Any) -> list[str]:
     return [*(f"S({g:g})" for g in values.gammas), *(f"A({g:g})" for g in values.additive_gammas)]
 
 
-def _row(run: Path, epoch: int | None, found: dict[str, Any]) -> list[str]:
+def _row(run: FinishedRun, epoch: int | None, found: dict[str, Any]) -> list[str]:
     losses = [
         f"{each['loss']:.3f} ({each['difference']:+.3f})"
         for kind in ("multiplicative", "additive")
@@ -215,7 +183,7 @@ def _row(run: Path, epoch: int | None, found: dict[str, Any]) -> list[str]:
     ]
     estimated = found["trace"]
     return [
-        "/".join(run.absolute().parts[-2:]) + (f"@{epoch}" if epoch else ""),
+        run.name + (f"@{epoch}" if epoch else ""),
         f"{found['loss']:.3f}",
         *losses,
         f"{found['keskar']:.3f}",

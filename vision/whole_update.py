@@ -101,7 +101,7 @@ class WholeUpdate:
         module.growth.before_step()
         self._plan.apply(gradients, sent["coefficients"])
         named = dict(zip(self._plan.parameters, gradients, strict=True))
-        module.growth.after_step(sent["rate"], [named[p] for p in module.growth.parameters])
+        module.growth.after_step(sent["rate"], [named.get(p) for p in module.growth.parameters])
         module.count(loss, logits, labels)
         self.loss.copy_(loss.detach())
 
@@ -115,7 +115,7 @@ class WholeUpdate:
             **module.model.state_dict(),
         }
         for parameter, name in self._names.items():
-            for key, value in module.optimizer.state[parameter].items():
+            for key, value in module.optimizer.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     tensors[f"{key} of {name}"] = value
         return tensors

@@ -50,6 +50,12 @@ def _sharpness(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return main(parser, arguments)
 
 
+def _theory(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from vision.theory.command import main
+
+    return main(parser, arguments)
+
+
 class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "vision"
     TITLE = "Image classification under schedules of weight decay, in SGD or Adam."
@@ -114,6 +120,12 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             text="measure how sharp the minima of vision runs are, in four ways",
             description="Measure how sharp the minima of vision runs are.",
             main=_sharpness,
+        ),
+        Command(
+            name="theory",
+            text="train small models beside what theory says of them, in seconds",
+            description="Train a small model, and put what theory says of it beside it.",
+            main=_theory,
         ),
     )
 

@@ -8,7 +8,7 @@ from vision.exhibits.variants import name_of
 from vision.metrics import AVERAGED_ACCURACY, TEST_ACCURACY
 from vision.sharpness_file import read_sharpness
 from workload.exhibits.document import Picture
-from workload.exhibits.drawing import legend, legend_lines, log_ticks, panels, picture
+from workload.exhibits.drawing import legend, legend_lines, logarithmic, panels, picture
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 
@@ -39,7 +39,7 @@ def rates_figure(grid: RecordGrid, task: str, name: str) -> Picture | None:
         "seeds; dots: seeds.",
         shown,
         "learning rate",
-        logarithmic=True,
+        log_x=True,
     )
 
 
@@ -112,7 +112,7 @@ def _figure(
     shown: Mapping[str, Points],
     x: str,
     *,
-    logarithmic: bool = False,
+    log_x: bool = False,
 ) -> Picture | None:
     from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
@@ -131,9 +131,8 @@ def _figure(
             panel.plot(places, means, color=colours[label])
             seeds = [(place, value) for place in places for value in by_x[place]]
             panel.plot(*zip(*seeds, strict=True), "o", color=colours[label], markersize=2)
-        if logarithmic:
-            panel.set_xscale("log")
-            log_ticks(panel.xaxis)
+        if log_x:
+            logarithmic(panel, "x")
         else:  # epochs
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.yaxis.set_major_formatter(StrMethodFormatter("{x:.4g}"))

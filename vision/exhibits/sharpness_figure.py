@@ -7,7 +7,7 @@ from vision.exhibits.figures import SCHEDULES
 from vision.exhibits.variants import Variant, name_of, styles, variants
 from vision.sharpness_file import GAMMA, read_sharpness, value_at
 from workload.exhibits.document import Picture, Table, cell
-from workload.exhibits.drawing import legend, legend_lines, log_ticks, panels, picture
+from workload.exhibits.drawing import legend, legend_lines, logarithmic, panels, picture
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 
@@ -45,8 +45,7 @@ def sharpness_figure(grid: RecordGrid, task: str, name: str) -> Picture | None:
         panel.set_title(title)
         panel.set_xticks([])
         if title == "top eigenvalue":
-            panel.set_yscale("log")
-            log_ticks(panel.yaxis)
+            logarithmic(panel, "y")
     legend(figure, handles)
     caption = (
         f"{task}: sharpness of the final networks in eval mode (Figure 2 of Bjorck et al.): "

@@ -1,1 +1,1 @@
-"""How sharp a minimum is: curvature, and the loss around it. For any loss of any parameters."""
+"""How sharp a minimum is, for any loss of any parameters; how much gradients of images differ."""

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from workload.exhibits.series import Curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
 Style = dict[str, Any]
@@ -179,15 +178,23 @@ def in_steps(axes: "Axes", step: str) -> None:
     axes.set_xlabel(step.replace("_", " "))
 
 
-def log_ticks(axis: "XAxis | YAxis") -> None:
-    """Of a logarithmic axis whose curves are drawn ticks at powers of ten, or at 1, 2 and 5 times
-    them where there are few, as numbers: without formulas matplotlib writes 10^2 as it is typed."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+def logarithmic(axes: "Axes", *names: Literal["x", "y"]) -> None:
+    """Make axes logarithmic, with plain numbers at their ticks: matplotlib's own are formulas,
+    which are not set here. Between powers of ten there are numbers where those are few."""
+    from matplotlib.ticker import LogFormatter
 
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1,) if high > 100 * low else (1, 2, 5)))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            shown = super().__call__(x, pos)  # empty where there is no room
+            return f"{x:g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e") * bool(
+                shown
+            )
+
+    for name in names:
+        axes.set(**{f"{name}scale": "log"})
+        axis = axes.xaxis if name == "x" else axes.yaxis
+        axis.set_major_formatter(Plain())
+        axis.set_minor_formatter(Plain())
 
 
 def variants(grid: RecordGrid) -> dict[tuple[str, tuple[str, ...]], Style]:

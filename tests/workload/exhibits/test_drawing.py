@@ -8,7 +8,8 @@ from rl.metrics import RETURN
 from tests.suite.results.runs import game_run, grid_of, inside
 from tests.workload.exhibits.drawn import figures, panels
 from tests.workload.exhibits.pong import RETURNS
-from workload.exhibits.drawing import titles
+from workload.exhibits import drawing
+from workload.exhibits.drawing import logarithmic, titles, typography
 from workload.exhibits.lambda_sweep import lambda_sweep
 from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
 
@@ -65,3 +66,26 @@ def test_without_a_value_there_is_no_figure(tmp_path):
         assert norm_figure(grid, "norms") is None
         assert lambda_sweep(grid, RETURN, "stability", published=BJORCK) is None
     assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels"),
+    [
+        ((0.0005, 20000), ["0.001", "0.01", "0.1", "1", "10", "100", "1000", "10000"]),
+        ((2e-7, 0.3), ["1e-6", "1e-5", "0.0001", "0.001", "0.01", "0.1"]),
+        ((15, 45), ["20", "30", "40"]),
+    ],
+)
+def test_logarithmic_axes_have_numbers_not_formulas(limits, labels):
+    with typography():
+        figure, (panel,) = drawing.panels(1, 1, 4.0)
+        logarithmic(panel, "y")
+        panel.set_ylim(*limits)
+        figure.canvas.draw()
+        low, high = limits
+        shown = [
+            label.get_text()
+            for label in panel.get_yticklabels(which="both")
+            if low <= label.get_position()[1] <= high and label.get_text()
+        ]
+    assert sorted(shown, key=float) == labels
