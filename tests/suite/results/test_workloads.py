@@ -87,9 +87,9 @@ def test_a_row_without_its_step_is_named_by_file_and_line(tmp_path, capsys):
 def test_a_run_of_a_workload_that_this_version_does_not_have(tmp_path, capsys):
     run = make_run(tmp_path)
     config = run.path / "config.json"
-    config.write_text(config.read_text().replace('"rl"', '"vision"'))
+    config.write_text(config.read_text().replace('"rl"', '"speech"'))
     assert main(["table", str(run.path)]) == 2
-    assert "unknown workload 'vision'" in capsys.readouterr().err
+    assert "unknown workload 'speech'" in capsys.readouterr().err
 
 
 def test_a_translation_cannot_be_watched(tmp_path, capsys):
