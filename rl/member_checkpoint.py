@@ -9,7 +9,7 @@ names whole files.
 Emulators cannot be saved; they are seeded per phase, so the actions since its begin lead back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +91,17 @@ class MemberCheckpoint:
         """
         return _read_state(self._run, previous=previous)
 
-    def load_replay(self, population: Population, k: int, state: dict[str, Any]) -> None:
-        """Fill member k's replay as it was when `state` was saved.
+    def load_replay(
+        self, population: Population, k: int, state: dict[str, Any], stop: Callable[[], bool]
+    ) -> None:
+        """Fill member k's replay as it was when `state` was saved, unless `stop` ends it early.
 
         Raises:
             CheckpointError: rows are missing or damaged.
         """
         try:
             block, g = population.block_of(k)
-            self._rows.read(block.replay, g, state["rows"])
+            self._rows.read(block.replay, g, state["rows"], stop)
         except (OSError, ValueError) as error:
             fallback = _entry(self._run, previous=True) is not None
             raise CheckpointError(self._run / "replay", str(error), previous=fallback) from error
@@ -129,13 +131,33 @@ def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndar
         for name, value in state["parameters"].items():
             block.parameters[name].detach()[g].copy_(value)
         block.target.load(state["target"], g)
-        population.set_counters(k, state["counters"])
     for block, part in zip(population.blocks, population.slices, strict=True):
         block.online.refresh(block.parameters)
         for name, parameter in block.parameters.items():
             saved = [state["optimizer"].get(name, {}) for state in states[part]]
             if any(saved):
                 block.optimizer.state[parameter] = _stacked(saved, population.device)
+    return restore_progress(population, states)
+
+
+def progress_of(population: Population, k: int) -> dict[str, Any]:
+    """Member k's state beside its networks, optimizer and replay, for `restore_progress`."""
+    block, g = population.block_of(k)
+    return {
+        "counters": population.counters(k),
+        "position": list(population.position),
+        "rows": int(block.replay.appended[g]),
+        "actions": torch.from_numpy(population.phase_actions[:, k].copy()),
+    }
+
+
+def restore_progress(population: Population, states: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Give every member what `progress_of` returned.
+
+    Returns the actions since the phase began, [T, K], that `Population.resume` replays.
+    """
+    for k, state in enumerate(states):
+        population.set_counters(k, state["counters"])
     return torch.stack([state["actions"] for state in states], dim=1).numpy()
 
 
@@ -149,10 +171,7 @@ def _capture(population: Population, k: int) -> dict[str, Any]:
             for name, parameter in block.parameters.items()
             if (state := block.optimizer.state.get(parameter))
         },
-        "counters": population.counters(k),
-        "position": list(population.position),
-        "rows": int(block.replay.appended[g]),
-        "actions": torch.from_numpy(population.phase_actions[:, k].copy()),
+        **progress_of(population, k),
     }
 
 

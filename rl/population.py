@@ -109,9 +109,9 @@ class Population:
             epsilon_final=self.recipe.epsilon_final,
         )
 
-    def run(self, ticks: int) -> list[MemberRow]:
-        """Go at most `ticks` forward, never past the end of a phase, and return what there is
-        to log."""
+    def run(self, ticks: int, stop: Callable[[], bool] = lambda: False) -> list[MemberRow]:
+        """Go at most `ticks` forward, never past the end of a phase nor further once `stop` says
+        so, and return what there is to log."""
         if self.finished:
             return []
         if not self._begun:
@@ -121,7 +121,10 @@ class Population:
             block.catch_up()
         start = self.position.tick
         reached = [start] * len(self.blocks)
-        for turn in range(ticks + self._lag * (len(self.blocks) - 1)):
+        turn = 0
+        while turn < ticks + self._lag * (len(self.blocks) - 1) and self.active.any():
+            if turn < ticks and stop():
+                ticks = turn  # what the first block has begun, the others do too
             for b, part in enumerate(self.slices):
                 before = self._receive(b)
                 if before and before.due:  # which may end members
@@ -134,6 +137,7 @@ class Population:
                 # while the emulators work
                 rows += self._account(b, before)
                 self._learn(b)
+            turn += 1
         for b, block in enumerate(self.blocks):
             rows += self._account(b, self._receive(b))
             block.finish()
@@ -154,25 +158,35 @@ class Population:
         return actions
 
     def resume(
-        self, position: Position, actions: np.ndarray, progress: Callable[[int], None]
-    ) -> None:
+        self,
+        position: Position,
+        actions: np.ndarray,
+        progress: Callable[[int], None],
+        stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Lead the environments back to where a checkpoint stands.
 
         Args:
             position: where that is.
             actions: what was done since its phase began, [T, K] uint8.
             progress: called with the number of actions replayed so far.
+            stop: ends it early; then the population is of no use any more.
+
+        Returns whether they have got there.
         """
         self.position = position
         if not len(actions):
-            return
+            return True
         self._begin_phase()
         for tick, row in enumerate(actions):
+            if stop():
+                return False
             for part, block in zip(self.slices, self.blocks, strict=True):
                 block.repeat(row[part].astype(np.int64))
             if tick % 1000 == 0:
                 progress(tick)
         self._actions = [bytearray(actions[:, part].tobytes()) for part in self.slices]
+        return True
 
     def counters(self, k: int) -> dict[str, Any]:
         """Member k's numbers that are neither tensors nor replay, as plain values."""

@@ -26,7 +26,7 @@ class PopulationRecorder(lightning.Callback):
         logs: their run directories.
         checkpoint_every: training steps between checkpoints within a phase.
         progress: called after every chunk.
-        stop: asked after every chunk.
+        stop: asked after every chunk, and while a checkpoint is read.
     """
 
     def __init__(
@@ -45,8 +45,11 @@ class PopulationRecorder(lightning.Callback):
         self._saved = population.position
         self._pace = Pace(SMOOTHING)
 
-    def resume(self, *, previous: bool) -> None:
+    def resume(self, *, previous: bool) -> bool:
         """Put the population where its checkpoints stand, if there are any.
+
+        Returns False where it was stopped before: then the population is of no use, and the
+        checkpoints are what they were.
 
         Raises:
             CheckpointError: one cannot be read; nothing has been changed.
@@ -55,7 +58,7 @@ class PopulationRecorder(lightning.Callback):
         if not all(checkpoint.exists() for checkpoint in self._checkpoints):
             for log in self._logs:
                 log.rewind({})
-            return
+            return True
         states = [checkpoint.load(previous=previous) for checkpoint in self._checkpoints]
         for log, state in zip(self._logs, states, strict=True):
             CheckpointFiles(log.path).check_log(log, state["log_position"], previous=previous)
@@ -64,16 +67,19 @@ class PopulationRecorder(lightning.Callback):
         for k, checkpoint in enumerate(self._checkpoints):
             # a run that was killed between its end and done.json needs its replay no more
             if position.iteration < population.recipe.iterations and not population.diverged[k]:
-                checkpoint.load_replay(population, k, states[k])
+                checkpoint.load_replay(population, k, states[k], self._stop)
+        if self._stop():
+            return False
         for k, (log, state) in enumerate(zip(self._logs, states, strict=True)):
             if previous:
                 self._checkpoints[k].withdraw_latest()
             log.rewind(state["log_position"])
             self._latest[k] = state["latest"]
-        population.resume(
-            position, actions, lambda done: self._report("resuming", done, len(actions))
+        there = population.resume(
+            position, actions, lambda done: self._report("resuming", done, len(actions)), self._stop
         )
         self._saved = population.position
+        return there
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any

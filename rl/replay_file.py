@@ -4,10 +4,12 @@ A checkpoint writes the rows since the one before and nothing else. Rows beyond 
 published checkpoint counts are leftovers of a kill; the same rows will be written over them.
 """
 
+import hashlib
 import itertools
 import os
 import shutil
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,17 @@ class ReplayFile:
     def __init__(self, folder: Path, capacity: int) -> None:
         self._folder, self._capacity = folder, capacity
         self._written = 0
+        self._crcs = np.zeros(0, dtype=np.uint32)  # of the last rows before `_written`
+
+    @property
+    def folder(self) -> Path:
+        """Where the segments lie."""
+        return self._folder
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the checksums of the rows that a replay holds of those written or read."""
+        return hashlib.sha256(self._crcs.tobytes()).hexdigest()
 
     def write(self, replay: Replay, k: int) -> None:
         """Append what member k's replay was given since the last call, and sync it to the disk."""
@@ -46,25 +59,33 @@ class ReplayFile:
                 file.seek(start % SEGMENT * _ROW.itemsize)
                 file.write(packed.data)
                 os.fsync(file.fileno())
+            self._remember(packed)
         self._written = end
 
-    def read(self, replay: Replay, k: int, end: int) -> None:
-        """Give member k's replay the rows up to number `end`, as far back as it holds.
+    def read(
+        self, replay: Replay, k: int, end: int, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Give member k's replay the rows up to number `end`, as far back as it holds, unless
+        `stop` ends it between two segments.
 
         Raises:
             ValueError: a segment is missing, too short or damaged.
         """
-        for start, stop in _by_segment(max(0, end - self._capacity), end):
+        self._crcs = self._crcs[:0]
+        for start, after in _by_segment(max(0, end - self._capacity), end):
+            if stop():
+                return
             path = self._segment(start)
             offset = start % SEGMENT * _ROW.itemsize
             packed = np.empty(0, dtype=_ROW)
             if path.exists() and path.stat().st_size >= offset:
-                packed = np.fromfile(path, dtype=_ROW, count=stop - start, offset=offset)
-            if len(packed) < stop - start:
-                raise ValueError(f"{path.name} lacks rows {start + len(packed):,} to {stop:,}")
+                packed = np.fromfile(path, dtype=_ROW, count=after - start, offset=offset)
+            if len(packed) < after - start:
+                raise ValueError(f"{path.name} lacks rows {start + len(packed):,} to {after:,}")
             if not np.array_equal(packed["crc"], _checksums(packed)):
                 raise ValueError(f"{path.name} is damaged: it is not what was written")
             replay.restore(k, start, Rows(*(packed[name] for name in Rows._fields)))
+            self._remember(packed)
         self._written = end
 
     def forget_before(self, end: int) -> None:
@@ -77,6 +98,9 @@ class ReplayFile:
     def delete(self) -> None:
         """Delete everything, also when another process is at it too."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _remember(self, packed: np.ndarray) -> None:
+        self._crcs = np.concatenate([self._crcs, packed["crc"]])[-self._capacity :]
 
     def _segment(self, row: int) -> Path:
         return self._folder / f"{row - row % SEGMENT:012d}.rows"

@@ -30,7 +30,7 @@ def train_population(
         logs: their run directories, in the same order; a checkpoint found there is resumed.
         machine: device, threads and the distance of checkpoints.
         progress: called after every chunk of some hundred ticks.
-        stop: asked after every chunk; on True the state is saved and training ends.
+        stop: asked before every tick; on True the state is saved and training ends.
         previous: resume from the checkpoint before the newest.
 
     Raises:
@@ -40,11 +40,13 @@ def train_population(
     device = prepare_torch(machine)
     population = Population(recipe, members, device, machine.graphs)
     recorder = PopulationRecorder(population, logs, machine.checkpoint_every, progress, stop)
-    recorder.resume(previous=previous)
-    if not population.finished:
-        epochs = recipe.iterations - population.position.iteration
-        fit(DQNModule(population), recorder, device=device, epochs=epochs)
-    outcomes = recorder.outcomes()
+    if recorder.resume(previous=previous):
+        if not population.finished:
+            epochs = recipe.iterations - population.position.iteration
+            fit(DQNModule(population, stop=stop), recorder, device=device, epochs=epochs)
+        outcomes = recorder.outcomes()
+    else:
+        outcomes = [Outcome("interrupted") for _ in members]
     population.close()
     del population, recorder
     gc.collect()  # the Trainer and its module hold each other, and with them the replay

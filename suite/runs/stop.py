@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 STOPPING = (
-    "stopping: the state is saved after this chunk of steps; a second Ctrl-C stops at once and "
+    "stopping: the state is saved first; a second Ctrl-C stops at once and "
     "loses what came since the last checkpoint"
 )
 
