@@ -1,6 +1,5 @@
 """What this machine has for playing and learning games."""
 
-import contextlib
 from collections.abc import Iterator
 
 from rl.config import PAPER_GAMES
@@ -28,28 +27,15 @@ def replay() -> Finding:
 
 
 def games() -> Iterator[Finding]:
-    from rl.environment import game_names
+    from rl.environment import ROM_ADVICE, game_names, has_rom
 
-    names = [game for game in game_names() if _has_rom(game)]
+    names = [game for game in game_names() if has_rom(game)]
     text = f"{len(names)} of {len(game_names())} have ROMs: {' '.join(names)}"
     yield Finding("ok" if names else "missing", "games", text)
     absent = [game for game in PAPER_GAMES if game not in names]
     text = (
-        f"ROM missing or damaged: {' '.join(absent)}; reinstall with `pip install ale-py`"
+        f"ROM missing or damaged: {' '.join(absent)}; {ROM_ADVICE}"
         if absent
         else f"all have ROMs: {' '.join(PAPER_GAMES)}"
     )
     yield Finding("note" if absent else "ok", "the paper's 8", text)
-
-
-def _has_rom(game: str) -> bool:
-    """Whether the ROM's file is there and has the checksum that ale-py expects."""
-    from ale_py.roms import get_rom_path
-
-    from rl.environment import rom_id
-
-    try:
-        with contextlib.redirect_stdout(None):  # it names the folder when that is not the usual
-            return get_rom_path(rom_id(game)) is not None
-    except OSError:
-        return False

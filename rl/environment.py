@@ -4,13 +4,16 @@ The emulation and its preprocessing are `ale_py.AtariVectorEnv`'s, in C++ thread
 its settings to the recipe and guards what would hang or mix up seeds.
 """
 
+import contextlib
 import difflib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import ale_py  # importing it registers the games with gymnasium
 import gymnasium
 import numpy as np
+from ale_py.roms import get_rom_path
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
@@ -19,6 +22,7 @@ from rl.memory import FRAME
 from workload.errors import ConfigError
 
 SEED_LIMIT = 2**31
+ROM_ADVICE = "reinstall with `pip install ale-py`"
 
 
 class Step(NamedTuple):
@@ -131,13 +135,34 @@ def rom_id(game: str) -> str:
     roms = _roms()
     if game not in roms:
         lower_case = {name.lower(): name for name in roms}
-        close = difflib.get_close_matches(game.lower().replace("_", ""), lower_case, cutoff=0.5)
+        plain = _GYMNASIUMS.sub("", game)
+        wanted = plain.lower().replace("_", "")
+        close = (
+            [wanted]
+            if wanted in lower_case
+            else difflib.get_close_matches(wanted, lower_case, cutoff=0.5)
+        )
         suggestion = f"did you mean {' or '.join(lower_case[name] for name in close)}? "
+        if plain != game:
+            suggestion += "the rest of that name is --frame-skip and --sticky-actions here; "
         raise ConfigError(
             f"game: {game!r} is none of the {len(roms)} one-player games that ale-py ships; "
             f"{suggestion if close else ''}`wdbench doctor` lists all"
         )
     return roms[game]
+
+
+def has_rom(game: str) -> bool:
+    """Whether the ROM's file is there and has the checksum that ale-py expects."""
+    try:
+        with contextlib.redirect_stdout(None):  # it names the folder when that is not the usual
+            return get_rom_path(rom_id(game)) is not None
+    except OSError:
+        return False
+
+
+_GYMNASIUMS = re.compile(r"^ALE/|(-ram)?(NoFrameskip|Deterministic)?(-v\d+)?$")
+"""What gymnasium's name of an environment has around that of the game."""
 
 
 def _roms() -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rl.other_tools import OTHER_NAMES
 from rl.report import REPORT
 from workload import resources
 from workload.contract import Command, Workload
@@ -61,6 +62,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     EPOCH_KEY = "iteration"
     LENGTH_KEY = "iterations"
     report = REPORT
+    OTHER_NAMES = OTHER_NAMES
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
             "game",
@@ -151,9 +153,11 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         return STEP_SECONDS * steps + update * updates / recipe.update_every
 
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
-        """Raise UserError where memory, disk or device do not suffice."""
+        """Raise UserError where the game's ROM, memory, disk or device do not suffice."""
         from rl.memory import GPU_SHARE
 
+        if problem := self.missing_data(recipe, machine):
+            raise UserError(problem)
         resources.check_device(machine.device)
         cuda = None if machine.device == "cpu" else resources.cuda_memory()
         on_host = max(resources.free_memory() - PROCESS_MEMORY, 0)
@@ -161,12 +165,25 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         self._check_memory(recipe, len(runs), max(on_host, on_gpu))
         self._check_disk(recipe, runs)
 
+    def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
+        """That the game's ROM is missing or damaged, and what to do; None where it is there."""
+        from rl.environment import ROM_ADVICE, has_rom
+
+        if has_rom(recipe.game):
+            return None
+        return f"game: {recipe.game}'s ROM is missing or damaged; {ROM_ADVICE}"
+
     def _check_memory(self, recipe: config.Recipe, members: int, free: int) -> None:
         from rl.memory import batch_bytes, replay_bytes
 
         batch = batch_bytes(members, recipe.batch_size, recipe.n_step)
         if replay_bytes(members, recipe.replay_capacity) + batch <= free:
             return
+        if batch > replay_bytes(members, recipe.replay_capacity):
+            raise UserError(
+                f"batch_size: {self.memory_summary(recipe, members)}, but {amount(free)} of "
+                "memory are free for that; choose a smaller --batch-size"
+            )
         fixed = replay_bytes(members, 0) + batch
         per_transition = replay_bytes(members, 1) - replay_bytes(members, 0)
         fits = max(free - fixed, 0) // per_transition // 1000 * 1000

@@ -67,6 +67,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         LENGTH_KEY: the recipe's key for how many iterations or epochs are trained.
         report: what it tells of its results: scores, curves, tables and figures.
         SECTIONS: groups of the recipe's keys in --help; those in none get one of their own.
+        OTHER_NAMES: what other tools call its keys, with underscores, to how the same is said here.
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
     """
@@ -83,6 +84,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     LENGTH_KEY: str
     report: Report
     SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    OTHER_NAMES: Mapping[str, str] = MappingProxyType({})
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
     Member = Member

@@ -10,6 +10,8 @@ from shared_optim.schemes import BASELINE, SCHEMES, decaying
 from workload.errors import ConfigError
 from workload.wording import either
 
+SEED_LIMIT = 2**63 - 1
+
 
 def check_schedule(text: str) -> None:
     """Raise ConfigError unless `text` is a value of the key `decay_schedule`."""
@@ -49,6 +51,8 @@ class Member:
             )
         if self.seed < 0:
             raise ConfigError(f"seed: {self.seed} is negative")
+        if self.seed > SEED_LIMIT:
+            raise ConfigError(f"seed: {self.seed} is above 2^63 - 1, the largest that tables hold")
 
     @property
     def name(self) -> str:

@@ -74,6 +74,9 @@ class OptimizerRecipe:
         check_schedule(self.decay_schedule)
 
 
+THREAD_LIMIT = 1024
+"""Of CPU threads. Thousands end the process where their stacks find no memory."""
+
 GraphMode = Literal["auto", "on", "off"]
 
 
@@ -98,6 +101,11 @@ class MachineBase:
     def __post_init__(self) -> None:
         if self.threads < 0:
             raise ConfigError(f"threads: {self.threads} is negative; 0 leaves torch's choice")
+        if self.threads > THREAD_LIMIT:
+            raise ConfigError(
+                f"threads: {self.threads} is above {THREAD_LIMIT:,}; as many as the machine has "
+                "cores are the most that help"
+            )
         require_positive(self, "checkpoint_every")
 
     @property

@@ -1,14 +1,23 @@
 """How the suite words numbers and mistakes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 DAY = 86_400
 
 
-def unknown(kind: str, value: str, allowed: Iterable[str]) -> str:
-    """The sentence for a name that does not exist: near matches, else all that are allowed."""
+def unknown(
+    kind: str,
+    value: str,
+    allowed: Iterable[str],
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The sentence for a name that does not exist: what it is called here where it is another
+    tool's, as `elsewhere` says, else near matches, else all that are allowed."""
     import difflib
 
+    if here := elsewhere.get(value.lstrip("-").replace("-", "_")):
+        return f"unknown {kind} {value!r}; here that is {here}"
     names = list(allowed)
     near = difflib.get_close_matches(value, names, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else f"allowed are {', '.join(names)}"

@@ -1,7 +1,8 @@
 """The flags of `run <workload>`: names, types, defaults and help from its typed dataclasses."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
+from types import MappingProxyType
 from typing import Any, Literal, get_type_hints
 
 from jsonargparse import ArgumentParser
@@ -24,7 +25,11 @@ underscores in flags are the same; files use underscores."""
 Options = dict[str, dict[str, Any]]
 
 
-def split_flags(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, list[str]]]:
+def split_flags(
+    argv: Sequence[str],
+    keys: Collection[str],
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> list[tuple[str, list[str]]]:
     """The flags of a command line with their values, as they are written.
 
     Whatever does not begin with two dashes is a value of the flag before it: -1e-3 too.
@@ -32,6 +37,7 @@ def split_flags(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, l
     Args:
         argv: the command line.
         keys: the flags beside `--preset`, `--config` and the SWITCHES.
+        elsewhere: how other tools' flags are called here.
 
     Raises:
         UserError: an unknown flag, or one with too few or too many values.
@@ -46,7 +52,8 @@ def split_flags(argv: Sequence[str], keys: Collection[str]) -> list[tuple[str, l
                 raise UserError(f"{token!r} is no option; values follow an option, --NAME VALUE")
             flags[-1][1].append(token)
         elif name not in known:
-            raise UserError(unknown("option", f"--{name}", (f"--{flag}" for flag in known)))
+            flags_known = (f"--{flag}" for flag in known)
+            raise UserError(unknown("option", f"--{name}", flags_known, elsewhere))
         else:
             flags.append((name, [value] if equals else []))
     for name, values in flags:

@@ -3,8 +3,9 @@
 Duplicate keys and lines are what a YAML loader does not tell.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -48,13 +49,17 @@ def line_of(node: yaml.Node, name: str) -> str:
 
 
 def mapping_of(
-    root: yaml.Node, name: str, allowed: Collection[str], kind: str
+    root: yaml.Node,
+    name: str,
+    allowed: Collection[str],
+    kind: str,
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, yaml.Node]:
     """The values of a YAML mapping by key, those that `<<` merges into it first.
 
     Raises:
         UserError: it is no mapping, or has a key twice or one that is not allowed; `kind` says
-            what the keys are.
+            what the keys are, `elsewhere` how other tools' are called here.
     """
     if not isinstance(root, yaml.MappingNode):
         raise UserError(f"{name}: expected lines of `key: value`, e.g. `seed: 1`")
@@ -67,9 +72,11 @@ def mapping_of(
             for node in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                 if node is root:
                     raise UserError(f"{where}: << merges a mapping into itself")
-                merged = mapping_of(node, name, allowed, kind) | merged  # the first one counts
+                merged = (
+                    mapping_of(node, name, allowed, kind, elsewhere) | merged
+                )  # the first one counts
         elif key not in allowed:
-            raise UserError(f"{where}: {unknown(kind, key, allowed)}")
+            raise UserError(f"{where}: {unknown(kind, key, allowed, elsewhere)}")
         elif key in own:
             raise UserError(f"{where}: {key} is given a second time")
         else:

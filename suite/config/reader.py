@@ -62,7 +62,9 @@ class Reader:
         if {"-h", "--help"} & set(argv):
             self._parser.print_help()
             raise SystemExit(0)
-        preset, flags = self._choose_preset(split_flags(argv, self._types))
+        preset, flags = self._choose_preset(
+            split_flags(argv, self._types, self._workload.OTHER_NAMES)
+        )
         layers = self._file(self._preset(preset), f"preset {preset}")
         layers += [self._layer(base, file)] if base else []
         for key, texts in flags:
@@ -121,7 +123,8 @@ class Reader:
 
     def _layer(self, root: yaml.Node, file: str, lists: Collection[str] = LISTS) -> ConfigLayer:
         layer = {}
-        for key, node in mapping_of(root, file, self._types, "key").items():
+        elsewhere = self._workload.OTHER_NAMES
+        for key, node in mapping_of(root, file, self._types, "key", elsewhere).items():
             several, where = key in lists, line_of(node, file)
             takes = "values, e.g. [1, 2]" if several else "one value"
             texts = texts_of(node, f"{where}: {key} takes {takes}", several=several)

@@ -155,6 +155,22 @@ def test_an_unknown_game_is_an_error_that_names_close_ones(game: str, suggestion
         rom_id(game)
 
 
+@pytest.mark.parametrize(
+    ("name", "game"),
+    [
+        ("PongNoFrameskip-v4", "Pong"),
+        ("ALE/Pong-v5", "Pong"),
+        ("Pong-v4", "Pong"),
+        ("Pong-ramDeterministic-v0", "Pong"),
+        ("ALE/SpaceInvaders", "SpaceInvaders"),
+        ("Space_Invaders-v5", "SpaceInvaders"),
+    ],
+)
+def test_a_gymnasium_name_suggests_its_game_alone(name: str, game: str) -> None:
+    with pytest.raises(ConfigError, match=rf"did you mean {game}\? the rest of that name is"):
+        rom_id(name)
+
+
 def test_an_unknown_game_without_a_close_one_says_where_all_are_listed() -> None:
     with pytest.raises(ConfigError, match="ale-py ships; `wdbench doctor` lists all"):
         rom_id("xyzzy")

@@ -14,6 +14,14 @@ CASES = {
     "unknown workload": (["run", "lr"], "unknown workload 'lr'"),
     "unknown game": (["--game", "pong"], "did you mean Pong"),
     "unknown game, printed": (["--game", "Foo", "--print_config"], "game: 'Foo' is none of"),
+    "a game in gymnasium's words": (["--game", "ALE/Pong-v5"], "did you mean Pong? the rest of"),
+    "another tool's flag": (
+        ["--total-timesteps", "10000000"],
+        "unknown option '--total_timesteps'; here that is --iterations, each of --training_steps",
+    ),
+    "another tool's flag with =": (["--env-id=PongNoFrameskip-v4"], "here that is --game"),
+    "threads beyond reason": (["--threads", "100000"], "threads: 100000 is above 1,024"),
+    "a seed beyond tables": (["--seed", "12345678901234567890123"], "is above 2^63 - 1"),
     "unknown scheme": (["--scheme", "l3"], "'l3' is not one of none, l2, decoupled, separated"),
     "unknown preset": (["--preset", "papr"], "unknown preset 'papr'; did you mean paper?"),
     "unknown flag": (["--weight-dcay", "1"], "did you mean --weight_decay?"),
@@ -70,6 +78,10 @@ YAML_CASES = {
     "not YAML": ("gamma: [1\nfoo: 2\n", "bad.yaml, line 2: not YAML"),
     "no mapping": ("- a\n- b\n", "bad.yaml: expected lines of `key: value`"),
     "unknown key": ("gamma: 0.9\ngama: 1\n", "line 2: unknown key 'gama'; did you mean gamma"),
+    "another tool's key": (
+        "buffer_size: 1000\n",
+        "line 1: unknown key 'buffer_size'; here that is",
+    ),
     "a key twice": ("gamma: 0.9\ngamma: 1\n", "line 2: gamma is given a second time"),
     "no value": ("gamma:\n", "line 1: gamma takes one value"),
     "a list for one value": ("gamma: [1, 2]\n", "line 1: gamma takes one value"),
@@ -83,6 +95,17 @@ def test_mistake_in_a_file(text, message, training, capsys):
     training()
     Path("bad.yaml").write_text(text)
     assert message in fails(["--config", "bad.yaml"], capsys)
+
+
+def test_a_missing_rom_is_named_before_anything_is_made(training, capsys, monkeypatch, tmp_path):
+    fake = training()
+    monkeypatch.setenv("ALE_ROMS_DIR", str(tmp_path / "none"))
+    message = "game: Breakout's ROM is missing or damaged; reinstall with `pip install ale-py`"
+    assert message in fails(["--game", "Breakout", "--device", "cpu"], capsys)
+    Path("grid.yaml").write_text("workload: rl\naxes:\n  game: [Breakout]\n  seed: [0]\n")
+    assert main(["batch", "grid.yaml", "--dry-run"]) == 0
+    assert message in capsys.readouterr().out
+    assert not fake.calls
 
 
 def test_a_file_that_is_not_text(training, capsys):
@@ -109,7 +132,8 @@ def test_a_batch_counts_too(training, capsys, monkeypatch):
     batch = ["--batch-size", "1000000", "--device", "cpu"]
     # 5 frames of 84 x 84 bytes for each of a million transitions, above the 7 GB of the replay
     assert "a batch 35.3 GB, but 29 GB of memory are free" in fails(batch, capsys)
-    assert "or choose a smaller --batch-size" in fails(batch, capsys)
+    assert "batch_size: the replay takes" in fails(batch, capsys)
+    assert "free for that; choose a smaller --batch-size" in fails(batch, capsys)
     monkeypatch.setattr(resources, "free_memory", lambda: 44 * 10**9)
     assert main(["run", "rl", *batch]) == 0
 

@@ -1,6 +1,7 @@
 """The words of a command line as flags with their values."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -40,6 +41,15 @@ def test_a_mistake_names_the_flag(argv, message):
     with pytest.raises(UserError) as error:
         split_flags(argv, KEYS)
     assert str(error.value) == message
+
+
+def test_other_tools_names_lead_to_flags_that_there_are():
+    flags = key_types(RL)
+    assert not RL.OTHER_NAMES.keys() & flags.keys()
+    for here in RL.OTHER_NAMES.values():
+        named = re.findall(r"--(\w+)", here)
+        assert set(named) <= flags.keys()
+        assert named or "`" in here or "every run" in here
 
 
 @pytest.mark.parametrize("workload", [RL, NLP])
