@@ -52,8 +52,9 @@ class Recipe(OptimizerRecipe):
             decay, as `l2-5e-4@early:50epochs`. Goes with the scheme `none`.
         match: `whole` scales all weights by one factor, `layers` each parameter by its own.
         sphere: whether the scale-invariant weights alone are trained, and scaled to the norm 1, all
-            by one factor, at the start and after every update: alpha is the effective learning rate
-            then. Gains, shifts and the last layer stay as drawn. Goes with norm `batch`.
+            by one factor, at the start and after every update: without momentum alpha is the
+            effective learning rate then. Gains, shifts and the last layer stay as drawn. Goes with
+            norm `batch` and the scheme `none`.
         branch: `RUN@EPOCH` goes on from the state of another run after an epoch that it has kept:
             its folder, or `SCHEME-LAMBDA,KEY=VALUE,...` for the run beside this one with that
             decay, these keys and else this recipe, as `l2-1e-2,learning_rate=0.1@50`. Epochs and
@@ -183,12 +184,24 @@ class Recipe(OptimizerRecipe):
             peak=self.learning_rate,
         )
 
-    def budget(self, updates_per_epoch: int, *, always: bool = False) -> float:
-        """The sum of alpha_t*s_t over the training, as the decay schedule has it or with s_t = 1;
-        times lambda, the decay budget."""
+    def budget(
+        self, updates_per_epoch: int, *, always: bool = False, epochs: int | None = None
+    ) -> float:
+        """The sum of alpha_t*s_t over the training; times lambda, the decay budget.
+
+        Args:
+            updates_per_epoch: batches.
+            always: with s_t = 1, in place of the decay schedule's.
+            epochs: until when; all of them by default. A branch's sum begins where it does.
+        """
         schedule = Schedule("always") if always else resolve(self.decay_schedule, updates_per_epoch)
-        updates = self.epochs * updates_per_epoch
-        return decay_budget(self.learning_rates(updates_per_epoch), 1.0, updates, schedule)
+        rates = self.learning_rates(updates_per_epoch)
+        start = self.branch_epoch if self.branch else 0
+        until, before = (
+            decay_budget(rates, 1.0, each * updates_per_epoch, schedule)
+            for each in (self.epochs if epochs is None else epochs, start)
+        )
+        return until - before
 
     def decay_factor(self, updates_per_epoch: int) -> float:
         """What lambda is multiplied with: 1, or what `match_budget` asks for.

@@ -200,6 +200,11 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
                     f"match_norms: goes with the scheme {BASELINE}, not with {member.scheme}: the "
                     "norms would be decayed as well"
                 )
+            if recipe.sphere and member.scheme != BASELINE:
+                raise UserError(
+                    f"sphere: goes with the scheme {BASELINE}, not with {member.scheme}: every "
+                    "update ends at the norm 1, whatever has decayed"
+                )
             if member.scheme not in allowed:
                 raise UserError(
                     f"scheme: the optimizer {recipe.optimizer} has no {member.scheme}; allowed are "

@@ -57,7 +57,12 @@ def test_a_branch_is_the_run_whose_rate_falls_there(trunk, tmp_path, by):
     place = run.parent / f"seed0-branch-{by}"
     _, log = train(data_dir, place, own)
     assert [row["epoch"] for row in log.rows["eval"]] == [3, 4]
-    assert log.rows["eval"] == whole.rows["eval"][2:]
+    *before, last = whole.rows["eval"][1:]
+    spent = [row.pop("decay_budget") for row in (before[0], last)]
+    budgets = [row.pop("decay_budget") for row in log.rows["eval"]]
+    before[1].pop("decay_budget")
+    assert log.rows["eval"] == [before[1], last]
+    assert budgets[-1] == pytest.approx(spent[1] - spent[0])  # of its own epochs
     assert log.rows["metrics"] == [row for row in whole.rows["metrics"] if row["updates"] > 6]
     assert same_weights(place, tmp_path / "whole")
 
