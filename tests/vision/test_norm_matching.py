@@ -51,6 +51,24 @@ def test_a_folder_will_do(runs, tmp_path):
     assert find_reference(recipe(match_norms=str(run)), NONE, tmp_path) == run
 
 
+@pytest.mark.parametrize(
+    ("changes", "seed", "message"),
+    [
+        ({"width": 8}, 0, "has width 4, this run 8; both must have the same data, model, width"),
+        ({"model": "resnet18"}, 0, "has model resnet8, this run resnet18"),
+        ({"norm": "none"}, 0, "has norm batch, this run none"),
+        ({"data": "shapes"}, 0, "has data patterns, this run shapes"),
+        ({}, 1, "has seed 0, this run 1; choose the same"),
+    ],
+)
+def test_a_folder_of_another_network_or_seed(runs, tmp_path, changes, seed, message):
+    """Another width has the same names of parameters: they alone do not tell."""
+    _, run = runs
+    own = recipe(match_norms=str(run), **changes)
+    with pytest.raises(ConfigError, match=f"match_norms: {run} {message}"):
+        find_reference(own, Member("none", 0.0, seed), tmp_path)
+
+
 def test_runs_that_are_not_there(runs):
     _, run = runs
     own = run.parents[1] / "none" / "seed0-x"
