@@ -53,8 +53,7 @@ class Order:
         """A sentence for each run that is missing."""
         return [
             f"{_name(reference, readers[0])} is read by {counted(len(readers), 'run')} such as "
-            f"{readers[0].run.path}, and is neither in the grid nor finished: add it to the grid, "
-            "or train it first"
+            f"{readers[0].run.path}, and {_why(reference)}"
             for reference, readers in self.missing
         ]
 
@@ -78,11 +77,45 @@ class Order:
         references = self.references.get(path, ())
         return next((each for each in references if not _finished(each)), None)
 
+    def diverged(self, path: Path) -> Run | None:
+        """What a run reads, itself or through others, that has diverged: it cannot be trained.
+        None where there is no such run."""
+        for reference in self.references.get(path, ()):
+            if _status(reference) == "diverged":
+                return reference
+            if not _finished(reference) and (found := self.diverged(reference.path)) is not None:
+                return found
+        return None
+
+    def describe_hopeless(self, runs: Sequence[GridRun]) -> list[str]:
+        """A sentence for each run that has diverged and is read by some of these."""
+        readers: dict[Path, list[Path]] = {}
+        for run in runs:
+            if (reference := self.diverged(run.run.path)) is not None:
+                readers.setdefault(reference.path, []).append(run.run.path)
+        return [
+            f"{counted(len(paths), 'run')} such as {paths[0]} cannot be trained: {reference}, "
+            "which is read, has diverged; choose another recipe for it, or leave its readers out"
+            for reference, paths in readers.items()
+        ]
+
 
 def _finished(run: Run) -> bool:
     """Whether it has, however long it is: whether that suffices its reader knows."""
+    return _status(run) == "finished"
+
+
+def _status(run: Run) -> str | None:
+    """How it has ended; None where it has not."""
     record = read_json(run.path / "done.json")
-    return record is not None and record.get("status") == "finished"
+    return None if record is None else record.get("status")
+
+
+def _why(reference: Run) -> str:
+    """What keeps one that is missing from being read, and what to do."""
+    if _status(reference) == "diverged":
+        return "has diverged: choose another recipe for it"
+    return "is neither in the grid nor finished: add it to the grid, or train it first"
 
 
 def _name(reference: Run, reader: GridRun) -> str:
