@@ -14,6 +14,7 @@ from vision.cost import (
     training_memory,
     training_seconds,
 )
+from vision.pictures import check_pictures
 from vision.report import REPORT
 from workload import resources
 from workload.contract import Command, Reference, Workload
@@ -218,19 +219,10 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where images, device, memory or disk do not suffice."""
-        from vision.models.catalog import HALVINGS
-
         if problem := self.missing_data(recipe, machine):
             raise UserError(problem)
-        if (prepared := self._prepared(recipe, machine)) is not None:
-            multiple = 2 ** HALVINGS[recipe.model]
-            if any(side % multiple for side in prepared.side):
-                height, width = prepared.side
-                raise UserError(
-                    f"model: {recipe.model} halves {height} x {width} pixels "
-                    f"{HALVINGS[recipe.model]} times; height and width must be multiples of "
-                    f"{multiple}"
-                )
+        if (known := self._known(recipe, machine)) is not None:
+            check_pictures(recipe, *known)
         resources.check_device(machine.device)
         need = training_memory(recipe)
         if need > (memory := resources.free_memory()):
@@ -281,10 +273,8 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         """None before the images of somebody's own are prepared."""
-        known = known_images(recipe)
-        if known is None and (prepared := self._prepared(recipe, machine)) is not None:
-            known = prepared.train, prepared.side[0]
-        return None if known is None else training_seconds(recipe, *known)
+        known = self._known(recipe, machine)
+        return None if known is None else training_seconds(recipe, known[0], known[1][0])
 
     def train(
         self,
@@ -317,13 +307,19 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return findings()
 
-    def _prepared(self, recipe: config.Recipe, machine: config.Machine) -> Any:
+    def _known(
+        self, recipe: config.Recipe, machine: config.Machine
+    ) -> tuple[int, tuple[int, int]] | None:
+        """Training images with their height and width, as prepared or as they will be; None of
+        somebody's own that are not prepared."""
         from vision.data.prepared import Prepared
 
         try:
-            return Prepared.open(recipe.images.folder(machine.data_folder))
+            prepared = Prepared.open(recipe.images.folder(machine.data_folder))
         except ConfigError:
-            return None
+            known = known_images(recipe)
+            return known and (known[0], (known[1], known[1]))
+        return prepared.train, prepared.side
 
 
 WORKLOAD = VisionWorkload()
