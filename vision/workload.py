@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -173,9 +174,11 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         )
 
     def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
-        """Raise UserError for images that are neither known nor prepared nor a folder."""
+        """Raise UserError for images that are neither known nor prepared nor a folder, and for
+        schedules that are longer than the training."""
         from vision.data.prepared import KNOWN
 
+        recipe.check_updates()
         spec = recipe.images
         if spec.name in KNOWN or spec.folder(machine.data_folder).parent.is_dir():
             return
@@ -223,6 +226,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
             raise UserError(problem)
         if (known := self._known(recipe, machine)) is not None:
             check_pictures(recipe, *known)
+            recipe.check_updates(math.ceil(known[0] / recipe.batch_size))
         resources.check_device(machine.device)
         need = training_memory(recipe)
         if need > (memory := resources.free_memory()):

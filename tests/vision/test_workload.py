@@ -57,6 +57,15 @@ def test_drawings_that_are_not_made_yet_are_checked_like_others(tmp_path):
         WORKLOAD.prepare_data(Recipe(data="shapes", pool=3), machine(tmp_path))
 
 
+def test_updates_are_counted_from_the_images(tmp_path):
+    """40 images in batches of 16 are 3 batches an epoch, the last one smaller."""
+    prepared(tmp_path)
+    places = machine(tmp_path), [tmp_path / "run"]
+    WORKLOAD.check(recipe(warm_up=8), *places)
+    with pytest.raises(UserError, match="warm_up: 9 is not within the 9 updates"):
+        WORKLOAD.check(recipe(warm_up=9), *places)
+
+
 def test_length_is_free_where_no_schedule_reads_it():
     def free(**changes):
         return "epochs" in WORKLOAD.free_keys(Recipe(**changes).values())
