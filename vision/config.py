@@ -117,6 +117,10 @@ class Recipe(OptimizerRecipe):
             raise ConfigError("nesterov: needs a momentum above 0")
         if self.optimizer == "adam" and self.nesterov:
             raise ConfigError("nesterov: is for the optimizer sgd alone")
+        if self.optimizer == "adam" and self.momentum != type(self).momentum:
+            raise ConfigError("momentum: is for the optimizer sgd alone; of adam choose beta1")
+        if self.match != "whole" and not self.match_norms:
+            raise ConfigError(f"match: {self.match} goes with match_norms; name a run there")
         self._check_sphere()
         self._check_branch()
         if not self.images.name:

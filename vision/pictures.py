@@ -15,7 +15,7 @@ def check_pictures(recipe: Recipe, count: int, side: tuple[int, int]) -> None:
     """Raise ConfigError where the network cannot be trained on such images.
 
     Args:
-        recipe: model, norm and batches.
+        recipe: model, norm, crops and batches.
         count: training images.
         side: their height and width.
     """
@@ -25,6 +25,11 @@ def check_pictures(recipe: Recipe, count: int, side: tuple[int, int]) -> None:
         raise ConfigError(
             f"model: {recipe.model} halves {height} x {width} pixels {halvings} times; height and "
             f"width must be multiples of {2**halvings}"
+        )
+    if recipe.crop >= min(side):
+        raise ConfigError(
+            f"crop: shifted by {recipe.crop} pixels nothing is left of pictures of {height} x "
+            f"{width}; choose less than {min(side)}"
         )
     alone = count % recipe.batch_size == 1 or recipe.batch_size == 1
     smallest = 2 ** halvings_before_norm(recipe.model)

@@ -1,5 +1,6 @@
 """Other runs that a recipe names, which have to be trained before its own. Imports no torch."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,14 @@ from workload.errors import ConfigError, UserError
 from workload.identity import completed, config_of, read_config, same_run
 from workload.member import Member
 from workload.wording import unknown
+
+
+def run_name(text: str) -> str:
+    """The last two parts of a run's folder, which tell it from others wherever they lie; what names
+    a run by its decay stays as it is."""
+    if not text or not (Path(text).is_dir() or "/" in text.partition(",")[0]):
+        return text
+    return "/".join(Path(os.path.abspath(text)).parts[-2:])
 
 
 def norms_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | None:

@@ -149,11 +149,13 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """Image sets and runs are the same however their folders were written."""
-        norms, branch = recipe.match_norms, recipe.branch
-        if "@" not in norms:
-            norms = "/".join(Path(norms).parts[-2:])
+        from vision.reference import run_name
+
+        norms, branch = run_name(recipe.match_norms), recipe.branch
+        if norms and "/" not in norms and "@" not in norms:
+            norms += "@always"
         if branch:
-            branch = "/".join(Path(recipe.branch_run).parts[-2:]) + f"@{recipe.branch_epoch}"
+            branch = f"{run_name(recipe.branch_run)}@{recipe.branch_epoch}"
         own = {"data": self.task(recipe), "match_norms": norms, "branch": branch}
         return super().resolved(recipe) | own
 

@@ -17,6 +17,8 @@ from workload.errors import ConfigError
         ({"momentum": 1.0}, "momentum: 1.0 is not from 0 to below 1"),
         ({"nesterov": True, "momentum": 0.0}, "nesterov: needs a momentum"),
         ({"nesterov": True, "optimizer": "adam"}, "nesterov: is for the optimizer sgd alone"),
+        ({"optimizer": "adam", "momentum": 0.5}, "momentum: is for the optimizer sgd alone"),
+        ({"match": "layers"}, "match: layers goes with match_norms"),
         ({"learning_rate_schedule": "linear"}, "learning_rate_schedule: .* none of constant"),
         ({"decay_schedule": "early:200epochs"}, "not within the 200 epochs"),
         ({"decay_schedule": "late:soon"}, "decay_schedule: 'late:soon' is none of"),

@@ -128,3 +128,25 @@ def test_a_run_is_named_after_the_run_and_not_its_place(tmp_path):
     )
     assert one == other
     assert one["match_norms"] == "l2-1e-2/seed0-abc"
+
+
+def test_a_run_has_one_name_however_its_folder_is_written(tmp_path, monkeypatch):
+    """Also from within, and where a folder has an @ in its name."""
+    run = tmp_path / "l2-1e-2" / "seed0-abc@1"
+    run.mkdir(parents=True)
+    named = set()
+    ways = ((tmp_path, run), (run.parent, run.name), (run, "."), (run, f"../{run.name}"))
+    for place, text in ways:
+        monkeypatch.chdir(place)
+        named.add(WORKLOAD.resolved(recipe(match_norms=str(text)))["match_norms"])
+        named.add(WORKLOAD.resolved(recipe(branch=f"{text}@2"))["branch"].removesuffix("@2"))
+    assert named == {"l2-1e-2/seed0-abc@1"}
+
+
+def test_a_decay_without_schedule_is_that_of_always():
+    one, other = (WORKLOAD.resolved(recipe(match_norms=f"l2-5e-4{at}")) for at in ("", "@always"))
+    assert one == other
+    kept = recipe(**one)  # as config.json has it
+    assert WORKLOAD.resolved(kept) == one
+    branch = "l2-1e-2,learning_rate_schedule=steps:.1@1@2"
+    assert WORKLOAD.resolved(recipe(branch=branch))["branch"] == branch

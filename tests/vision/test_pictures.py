@@ -10,7 +10,7 @@ from workload.errors import ConfigError
 
 
 def recipe(model, **changes):
-    return Recipe(**({"model": model, "width": 4, "batch_size": 64} | changes))
+    return Recipe(**({"model": model, "width": 4, "batch_size": 64, "crop": 1} | changes))
 
 
 @pytest.mark.parametrize("model", HALVINGS)
@@ -42,3 +42,9 @@ def test_batches_of_one_are_always_single():
 def test_pictures_that_cannot_be_halved(side):
     with pytest.raises(ConfigError, match=r"resnet8 halves .* must be multiples of 4"):
         check_pictures(recipe("resnet8"), 64, side)
+
+
+def test_crops_keep_a_pixel():
+    check_pictures(recipe("resnet8", crop=7), 64, (8, 16))
+    with pytest.raises(ConfigError, match="crop: shifted by 8 pixels nothing is left"):
+        check_pictures(recipe("resnet8", crop=8), 64, (8, 16))
