@@ -222,6 +222,26 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         found = (find(recipe, member) for member in members for find in finders)
         return [each for each in found if each is not None]
 
+    def reference_problem(
+        self,
+        recipe: config.Recipe,
+        run: Path,
+        training: tuple[config.Recipe, config.Machine] | None,
+    ) -> str | None:
+        """The state after an epoch that a branch begins with."""
+        from vision.keeping import will_keep
+
+        if not recipe.branch:
+            return None
+        epoch = recipe.branch_epoch
+        if will_keep(run, epoch, training and (training[0].epochs, training[1].keep_every)):
+            return None
+        where = "" if training else " in another --runs, for it has finished,"
+        return (
+            f"branch: {run} will have no state of epoch {epoch}; train it{where} with keep_every "
+            f"a divisor of {epoch}"
+        )
+
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where images, device, memory or disk do not suffice."""
         if problem := self.missing_data(recipe, machine):

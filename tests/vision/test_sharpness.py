@@ -92,7 +92,7 @@ def test_runs_without_kept_epochs(finished, tmp_path):
         (["--images", "0"], "images: 0 is not above 0"),
         (["--epoch", "0"], "epoch: '0' is no number of an epoch, nor all or newest"),
         (["--epoch", "last"], "epoch: 'last' is no number"),
-        (["--epoch", "7"], "has not kept epoch 7; kept are 1, 2, 3"),
+        (["--epoch", "7"], r"has not kept epoch 7; kept are 1, 2, 3: train it in another --runs"),
     ],
 )
 def test_flags_that_have_no_meaning(finished, flags, message):
