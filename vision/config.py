@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from shared_optim.budget import decay_budget
-from shared_optim.learning_rates import LearningRate, parse_learning_rate
-from shared_optim.schedules import Schedule, parse_schedule, resolve
+from shared_optim.learning_rates import LearningRate, Steps, parse_learning_rate
+from shared_optim.schedules import Schedule, resolve
 from vision.data.prepared import ImageSpec, image_set_name
 from vision.models.catalog import ModelName, Norm
 from workload.errors import ConfigError
@@ -19,6 +19,9 @@ from workload.recipe import (
     require_finite,
     require_positive,
 )
+
+MANY = 10**9
+"""Updates of an epoch where nobody knows yet: more than any number of updates in a schedule."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +118,17 @@ class Recipe(OptimizerRecipe):
             raise ConfigError("nesterov: needs a momentum above 0")
         if self.optimizer == "adam" and self.nesterov:
             raise ConfigError("nesterov: is for the optimizer sgd alone")
+        if self.optimizer == "adam" and self.momentum != type(self).momentum:
+            raise ConfigError("momentum: is for the optimizer sgd alone; of adam choose beta1")
+        if self.match != "whole" and not self.match_norms:
+            raise ConfigError(f"match: {self.match} goes with match_norms; name a run there")
         self._check_sphere()
         self._check_branch()
-        spec = self.images  # checks itself
-        assert spec.name
-        try:
-            self.learning_rates(updates_per_epoch=max(self.warm_up, 1) + 1)
-        except ValueError as error:
-            raise ConfigError(f"learning_rate_schedule: {error}") from error
-        self._check_decay_schedule()
+        if not self.images.name:
+            raise ConfigError(
+                f"data: {self.data} has no name, which names the images; take another"
+            )
+        self._check_schedules()
 
     def _check_sphere(self) -> None:
         if self.sphere and self.norm == "none":
@@ -160,13 +165,50 @@ class Recipe(OptimizerRecipe):
         """After which of that run's epochs."""
         return int(self.branch.rpartition("@")[2])
 
-    def _check_decay_schedule(self) -> None:
-        schedule = parse_schedule(self.decay_schedule)
-        if schedule.unit == "epochs" and schedule.steps >= self.epochs:
+    def _check_schedules(self) -> None:
+        falling = re.match(r"wsd:([0-9]+)epochs", self.learning_rate_schedule)
+        if falling and int(falling[1]) > self.epochs:
             raise ConfigError(
-                f"decay_schedule: {self.decay_schedule} is not within the {self.epochs} epochs of "
-                "the training; choose more --epochs, or an earlier one"
+                f"learning_rate_schedule: {self.learning_rate_schedule} falls over more than the "
+                f"{self.epochs} epochs of the training; choose more --epochs, or fewer of them"
             )
+        try:
+            self.learning_rates(MANY)
+        except ValueError as error:
+            raise ConfigError(f"learning_rate_schedule: {error}") from error
+        self._check_decay_schedule(MANY, f"{self.epochs} epochs")
+
+    def _check_decay_schedule(self, updates_per_epoch: int, length: str) -> None:
+        schedule = resolve(self.decay_schedule, updates_per_epoch)
+        if schedule.steps >= self.epochs * updates_per_epoch:
+            raise ConfigError(
+                f"decay_schedule: {self.decay_schedule} is not within the {length} of the "
+                "training; choose more --epochs, or an earlier one"
+            )
+
+    def check_updates(self, updates_per_epoch: int | None = None) -> None:
+        """Raise ConfigError where a warm-up or a schedule is longer than the training.
+
+        Of a recipe that another reads, such as a trunk, only a part may be named: it is not asked.
+
+        Args:
+            updates_per_epoch: None where nobody knows yet: what counts epochs is looked at.
+        """
+        per_epoch = updates_per_epoch or MANY
+        updates = self.epochs * per_epoch
+        length = f"{updates:,} updates" if updates_per_epoch else f"{self.epochs} epochs"
+        late = f"is not within the {length} of the training; choose more --epochs, or"
+        if self.warm_up >= updates:
+            raise ConfigError(f"warm_up: {self.warm_up} {late} a shorter one")
+        try:
+            rates = self.learning_rates(per_epoch)
+        except ValueError as error:
+            raise ConfigError(f"learning_rate_schedule: {error}") from error
+        if isinstance(rates, Steps) and rates.at[-1] >= updates:
+            raise ConfigError(
+                f"learning_rate_schedule: {self.learning_rate_schedule} {late} an earlier one"
+            )
+        self._check_decay_schedule(per_epoch, length)
 
     @property
     def images(self) -> ImageSpec:

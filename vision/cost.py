@@ -60,9 +60,12 @@ def run_disk(recipe: Recipe, keep_every: int = 0) -> int:
 
 
 def known_images(recipe: Recipe) -> tuple[int, int] | None:
-    """Training images and their side as prepared; None of those that nobody has published."""
+    """Training images and their side as prepared; None of those that nobody has published, and
+    where the pool does not divide the side."""
     known = IMAGES.get(recipe.images.name)
-    return known and (recipe.subset or known[0], known[1] // recipe.pool)
+    if known is None or known[1] % recipe.pool:
+        return None
+    return recipe.subset or known[0], known[1] // recipe.pool
 
 
 def training_seconds(recipe: Recipe, images: int, side: int) -> float:

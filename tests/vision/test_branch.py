@@ -139,7 +139,7 @@ def test_trunks_that_do_not_fit(trunk, tmp_path):
     own = run.parent / "seed0-own"
     with pytest.raises(ConfigError, match=r"there is no run of seed 0 with these keys .* train it"):
         branch_state(recipe(branch="l2-1e-2,learning_rate=0.5@1"), MEMBER, own)
-    with pytest.raises(ConfigError, match=r"has width 4, this run 8; a branch is like its trunk"):
+    with pytest.raises(ConfigError, match=r"has width 4, this run 8; both must have the same data"):
         branch_state(recipe(branch=f"{run}@1", width=8), MEMBER, own)
     with pytest.raises(ConfigError, match=r"has norm batch, this run none"):
         branch_state(recipe(branch=f"{run}@1", norm="none"), MEMBER, own)

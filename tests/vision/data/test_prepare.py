@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -155,6 +156,12 @@ def test_other_folder_of_the_same_name(own, tmp_path):
     other.mkdir(parents=True)
     write_split(other / "train.npz", split(5, 3))
     write_split(other / "test.npz", split(5, 4))
+    with pytest.raises(ConfigError, match="which holds other images; rename"):
+        prepare(str(other), tmp_path / "data", pool=2)
+    assert [path.name for path in (tmp_path / "data" / "mine").iterdir()] == ["all"]
+    copy = tmp_path / "copy" / "mine"
+    shutil.copytree(own, copy)
+    assert prepare(str(copy), tmp_path / "data", pool=2).side == (2, 2)
     with pytest.raises(ConfigError, match="which holds other images; rename"):
         prepare(str(other), tmp_path / "data")
 
