@@ -50,6 +50,10 @@ def branch_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | 
         return None
     name, *given = re.split(r",(?=[a-z_0-9]+=)", text)
     changes = dict(_value(recipe, each) for each in given)
+    if changes.get("branch"):
+        raise ConfigError(
+            f"branch: {text!r} is a branch itself; name the folder of such a run instead"
+        )
     theirs = replace(recipe, **{"branch": "", **changes})
     return theirs, _member("branch", text, name, member.seed)
 

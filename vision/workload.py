@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vision.cost import (
+    Images,
     about_parameters,
     known_images,
     run_disk,
@@ -171,8 +172,8 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
         return (
             f"{runs} of about {model / 1e6:.2g} million parameters: "
-            f"{amount(training_memory(recipe, process=False))} with gradients and buffers, up to "
-            f"{amount(members * run_disk(recipe))} on disk"
+            f"{amount(training_memory(recipe, process=False))} with gradients, buffers and images, "
+            f"up to {amount(members * run_disk(recipe))} on disk"
         )
 
     def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
@@ -251,11 +252,12 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         """Raise UserError where images, device, memory or disk do not suffice."""
         if problem := self.missing_data(recipe, machine):
             raise UserError(problem)
-        if (known := self._known(recipe, machine)) is not None:
+        known = self._known(recipe, machine)
+        if known is not None:
             check_pictures(recipe, *known)
             recipe.check_updates(math.ceil(known[0] / recipe.batch_size))
         resources.check_device(machine.device)
-        need = training_memory(recipe)
+        need = training_memory(recipe, known)
         if need > (memory := resources.free_memory()):
             raise UserError(
                 f"width: {self.memory_summary(recipe, 1)}; a training process takes "
@@ -305,7 +307,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         """None before the images of somebody's own are prepared."""
         known = self._known(recipe, machine)
-        return None if known is None else training_seconds(recipe, known[0], known[1][0])
+        return None if known is None else training_seconds(recipe, known)
 
     def train(
         self,
@@ -338,18 +340,15 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return findings()
 
-    def _known(
-        self, recipe: config.Recipe, machine: config.Machine
-    ) -> tuple[int, tuple[int, int]] | None:
-        """Training images with their height and width, as prepared or as they will be; None of
-        somebody's own that are not prepared."""
+    def _known(self, recipe: config.Recipe, machine: config.Machine) -> Images | None:
+        """The training images, as prepared or as they will be; None of somebody's own that are not
+        prepared."""
         from vision.data.prepared import Prepared
 
         try:
             prepared = Prepared.open(recipe.images.folder(machine.data_folder))
         except ConfigError:
-            known = known_images(recipe)
-            return known and (known[0], (known[1], known[1]))
+            return known_images(recipe)
         return prepared.train, prepared.side
 
 

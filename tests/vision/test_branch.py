@@ -125,13 +125,14 @@ def test_recipes_that_are_no_branches(changes, message):
         ("nothing@1", r"branch: 'nothing' is no run's folder, and 'nothing' is no decay"),
         ("l2-1e-2,learning_rat=1@1", r"unknown key 'learning_rat'; did you mean learning_rate"),
         ("l2-1e-2,learning_rate=high@1", r"branch: learning_rate=high is no float"),
+        ("l2-1e-2,branch=l2-1e-2@3@4", r"branch: .* is a branch itself; name the folder"),
         ("l2-1e-2,flip=1@1", r"branch: flip=1 is no bool"),
     ],
 )
 def test_names_without_a_meaning(branch, message):
     """They are told before anything is trained."""
     with pytest.raises(ConfigError, match=message):
-        WORKLOAD.validate_members(recipe(branch=branch), [MEMBER])
+        WORKLOAD.validate_members(recipe(branch=branch, epochs=9), [MEMBER])
 
 
 def test_trunks_that_do_not_fit(trunk, tmp_path):

@@ -113,8 +113,12 @@ def _original(
     finally:
         with suppress(OSError):  # not empty
             path.parent.rmdir()
-    with create_stage(folder, inputs) as (new, _):
-        path.rename(new / published.file)
+    with create_stage(folder, inputs) as (new, _):  # a failure in here deletes `new`
+        try:
+            (new / published.file).hardlink_to(path)
+        except OSError:  # a file system without such links
+            shutil.copyfile(path, new / published.file)
+    path.unlink()
     path.parent.rmdir()
     return folder / published.file
 

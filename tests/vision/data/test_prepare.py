@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vision.data.command import main
 from vision.data.images import Split, read_split, write_split
 from vision.data.prepare import prepare
 from vision.data.prepared import ImageSpec, Prepared
+from workload import stages
 from workload.errors import ConfigError
 
 
@@ -104,6 +106,28 @@ def test_download_that_is(archive, tmp_path, monkeypatch):
     assert prepare("cifar10", tmp_path / "data").train == 10
     monkeypatch.setattr(preparing, "download", None)
     assert prepare("cifar10", tmp_path / "data", subset=4).train == 4
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_failure_beside_the_download_does_not_lose_it(archive, tmp_path, monkeypatch, links):
+    """The disk is full as its record is written: the same command goes on without a download."""
+    content = archive.read_bytes()
+    monkeypatch.setattr(preparing, "download", lambda url, path, progress: _write(path, content))
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", _no_space)
+    with monkeypatch.context() as full:
+        full.setattr(stages, "write_record", _no_space)
+        with pytest.raises(OSError, match="No space left"):
+            prepare("cifar10", tmp_path / "data")
+    (kept,) = (p for p in (tmp_path / "data").rglob("*") if p.is_file())
+    assert kept.read_bytes() == content
+    monkeypatch.setattr(preparing, "download", None)
+    assert prepare("cifar10", tmp_path / "data").train == 10
+    assert not (tmp_path / "data" / "cifar10" / "download").exists()
+
+
+def _no_space(*_arguments):
+    raise OSError(28, "No space left on device")
 
 
 def _write(path, content):
