@@ -163,7 +163,7 @@ def _epochs(run: Path, values: Any) -> list[int | None]:
         return [int(values.epoch)]
     kept = kept_epochs(run)
     if not kept:
-        raise UserError(f"{run} has kept no epochs: train it with --keep-every N")
+        raise UserError(f"{run} has kept no epochs: train it in another --runs with --keep-every N")
     return list(kept)
 
 

@@ -79,7 +79,9 @@ def test_runs_without_kept_epochs(finished, tmp_path):
     copy = tmp_path / "seed0"
     shutil.copytree(finished[0], copy)
     shutil.rmtree(copy / "epochs")
-    with pytest.raises(UserError, match="has kept no epochs: train it with --keep-every N"):
+    with pytest.raises(
+        UserError, match="has kept no epochs: train it in another --runs with --keep-every N"
+    ):
         measure(copy, finished[1], "--epoch", "all")
 
 
