@@ -5,10 +5,9 @@ from typing import Any
 
 from vision.config import Recipe
 from vision.kept import read_kept
-from vision.reference import branch_reference, find_run
+from vision.reference import branch_reference, find_run, require_alike
 from vision.workload import WORKLOAD
 from workload.errors import ConfigError, UserError
-from workload.identity import completed, read_config
 from workload.member import Member
 
 SHARED = (
@@ -32,20 +31,7 @@ def branch_state(recipe: Recipe, member: Member, own: Path) -> dict[str, Any]:
         UserError: it has not kept the epoch, or the file is damaged.
     """
     trunk = _trunk(recipe, member, own)
-    config = completed(WORKLOAD, read_config(trunk))
-    theirs, mine = config["recipe"], WORKLOAD.resolved(recipe)
-    unlike = [key for key in SHARED if theirs[key] != mine[key]]
-    if unlike:
-        key = unlike[0]
-        raise ConfigError(
-            f"branch: {trunk} has {key} {theirs[key]}, this run {mine[key]}; a branch is like its "
-            f"trunk in {', '.join(SHARED)}"
-        )
-    if config["member"]["seed"] != member.seed:
-        raise ConfigError(
-            f"branch: {trunk} has seed {config['member']['seed']}, this run {member.seed}; choose "
-            "the same"
-        )
+    require_alike(WORKLOAD, "branch", trunk, recipe, member, SHARED)
     try:
         return read_kept(trunk, recipe.branch_epoch)
     except UserError as error:

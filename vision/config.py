@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from shared_optim.budget import decay_budget
-from shared_optim.learning_rates import LearningRate, parse_learning_rate
-from shared_optim.schedules import Schedule, parse_schedule, resolve
+from shared_optim.learning_rates import LearningRate, Steps, parse_learning_rate
+from shared_optim.schedules import Schedule, resolve
 from vision.data.prepared import ImageSpec, image_set_name
 from vision.models.catalog import ModelName, Norm
 from workload.errors import ConfigError
@@ -19,6 +19,9 @@ from workload.recipe import (
     require_finite,
     require_positive,
 )
+
+MANY = 10**9
+"""Updates of an epoch where nobody knows yet: more than any number of updates in a schedule."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ class Recipe(OptimizerRecipe):
             decay, as `l2-5e-4@early:50epochs`. Goes with the scheme `none`.
         match: `whole` scales all weights by one factor, `layers` each parameter by its own.
         sphere: whether the scale-invariant weights alone are trained, and scaled to the norm 1, all
-            by one factor, at the start and after every update: alpha is the effective learning rate
-            then. Gains, shifts and the last layer stay as drawn. Goes with norm `batch`.
+            by one factor, at the start and after every update: without momentum alpha is the
+            effective learning rate then. Gains, shifts and the last layer stay as drawn. Goes with
+            norm `batch` and the scheme `none`.
         branch: `RUN@EPOCH` goes on from the state of another run after an epoch that it has kept:
             its folder, or `SCHEME-LAMBDA,KEY=VALUE,...` for the run beside this one with that
             decay, these keys and else this recipe, as `l2-1e-2,learning_rate=0.1@50`. Epochs and
@@ -114,15 +118,17 @@ class Recipe(OptimizerRecipe):
             raise ConfigError("nesterov: needs a momentum above 0")
         if self.optimizer == "adam" and self.nesterov:
             raise ConfigError("nesterov: is for the optimizer sgd alone")
+        if self.optimizer == "adam" and self.momentum != type(self).momentum:
+            raise ConfigError("momentum: is for the optimizer sgd alone; of adam choose beta1")
+        if self.match != "whole" and not self.match_norms:
+            raise ConfigError(f"match: {self.match} goes with match_norms; name a run there")
         self._check_sphere()
         self._check_branch()
-        spec = self.images  # checks itself
-        assert spec.name
-        try:
-            self.learning_rates(updates_per_epoch=max(self.warm_up, 1) + 1)
-        except ValueError as error:
-            raise ConfigError(f"learning_rate_schedule: {error}") from error
-        self._check_decay_schedule()
+        if not self.images.name:
+            raise ConfigError(
+                f"data: {self.data} has no name, which names the images; take another"
+            )
+        self._check_schedules()
 
     def _check_sphere(self) -> None:
         if self.sphere and self.norm == "none":
@@ -159,13 +165,50 @@ class Recipe(OptimizerRecipe):
         """After which of that run's epochs."""
         return int(self.branch.rpartition("@")[2])
 
-    def _check_decay_schedule(self) -> None:
-        schedule = parse_schedule(self.decay_schedule)
-        if schedule.unit == "epochs" and schedule.steps >= self.epochs:
+    def _check_schedules(self) -> None:
+        falling = re.match(r"wsd:([0-9]+)epochs", self.learning_rate_schedule)
+        if falling and int(falling[1]) > self.epochs:
             raise ConfigError(
-                f"decay_schedule: {self.decay_schedule} is not within the {self.epochs} epochs of "
-                "the training; choose more --epochs, or an earlier one"
+                f"learning_rate_schedule: {self.learning_rate_schedule} falls over more than the "
+                f"{self.epochs} epochs of the training; choose more --epochs, or fewer of them"
             )
+        try:
+            self.learning_rates(MANY)
+        except ValueError as error:
+            raise ConfigError(f"learning_rate_schedule: {error}") from error
+        self._check_decay_schedule(MANY, f"{self.epochs} epochs")
+
+    def _check_decay_schedule(self, updates_per_epoch: int, length: str) -> None:
+        schedule = resolve(self.decay_schedule, updates_per_epoch)
+        if schedule.steps >= self.epochs * updates_per_epoch:
+            raise ConfigError(
+                f"decay_schedule: {self.decay_schedule} is not within the {length} of the "
+                "training; choose more --epochs, or an earlier one"
+            )
+
+    def check_updates(self, updates_per_epoch: int | None = None) -> None:
+        """Raise ConfigError where a warm-up or a schedule is longer than the training.
+
+        Of a recipe that another reads, such as a trunk, only a part may be named: it is not asked.
+
+        Args:
+            updates_per_epoch: None where nobody knows yet: what counts epochs is looked at.
+        """
+        per_epoch = updates_per_epoch or MANY
+        updates = self.epochs * per_epoch
+        length = f"{updates:,} updates" if updates_per_epoch else f"{self.epochs} epochs"
+        late = f"is not within the {length} of the training; choose more --epochs, or"
+        if self.warm_up >= updates:
+            raise ConfigError(f"warm_up: {self.warm_up} {late} a shorter one")
+        try:
+            rates = self.learning_rates(per_epoch)
+        except ValueError as error:
+            raise ConfigError(f"learning_rate_schedule: {error}") from error
+        if isinstance(rates, Steps) and rates.at[-1] >= updates:
+            raise ConfigError(
+                f"learning_rate_schedule: {self.learning_rate_schedule} {late} an earlier one"
+            )
+        self._check_decay_schedule(per_epoch, length)
 
     @property
     def images(self) -> ImageSpec:
@@ -183,12 +226,24 @@ class Recipe(OptimizerRecipe):
             peak=self.learning_rate,
         )
 
-    def budget(self, updates_per_epoch: int, *, always: bool = False) -> float:
-        """The sum of alpha_t*s_t over the training, as the decay schedule has it or with s_t = 1;
-        times lambda, the decay budget."""
+    def budget(
+        self, updates_per_epoch: int, *, always: bool = False, epochs: int | None = None
+    ) -> float:
+        """The sum of alpha_t*s_t over the training; times lambda, the decay budget.
+
+        Args:
+            updates_per_epoch: batches.
+            always: with s_t = 1, in place of the decay schedule's.
+            epochs: until when; all of them by default. A branch's sum begins where it does.
+        """
         schedule = Schedule("always") if always else resolve(self.decay_schedule, updates_per_epoch)
-        updates = self.epochs * updates_per_epoch
-        return decay_budget(self.learning_rates(updates_per_epoch), 1.0, updates, schedule)
+        rates = self.learning_rates(updates_per_epoch)
+        start = self.branch_epoch if self.branch else 0
+        until, before = (
+            decay_budget(rates, 1.0, each * updates_per_epoch, schedule)
+            for each in (self.epochs if epochs is None else epochs, start)
+        )
+        return until - before
 
     def decay_factor(self, updates_per_epoch: int) -> float:
         """What lambda is multiplied with: 1, or what `match_budget` asks for.

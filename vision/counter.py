@@ -12,7 +12,7 @@ GOLDEN = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _MASK = 2**64 - 1
 
-ORDER, AUGMENTATION, LABELS = range(3)
+ORDER, AUGMENTATION, LABELS, SAMPLE = range(4)
 """What random numbers are for: purposes never share a stream."""
 
 

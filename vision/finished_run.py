@@ -12,6 +12,7 @@ from vision.state import restore
 from vision.workload import WORKLOAD
 from workload.checkpoint import read_state
 from workload.errors import UserError
+from workload.files import read_json
 from workload.identity import completed, read_config
 from workload.member import Member
 from workload.trainer import prepare_torch
@@ -51,9 +52,10 @@ class FinishedRun:
         """
         device = prepare_torch(machine)
         state = read_state(self.path) if epoch is None else read_kept(self.path, epoch)
-        if not state:
+        record = read_json(self.path / "done.json") or {}
+        if not state and record.get("status") != "diverged":
             raise UserError(f"{self.path} has no checkpoint: train it first")
-        if state["diverged"]:
+        if not state or state["diverged"]:
             raise UserError(f"{self.path} has diverged: its loss has no minimum to measure")
         data = ImageData(self.recipe, machine.data_folder, self.member.seed, device)
         module = VisionModule(self.recipe, self.member, data).to(device)

@@ -44,6 +44,12 @@ class DeviceImages:
         height, width = self.pixels.shape[1:3]
         return height - 2 * self.pad, width - 2 * self.pad
 
+    def sample(self, count: int) -> Tensor:
+        """Places of at most `count` of the images, int64, always the same ones and in no order:
+        images often lie class by class."""
+        stream = counter.stream(0, counter.SAMPLE)
+        return counter.permutation(stream, len(self), self.labels.device)[:count]
+
     def middle(self, places: Tensor) -> Tensor:
         """Images as they are, [B, 3, H, W] float32 normalised; `places` is int64 [B]."""
         height, width = self.side

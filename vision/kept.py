@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from vision.keeping import state_file
 from vision.position import KEPT
 from workload.checkpoint import read_state
 from workload.errors import UserError
@@ -21,9 +22,9 @@ from workload.files import write_whole
 
 def keep(run: Path, epoch: int, state: dict[str, Any]) -> None:
     """Write the state after an epoch, counted from 1."""
-    folder = run / KEPT
-    folder.mkdir(exist_ok=True)
-    write_whole(folder / f"{epoch:04d}.pt", lambda stream: torch.save(state, stream))
+    file = state_file(run, epoch)
+    file.parent.mkdir(exist_ok=True)
+    write_whole(file, lambda stream: torch.save(state, stream))
 
 
 def kept_epochs(run: Path) -> list[int]:
@@ -38,7 +39,7 @@ def read_kept(run: Path, epoch: int) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    file = run / KEPT / f"{epoch:04d}.pt"
+    file = state_file(run, epoch)
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -46,9 +47,11 @@ def read_kept(run: Path, epoch: int) -> dict[str, Any]:
         if newest and (newest["epoch"], newest["batches"]) == (epoch, 0):
             return newest
         kept = ", ".join(map(str, kept_epochs(run))) or "none"
+        ended = (run / "done.json").exists()
+        where = " in another --runs, for it has ended," if ended else ""
         raise UserError(
-            f"{run} has not kept epoch {epoch}; kept are {kept}: train it with --keep-every N, N a "
-            f"divisor of {epoch}"
+            f"{run} has not kept epoch {epoch}; kept are {kept}: train it{where} with --keep-every "
+            f"N, N a divisor of {epoch}"
         ) from None
     except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"

@@ -3,9 +3,7 @@
 from shared_optim.metric import Metric
 
 TEST_ACCURACY = Metric("test/accuracy", "test", "test accuracy, %", 2, "higher")
-TEST_LOSS = Metric("test/loss", "test loss", "cross-entropy on test images", 3, "lower")
 TRAIN_ACCURACY = Metric("train/accuracy", "train", "training accuracy, %", 2, "higher")
-TRAIN_LOSS = Metric("train/loss", "loss", "cross-entropy, cropped and mirrored", 3, "lower")
 FIT_ACCURACY = Metric("fit/accuracy", "fit", "accuracy on training images as they are, %", 2)
 AVERAGED_ACCURACY = Metric(
     "test/accuracy_averaged",
@@ -14,13 +12,8 @@ AVERAGED_ACCURACY = Metric(
     2,
     "higher",
 )
-FIT_LOSS = Metric("fit/loss", "fit loss", "cross-entropy on training images as they are", 3)
 
 WEIGHT_NORM = Metric("weights/norm", "norm", "2-norm of all weights", 2)
-INVARIANT_NORM = Metric(
-    "weights/norm_invariant", "kernels", "2-norm of the kernels before normalisation", 2
-)
-REST_NORM = Metric("weights/norm_rest", "rest", "2-norm of the other weights", 2)
 DISTANCE = Metric("weights/distance", "distance", "distance from the initial weights", 2)
 GRADIENT_NORM = Metric("optim/gradient_norm", "gradient", "2-norm of the gradient", 3)
 
@@ -28,9 +21,6 @@ SQUARE = Metric("growth/square", "square", "square terms of an epoch's steps", 3
 CROSS = Metric("growth/cross", "cross", "cross terms of an epoch's steps", 3)
 RAW_SQUARE = Metric("growth/raw_square", "raw square", "alpha^2 |g|^2 over an epoch", 3)
 RAW_CROSS = Metric("growth/raw_cross", "raw cross", "-2 alpha <g, w> over an epoch", 3)
-RAW_CROSS_INVARIANT = Metric(
-    "growth/raw_cross_invariant", "raw cross, kernels", "of the kernels before normalisation", 3
-)
 COS_POS = Metric("optim/cos_weight_pos", "cos pos", "cos(w, -grad l_pos)", 3)
 COS_NEG = Metric("optim/cos_weight_neg", "cos neg", "cos(w, -grad l_neg)", 3)
 TOP_EIGENVALUE = Metric("sharpness/top", "top", "largest eigenvalue of the Hessian", 2)
@@ -40,5 +30,3 @@ NOISE_DIFFERENCE = Metric(
 )
 ALONG = (NOISE_DIFFERENCE, TOP_EIGENVALUE, TRACE)
 """Of looks at sharpness during training."""
-RATE_OVER_NORM = Metric("optim/rate_over_norm", "lr/|w|", "learning rate over weight norm", 5)
-RATE_OVER_SQUARE = Metric("optim/rate_over_square", "lr/|w|^2", "learning rate over its square", 6)

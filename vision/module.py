@@ -113,12 +113,10 @@ class VisionModule(lightning.LightningModule):
 
     @functools.cached_property
     def growth(self) -> Growth:
-        named = dict(self.model.named_parameters())
+        rest = [p for name, p in self.model.named_parameters() if name not in self.invariant]
+        # on the sphere the rest has no steps, and a learning rate of 0
         return Growth(
-            {
-                "invariant": self._invariant_weights,
-                "rest": [p for name, p in named.items() if name not in self.invariant],
-            }
+            {"invariant": self._invariant_weights, "rest": [] if self.recipe.sphere else rest}
         )
 
     @functools.cached_property

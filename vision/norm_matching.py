@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from vision.config import Recipe
-from vision.reference import find_run, norms_reference
+from vision.reference import find_run, norms_reference, require_alike
 from vision.workload import WORKLOAD
 from workload.errors import ConfigError
 from workload.member import Member
 
+SHARED = ("data", "model", "width", "norm")
+"""Keys in which a run is like the one whose norms it takes: those that give the weights a shape."""
 _LAYER = "weights/layer/"
 
 
@@ -100,11 +102,13 @@ def find_reference(recipe: Recipe, member: Member, own: Path) -> Path:
         own: folder of its run.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or the folder is of a run with another network or seed.
     """
     reference = norms_reference(recipe, member)
     if reference is None:
-        return Path(recipe.match_norms)
+        run = Path(recipe.match_norms)
+        require_alike(WORKLOAD, "match_norms", run, recipe, member, SHARED)
+        return run
     theirs, of = reference
     if (found := find_run(WORKLOAD, theirs, of, own)) is not None:
         return found

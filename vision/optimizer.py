@@ -6,6 +6,7 @@ from torch import nn
 
 from shared_optim import WeightDecayAdam, WeightDecaySGD, decay_groups, lambdas, resolve
 from shared_optim.schedules import ScheduleLike, multiplier
+from shared_optim.schemes import SCHEMES
 from vision.config import Recipe
 from vision.models.layers import scale_invariant
 from workload.member import Member
@@ -53,6 +54,22 @@ def _on_the_sphere(model: nn.Module) -> list[dict[str, Any]]:
         {"params": [(name, p) for name, p in named if name in names]},
         {"params": [(name, p) for name, p in named if name not in names], "lr": 0.0},
     ]
+
+
+def budget_until(
+    recipe: Recipe, member: Member, updates_per_epoch: int, epochs: int | None = None
+) -> float:
+    """The decay budget of a training until some epochs are over, all of them by default:
+    sum(alpha_t * lambda * s_t); times 1 / (1 - momentum) where decay passes through SGD's buffer,
+    which adds it up."""
+    total = recipe.decay_factor(updates_per_epoch) * member.weight_decay
+    total *= recipe.budget(updates_per_epoch, epochs=epochs)
+    return total / (1 - recipe.momentum) if adds_up(recipe, member) else total
+
+
+def adds_up(recipe: Recipe, member: Member) -> bool:
+    """Whether momentum adds the decay up."""
+    return recipe.optimizer == "sgd" and SCHEMES[member.scheme].in_gradient
 
 
 def decay_schedule(recipe: Recipe, updates_per_epoch: int) -> ScheduleLike:

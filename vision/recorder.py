@@ -11,6 +11,7 @@ from vision.evaluation import evaluate
 from vision.kept import keep
 from vision.measures.look import sharpness_look
 from vision.module import VisionModule
+from vision.optimizer import budget_until
 from vision.state import capture, restore
 from workload.checkpoint import Checkpoint
 from workload.member import Outcome, RunLog
@@ -67,6 +68,7 @@ class VisionRecorder(lightning.Callback):
             self._latest = state["latest"]
         elif beginning:
             restore(self._module, beginning())
+            self._module.window.zero_()  # batches of the other run
         self._saved_updates = self._module.position.updates
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
@@ -89,6 +91,9 @@ class VisionRecorder(lightning.Callback):
             return
         row = module.end_epoch()
         if not module.diverged:
+            row["decay_budget"] = budget_until(
+                module.recipe, module.member, module.updates_per_epoch, module.position.epoch
+            )
             row |= self._figures()
             module.diverged = not math.isfinite(row["weights/norm"])
         position = {"epoch": module.position.epoch, "updates": module.position.updates}

@@ -1,6 +1,8 @@
 """Other runs that a recipe names, which have to be trained before its own. Imports no torch."""
 
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,17 @@ from typing import Any
 from vision.config import Machine, Recipe
 from workload.contract import Workload
 from workload.errors import ConfigError, UserError
-from workload.identity import config_of, read_config, same_run
+from workload.identity import completed, config_of, read_config, same_run
 from workload.member import Member
 from workload.wording import unknown
+
+
+def run_name(text: str) -> str:
+    """The last two parts of a run's folder, which tell it from others wherever they lie; what names
+    a run by its decay stays as it is."""
+    if not text or not (Path(text).is_dir() or "/" in text.partition(",")[0]):
+        return text
+    return "/".join(Path(os.path.abspath(text)).parts[-2:])
 
 
 def norms_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | None:
@@ -40,6 +50,10 @@ def branch_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | 
         return None
     name, *given = re.split(r",(?=[a-z_0-9]+=)", text)
     changes = dict(_value(recipe, each) for each in given)
+    if changes.get("branch"):
+        raise ConfigError(
+            f"branch: {text!r} is a branch itself; name the folder of such a run instead"
+        )
     theirs = replace(recipe, **{"branch": "", **changes})
     return theirs, _member("branch", text, name, member.seed)
 
@@ -62,6 +76,38 @@ def find_run(
         except UserError:
             continue
     return None
+
+
+def require_alike(
+    workload: Workload[Recipe, Machine],
+    key: str,
+    run: Path,
+    recipe: Recipe,
+    member: Member,
+    keys: Sequence[str],
+) -> None:
+    """Raise ConfigError where a run that is read is unlike its reader.
+
+    Args:
+        workload: of both.
+        key: of the recipe, which names the run.
+        run: its folder.
+        recipe, member: of the reader.
+        keys: in which their recipes are to be equal; their seeds are as well.
+    """
+    config = completed(workload, read_config(run))
+    theirs, mine = config["recipe"], workload.resolved(recipe)
+    for each in keys:
+        if theirs.get(each) != mine[each]:
+            raise ConfigError(
+                f"{key}: {run} has {each} {theirs.get(each)}, this run {mine[each]}; both must "
+                f"have the same {', '.join(keys)}"
+            )
+    if config["member"]["seed"] != member.seed:
+        raise ConfigError(
+            f"{key}: {run} has seed {config['member']['seed']}, this run {member.seed}; choose "
+            "the same"
+        )
 
 
 def _value(recipe: Recipe, text: str) -> tuple[str, Any]:

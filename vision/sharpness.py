@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vision.config import Machine
 from vision.finished_run import FinishedRun
 from vision.kept import kept_epochs
@@ -91,13 +89,11 @@ def measure_run(
         UserError: there are none, or they are not finite.
     """
     module, labelled = run.load(machine, epoch)
-    count = min(values.images, len(labelled))
-    # always the same ones, the first of the prepared images
-    places = torch.arange(count, device=labelled.labels.device)
+    places = labelled.sample(values.images)
     with network_loss(module.model, labelled, places) as objective:
         return {
             "epoch": module.position.epoch,
-            "images": count,
+            "images": len(places),
             "draws": values.draws,
             "epsilon": values.epsilon,
             **_measures(objective, values, _counted(run.path.name, show)),
@@ -167,7 +163,7 @@ def _epochs(run: Path, values: Any) -> list[int | None]:
         return [int(values.epoch)]
     kept = kept_epochs(run)
     if not kept:
-        raise UserError(f"{run} has kept no epochs: train it with --keep-every N")
+        raise UserError(f"{run} has kept no epochs: train it in another --runs with --keep-every N")
     return list(kept)
 
 

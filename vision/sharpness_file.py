@@ -1,11 +1,16 @@
 """What `wdbench sharpness` leaves beside a run. Imports no torch."""
 
+from __future__ import annotations
+
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vision.position import KEPT
 from workload.files import read_json
+
+if TYPE_CHECKING:
+    from workload.exhibits.record import Record
 
 Noise = Literal["additive", "multiplicative"]
 Reading = Literal["loss", "difference"]
@@ -25,6 +30,13 @@ def sharpness_path(run: Path, epoch: int | None = None) -> Path:
 def read_sharpness(run: Path, epoch: int | None = None) -> dict[str, Any] | None:
     """The numbers of a run; None where it has not been measured. UserError where damaged."""
     return read_json(sharpness_path(run, epoch))
+
+
+def final_sharpness(record: Record) -> dict[str, Any] | None:
+    """The numbers of the weights that a finished run ended with; None where it has not been
+    measured since."""
+    found = read_sharpness(record.path)
+    return found if found is not None and found["epoch"] == record.length else None
 
 
 def value_at(found: dict[str, Any], kind: Noise, key: Reading) -> float | None:

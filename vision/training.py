@@ -11,6 +11,7 @@ from vision.config import Machine, Recipe
 from vision.image_data import ImageData
 from vision.module import VisionModule
 from vision.norm_matching import NormReference, find_reference
+from vision.optimizer import adds_up, budget_until
 from vision.recorder import VisionRecorder
 from workload.member import Member, Outcome, RunLog
 from workload.output import say
@@ -72,10 +73,7 @@ def train_members(
 def budget_line(recipe: Recipe, member: Member, updates_per_epoch: int) -> str:
     """How much decay the training holds."""
     factor = recipe.decay_factor(updates_per_epoch)
-    budget = factor * member.weight_decay * recipe.budget(updates_per_epoch)
-    buffer = recipe.momentum if recipe.optimizer == "sgd" else 0.0
+    budget = budget_until(recipe, member, updates_per_epoch)
+    formula = "sum(alpha * lambda)" + (" / (1 - momentum)" if adds_up(recipe, member) else "")
     times = f", lambda times {factor:.3g}" if factor != 1 else ""
-    return (
-        f"{member.name}: decay budget sum(alpha * lambda) / (1 - momentum) = "
-        f"{budget / (1 - buffer):.3g}, {recipe.decay_schedule}{times}"
-    )
+    return f"{member.name}: decay budget {formula} = {budget:.3g}, {recipe.decay_schedule}{times}"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vision.cost import (
+    Images,
     about_parameters,
     known_images,
     run_disk,
     training_memory,
     training_seconds,
 )
+from vision.pictures import check_pictures
 from vision.report import REPORT
 from workload import resources
 from workload.contract import Command, Reference, Workload
@@ -147,11 +150,13 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """Image sets and runs are the same however their folders were written."""
-        norms, branch = recipe.match_norms, recipe.branch
-        if "@" not in norms:
-            norms = "/".join(Path(norms).parts[-2:])
+        from vision.reference import run_name
+
+        norms, branch = run_name(recipe.match_norms), recipe.branch
+        if norms and "/" not in norms and "@" not in norms:
+            norms += "@always"
         if branch:
-            branch = "/".join(Path(recipe.branch_run).parts[-2:]) + f"@{recipe.branch_epoch}"
+            branch = f"{run_name(recipe.branch_run)}@{recipe.branch_epoch}"
         own = {"data": self.task(recipe), "match_norms": norms, "branch": branch}
         return super().resolved(recipe) | own
 
@@ -167,14 +172,16 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
         return (
             f"{runs} of about {model / 1e6:.2g} million parameters: "
-            f"{amount(training_memory(recipe, process=False))} with gradients and buffers, up to "
-            f"{amount(members * run_disk(recipe))} on disk"
+            f"{amount(training_memory(recipe, process=False))} with gradients, buffers and images, "
+            f"up to {amount(members * run_disk(recipe))} on disk"
         )
 
     def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
-        """Raise UserError for images that are neither known nor prepared nor a folder."""
+        """Raise UserError for images that are neither known nor prepared nor a folder, and for
+        schedules that are longer than the training."""
         from vision.data.prepared import KNOWN
 
+        recipe.check_updates()
         spec = recipe.images
         if spec.name in KNOWN or spec.folder(machine.data_folder).parent.is_dir():
             return
@@ -200,6 +207,11 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
                     f"match_norms: goes with the scheme {BASELINE}, not with {member.scheme}: the "
                     "norms would be decayed as well"
                 )
+            if recipe.sphere and member.scheme != BASELINE:
+                raise UserError(
+                    f"sphere: goes with the scheme {BASELINE}, not with {member.scheme}: every "
+                    "update ends at the norm 1, whatever has decayed"
+                )
             if member.scheme not in allowed:
                 raise UserError(
                     f"scheme: the optimizer {recipe.optimizer} has no {member.scheme}; allowed are "
@@ -216,23 +228,36 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         found = (find(recipe, member) for member in members for find in finders)
         return [each for each in found if each is not None]
 
+    def reference_problem(
+        self,
+        recipe: config.Recipe,
+        run: Path,
+        training: tuple[config.Recipe, config.Machine] | None,
+    ) -> str | None:
+        """The state after an epoch that a branch begins with."""
+        from vision.keeping import will_keep
+
+        if not recipe.branch:
+            return None
+        epoch = recipe.branch_epoch
+        if will_keep(run, epoch, training and (training[0].epochs, training[1].keep_every)):
+            return None
+        where = "" if training else " in another --runs, for it has finished,"
+        return (
+            f"branch: {run} will have no state of epoch {epoch}; train it{where} with keep_every "
+            f"a divisor of {epoch}"
+        )
+
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where images, device, memory or disk do not suffice."""
-        from vision.models.catalog import HALVINGS
-
         if problem := self.missing_data(recipe, machine):
             raise UserError(problem)
-        if (prepared := self._prepared(recipe, machine)) is not None:
-            multiple = 2 ** HALVINGS[recipe.model]
-            if any(side % multiple for side in prepared.side):
-                height, width = prepared.side
-                raise UserError(
-                    f"model: {recipe.model} halves {height} x {width} pixels "
-                    f"{HALVINGS[recipe.model]} times; height and width must be multiples of "
-                    f"{multiple}"
-                )
+        known = self._known(recipe, machine)
+        if known is not None:
+            check_pictures(recipe, *known)
+            recipe.check_updates(math.ceil(known[0] / recipe.batch_size))
         resources.check_device(machine.device)
-        need = training_memory(recipe)
+        need = training_memory(recipe, known)
         if need > (memory := resources.free_memory()):
             raise UserError(
                 f"width: {self.memory_summary(recipe, 1)}; a training process takes "
@@ -281,10 +306,8 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         """None before the images of somebody's own are prepared."""
-        known = known_images(recipe)
-        if known is None and (prepared := self._prepared(recipe, machine)) is not None:
-            known = prepared.train, prepared.side[0]
-        return None if known is None else training_seconds(recipe, *known)
+        known = self._known(recipe, machine)
+        return None if known is None else training_seconds(recipe, known)
 
     def train(
         self,
@@ -317,13 +340,16 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return findings()
 
-    def _prepared(self, recipe: config.Recipe, machine: config.Machine) -> Any:
+    def _known(self, recipe: config.Recipe, machine: config.Machine) -> Images | None:
+        """The training images, as prepared or as they will be; None of somebody's own that are not
+        prepared."""
         from vision.data.prepared import Prepared
 
         try:
-            return Prepared.open(recipe.images.folder(machine.data_folder))
+            prepared = Prepared.open(recipe.images.folder(machine.data_folder))
         except ConfigError:
-            return None
+            return known_images(recipe)
+        return prepared.train, prepared.side
 
 
 WORKLOAD = VisionWorkload()

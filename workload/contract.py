@@ -136,6 +136,18 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         does not count. A grid trains them before. UserError where their names have no meaning."""
         return ()
 
+    def reference_problem(
+        self, recipe: RecipeT, run: Path, training: tuple[RecipeT, MachineT] | None
+    ) -> str | None:
+        """What a run that is read will not hold, and what to do; None where all will be there.
+
+        Args:
+            recipe: of its reader.
+            run: its folder, which may not exist yet.
+            training: how it is going to be trained; None where it has finished.
+        """
+        return None
+
     def check(self, recipe: RecipeT, machine: MachineT, runs: Sequence[Path]) -> None:
         """Raise UserError where this machine cannot train these runs together. Makes nothing."""
 

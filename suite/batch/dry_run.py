@@ -28,7 +28,7 @@ def describe_batch(
     lines += [*_packing(jobs), ""] if jobs else []
     lines += _stages(stages)
     lines += [*_memory(jobs), *_time(waiting, len(jobs), capacity), *_missing_data(jobs)]
-    lines += order.describe_missing()
+    lines += [*order.describe_missing(), *order.describe_hopeless(waiting)]
     return "\n".join([*lines, *overview.failures(grid.runs, states)]).rstrip()
 
 

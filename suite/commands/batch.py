@@ -45,7 +45,7 @@ def main(argv: list[str], prog: str) -> int:
         raise UserError(f"runs: {options.runs} is no directory that can be written to")
     argv = [*sys.argv[:1], "batch", *argv]
     code = _train(grid, waiting, order, options, argv) if waiting else 0
-    return _conclude(grid, code)
+    return _conclude(grid, order, code)
 
 
 def _capacity(
@@ -152,7 +152,8 @@ def _ready(jobs: Sequence[Job], order: Order) -> list[Job]:
         waits = {run.path: order.waits_for(run.path) for run in job.runs}
         for path, reference in waits.items():
             if reference is not None:
-                say(f"{path} is left: {reference.path}, which it reads, has not finished")
+                how = "has diverged" if order.diverged(path) == reference else "has not finished"
+                say(f"{path} is left: {reference.path}, which it reads, {how}")
         if free := [run for run in job.runs if waits[run.path] is None]:
             ready.append(job if len(free) == len(job.runs) else job.of(free))
     return ready
@@ -172,10 +173,11 @@ def _check_devices(jobs: Sequence[Job], capacity: Capacity) -> None:
             )
 
 
-def _conclude(grid: Grid, code: int) -> int:
+def _conclude(grid: Grid, order: Order, code: int) -> int:
     """Print how the grid stands; returns the exit code."""
     states = [state_of(run) for run in grid.runs]
-    for run, state in zip(grid.runs, states, strict=True):
+    pairs = list(zip(grid.runs, states, strict=True))
+    for run, state in pairs:
         if state.status in ("done", "diverged"):
             finished = state.status == "done"  # a kill may have come between the two
             run.workload.clean_up(run.run.path, run.machine, finished=finished)
@@ -183,8 +185,13 @@ def _conclude(grid: Grid, code: int) -> int:
     if code:
         say("Stopped. The same command goes on where the last checkpoints stand.")
         return code
-    if any(state.status == "failed" for state in states):
+    failed = any(state.status == "failed" for state in states)
+    hopeless = order.describe_hopeless([run for run, state in pairs if state.status == "waiting"])
+    for text in hopeless:
+        say(text)
+    if failed:
         say("The same command with --retry-failed trains them once more.")
+    if failed or hopeless:
         return 1
     if any(state.status in ("running", "waiting") for state in states):
         say("Other processes train the rest; `wdbench status` with the same grid shows how far.")

@@ -59,7 +59,7 @@ def look_at(records: Sequence[Record]) -> str:
     weight_decay = record.member.weight_decay
     fact = (
         f"under {record.member.scheme} at lambda {weight_decay:g} the decay outweighs the "
-        f"objective's gradient inside Adam's m for {share:.1%} of the weights"
+        f"objective's gradient inside m for {share:.1%} of the weights"
     )
     log_median = record.newest.get(MEDIAN.key)
     if log_median is not None and abs(log_median - math.log(weight_decay)) < NEARLY_LAMBDA:

@@ -57,7 +57,12 @@ def test_a_branch_is_the_run_whose_rate_falls_there(trunk, tmp_path, by):
     place = run.parent / f"seed0-branch-{by}"
     _, log = train(data_dir, place, own)
     assert [row["epoch"] for row in log.rows["eval"]] == [3, 4]
-    assert log.rows["eval"] == whole.rows["eval"][2:]
+    *before, last = whole.rows["eval"][1:]
+    spent = [row.pop("decay_budget") for row in (before[0], last)]
+    budgets = [row.pop("decay_budget") for row in log.rows["eval"]]
+    before[1].pop("decay_budget")
+    assert log.rows["eval"] == [before[1], last]
+    assert budgets[-1] == pytest.approx(spent[1] - spent[0])  # of its own epochs
     assert log.rows["metrics"] == [row for row in whole.rows["metrics"] if row["updates"] > 6]
     assert same_weights(place, tmp_path / "whole")
 
@@ -120,13 +125,14 @@ def test_recipes_that_are_no_branches(changes, message):
         ("nothing@1", r"branch: 'nothing' is no run's folder, and 'nothing' is no decay"),
         ("l2-1e-2,learning_rat=1@1", r"unknown key 'learning_rat'; did you mean learning_rate"),
         ("l2-1e-2,learning_rate=high@1", r"branch: learning_rate=high is no float"),
+        ("l2-1e-2,branch=l2-1e-2@3@4", r"branch: .* is a branch itself; name the folder"),
         ("l2-1e-2,flip=1@1", r"branch: flip=1 is no bool"),
     ],
 )
 def test_names_without_a_meaning(branch, message):
     """They are told before anything is trained."""
     with pytest.raises(ConfigError, match=message):
-        WORKLOAD.validate_members(recipe(branch=branch), [MEMBER])
+        WORKLOAD.validate_members(recipe(branch=branch, epochs=9), [MEMBER])
 
 
 def test_trunks_that_do_not_fit(trunk, tmp_path):
@@ -134,7 +140,7 @@ def test_trunks_that_do_not_fit(trunk, tmp_path):
     own = run.parent / "seed0-own"
     with pytest.raises(ConfigError, match=r"there is no run of seed 0 with these keys .* train it"):
         branch_state(recipe(branch="l2-1e-2,learning_rate=0.5@1"), MEMBER, own)
-    with pytest.raises(ConfigError, match=r"has width 4, this run 8; a branch is like its trunk"):
+    with pytest.raises(ConfigError, match=r"has width 4, this run 8; both must have the same data"):
         branch_state(recipe(branch=f"{run}@1", width=8), MEMBER, own)
     with pytest.raises(ConfigError, match=r"has norm batch, this run none"):
         branch_state(recipe(branch=f"{run}@1", norm="none"), MEMBER, own)

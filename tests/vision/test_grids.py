@@ -61,10 +61,25 @@ def test_branches_and_matched_norms_follow_what_they_read(capsys):
     assert abs(last["weights/distance"] - distances[1]) < distances[2] - distances[1]
 
 
-def test_a_trunk_that_has_kept_nothing_is_told(capsys):
-    """Its readers fail to start, the others finish."""
-    Path("grid.yaml").write_text(GRID % 0)
-    assert main(COMMAND) == 1
-    out = capsys.readouterr()
-    assert "has not kept epoch 1; kept are none: train it with --keep-every N" in out.out + out.err
-    assert sorted(by_reference()) == ["l2", "l2-1e-2@always", "none"]
+def test_a_trunk_that_will_not_keep_what_is_read_is_told_before(capsys):
+    """Every second epoch is kept: that of the branch at 2, not that of the branch at 1."""
+    Path("grid.yaml").write_text(GRID % 2)
+    assert main([*COMMAND, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "will have no state of epoch 1; train it with keep_every a divisor of 1" in out
+    assert "of epoch 2" not in out
+    assert main(COMMAND) == 2
+    assert "will have no state of epoch 1" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_a_trunk_that_has_finished_without_is_told(capsys):
+    trunk = ["--scheme", "l2", "--weight-decay", "1e-2", "--learning-rate", "0.05", "--epochs", "3"]
+    trunk += ["--data", "patterns", "--model", "resnet8", "--width", "4", "--batch-size", "16"]
+    trunk += ["--learning-rate-schedule", "constant", "--crop", "1", "--device", "cpu"]
+    assert main(["run", "vision", *trunk, "--threads", "1"]) == 0
+    Path("grid.yaml").write_text(GRID % 1)
+    assert main(COMMAND) == 2
+    err = capsys.readouterr().err
+    assert "will have no state of epoch 1; train it in another --runs, for it has finished" in err
+    assert sorted(by_reference()) == ["l2"]

@@ -87,3 +87,16 @@ def test_shuffled_labels_keep_their_counts():
     assert torch.equal(first.bincount(), labels.bincount())
     assert 50 < int((first == labels).sum()) < 150  # chance: 100
     assert int((first == other).sum()) < 150
+
+
+def test_images_that_are_looked_at_are_of_all_classes():
+    """They lie class by class, as in a folder of folders."""
+    labels = torch.arange(40).repeat_interleave(50)
+    images = DeviceImages(
+        torch.zeros(2000, 2, 2, 3, dtype=torch.uint8), labels, 0, torch.zeros(3), torch.ones(3)
+    )
+    places = images.sample(400)
+    assert len(places) == len(set(places.tolist())) == 400
+    assert torch.equal(places[:100], images.sample(100))
+    assert len(labels[places].unique()) == 40  # each is missed with a chance of 4e-5
+    assert len(images.sample(10**6)) == 2000

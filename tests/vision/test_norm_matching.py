@@ -51,6 +51,24 @@ def test_a_folder_will_do(runs, tmp_path):
     assert find_reference(recipe(match_norms=str(run)), NONE, tmp_path) == run
 
 
+@pytest.mark.parametrize(
+    ("changes", "seed", "message"),
+    [
+        ({"width": 8}, 0, "has width 4, this run 8; both must have the same data, model, width"),
+        ({"model": "resnet18"}, 0, "has model resnet8, this run resnet18"),
+        ({"norm": "none"}, 0, "has norm batch, this run none"),
+        ({"data": "shapes"}, 0, "has data patterns, this run shapes"),
+        ({}, 1, "has seed 0, this run 1; choose the same"),
+    ],
+)
+def test_a_folder_of_another_network_or_seed(runs, tmp_path, changes, seed, message):
+    """Another width has the same names of parameters: they alone do not tell."""
+    _, run = runs
+    own = recipe(match_norms=str(run), **changes)
+    with pytest.raises(ConfigError, match=f"match_norms: {run} {message}"):
+        find_reference(own, Member("none", 0.0, seed), tmp_path)
+
+
 def test_runs_that_are_not_there(runs):
     _, run = runs
     own = run.parents[1] / "none" / "seed0-x"
@@ -110,3 +128,25 @@ def test_a_run_is_named_after_the_run_and_not_its_place(tmp_path):
     )
     assert one == other
     assert one["match_norms"] == "l2-1e-2/seed0-abc"
+
+
+def test_a_run_has_one_name_however_its_folder_is_written(tmp_path, monkeypatch):
+    """Also from within, and where a folder has an @ in its name."""
+    run = tmp_path / "l2-1e-2" / "seed0-abc@1"
+    run.mkdir(parents=True)
+    named = set()
+    ways = ((tmp_path, run), (run.parent, run.name), (run, "."), (run, f"../{run.name}"))
+    for place, text in ways:
+        monkeypatch.chdir(place)
+        named.add(WORKLOAD.resolved(recipe(match_norms=str(text)))["match_norms"])
+        named.add(WORKLOAD.resolved(recipe(branch=f"{text}@2"))["branch"].removesuffix("@2"))
+    assert named == {"l2-1e-2/seed0-abc@1"}
+
+
+def test_a_decay_without_schedule_is_that_of_always():
+    one, other = (WORKLOAD.resolved(recipe(match_norms=f"l2-5e-4{at}")) for at in ("", "@always"))
+    assert one == other
+    kept = recipe(**one)  # as config.json has it
+    assert WORKLOAD.resolved(kept) == one
+    branch = "l2-1e-2,learning_rate_schedule=steps:.1@1@2"
+    assert WORKLOAD.resolved(recipe(branch=branch))["branch"] == branch

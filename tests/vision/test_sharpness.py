@@ -79,7 +79,9 @@ def test_runs_without_kept_epochs(finished, tmp_path):
     copy = tmp_path / "seed0"
     shutil.copytree(finished[0], copy)
     shutil.rmtree(copy / "epochs")
-    with pytest.raises(UserError, match="has kept no epochs: train it with --keep-every N"):
+    with pytest.raises(
+        UserError, match="has kept no epochs: train it in another --runs with --keep-every N"
+    ):
         measure(copy, finished[1], "--epoch", "all")
 
 
@@ -92,7 +94,7 @@ def test_runs_without_kept_epochs(finished, tmp_path):
         (["--images", "0"], "images: 0 is not above 0"),
         (["--epoch", "0"], "epoch: '0' is no number of an epoch, nor all or newest"),
         (["--epoch", "last"], "epoch: 'last' is no number"),
-        (["--epoch", "7"], "has not kept epoch 7; kept are 1, 2, 3"),
+        (["--epoch", "7"], r"has not kept epoch 7; kept are 1, 2, 3: train it in another --runs"),
     ],
 )
 def test_flags_that_have_no_meaning(finished, flags, message):
@@ -113,6 +115,10 @@ def test_runs_that_cannot_be_measured(finished, tmp_path):
     shutil.rmtree(copy / "checkpoint")
     with pytest.raises(UserError, match="has no checkpoint"):
         measure(copy, data_dir)
+    (copy / "done.json").write_text('{"status": "diverged"}')  # its checkpoint is cleaned up
+    with pytest.raises(UserError, match="has diverged: its loss has no minimum"):
+        measure(copy, data_dir)
+    assert measure(copy, data_dir, "--epoch", "1") == 0  # kept before it did
     config = json.loads((copy / "config.json").read_text()) | {"workload": "rl"}
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="is a run of rl, not of vision"):

@@ -13,8 +13,9 @@ from vision.image_data import ImageData
 from vision.models.catalog import build
 from vision.models.layers import scale_invariant
 from vision.sphere import project
+from vision.workload import WORKLOAD
 from workload.checkpoint import read_state
-from workload.errors import ConfigError
+from workload.errors import ConfigError, UserError
 from workload.member import Member
 
 NONE = Member("none", 0.0, 0)
@@ -89,7 +90,8 @@ def test_growth_is_that_of_the_step_before_the_projection(data_dir):
     (epoch,) = fit(new_module(data_dir, own, NONE), 1).epochs
     assert epoch["growth/square_invariant"] == pytest.approx(epoch["growth/raw_square_invariant"])
     assert abs(epoch["growth/cross_invariant"]) < 0.05 * epoch["growth/square_invariant"]
-    assert epoch["growth/square_rest"] == 0
+    for term in ("square", "cross", "raw_square", "raw_cross"):  # the rest does not move
+        assert epoch[f"growth/{term}"] == epoch[f"growth/{term}_invariant"]
 
 
 def test_a_projection_scales_all_by_one_factor():
@@ -117,3 +119,10 @@ def test_recipes_without_a_sphere():
         recipe(sphere=True, norm="none")
     with pytest.raises(ConfigError, match="sphere: the norm is 1, and match_norms asks for"):
         recipe(sphere=True, match_norms="l2-1e-2@always")
+
+
+def test_a_sphere_goes_without_decay():
+    own = recipe(sphere=True)
+    WORKLOAD.validate_members(own, [NONE])
+    with pytest.raises(UserError, match="sphere: goes with the scheme none, not with l2"):
+        WORKLOAD.validate_members(own, [NONE, Member("l2", 0.01, 0)])

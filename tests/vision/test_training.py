@@ -142,6 +142,12 @@ def test_images_that_are_not_prepared(tmp_path):
 def test_budget_is_printed():
     line = budget_line(Recipe(), Member("l2", 5e-4, 0), 391)
     assert line == "l2-5e-4: decay budget sum(alpha * lambda) / (1 - momentum) = 6.5, always"
+    decoupled = Recipe(learning_rate_schedule="constant", epochs=10)
+    line = budget_line(decoupled, Member("decoupled", 5e-4, 0), 100)  # not through the buffer
+    assert line == "decoupled-5e-4: decay budget sum(alpha * lambda) = 0.05, always"
+    branch = Recipe(learning_rate_schedule="constant", epochs=10, branch="l2-1e-2@4")
+    line = budget_line(branch, Member("l2", 5e-4, 0), 100)
+    assert "(1 - momentum) = 0.3, always" in line  # .1 * 5e-4 * 600 / .1
     late = Recipe(decay_schedule="late:50epochs", match_budget=True)
     assert budget_line(late, Member("l2", 5e-4, 0), 391) == (
         "l2-5e-4: decay budget sum(alpha * lambda) / (1 - momentum) = 6.5, late:50epochs, "

@@ -45,6 +45,27 @@ def test_pictures_that_a_network_cannot_halve(tmp_path):
     WORKLOAD.check(recipe(), machine(tmp_path), [tmp_path / "run"])
 
 
+def test_drawings_that_are_not_made_yet_are_checked_like_others(tmp_path):
+    """A first run with `shapes`: 16 x 16 pixels, pooled to half; nothing is left behind."""
+    own = Recipe(data="shapes", subset=200, width=4, epochs=2, pool=2, model="vgg16")
+    with pytest.raises(UserError, match=r"vgg16 halves 8 x 8 pixels 5 times"):
+        WORKLOAD.check(own, machine(tmp_path), [tmp_path / "run"])
+    assert list(tmp_path.iterdir()) == []
+    # a pool that does not divide them is told when they are made
+    WORKLOAD.check(Recipe(data="shapes", pool=3), machine(tmp_path), [tmp_path / "run"])
+    with pytest.raises(UserError, match="pool: 3 does not divide the 16 x 16 pixels"):
+        WORKLOAD.prepare_data(Recipe(data="shapes", pool=3), machine(tmp_path))
+
+
+def test_updates_are_counted_from_the_images(tmp_path):
+    """40 images in batches of 16 are 3 batches an epoch, the last one smaller."""
+    prepared(tmp_path)
+    places = machine(tmp_path), [tmp_path / "run"]
+    WORKLOAD.check(recipe(warm_up=8), *places)
+    with pytest.raises(UserError, match="warm_up: 9 is not within the 9 updates"):
+        WORKLOAD.check(recipe(warm_up=9), *places)
+
+
 def test_length_is_free_where_no_schedule_reads_it():
     def free(**changes):
         return "epochs" in WORKLOAD.free_keys(Recipe(**changes).values())

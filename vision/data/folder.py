@@ -9,6 +9,8 @@ from workload.errors import ConfigError
 from workload.progress import StageProgress
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp")
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")
+"""Pillow's modes with at most a byte per channel, which converting to RGB keeps."""
 TEST_NAMES = ("test", "val", "valid")
 
 
@@ -57,6 +59,11 @@ def decode(stream: object, name: str, size: tuple[int, int] | None) -> np.ndarra
 
     try:
         with Image.open(stream) as image:  # type: ignore[arg-type]
+            if image.mode not in MODES:
+                raise ValueError(
+                    f"its pixels are {image.mode}, which is not one of {', '.join(MODES)}; "
+                    "convert it to 8 bits per channel"
+                )
             pixels = np.asarray(image.convert("RGB"))
     except Exception as error:  # Pillow's plugins fail in many ways
         raise ConfigError(f"{name} cannot be read as an image: {error}") from error

@@ -59,7 +59,7 @@ def prepare(
         inputs, read = _source(name_or_path, folder.parent, archive, progress)
         inputs |= {"subset": subset, "test_subset": test_subset, "pool": pool}
         if load_stage(folder, inputs) is None:
-            _check_folder(name_or_path, folder)
+            _check_folder(name_or_path, folder.parent, inputs)
             _make(spec, folder, inputs, read(), None if known else Path(name_or_path))
     return Prepared.open(folder)
 
@@ -113,21 +113,29 @@ def _original(
     finally:
         with suppress(OSError):  # not empty
             path.parent.rmdir()
-    with create_stage(folder, inputs) as (new, _):
-        path.rename(new / published.file)
+    with create_stage(folder, inputs) as (new, _):  # a failure in here deletes `new`
+        try:
+            (new / published.file).hardlink_to(path)
+        except OSError:  # a file system without such links
+            shutil.copyfile(path, new / published.file)
+    path.unlink()
     path.parent.rmdir()
     return folder / published.file
 
 
-def _check_folder(name_or_path: str, folder: Path) -> None:
-    """Raise ConfigError where another folder of the same last name was prepared here before."""
-    before = load_stage(folder)
-    known = before and before["report"].get("folder")
-    if known and Path(known).is_dir() and not Path(name_or_path).samefile(known):
-        raise ConfigError(
-            f"{folder.parent} was prepared from {known}, which holds other images; rename "
-            f"{name_or_path}, or choose another --data-dir"
-        )
+def _check_folder(name_or_path: str, root: Path, inputs: Mapping[str, Any]) -> None:
+    """Raise ConfigError where another folder of the same last name was prepared here before, be it
+    with another subset or pool."""
+    for variant in sorted(path for path in root.iterdir() if path.is_dir()):
+        before = load_stage(variant)
+        known = before and before["report"].get("folder")
+        if not known or not Path(known).is_dir() or Path(name_or_path).samefile(known):
+            continue
+        if before and before["inputs"].get("files") != inputs.get("files"):
+            raise ConfigError(
+                f"{variant} was prepared from {known}, which holds other images; rename "
+                f"{name_or_path}, or choose another --data-dir"
+            )
 
 
 def _make(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared_optim.metric import Metric
-from vision.exhibits.variants import name_of, variants
+from shared_optim.schemes import BASELINE
+from vision.exhibits.variants import SHUFFLED, Variant, variants
 from vision.metrics import (
     COS_NEG,
     COS_POS,
@@ -18,7 +19,7 @@ from vision.metrics import (
     TEST_ACCURACY,
     WEIGHT_NORM,
 )
-from vision.sharpness_file import Noise, Reading, read_sharpness, value_at
+from vision.sharpness_file import Noise, Reading, final_sharpness, value_at
 from workload.exhibits.document import Table, cell
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
@@ -26,6 +27,7 @@ from workload.exhibits.record import Record
 QUARTER = 0.25
 CONFIDENCE = 0.95
 FEWEST = 3  # seeds of which an interval is made
+THAT_RATE = "none, that rate"  # true labels at the learning rate of the shuffled ones
 Runs = Mapping[str, Record]
 """The runs of one seed by what decay they had, e.g. `early`."""
 
@@ -96,7 +98,7 @@ def _sharper(kind: Noise, key: Reading) -> Callable[[Runs], float | None]:
     def number(runs: Runs) -> float | None:
         found: dict[str, float] = {}
         for name in ("none", "late", "early", "always"):
-            measured = read_sharpness(runs[name].path)
+            measured = final_sharpness(runs[name])
             if measured is None:
                 return None
             value = value_at(measured, kind, key)
@@ -110,6 +112,7 @@ def _sharper(kind: Noise, key: Reading) -> Callable[[Runs], float | None]:
 
 _FOUR = ("none", "always", "early", "late")
 _TWO = ("none", "none, shuffled")
+_AT_ONE_RATE = (THAT_RATE, "none, shuffled")
 CLAIMS = (
     Claim(
         "decay early is worth more than decay late", "1", "%", ("early", "late"),
@@ -167,6 +170,10 @@ CLAIMS = (
         lambda runs: _grown(runs["none"]) - _grown(runs["none, shuffled"]),
     ),
     Claim(
+        "so they do at one learning rate", "control", "of |w|^2", _AT_ONE_RATE,
+        lambda runs: _grown(runs[THAT_RATE]) - _grown(runs["none, shuffled"]),
+    ),
+    Claim(
         "cos(w, -grad l_pos) is positive", "5", "", ("none",),
         lambda runs: _mean(COS_POS, rows="metrics")(runs["none"]),
     ),
@@ -177,6 +184,11 @@ CLAIMS = (
     Claim(
         "cos(w, -grad l_pos) is smaller with shuffled labels", "5", "", _TWO,
         lambda runs: _mean(COS_POS, rows="metrics")(runs["none"])
+        - _mean(COS_POS, rows="metrics")(runs["none, shuffled"]),
+    ),
+    Claim(
+        "so it is at one learning rate", "control", "", _AT_ONE_RATE,
+        lambda runs: _mean(COS_POS, rows="metrics")(runs[THAT_RATE])
         - _mean(COS_POS, rows="metrics")(runs["none, shuffled"]),
     ),
     Claim(
@@ -198,12 +210,17 @@ CLAIMS = (
         lambda runs: _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none, shuffled"])
         - _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none"]),
     ),
+    Claim(
+        "so they are at one learning rate", "control", "", _AT_ONE_RATE,
+        lambda runs: _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none, shuffled"])
+        - _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs[THAT_RATE]),
+    ),
 )  # fmt: skip
 
 
 def claims_table(grid: RecordGrid, task: str, norm: str, name: str) -> Table | None:
     """A line per claim: its number over seeds, an interval, the verdict; None without a run."""
-    seeds = _by_seed(grid, task, norm)
+    seeds, chosen = _by_seed(grid, task, norm)
     if not seeds:
         return None
     rows, data = [], []
@@ -226,6 +243,7 @@ def claims_table(grid: RecordGrid, task: str, norm: str, name: str) -> Table | N
             "where it holds: its mean, and its 95 % interval by Student's t where there are "
             f"{FEWEST} seeds. Decay's worth is the test accuracy of decay always less that of "
             "none. Controls are what the paper lacks."
+            + (f" Of several settings, {chosen}." if chosen else "")
         ),
         head=("claim", "Figure", "mean", "95 %", "seeds", "verdict"),
         rows=tuple(rows),
@@ -259,19 +277,61 @@ def verdict_of(numbers: Sequence[float]) -> str:
     return "does not hold" if high < 0 else "undecided"
 
 
-def _by_seed(grid: RecordGrid, task: str, norm: str) -> list[dict[str, Record]]:
-    """The finished runs of each seed, by name; of several of a name those of most seeds."""
+def _by_seed(grid: RecordGrid, task: str, norm: str) -> tuple[list[dict[str, Record]], str]:
+    """The finished runs of each seed, by name, and in words what was chosen where there was a
+    choice.
+
+    All are of one setting, and those with decay of one scheme and lambda: those of the most runs
+    with decay always, or else of the most. Shuffled labels may have a learning rate of their own;
+    the runs without decay at that rate are `none, that rate`.
+    """
     finished = [
         variant
         for variant in variants(grid, task, lambda record: record.values["norm"] == norm)
         if any(record.scores for record in variant.records)
     ]
+    decaying = [v for v in finished if v.decay]
+    chosen = _most(decaying or [v for v in finished if v.name == BASELINE] or finished)
+    if chosen is None:
+        return [], ""
+    mine = [v for v in finished if v.setting == chosen.setting and v.decay in ((), chosen.decay)]
+    elsewhere = [
+        v
+        for v in finished
+        if v.name == f"{BASELINE}, {SHUFFLED}" and _without_rate(v) == _without_rate(chosen)
+    ]
+    named = [(v.name, v) for v in mine]
+    if not any(name == f"{BASELINE}, {SHUFFLED}" for name, _ in named):
+        shuffled = _most(elsewhere)
+        named += [(v.name, v) for v in elsewhere if v is shuffled]
+        named += [
+            (THAT_RATE, v)
+            for v in finished
+            if shuffled and v.name == BASELINE and v.setting == shuffled.setting
+        ]
     seeds: dict[int, dict[str, Record]] = {}
-    for variant in sorted(finished, key=lambda v: len(v.records)):
+    for name, variant in named:
         for record in variant.records:
             if record.scores:
-                seeds.setdefault(record.member.seed, {})[name_of(record)] = record
-    return [seeds[seed] for seed in sorted(seeds)]
+                seeds.setdefault(record.member.seed, {})[name] = record
+    left_out = any(all(v is not used for _, used in named) for v in finished)
+    words = " ".join([*chosen.decay, *chosen.setting]) if left_out else ""
+    return [seeds[seed] for seed in sorted(seeds)], words
+
+
+def _most(of: Sequence[Variant]) -> Variant | None:
+    """The one whose setting and decay have the most runs of decay always, or else of any."""
+
+    def runs(like: Variant) -> tuple[int, int]:
+        alike = [v for v in of if (v.decay, v.setting) == (like.decay, like.setting)]
+        always = sum(len(v.records) for v in alike if v.name == "always")
+        return always, sum(len(v.records) for v in alike)
+
+    return max(of, key=runs, default=None)
+
+
+def _without_rate(variant: Variant) -> tuple[str, ...]:
+    return tuple(each for each in variant.setting if not each.startswith("learning_rate="))
 
 
 def _numbers(claim: Claim, seeds: Sequence[Runs]) -> list[float]:

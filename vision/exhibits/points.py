@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from shared_optim.schemes import BASELINE
 from vision.exhibits.variants import name_of
 from vision.metrics import AVERAGED_ACCURACY, TEST_ACCURACY
-from vision.sharpness_file import read_sharpness
+from vision.sharpness_file import final_sharpness
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import legend, legend_lines, logarithmic, panels, picture
 from workload.exhibits.grid import RecordGrid
@@ -88,7 +88,7 @@ def _trunk(record: Record) -> list[str]:
 
 
 def _trace(record: Record) -> float | None:
-    found = read_sharpness(record.path)
+    found = final_sharpness(record)
     return None if found is None else float(found["trace"]["value"])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from vision.exhibits.figures import SCHEDULES
 from vision.exhibits.variants import Variant, name_of, styles, variants
-from vision.sharpness_file import GAMMA, read_sharpness, value_at
+from vision.sharpness_file import GAMMA, final_sharpness, value_at
 from workload.exhibits.document import Picture, Table, cell
 from workload.exhibits.drawing import legend, legend_lines, logarithmic, panels, picture
 from workload.exhibits.grid import RecordGrid
@@ -79,7 +79,10 @@ def sharpness_table(grid: RecordGrid, task: str, name: str) -> Table | None:
     return Table(
         name=name,
         title=f"{task}: sharpness",
-        caption=f"{task}: means over seeds of what `wdbench sharpness` measured on final networks.",
+        caption=(
+            f"{task}: means over seeds of what `wdbench sharpness` measured on final networks."
+            + _unlike(measured)
+        ),
         head=("decay", "seeds", *columns),
         rows=tuple(rows),
         data_head=("decay", "seeds", *columns),
@@ -91,9 +94,20 @@ def _measured(grid: RecordGrid, task: str) -> list[tuple[Variant, list[dict[str,
     """The variants that have been measured, with each seed's numbers."""
     found = []
     for variant in variants(grid, task, _keep):
-        numbers = [
-            each for record in variant.records if (each := read_sharpness(record.path)) is not None
-        ]
+        numbers = [each for record in variant.records if (each := final_sharpness(record))]
         if numbers:
             found.append((variant, numbers))
     return found
+
+
+def _unlike(measured: list[tuple[Variant, list[dict[str, Any]]]]) -> str:
+    """A sentence where runs were not measured alike."""
+    ways = {
+        tuple((key, each.get(key)) for key in ("images", "draws", "epsilon"))
+        for _, found in measured
+        for each in found
+    }
+    if len(ways) == 1:
+        return ""
+    texts = sorted(", ".join(f"{key} {value}" for key, value in way) for way in ways)
+    return f" They were not measured alike: {'; '.join(texts)}."

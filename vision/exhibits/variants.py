@@ -38,15 +38,16 @@ class Variant:
     Attributes:
         name: what decay they had, one of the keys of STYLES or more than these.
         label: the name, and what else tells them from the others of a figure.
-        records: by seed.
+        records: one per seed.
+        decay: scheme and lambda; empty for those without decay.
+        setting: what else runs of the study differ in, as `learning_rate=0.01`.
     """
 
     name: str
     label: str
     records: tuple[Record, ...]
-
-    def by_seed(self) -> dict[int, Record]:
-        return {record.member.seed: record for record in self.records}
+    decay: tuple[str, ...]
+    setting: tuple[str, ...]
 
 
 def name_of(record: Record) -> str:
@@ -68,26 +69,32 @@ def variants(
     grid: RecordGrid, task: str, keep: Callable[[Record], bool] = lambda record: True
 ) -> list[Variant]:
     """The runs of a task that a figure keeps, put together, in the order of the legend."""
-    found: dict[tuple[str, tuple[str, ...]], list[Record]] = {}
+    Kind = tuple[str, tuple[str, ...], tuple[str, ...]]
+    found: dict[Kind, list[Record]] = {}
     for row in grid.rows_of(task):
-        extras = [
+        setting = tuple(
             f"{key}={value}"
             for key, value in zip(grid.keys, row.extras, strict=True)
             if key not in (*_IN_NAME, *_OF_PLACE)
-        ]
-        if row.scheme != BASELINE:
-            extras = [row.scheme, row.decay, *extras]
+        )
+        decay = () if row.scheme == BASELINE else (row.scheme, row.decay)
         for record in grid.at(row, task):
             if keep(record):
-                found.setdefault((name_of(record), tuple(extras)), []).append(record)
+                found.setdefault((name_of(record), decay, setting), []).append(record)
     shared = {
         extra
-        for extra in {each for _, extras in found for each in extras}
-        if all(extra in extras for name, extras in found if _has(extra, name))
+        for extra in {each for _, decay, setting in found for each in (*decay, *setting)}
+        if all(extra in (*decay, *setting) for name, decay, setting in found if _has(extra, name))
     }
     named = [
-        Variant(name, " ".join([name, *(e for e in extras if e not in shared)]), tuple(records))
-        for (name, extras), records in found.items()
+        Variant(
+            name,
+            " ".join([name, *(e for e in (*decay, *setting) if e not in shared)]),
+            tuple(records),
+            decay,
+            setting,
+        )
+        for (name, decay, setting), records in found.items()
     ]
     order = list(STYLES)
     return sorted(

@@ -3,7 +3,6 @@
 import contextlib
 import math
 
-import torch
 from torch import nn
 
 from vision.images import DeviceImages
@@ -20,7 +19,7 @@ def sharpness_look(model: nn.Module, images: DeviceImages) -> dict[str, float]:
     """What `wdbench sharpness --images 1000` measures, less Keskar's maximum and the bottom of the
     spectrum, which take the most time.
 
-    `sharpness/loss` is L on the first images; `/multiplicative` and `/additive` are S at the usual
+    `sharpness/loss` is L on these images; `/multiplicative` and `/additive` are S at the usual
     gammas, `/multiplicative_difference` is S - L, `/top` the Hessian's largest eigenvalue and
     `/trace` its trace. An eigenvalue that is not found is left out, and all but L where that is no
     finite number. Parameters, buffers, generators and `.grad` stay as they are.
@@ -29,8 +28,7 @@ def sharpness_look(model: nn.Module, images: DeviceImages) -> dict[str, float]:
         model: on its device.
         images: that it is trained on, with the labels that it is trained on.
     """
-    count = min(IMAGES, len(images))
-    with network_loss(model, images, torch.arange(count, device=images.labels.device)) as objective:
+    with network_loss(model, images, images.sample(IMAGES)) as objective:
         loss = objective.loss()
         found = {"loss": loss}
         if math.isfinite(loss):

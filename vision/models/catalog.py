@@ -18,6 +18,12 @@ HALVINGS: dict[ModelName, int] = {
 """How often a network halves height and width; nothing must be left over in VGG and DenseNet."""
 
 
+def halvings_before_norm(name: ModelName) -> int:
+    """How often height and width are halved before the last normalisation: VGG ends by a halving
+    that none follows."""
+    return HALVINGS[name] - (name == "vgg16")
+
+
 def build(name: ModelName, classes: int, norm: Norm, width: int) -> "nn.Module":
     """A network, with initial weights from torch's generator.
 

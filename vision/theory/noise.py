@@ -247,7 +247,7 @@ def _notes(found: dict[str, list[list[Look]]], values: Any) -> list[str]:
 def _of_runs(
     runs: Sequence[FinishedRun], machine: Machine, values: Any, show: StageProgress
 ) -> Study:
-    """The noise of each run's newest weights, over its first training images as they are."""
+    """The noise of each run's newest weights, over some training images as they are."""
     for run in runs:
         if run.recipe.norm == "batch":
             raise UserError(
@@ -259,7 +259,7 @@ def _of_runs(
     for done, run in enumerate(runs):
         show("run", done, len(runs))
         module, images = run.load(machine)
-        places = torch.arange(min(values.images, len(images)), device=images.labels.device)
+        places = images.sample(values.images)
         noise = gradient_noise(
             module.model, cross_entropy, images.middle(places), images.labels[places]
         )

@@ -44,7 +44,8 @@ class StudyFiles:
         name: of the study.
 
     Raises:
-        UserError: there are files of these names that no earlier study has written.
+        UserError: the folder cannot be made, or there are files of these names that no earlier
+            study has written.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -52,7 +53,12 @@ class StudyFiles:
         self._json, self._png, self._pdf = (
             folder / f"{name}.{kind}" for kind in ("json", "png", "pdf")
         )
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"--out: {folder} cannot be made a folder: {error.strerror}; choose another"
+            ) from error
         for path in (self._json, self._png, self._pdf):
             if path.exists() and not self._ours():
                 raise UserError(

@@ -118,6 +118,26 @@ def test_readers_of_what_has_failed_are_left_and_said(training, capsys):
     assert [each["status"] for each in done] == ["finished"] * 6
 
 
+def test_readers_of_what_has_diverged_end_the_batch_as_a_failure(training, capsys):
+    """l2 reads none, which diverges, and decoupled reads l2: neither can ever be trained."""
+    fake = training(statuses={"none": "diverged"})
+    write_grid(CHAIN)
+    assert main(ONE) == 1
+    out = capsys.readouterr().out
+    assert out.count("which it reads, has diverged") == 2
+    assert out.count("2 runs such as ") == 2  # one of each scheme, for each seed of none
+    assert "which is read, has diverged; choose another recipe" in out
+    assert "Other processes" not in out
+    assert main(ONE) == 1
+    assert [member.scheme for call in fake.calls for member, _, _ in call] == ["none", "none"]
+    capsys.readouterr()
+    assert main([*ONE, "--dry-run"]) == 0
+    assert "which is read, has diverged" in capsys.readouterr().out
+    write_grid(CHAIN.replace("decoupled, l2, none", "l2"))
+    assert main(ONE) == 2
+    assert "and has diverged: choose another recipe for it" in capsys.readouterr().err
+
+
 def test_a_grid_without_its_references_trains_nothing(training, capsys):
     fake = training()
     write_grid(CHAIN.replace("decoupled, l2, none", "decoupled"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vision.data.folder import files_of, is_image_folder, read_folder
+from vision.data.folder import decode, files_of, is_image_folder, read_folder
 from vision.data.images import Split, write_split
 from workload.errors import ConfigError
 
@@ -51,6 +51,36 @@ def test_file_that_is_no_picture_is_named(pictures):
     (pictures / "train/dog/broken.png").write_bytes(b"nothing")
     with pytest.raises(ConfigError, match=r"broken.png cannot be read as an image"):
         read_folder(pictures, nothing)
+
+
+@pytest.mark.parametrize(("mode", "value"), [("I;16", 40_000), ("I", 40_000), ("F", 0.5)])
+def test_pictures_of_more_than_a_byte_per_channel_are_refused(tmp_path, mode, value):
+    """Converting them would make all that is above 255 white."""
+    file = tmp_path / "deep.tiff"
+    Image.new(mode, (4, 4), value).save(file)
+    with pytest.raises(ConfigError, match=f"its pixels are {mode}, .* 8 bits per channel"):
+        decode(file, "deep", None)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("1", 1, (255, 255, 255)),
+        ("L", 90, (90, 90, 90)),
+        ("LA", (90, 7), (90, 90, 90)),
+        ("P", 0, (0, 0, 0)),
+        ("RGB", (1, 2, 3), (1, 2, 3)),
+        ("RGBA", (1, 2, 3, 9), (1, 2, 3)),
+        ("CMYK", (255, 0, 255, 0), (0, 255, 0)),
+    ],
+)
+def test_pictures_of_a_byte_per_channel_become_colours(tmp_path, mode, colour, expected):
+    file = tmp_path / ("picture.tiff" if mode == "CMYK" else "picture.png")
+    image = Image.new(mode, (4, 4), colour)
+    if mode == "P":
+        image.putpalette([0, 0, 0])
+    image.save(file)
+    assert (decode(file, "picture", (4, 4)) == expected).all()
 
 
 def test_class_that_is_in_the_test_alone(pictures):

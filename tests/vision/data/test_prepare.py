@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from vision.data.command import main
 from vision.data.images import Split, read_split, write_split
 from vision.data.prepare import prepare
 from vision.data.prepared import ImageSpec, Prepared
+from workload import stages
 from workload.errors import ConfigError
 
 
@@ -105,6 +108,28 @@ def test_download_that_is(archive, tmp_path, monkeypatch):
     assert prepare("cifar10", tmp_path / "data", subset=4).train == 4
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_failure_beside_the_download_does_not_lose_it(archive, tmp_path, monkeypatch, links):
+    """The disk is full as its record is written: the same command goes on without a download."""
+    content = archive.read_bytes()
+    monkeypatch.setattr(preparing, "download", lambda url, path, progress: _write(path, content))
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", _no_space)
+    with monkeypatch.context() as full:
+        full.setattr(stages, "write_record", _no_space)
+        with pytest.raises(OSError, match="No space left"):
+            prepare("cifar10", tmp_path / "data")
+    (kept,) = (p for p in (tmp_path / "data").rglob("*") if p.is_file())
+    assert kept.read_bytes() == content
+    monkeypatch.setattr(preparing, "download", None)
+    assert prepare("cifar10", tmp_path / "data").train == 10
+    assert not (tmp_path / "data" / "cifar10" / "download").exists()
+
+
+def _no_space(*_arguments):
+    raise OSError(28, "No space left on device")
+
+
 def _write(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -155,6 +180,12 @@ def test_other_folder_of_the_same_name(own, tmp_path):
     other.mkdir(parents=True)
     write_split(other / "train.npz", split(5, 3))
     write_split(other / "test.npz", split(5, 4))
+    with pytest.raises(ConfigError, match="which holds other images; rename"):
+        prepare(str(other), tmp_path / "data", pool=2)
+    assert [path.name for path in (tmp_path / "data" / "mine").iterdir()] == ["all"]
+    copy = tmp_path / "copy" / "mine"
+    shutil.copytree(own, copy)
+    assert prepare(str(copy), tmp_path / "data", pool=2).side == (2, 2)
     with pytest.raises(ConfigError, match="which holds other images; rename"):
         prepare(str(other), tmp_path / "data")
 

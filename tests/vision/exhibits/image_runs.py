@@ -64,6 +64,7 @@ def image_run(folder: Path, accuracy, *, scheme="l2", seed=0, sharpness=None, **
         write_json(
             sharpness_path(run.path),
             {
+                "epoch": 2,
                 "loss": 0.1,
                 "additive": [noise(0.01, additive)],
                 "multiplicative": [noise(0.1, multiplicative)],
@@ -85,8 +86,9 @@ def write(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def study(folder: Path, seeds=3, **changes):
-    """The grid of a study in which the paper's claims hold; `changes` by variant, else none.
+def study(folder: Path, seeds=3, others=(), **changes):
+    """The grid of a study in which the paper's claims hold; `changes` by variant, else none, and
+    `others` beside it.
 
     Accuracies: none 60, always 80, early 78, late 62, stuttered 79, late with the whole budget 77,
     each a seed's number higher.
@@ -140,4 +142,4 @@ def study(folder: Path, seeds=3, **changes):
                 folder, accuracy["stuttered"] + seed, seed=seed, decay_schedule="stuttered:4"
             ),
         ]
-    return grid_of(runs)
+    return grid_of([*runs, *others])

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.suite.results.runs import records_of_table
-from tests.vision.exhibits.image_runs import study
+from tests.vision.exhibits.image_runs import image_run, study
 from vision.exhibits.claims import CLAIMS, claims_table, interval, verdict_of
 
 
@@ -64,7 +64,7 @@ def test_numbers_by_hand(tmp_path):
         assert found[claim]["seeds"] == 3
         assert found[claim]["verdict"] == "holds", claim
     untested = {claim.text for claim in CLAIMS} - set(by_hand)
-    assert [found[claim]["verdict"] for claim in untested] == ["not tested"]
+    assert {found[claim]["verdict"] for claim in untested} == {"not tested"}
 
 
 def test_a_claim_that_does_not_hold(tmp_path):
@@ -76,3 +76,46 @@ def test_a_claim_that_does_not_hold(tmp_path):
 
 def test_runs_of_one_kind_alone(tmp_path):
     assert claims_table(study(tmp_path), "patterns", "none", "claims") is None
+
+
+def test_runs_of_other_settings_take_no_part(tmp_path):
+    """Another learning rate, another lambda's worth of runs: the study's own numbers stay."""
+    grid = study(tmp_path / "alone")
+    alone = records_of_table(claims_table(grid, "patterns", "batch", "claims"))
+    more = [
+        image_run(tmp_path / "more", 5 + seed, scheme="none", seed=seed, learning_rate=0.3)
+        for seed in range(3)
+    ]
+    found = claims_table(study(tmp_path / "more", others=more), "patterns", "batch", "claims")
+    assert records_of_table(found) == alone
+    assert "Of several settings, l2" in found.caption
+
+
+def test_controls_have_the_learning_rate_of_the_shuffled_labels(tmp_path):
+    slow = [
+        image_run(
+            *(tmp_path, 50 + seed),
+            scheme="none",
+            seed=seed,
+            learning_rate=0.01,
+            square=0.25,
+            cross=1.0,
+            cos_pos=0.05,
+            gradient=1.5,
+        )
+        for seed in range(3)
+    ]
+    found = table(tmp_path, others=slow)
+    assert found["norms grow less with shuffled labels"]["mean"] == pytest.approx(2 * 9 - 2 * 2)
+    assert found["so they do at one learning rate"]["mean"] == pytest.approx(2 * 1.25 - 2 * 2)
+    assert found["so it is at one learning rate"]["mean"] == pytest.approx(0.05 - 0.02)
+    assert found["so they are at one learning rate"]["mean"] == pytest.approx(2.0 - 1.5)
+
+
+def test_sharpness_of_weights_that_were_trained_on_is_no_final_sharpness(tmp_path):
+    grid = study(tmp_path)
+    for path in tmp_path.rglob("sharpness.json"):
+        path.write_text(path.read_text().replace('"epoch": 2', '"epoch": 1'))
+    rows = records_of_table(claims_table(grid, "patterns", "batch", "claims"))
+    verdicts = {row["claim"]: row["verdict"] for row in rows}
+    assert verdicts["S(.1) puts none and late above early and always"] == "not tested"

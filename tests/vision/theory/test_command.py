@@ -85,6 +85,7 @@ def test_files_of_others_are_left_alone(kind, content, capsys):
 def test_a_file_where_the_folder_should_be(capsys):
     Path("theory").write_text("mine")
     assert theory("max-margin", *SHORT["max-margin"]) == 2
+    assert "--out: theory cannot be made a folder: File exists; choose" in capsys.readouterr().err
     assert Path("theory").read_text() == "mine"
 
 
