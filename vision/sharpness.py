@@ -52,9 +52,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         "--epsilon", type=float, default=5e-4, help="of the box in which Keskar's measure looks"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="for arithmetic; 0 is torch's choice"
-    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic")
     parser.add_argument(
         "--data_dir", "--data-dir", type=Path, default=Path("data"), metavar="DIR",
         help="where images are kept",
