@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import lightning
 
-from vision.evaluation import evaluate
+from vision.evaluation import StoppedError, evaluate
 from vision.kept import keep
 from vision.measures.look import sharpness_look
 from vision.module import VisionModule
@@ -30,7 +30,8 @@ class VisionRecorder(lightning.Callback):
         checkpoint_every: updates between checkpoints within an epoch.
         keep_every: epochs between states that are kept; 0 keeps none.
         progress: called after every update.
-        stop: asked after every update.
+        stop: asked after every update, and between the batches of an evaluation, which is begun
+            anew where the run goes on.
     """
 
     def __init__(
@@ -89,6 +90,27 @@ class VisionRecorder(lightning.Callback):
         module = self._module
         if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
             return
+        if not self.end_epoch():
+            trainer.should_stop = True
+
+    def end_epoch(self) -> bool:
+        """Close an epoch all of whose batches are done.
+
+        Returns whether training goes on: the weights are finite, and nobody asked to stop before
+        the epoch's figures were there; then the state that was saved is that of its last batch.
+        """
+        module = self._module
+        before = capture(module)
+        try:
+            self._close_epoch()
+        except StoppedError:
+            restore(module, before)
+            self._save()
+            return False
+        return not module.diverged
+
+    def _close_epoch(self) -> None:
+        module = self._module
         row = module.end_epoch()
         if not module.diverged:
             row["decay_budget"] = budget_until(
@@ -99,7 +121,6 @@ class VisionRecorder(lightning.Callback):
         position = {"epoch": module.position.epoch, "updates": module.position.updates}
         marks = {"diverged": True} if module.diverged else {}
         if module.diverged:
-            trainer.should_stop = True
             self._log.metrics(position | {"train/loss": row["train/loss"]} | marks)
         self._log.evaluation(position | row | marks)
         self._latest |= {k: v for k, v in row.items() if "/layer/" not in k} | marks
@@ -128,18 +149,23 @@ class VisionRecorder(lightning.Callback):
                 figures |= {f"{key}_averaged": value for key, value in averaged.items()}
         every = module.recipe.sharpness_every
         if every and (module.finished or module.position.epoch % every == 0):
-            figures |= sharpness_look(module.model, module.data.labelled)
+            figures |= sharpness_look(module.model, module.data.labelled, self._between)
         return figures
 
     def _scores(self) -> dict[str, float]:
         """Loss and accuracy on images as they are, at the end of those that were trained on too."""
         module, data = self._module, self._module.data
-        loss, accuracy = evaluate(module.model, data.test, data.test.labels)
+        loss, accuracy = evaluate(module.model, data.test, data.test.labels, self._between)
         scores = {"test/loss": loss, "test/accuracy": accuracy}
         if module.finished:
-            loss, accuracy = evaluate(module.model, data.train, data.labels)
+            loss, accuracy = evaluate(module.model, data.train, data.labels, self._between)
             scores |= {"fit/loss": loss, "fit/accuracy": accuracy}
         return scores
+
+    def _between(self) -> None:
+        """Raise StoppedError where somebody asks to stop."""
+        if self._stop():
+            raise StoppedError
 
     def _save(self) -> None:
         position = self._module.position

@@ -37,7 +37,8 @@ def train_members(
         logs: their run directories, in the same order; a checkpoint found there is resumed.
         machine: device, threads and the distance of checkpoints.
         progress: called after every update.
-        stop: asked after every update; on True the state is saved and training ends.
+        stop: asked after every update and between the batches of an evaluation; on True the state
+            is saved and training ends.
         previous: resume from the checkpoint before the newest.
 
     Raises:
@@ -60,7 +61,10 @@ def train_members(
         )
         trunk = functools.partial(branch_state, recipe, member, log.path)
         recorder.resume(previous=previous, beginning=trunk if recipe.branch else None)
-        if not (module.finished or module.diverged or stop()):
+        goes_on = not (module.finished or module.diverged or stop())
+        if goes_on and module.epoch_ended:  # it was stopped while its epoch was looked at
+            goes_on = recorder.end_epoch() and not module.finished
+        if goes_on:
             epochs = recipe.epochs - module.position.epoch
             use_graphs = functools.partial(module.use_graphs, machine.graphs)
             fit(module, recorder, device=device, epochs=epochs, data=data, begin=use_graphs)

@@ -2,9 +2,11 @@
 
 import contextlib
 import math
+from collections.abc import Callable
 
 from torch import nn
 
+from vision.evaluation import unasked
 from vision.images import DeviceImages
 from vision.measures.hessian import extreme_eigenvalue, trace
 from vision.measures.objective import network_loss
@@ -15,7 +17,9 @@ from workload.errors import UserError
 IMAGES = 1_000
 
 
-def sharpness_look(model: nn.Module, images: DeviceImages) -> dict[str, float]:
+def sharpness_look(
+    model: nn.Module, images: DeviceImages, between: Callable[[], None] = unasked
+) -> dict[str, float]:
     """What `wdbench sharpness --images 1000` measures, less Keskar's maximum and the bottom of the
     spectrum, which take the most time.
 
@@ -27,8 +31,9 @@ def sharpness_look(model: nn.Module, images: DeviceImages) -> dict[str, float]:
     Args:
         model: on its device.
         images: that it is trained on, with the labels that it is trained on.
+        between: called before each batch; what it raises passes.
     """
-    with network_loss(model, images, images.sample(IMAGES)) as objective:
+    with network_loss(model, images, images.sample(IMAGES), between=between) as objective:
         loss = objective.loss()
         found = {"loss": loss}
         if math.isfinite(loss):
