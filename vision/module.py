@@ -14,22 +14,23 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
 from shared_optim.measures.observe import Observation, Start
-from vision import counter
-from vision.averaging import WeightAverage
 from vision.config import Recipe
 from vision.growth import Growth
 from vision.image_data import ImageData
 from vision.models.catalog import build
 from vision.models.layers import scale_invariant
 from vision.norm_matching import NormReference
-from vision.optimizer import AnyOptimizer, make_optimizer
+from vision.optimizer import make_optimizer
 from vision.radial import cosines, negative_loss
 from vision.sphere import project
 from vision.whole_update import WholeUpdate
-from workload.build_optimizer import scheduled
+from workload import counter
+from workload.averaging import WeightAverage
+from workload.build_optimizer import AnyOptimizer, effective_rates, scheduled
 from workload.errors import ConfigError
 from workload.member import Member
 from workload.recipe import GraphMode
+from workload.weight_figures import distance, squares
 
 
 class VisionModule(lightning.LightningModule):
@@ -81,8 +82,12 @@ class VisionModule(lightning.LightningModule):
         return self.position.batches >= self.updates_per_epoch
 
     @property
+    def epochs(self) -> int:
+        return self.recipe.epochs
+
+    @property
     def finished(self) -> bool:
-        return self.position.epoch >= self.recipe.epochs
+        return self.position.epoch >= self.epochs
 
     @property
     def _invariant_weights(self) -> list[Tensor]:
@@ -283,15 +288,13 @@ class VisionModule(lightning.LightningModule):
         positive, negative = cosines(weights, gradient, self._negative).tolist()
         self._negative = None
         self.diverged = not math.isfinite(loss)
-        norm = inside["optim/weight_norm"]
         self.row = {
             "epoch": self.position.epoch,
             "updates": self.position.updates,
             "train/loss": loss / images,
             "train/accuracy": 100 * right / images,
             "learning_rate": rate,
-            "optim/rate_over_norm": rate / norm if norm else math.nan,
-            "optim/rate_over_square": rate / norm**2 if norm else math.nan,
+            **effective_rates(rate, inside["optim/weight_norm"]),
             "optim/cos_weight_pos": positive,
             "optim/cos_weight_neg": negative,
             **inside,
@@ -318,23 +321,16 @@ class VisionModule(lightning.LightningModule):
             **self.growth.take(),
         }
 
-    @torch.no_grad()
     def weight_figures(self) -> dict[str, float]:
         """Norms of all weights, of the scale-invariant ones, of the rest and of each layer, and the
         distance from the initial weights."""
-        squares = {
-            name: float(p.double().square().sum()) for name, p in self.model.named_parameters()
-        }
-        invariant = sum(value for name, value in squares.items() if name in self.invariant)
-        whole = sum(squares.values())
-        away = sum(
-            float((p.double() - self.start.of(p).double()).square().sum())
-            for p in self.model.parameters()
-        )
+        found = squares(self.model)
+        invariant = sum(value for name, value in found.items() if name in self.invariant)
+        whole = sum(found.values())
         return {
             "weights/norm": math.sqrt(whole),
             "weights/norm_invariant": math.sqrt(invariant),
             "weights/norm_rest": math.sqrt(max(whole - invariant, 0.0)),
-            "weights/distance": math.sqrt(away),
-            **{f"weights/layer/{name}": math.sqrt(value) for name, value in squares.items()},
+            "weights/distance": distance(self.model, self.start),
+            **{f"weights/layer/{name}": math.sqrt(value) for name, value in found.items()},
         }

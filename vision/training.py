@@ -3,20 +3,30 @@
 import functools
 import gc
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 
-from vision.branch import branch_state
 from vision.config import Machine, Recipe
 from vision.image_data import ImageData
 from vision.module import VisionModule
 from vision.norm_matching import NormReference, find_reference
 from vision.optimizer import adds_up, budget_until
 from vision.recorder import VisionRecorder
+from vision.workload import WORKLOAD
+from workload.branch import branch_state
 from workload.member import Member, Outcome, RunLog
 from workload.output import say
 from workload.progress import Progress
 from workload.trainer import fit, prepare_torch
+
+BRANCH_SHARES = (
+    *("data", "subset", "test_subset", "pool", "model", "width", "norm", "sphere"),
+    *("optimizer", "momentum", "batch_size"),
+)
+"""Keys in which a branch is like its trunk: images, network, what the optimizer remembers, and how
+many updates an epoch has."""
 
 
 def train_members(
@@ -58,7 +68,7 @@ def train_members(
         recorder = VisionRecorder(
             module, log, machine.checkpoint_every, machine.keep_every, progress, stop
         )
-        trunk = functools.partial(branch_state, recipe, member, log.path)
+        trunk = functools.partial(trunk_state, recipe, member, log.path)
         recorder.resume(previous=previous, beginning=trunk if recipe.branch else None)
         if not (module.finished or module.diverged or stop()):
             epochs = recipe.epochs - module.position.epoch
@@ -68,6 +78,13 @@ def train_members(
         del module, recorder, data
         gc.collect()  # the Trainer and its module hold each other
     return outcomes
+
+
+def trunk_state(recipe: Recipe, member: Member, own: Path) -> dict[str, Any]:
+    """The state in which a branch begins; see `branch_state`."""
+    return branch_state(
+        WORKLOAD, recipe, member, own, epoch=recipe.branch_epoch, shared=BRANCH_SHARES
+    )
 
 
 def budget_line(recipe: Recipe, member: Member, updates_per_epoch: int) -> str:

@@ -150,7 +150,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """Image sets and runs are the same however their folders were written."""
-        from vision.reference import run_name
+        from workload.reference import run_name
 
         norms, branch = run_name(recipe.match_norms), recipe.branch
         if norms and "/" not in norms and "@" not in norms:
@@ -222,7 +222,8 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         self, recipe: config.Recipe, members: Sequence[Member]
     ) -> Sequence[Reference[config.Recipe]]:
         """The runs whose norms are taken or that are gone on from, where they are named."""
-        from vision.reference import branch_reference, norms_reference
+        from vision.reference import norms_reference
+        from workload.reference import branch_reference
 
         finders = (norms_reference, branch_reference)
         found = (find(recipe, member) for member in members for find in finders)
@@ -235,7 +236,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         training: tuple[config.Recipe, config.Machine] | None,
     ) -> str | None:
         """The state after an epoch that a branch begins with."""
-        from vision.keeping import will_keep
+        from workload.keeping import will_keep
 
         if not recipe.branch:
             return None
