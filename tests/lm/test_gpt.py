@@ -127,4 +127,4 @@ def test_a_fresh_model_knows_nothing():
     tokens = torch.randint(0, 300, (50, 21))
     logits = found(tokens[:, :-1]).flatten(0, 1)
     loss = torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
-    assert float(loss) == pytest.approx(math.log(300), abs=0.05)
+    assert loss.item() == pytest.approx(math.log(300), abs=0.05)

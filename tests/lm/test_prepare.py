@@ -43,7 +43,10 @@ def test_tokens_are_the_text(tmp_path, tokens):
     train, val = split(TEXT)
     assert decoded(found, tokens) == ["".join(train), "".join(val)]
     assert (found.train, found.val) == tuple(map(len, parts(found)))
-    assert found.vocabulary == {"characters": len(set(TEXT)), "bytes": 256, "bpe": 300}[tokens]
+    if tokens == "bpe":  # the few words have fewer pairs of symbols than were asked for
+        assert 256 < found.vocabulary <= 300
+    else:
+        assert found.vocabulary == {"characters": len(set(TEXT)), "bytes": 256}[tokens]
     assert max(part.max() for part in parts(found)) < found.vocabulary
 
 

@@ -84,7 +84,7 @@ def test_texts_that_are_too_short_or_damaged(tmp_path):
         WindowData(bins(folder, rounds=4), tmp_path, 0, CPU)
     with pytest.raises(ConfigError, match="context: 128 tokens are more than the 101 for"):
         WindowData(
-            bins(folder, context=128, rounds=1, updates_per_round=1, accumulate=1),
+            bins(folder, context=128, rounds=1, updates_per_round=1, accumulate=1, warm_up=0),
             *(tmp_path, 0, CPU),
         )
     small = recipe(data=folder, tokens="bin", vocabulary=1_000, rounds=1, evaluation_windows=1_000)

@@ -9,7 +9,7 @@ from workload.exhibits.drawing import WIDTH, picture
 COLOURS = {"holds": "#009E73", "does not hold": "#D55E00", "undecided": "#777777"}
 FURTHEST = 8.0
 LINE, MARGIN = 0.2, 0.55  # inches
-LETTERS = 78
+LETTERS = 96
 
 
 def claims_figure(found: Sequence[Verdict], name: str) -> Picture | None:
@@ -36,11 +36,11 @@ def claims_figure(found: Sequence[Verdict], name: str) -> Picture | None:
         axes.plot([shown - 1, shown + 1], [place, place], color=colour)
         axes.plot(shown, place, "o", color=colour)
     axes.axvline(0, color="black", linewidth=0.8)
-    labels = [f"{each.claim.claim} [{each.runs}]" for each in drawn]
+    labels = [f"{each.runs}: {each.claim.claim}" for each in drawn]
     axes.set_yticks(range(len(drawn)), [_short(label) for label in labels], fontsize=5.5)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.set_xlim(-FURTHEST - 1.5, FURTHEST + 1.5)
-    axes.set_xlabel("does not hold   <   0   <   holds, in half-widths of the 95 % interval")
+    axes.set_xlabel("does not hold   <   0   <   holds")
     counts = ", ".join(
         f"{sum(each.word == word for each in found)} {word}" for word in (*COLOURS, "not tested")
     )
