@@ -108,6 +108,11 @@ def study(folder, sign):
             runs.append(
                 translation_run(folder, "own", scheme, decay, seed, (bleu, bleu), rows=rows)
             )
+        for schedule, bleu in (("early:100", 20.0 + sign * (5 + seed)), ("late:100", 20.0)):
+            own = {"decay_schedule": schedule}
+            runs.append(
+                translation_run(folder, "own", "decoupled", 1e-3, seed, (bleu, bleu), **own)
+            )
     return runs
 
 
@@ -120,6 +125,7 @@ def test_claims_of_schemes_turn_both_ways(tmp_path, sign):
     assert found["l2-drowns"].mean == pytest.approx(sign * 0.2 + 0.01 * sign)
     assert found["l2-smaller-norm"].mean == pytest.approx(sign * 10 / 30)
     assert found["l2-median-is-lambda"].mean == pytest.approx(0.39 if sign > 0 else -2.51)
+    assert found["early-over-late"].mean == pytest.approx(6 * sign)
     word = "holds" if sign > 0 else "does not hold"
     tested = {key for key, each in found.items() if each.word == word}
     assert {each.word for each in found.values()} == {word, "not tested"}

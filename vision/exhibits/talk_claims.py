@@ -9,6 +9,7 @@ import numpy as np
 
 from shared_optim.schemes import BASELINE
 from vision.metrics import AVERAGED_ACCURACY, TEST_ACCURACY
+from vision.sharpness_file import final_sharpness
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 
@@ -17,16 +18,14 @@ ByRate = Mapping[float, float]
 
 
 def talk_numbers(grid: RecordGrid, task: str) -> dict[str, list[float]]:
-    """By the claim's id, of runs without momentum that are no branches."""
-    records = [
+    """By the claim's id, of runs without momentum: the last of branches, the others of the rest."""
+    whole = [
         record
         for row in grid.rows_of(task)
         for record in grid.at(row, task)
-        if record.scores
-        and record.values["optimizer"] == "sgd"
-        and not record.values["momentum"]
-        and not record.values.get("branch")
+        if record.scores and record.values["optimizer"] == "sgd" and not record.values["momentum"]
     ]
+    records = [record for record in whole if not record.values.get("branch")]
     plain = [r for r in records if r.values["norm"] == "none"]
     none = _by_seed(r for r in plain if r.member.scheme == BASELINE)
     decayed = _by_seed(_of_one_decay([r for r in plain if r.member.scheme != BASELINE]))
@@ -42,6 +41,7 @@ def talk_numbers(grid: RecordGrid, task: str) -> dict[str, list[float]]:
         "decay-needs-large-steps": [g[max(g)] - g[min(g)] for g in gains if len(g) > 1],
         "sphere-rate-is-a-u": [_inner(spheres[s]) for s in sorted(spheres) if len(spheres[s]) > 2],
         "averaged-nearly-dropped": averaged,
+        "trace-mirrors-test-error": _mirrored(r for r in whole if r.values.get("branch")),
     }
 
 
@@ -63,6 +63,24 @@ def _inner(accuracy: ByRate) -> float:
     """The best of a rate in between, less the better one of the two end rates."""
     first, *between, last = (accuracy[rate] for rate in sorted(accuracy))
     return max(between) - max(first, last)
+
+
+def _mirrored(branches: Iterable[Record]) -> list[float]:
+    """Spearman's correlation over the branches of a seed, of the trace of the Hessian with the test
+    error; of seeds with three branches or more that `wdbench sharpness` has measured."""
+    from scipy.stats import spearmanr
+
+    pairs: dict[int, list[tuple[float, float]]] = {}
+    for record in branches:
+        if (found := final_sharpness(record)) is not None:
+            error = 100 - record.scores[TEST_ACCURACY.key]
+            own = pairs.setdefault(record.member.seed, [])
+            own.append((float(found["trace"]["value"]), error))
+    return [
+        float(spearmanr(*zip(*pairs[seed], strict=True)).statistic)
+        for seed in sorted(pairs)
+        if len(pairs[seed]) > 2
+    ]
 
 
 def _averaged(record: Record) -> float | None:

@@ -18,7 +18,8 @@ Sweeps = Mapping[int, Sweep]
 
 
 def scheme_claims(grid: RecordGrid, score: Metric) -> dict[str, dict[str, list[float]]]:
-    """Per task and what else runs have in common, by the claim's id; decay is always on.
+    """Per task and what else runs have in common, by the claim's id. Of decay that is not always on
+    only decoupled takes part, in claims on schedules.
 
     Args:
         grid: the runs.
@@ -29,10 +30,14 @@ def scheme_claims(grid: RecordGrid, score: Metric) -> dict[str, dict[str, list[f
         sweeps: dict[str, dict[str, dict[int, Sweep]]] = {}
         for row in grid.rows_of(task):
             pairs = dict(zip(grid.keys, row.extras, strict=True))
-            if pairs.pop(SCHEDULE, "always") != "always" and row.scheme != BASELINE:
-                continue
+            kind = pairs.pop(SCHEDULE, "always").partition(":")[0]
+            name = row.scheme
+            if kind != "always" and name != BASELINE:
+                if name != "decoupled":
+                    continue
+                name = kind
             setting = " ".join(f"{key}={value}" for key, value in pairs.items())
-            own = sweeps.setdefault(setting, {}).setdefault(row.scheme, {})
+            own = sweeps.setdefault(setting, {}).setdefault(name, {})
             for record in grid.at(row, task):
                 if score.key in record.scores:
                     own.setdefault(record.member.seed, {})[row.weight_decay] = record
@@ -61,6 +66,10 @@ def _numbers(by_scheme: Mapping[str, Sweeps], score: Metric) -> dict[str, list[f
         ),
         "separated-stable-in-lambda": _paired(
             separated, l2, lambda a, b: spread(b) - spread(a) if len(a) > 1 < len(b) else None
+        ),
+        "early-over-late": _paired(
+            *(by_scheme.get("early", {}), by_scheme.get("late", {})),
+            lambda a, b: best(a) - best(b),
         ),
         "l2-drowns": _each(l2, _drowned),
         "l2-median-is-lambda": _each(l2, _median_near_lambda),

@@ -136,6 +136,28 @@ def test_the_talks_claims_turn_both_ways(tmp_path, sign):
     assert {row["verdict"] for row in found.values()} == {word}
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_traces_that_mirror_the_test_error_and_that_do_not(tmp_path, sign):
+    """Three branches a seed, whose traces rise with the error, or fall."""
+    runs = []
+    for seed in range(3):
+        for place, trace in enumerate((100, 200, 300)):
+            run = talk_run(
+                *(tmp_path, 60 - sign * place),
+                seed=seed,
+                learning_rate=1e-4,
+                learning_rate_schedule="constant",
+                branch=f"l2-1e-2,learning_rate={0.1 * (place + 1):g}@1",
+                sharpness=(1.0, 1.0),
+            )
+            file = run.path / "sharpness.json"
+            file.write_text(file.read_text().replace("100.0", f"{trace}.0"))
+            runs.append(run)
+    (row,) = (r for r in rows_of(grid_of(runs)) if r["id"].startswith("trace-mirrors"))
+    assert row["mean"] == pytest.approx(sign)
+    assert row["verdict"] == ("holds" if sign > 0 else "does not hold")
+
+
 @pytest.mark.parametrize(("mean", "number"), [(38.0, 8.0), (20.0, -10.0)])
 def test_the_mean_of_the_weights_before_the_rate_falls(tmp_path, mean, number):
     """20 % then, 40 % in the end: halfway is 30."""
