@@ -1,34 +1,29 @@
 """A language model as a LightningModule."""
 
-import functools
 import math
 from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from lm.config import Recipe
 from lm.gpt import GPT
 from lm.watch import DivergenceWatch
 from lm.window_data import WindowData
 from shared_optim import decay_groups
-from shared_optim.measures.observe import Observation, Start
-from workload.averaging import WeightAverage
-from workload.build_optimizer import AnyOptimizer, effective_rates, scheduled, sgd_or_adam
+from shared_optim.learning_rates import LearningRate
+from shared_optim.measures.observe import Observation
+from workload.build_optimizer import AnyOptimizer, effective_rates, sgd_or_adam
 from workload.member import Member
+from workload.network_module import NetworkModule
 from workload.weight_figures import distance, squares
 
 
-class LanguageModule(lightning.LightningModule):
+class LanguageModule(NetworkModule[Recipe]):
     """One model for anybody's Trainer: `Trainer(max_epochs=recipe.rounds).fit(module, data)`.
 
-    Its precision is the recipe's: the Trainer's stays `32-true`. A round is an epoch of the
-    Trainer's, after which a callback calls `end_epoch`. The row that became due in the last update
-    is `row`; the Trainer's loggers get it as well.
+    A round is an epoch of the Trainer's; see `NetworkModule`.
 
     Args:
         recipe: the recipe.
@@ -37,23 +32,18 @@ class LanguageModule(lightning.LightningModule):
     """
 
     def __init__(self, recipe: Recipe, member: Member, data: WindowData) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.recipe, self.member, self.data = recipe, member, data
         torch.manual_seed(member.seed)
-        vocabulary = data.prepared.vocabulary
         shape = recipe.layers, recipe.heads, recipe.width
-        self.model: nn.Module = GPT(vocabulary, recipe.context, *shape)
+        model = GPT(data.prepared.vocabulary, recipe.context, *shape)
         if recipe.weights == "bf16":
-            self.model.to(torch.bfloat16)
-        self.position = data.position
-        self.diverged = False
-        self.row: dict[str, Any] = {}
+            model.to(torch.bfloat16)
+        super().__init__(recipe, member, model, data.position)
+        self.automatic_optimization = False
+        self.data = data
         device = data.fixed["val"][0].device
         self.watch = DivergenceWatch(recipe.divergence, device)
         # losses and updates: since the last row, of this round
         self.window, self.round_sums = torch.zeros(2, 2, dtype=torch.float64, device=device)
-        self._initial = {name: p.detach().clone() for name, p in self.model.named_parameters()}
 
     @property
     def updates_per_epoch(self) -> int:
@@ -63,48 +53,14 @@ class LanguageModule(lightning.LightningModule):
     def epochs(self) -> int:
         return self.recipe.rounds
 
-    @property
-    def epoch_ended(self) -> bool:
-        """Whether all updates of the present round are done."""
-        return self.position.batches >= self.updates_per_epoch
-
-    @property
-    def finished(self) -> bool:
-        return self.position.epoch >= self.epochs
-
-    @functools.cached_property
-    def scheduler(self) -> LambdaLR:
-        """Of the learning rate, from the present update on, and with it the optimizer: the model
-        must be on its device, and a checkpoint's place restored, when it is first asked for."""
+    def make_optimizer(self) -> AnyOptimizer:
         named: Any = list(self.model.named_parameters())
         groups = named if self.recipe.decay_biases else decay_groups(self.model)
-        optimizer = sgd_or_adam(self.recipe, self.member, groups, self.recipe.decay)
-        return scheduled(optimizer, self.recipe.learning_rates, self.position.updates)
+        return sgd_or_adam(self.recipe, self.member, groups, self.recipe.decay)
 
     @property
-    def optimizer(self) -> AnyOptimizer:
-        """The optimizer of the model's parameters."""
-        optimizer: Any = self.scheduler.optimizer
-        return optimizer  # type: ignore[no-any-return]
-
-    @functools.cached_property
-    def start(self) -> Start:
-        """The weights that the seed gives, from which `distance` is measured."""
-        start = Start(self.optimizer)
-        for name, parameter in self.model.named_parameters():
-            start.of(parameter).copy_(self._initial[name])
-        self._initial = {}
-        return start
-
-    @functools.cached_property
-    def average(self) -> WeightAverage | None:
-        """The mean of the weights that the recipe asks for, from the weights on that the model has
-        when it is first asked for."""
-        decay = self.recipe.average_weights
-        return WeightAverage(self.model, decay) if decay else None
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": self.scheduler}}
+    def learning_rates(self) -> LearningRate:
+        return self.recipe.learning_rates
 
     def loss(self, windows: Tensor) -> Tensor:
         """The mean cross-entropy of the next token, in nats, of windows int64 [B, T + 1]."""
@@ -112,9 +68,6 @@ class LanguageModule(lightning.LightningModule):
         with torch.autocast(windows.device.type, torch.bfloat16, enabled=lower):
             logits = self.model(windows[:, :-1])
         return functional.cross_entropy(logits.float().flatten(0, 1), windows[:, 1:].flatten())
-
-    def on_train_epoch_start(self) -> None:
-        self.model.train()
 
     def training_step(self, batch: Tensor, index: int) -> None:
         """An update on windows int64 [accumulate, B, T + 1]."""
@@ -152,7 +105,7 @@ class LanguageModule(lightning.LightningModule):
     def _log_row(self, rate: float, norm: Tensor | None, inside: dict[str, float]) -> None:
         loss, updates = self.window.tolist()
         self.window.zero_()
-        self.row = {
+        row = {
             "round": self.position.epoch,
             "updates": self.position.updates,
             "train/loss": loss / updates,
@@ -162,9 +115,7 @@ class LanguageModule(lightning.LightningModule):
             **inside,
             **self._divergence(),
         }
-        figures = {key: float(value) for key, value in self.row.items()}
-        for logger in self.loggers:
-            logger.log_metrics(figures, self.position.updates)
+        self.log_row(row)
 
     def _divergence(self) -> dict[str, Any]:
         """What a row says of a training that has diverged."""

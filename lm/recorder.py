@@ -4,6 +4,8 @@ from typing import Any
 
 from lm.module import LanguageModule
 from lm.state import capture, restore
+from workload.member import Outcome
+from workload.output import say
 from workload.recorder import NetworkRecorder
 
 
@@ -31,6 +33,11 @@ class LanguageRecorder(NetworkRecorder[LanguageModule]):
                 averaged = module.fixed_losses()
             figures |= {f"{key}_averaged": value for key, value in averaged.items()}
         return figures
+
+    def outcome(self) -> Outcome:
+        if self.module.diverged:
+            say(f"{self.module.member.label}: diverged at update {self.module.watch.update}")
+        return super().outcome()
 
     def rates(self, seconds: float | None) -> dict[str, float | None]:
         recipe = self.module.recipe

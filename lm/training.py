@@ -1,7 +1,5 @@
 """Train a language model on a prepared text: what the suite calls."""
 
-import functools
-import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,9 @@ from lm.window_data import WindowData
 from lm.workload import WORKLOAD
 from workload.branch import branch_state
 from workload.member import Member, Outcome, RunLog
-from workload.output import say
+from workload.network_training import train_alone
 from workload.progress import Progress
-from workload.trainer import fit, prepare_torch
+from workload.trainer import prepare_torch
 
 BRANCH_SHARES = (
     *("data", "tokens", "vocabulary", "updates_per_round", "layers", "heads", "width", "context"),
@@ -52,24 +50,26 @@ def train_members(
         CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
     """
     device = prepare_torch(machine)
-    outcomes = []
-    for member, log in zip(members, logs, strict=True):
+
+    def recorder_of(member: Member, log: RunLog) -> LanguageRecorder:
         data = WindowData(recipe, machine.data_folder, member.seed, device)
         module = LanguageModule(recipe, member, data).to(device)
-        recorder = LanguageRecorder(
+        return LanguageRecorder(
             module, log, machine.checkpoint_every, machine.keep_every, progress, stop
         )
-        trunk = functools.partial(trunk_state, recipe, member, log.path)
-        recorder.resume(previous=previous, beginning=trunk if recipe.branch else None)
-        if not (module.finished or module.diverged or stop()):
-            left = recipe.rounds - module.position.epoch
-            fit(module, recorder, device=device, epochs=left, data=data)
-        if module.diverged:
-            say(f"{member.label}: diverged at update {module.watch.update or 'unknown'}")
-        outcomes.append(recorder.outcome())
-        del module, recorder, data
-        gc.collect()  # the Trainer and its module hold each other
-    return outcomes
+
+    def trunk_of(member: Member, log: RunLog) -> dict[str, Any]:
+        return trunk_state(recipe, member, log.path)
+
+    return train_alone(
+        members,
+        logs,
+        recorder_of,
+        device=device,
+        stop=stop,
+        previous=previous,
+        trunk_of=trunk_of if recipe.branch else None,
+    )
 
 
 def trunk_state(recipe: Recipe, member: Member, own: Path) -> dict[str, Any]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm.report import REPORT
 from workload import resources
-from workload.contract import Command, Reference, Workload
-from workload.errors import ConfigError, FullDiskError, UserError
+from workload.contract import Command, Reference
+from workload.errors import ConfigError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
+from workload.network_workload import NetworkWorkload
 from workload.output import say
 from workload.progress import Progress
 from workload.resources import FreeMemory
@@ -31,7 +31,7 @@ def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return main(parser, arguments)
 
 
-class LanguageWorkload(Workload["config.Recipe", "config.Machine"]):
+class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
     NAME = "lm"
     TITLE = "Small language models under weight decay, one pass over a text."
     EXAMPLE = "--preset grammar-tiny --scheme decoupled --weight-decay 0.1"
@@ -140,19 +140,6 @@ class LanguageWorkload(Workload["config.Recipe", "config.Machine"]):
             known += sorted(record.parent.parent.name for record in data.glob("*/*/text.json"))
         raise UserError(f"data: no text, and {unknown('data', recipe.data, dict.fromkeys(known))}")
 
-    def validate_members(self, recipe: config.Recipe, members: Sequence[Member]) -> None:
-        """Raise UserError where the optimizer does not have a member's scheme."""
-        from shared_optim.schemes import BASELINE, decaying
-
-        allowed = (BASELINE, *decaying(recipe.optimizer))
-        self.references(recipe, members)
-        for member in members:
-            if member.scheme not in allowed:
-                raise UserError(
-                    f"scheme: the optimizer {recipe.optimizer} has no {member.scheme}; allowed are "
-                    f"{', '.join(allowed)}"
-                )
-
     def references(
         self, recipe: config.Recipe, members: Sequence[Member]
     ) -> Sequence[Reference[config.Recipe]]:
@@ -200,12 +187,7 @@ class LanguageWorkload(Workload["config.Recipe", "config.Machine"]):
                 f"width: {self.memory_summary(recipe, 1)}; {amount(memory)} are free; choose a "
                 "smaller --width or --batch-size"
             )
-        disk, free = len(runs) * run_disk(recipe, machine.keep_every), resources.disk_for(runs)
-        if disk > free:
-            raise FullDiskError(
-                f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "
-                f"{amount(free)} are free; choose another --runs"
-            )
+        self.check_disk(runs, run_disk(recipe, machine.keep_every))
 
     def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
         """How to prepare the text, where that has not been done; `grammar` makes itself."""
@@ -264,15 +246,6 @@ class LanguageWorkload(Workload["config.Recipe", "config.Machine"]):
         return train_members(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
-
-    def clean_up(self, run: Path, machine: config.Machine, *, finished: bool) -> None:
-        """Keep the newest state, for a longer run and for branches."""
-        from workload.checkpoint_files import CheckpointFiles
-
-        if finished:
-            CheckpointFiles(run).forget_previous()
-        else:
-            shutil.rmtree(run / "checkpoint", ignore_errors=True)
 
     def doctor(self) -> Iterator[Finding]:
         from lm.doctor import findings

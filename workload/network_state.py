@@ -1,31 +1,14 @@
 """What every training of one network goes on from: captured for a checkpoint, restored from one."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
-from workload.averaging import WeightAverage
-from workload.position import Position
+from workload.network_module import NetworkModule
 
 
-class Training(Protocol):
-    """A network with its optimizer, which may be made when it is first asked for."""
-
-    model: nn.Module
-    position: Position
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """Of the model's parameters, its learning rate that of the position."""
-
-    @property
-    def average(self) -> WeightAverage | None:
-        """The mean of the weights, begun with those that the model has when it is asked for."""
-
-
-def capture(training: Training) -> dict[str, Any]:
+def capture(training: NetworkModule[Any]) -> dict[str, Any]:
     """Weights, optimizer, mean and counters on the CPU, between two updates."""
     model, position, average = training.model, training.position, training.average
     return {
@@ -42,7 +25,7 @@ def capture(training: Training) -> dict[str, Any]:
     }
 
 
-def restore(training: Training, state: dict[str, Any]) -> None:
+def restore(training: NetworkModule[Any], state: dict[str, Any]) -> None:
     """Put a new training, already on its device, where `capture` found one."""
     training.model.load_state_dict(state["weights"])
     position = training.position

@@ -4,59 +4,24 @@ when asked to; after each epoch: evaluate."""
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import lightning
 
 from workload.checkpoint import Checkpoint
 from workload.kept import keep
-from workload.member import Member, Outcome, RunLog
-from workload.position import Position
+from workload.member import Outcome, RunLog
+from workload.network_module import NetworkModule
 from workload.progress import MemberProgress, Pace, Progress
 
 TRAINING = "training"
 SMOOTHING = 0.1
 
 
-class Trained(Protocol):
-    """What a recorder asks of the module in training.
-
-    Attributes:
-        member: scheme, lambda and seed.
-        position: where it stands.
-        row: what became due in the last batch; empty where nothing did.
-        diverged: whether it is over, because its weights or losses are no good any more.
-    """
-
-    member: Member
-    position: Position
-    row: dict[str, Any]
-    diverged: bool
-
-    @property
-    def updates_per_epoch(self) -> int:
-        """Batches."""
-
-    @property
-    def epochs(self) -> int:
-        """Of the whole training."""
-
-    @property
-    def epoch_ended(self) -> bool:
-        """Whether all batches of the present epoch are done."""
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are."""
-
-    def end_epoch(self) -> dict[str, float]:
-        """Move on to the next epoch; returns the figures of the one that ended."""
+ModuleT = TypeVar("ModuleT", bound=NetworkModule[Any])
 
 
-TrainedT = TypeVar("TrainedT", bound=Trained)
-
-
-class NetworkRecorder(lightning.Callback, Generic[TrainedT]):
+class NetworkRecorder(lightning.Callback, Generic[ModuleT]):
     """Carries a module's rows and state to its run directory.
 
     Args:
@@ -77,7 +42,7 @@ class NetworkRecorder(lightning.Callback, Generic[TrainedT]):
 
     def __init__(
         self,
-        module: TrainedT,
+        module: ModuleT,
         log: RunLog,
         checkpoint_every: int,
         keep_every: int,

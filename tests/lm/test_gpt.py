@@ -117,7 +117,7 @@ def test_initial_weights_have_gpt_2s_deviations():
             continue
         expected = 0.02 / math.sqrt(16) if name.endswith("c_proj.weight") else 0.02
         error = 4 * expected / math.sqrt(2 * parameter.numel())
-        assert float(parameter.std()) == pytest.approx(expected, abs=error), name
+        assert parameter.std().item() == pytest.approx(expected, abs=error), name
 
 
 def test_a_fresh_model_knows_nothing():
