@@ -117,7 +117,7 @@ def seeds_needed(numbers: Sequence[float]) -> int | None:
     if len(numbers) < FEWEST:
         return None
     mean, deviation = abs(float(np.mean(numbers))), float(np.std(numbers, ddof=1))
-    if smallest_shift(MOST_SEEDS) * deviation > mean:
+    if not mean or smallest_shift(MOST_SEEDS) * deviation > mean:
         return None
     fewest, enough = 1, MOST_SEEDS
     while enough - fewest > 1:

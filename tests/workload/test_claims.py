@@ -61,6 +61,7 @@ def test_what_an_undecided_number_says_of_itself():
     needed = seeds_needed(numbers)
     assert smallest_shift(needed) <= 1 < smallest_shift(needed - 1)
     assert seeds_needed([-1.0, 1e-3, 1.0]) is None  # more than a thousand
+    assert seeds_needed([0.0, 0.0, 0.0]) is None  # nothing is there to be shown
     assert smallest_shown([1.0, 2.0]) is None
 
 
