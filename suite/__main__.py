@@ -44,6 +44,10 @@ COMMANDS = {
         "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
     ),
+    "claims": (
+        "suite.commands.claims",
+        "what papers claim, and what the runs say of it: holds, does not hold, undecided",
+    ),
     "plot": (
         "suite.commands.plot",
         "draw learning curves and the inside of the optimizer, several runs in one",

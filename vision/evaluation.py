@@ -7,16 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vision.images import DeviceImages
+from workload.stopping import unasked
 
 BATCH = 500
-
-
-class StoppedError(Exception):
-    """Somebody asked to stop while a network was looked at."""
-
-
-def unasked() -> None:
-    """What is called between batches where nobody asks to stop."""
 
 
 @torch.no_grad()

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from torch import nn
 
-from vision.evaluation import unasked
 from vision.images import DeviceImages
 from vision.measures.hessian import extreme_eigenvalue, trace
 from vision.measures.objective import network_loss
 from vision.measures.perturbation import perturbed_losses
 from vision.sharpness_file import ADDITIVE_GAMMA, DRAWS, GAMMA, PROBES
 from workload.errors import UserError
+from workload.stopping import unasked
 
 IMAGES = 1_000
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vision.evaluation import unasked
 from vision.images import DeviceImages
+from workload.stopping import unasked
 
 
 class Objective:
