@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nlp.data.spec import Preparation
 from shared_optim.learning_rates import InverseSquareRoot
 from workload.errors import ConfigError
 from workload.recipe import (
@@ -92,6 +93,11 @@ class Recipe(OptimizerRecipe):
             raise ConfigError("data: is empty; allowed are iwslt14, multi30k, grammar or a folder")
         if self.source == self.target:
             raise ConfigError(f"target: {self.target} is also the source language")
+
+    @property
+    def preparation(self) -> Preparation:
+        """What is made of the text that is trained on."""
+        return Preparation.of(self)
 
 
 _POSITIVE = (

@@ -9,7 +9,7 @@ import lightning
 import torch
 
 from nlp.config import Machine, Recipe, check_devices
-from nlp.data.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus
 from nlp.distributed import followers
 from nlp.module import TranslationModule
 from nlp.recorder import Follower, TranslationRecorder
@@ -47,8 +47,7 @@ def train_members(
     """
     check_devices(recipe, machine)
     prepare_torch(machine)
-    folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
-    corpus = Corpus.open(folder)
+    corpus = Corpus.find(machine.data_folder, recipe.data, recipe.preparation)
     outcomes = []
     for member, log in zip(members, logs, strict=True):
         outcome = _train_one(recipe, member, log, corpus, machine, progress, stop, previous)

@@ -1,16 +1,18 @@
 """`wdbench translate RUN [FILE]`: translate text, a sentence per line, with a trained model."""
 
+import io
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from nlp.data.lines import decode_lines
 from nlp.packages import require_packages
 from workload import resources
 from workload.errors import UserError
 from workload.identity import read_config
-from workload.output import say, stage_line
+from workload.output import say, stage_line, warn
 
 
 def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -35,9 +37,11 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         raise UserError(f"{values.run} is no nlp run: there is nothing to translate with")
     require_packages()
     resources.check_device(values.device)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as the text that comes in, whatever the locale
     # Before the model is loaded, so that a mistake in the text is told at once.
     lines = read_sentences(values.file)
-    translated = translate(
+    translated, refused = translate(
         values.run,
         lines,
         values.data_dir,
@@ -47,7 +51,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     )
     if translated:
         say("\n".join(translated))
-    return 0
+    return UserError.exit_code if refused else 0
 
 
 def translate(
@@ -58,10 +62,12 @@ def translate(
     *,
     beam: int | None = None,
     averaged: bool = False,
-) -> list[str]:
-    """A translation for every line. UserError where the run, its corpus or a line will not do."""
+) -> tuple[list[str], bool]:
+    """A translation for every line, and whether there is none for some line, which was then named
+    on stderr. UserError where the run or its corpus will not do."""
     from nlp import plain_text, weights
     from nlp.config import Machine
+    from nlp.fairseq_model import MAX_POSITIONS
     from workload.trainer import chosen_device
 
     try:
@@ -69,28 +75,28 @@ def translate(
         model = weights.load_model(run, data_dir, averaged=averaged, device=on)
     except TypeError as error:
         raise UserError(f"{run} was made by another version: {error}") from error
+    sources = plain_text.source_tokens(model, lines)
+    refused = [number for number, tokens in enumerate(sources, 1) if len(tokens) > MAX_POSITIONS]
+    for number in refused:
+        warn(
+            f"line {number} has {len(sources[number - 1]):,} subwords with its end mark, the model "
+            f"takes {MAX_POSITIONS:,}: it is not translated; split it into sentences"
+        )
     with stage_line(plain=False) as show:
-        return plain_text.translate_lines(
+        translated = plain_text.translate_sources(
             model,
-            lines,
+            sources,
             beam=beam or model.recipe.beam,
             progress=lambda done, total: show("translated", done, total),
         )
+    return translated, bool(refused)
 
 
 def read_sentences(file: Path | None) -> list[str]:
-    """The lines of a file or of standard input, ended by \\n only. UserError unless UTF-8."""
+    """The lines of a file or of standard input. UserError where it is no text in UTF-8."""
     name = "standard input" if file is None else str(file)
     try:
         content = sys.stdin.buffer.read() if file is None else file.read_bytes()
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror}") from error
-    lines = []
-    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n") if content else [], 1):
-        try:
-            lines.append(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{name}: line {number} is not UTF-8 at byte {error.start + 1}; convert the text"
-            ) from error
-    return lines
+    return decode_lines(content, name)

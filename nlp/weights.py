@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nlp.config import Recipe
-from nlp.data.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus
 from nlp.fairseq_model import build_model, build_task
 from workload.errors import ConfigError
 from workload.files import TEMPORARY, write_whole
@@ -84,8 +84,7 @@ def load_model(
         )
     contents = [_read(file) for file in files]
     recipe = Recipe(**contents[0]["recipe"])
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
-    corpus = Corpus.open(folder)
+    corpus = Corpus.find(data_dir, recipe.data, recipe.preparation)
     check_dictionaries(corpus, contents[0]["dictionaries"], files[0])
     task = build_task(recipe, corpus)
     model = build_model(recipe, task)

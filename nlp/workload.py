@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from nlp import config
+    from nlp.data.corpus import Corpus
 
 
 def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -42,7 +43,9 @@ def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 def _is_text(name: str) -> bool:
     from nlp.data.corpus import KNOWN
 
-    return name in KNOWN or any(path.suffix != ".npz" for path in Path(name).glob("train.*"))
+    return name in (*KNOWN, *WORKLOAD.preset_names()) or any(
+        path.suffix != ".npz" for path in Path(name).glob("train.*")
+    )
 
 
 def _translate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -188,13 +191,35 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
         """How to prepare the corpus, where that has not been done; `grammar` makes itself."""
-        from nlp.data.corpus import prepare_command
+        from nlp.data.corpus import how_to_prepare, prepared
 
         if recipe.data == "grammar" or _prepared(recipe, machine):
             return None
         folder = _folder(recipe, machine)
-        command = prepare_command(recipe.data, folder, (recipe.source, recipe.target))
-        return f"data: {recipe.data} is not prepared in {folder}; run `{command}` first"
+        command = how_to_prepare(recipe.data, machine.data_folder, recipe.preparation)
+        missing = f"data: {recipe.data} is not prepared in {folder}"
+        others = list(prepared(machine.data_folder, recipe.data))
+        if not others:
+            return f"{missing}; run `{command}` first"
+        ways = [f"{other.folder.name}, with {self._way_to(other, recipe)}" for other in others]
+        return f"{missing}, but in {'; in '.join(ways)}; or run `{command}` first"
+
+    def _way_to(self, corpus: Corpus, recipe: config.Recipe) -> str:
+        """The flags that train a recipe on a corpus, and the presets that do."""
+        presets = [
+            f"--preset {name}"
+            for name in self.preset_names()
+            if (preset := self.preset_recipe(name)).preparation == corpus.preparation
+            and self.task(preset) == corpus.name
+        ]
+        return " or ".join((*presets, " ".join(corpus.preparation.flags(recipe.preparation))))
+
+    def preset_recipe(self, name: str) -> config.Recipe:
+        """The recipe of a preset without flags."""
+        import yaml
+
+        values = yaml.safe_load((self.preset_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
+        return self.Recipe(**values)
 
     def prepare_data(self, recipe: config.Recipe, machine: config.Machine) -> None:
         """Make the corpus that needs no download, where it is not there yet."""
@@ -215,10 +240,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         corpus = prepare(
             recipe.data,
             machine.data_folder,
-            bpe=recipe.bpe,
-            joined=recipe.joined,
-            source=recipe.source,
-            target=recipe.target,
+            recipe.preparation,
             progress=show,
         )
         corpus.check_batches(recipe.max_tokens)
@@ -282,7 +304,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 def _folder(recipe: config.Recipe, machine: config.Machine) -> Path:
     from nlp.data.corpus import corpus_folder
 
-    return corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+    return corpus_folder(machine.data_folder, recipe.data, recipe.preparation)
 
 
 def _prepared(recipe: config.Recipe, machine: config.Machine) -> bool:

@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nlp.data import binarise
-from nlp.data.corpus import FORMAT
+from nlp.data.corpus import FORMAT, RECORD
 from nlp.data.lines import read_lines, write_lines
 from nlp.data.parallel import Lines
 from nlp.data.spec import SPLITS, CorpusSpec
@@ -28,7 +29,7 @@ def make_corpus(
     inputs = {
         "text": before["outputs"],
         "codes": sha256(codes / "codes"),
-        "joined": spec.joined,
+        "joined": spec.preparation.joined,
     }
     if load_stage(folder, inputs) is not None:
         return
@@ -51,7 +52,7 @@ def make_corpus(
         if different is not None:
             report["differs from the published preparation"] = different
         write_record(new / "report.json", report)
-        write_record(new / "corpus.json", content)
+        write_record(new / RECORD, content)
 
 
 def _segmented(
@@ -100,19 +101,22 @@ def _binarised(
 ) -> dict[str, Any]:
     """Dictionaries and binary files; returns corpus.json but for its checksums."""
     train = subwords["train"]
-    if spec.joined:
+    if spec.preparation.joined:
         types = [binarise.dictionary(train[0] + train[1])] * 2
     else:
         types = [binarise.dictionary(side) for side in train]
     for language, each in zip(spec.pair, types, strict=True):
         binarise.write_dictionary(new / f"dict.{language}.txt", each)
     splits: dict[str, dict[str, int]] = {}
+    trained = set(zip(*train, strict=True))
     for index, (split, sides) in enumerate(subwords.items(), start=1):
         splits[split] = {"pairs": len(sides[0])}
+        if split != "train":
+            splits[split]["in_train"] = sum(pair in trained for pair in zip(*sides, strict=True))
         for side, language, each, text in zip(
             ("source", "target"), spec.pair, types, sides, strict=True
         ):
-            prefix = new / f"{split}.{spec.source}-{spec.target}.{language}"
+            prefix = new / f"{split}.{'-'.join(spec.pair)}.{language}"
             tokens, unknown = binarise.write_binary(prefix, text, each)
             splits[split] |= {f"{side}_tokens": tokens, f"{side}_unknown": unknown}
         progress("binarise", index, len(subwords))
@@ -120,10 +124,7 @@ def _binarised(
     return {
         "format": FORMAT,
         "name": spec.name,
-        "source": spec.source,
-        "target": spec.target,
-        "bpe": spec.bpe,
-        "joined": spec.joined,
+        **asdict(spec.preparation),
         "splits": splits,
         "dictionaries": {
             language: len(each) + len(binarise.SPECIAL)

@@ -3,16 +3,18 @@
 import hashlib
 import json
 import os
-import shlex
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nlp.data.spec import SPLITS
+from nlp.data.spec import SPLITS, Preparation, prepare_command
 from workload.errors import ConfigError
 from workload.stages import load_stage, sha256
 
 FORMAT = 1
+RECORD = "corpus.json"
 KNOWN = ("iwslt14", "multi30k", "grammar")
 
 
@@ -21,23 +23,23 @@ def corpus_name(data: str) -> str:
     return Path(os.path.abspath(data)).name
 
 
-def corpus_folder(data_dir: Path, data: str, bpe: int, joined: bool) -> Path:
+def corpus_folder(data_dir: Path, data: str, preparation: Preparation) -> Path:
     """`data/multi30k/bpe-5000-joined`; of a user's folder, its last name stands for it."""
-    return data_dir / corpus_name(data) / f"bpe-{bpe}{'-joined' if joined else ''}"
+    return data_dir / corpus_name(data) / preparation.corpus
 
 
-def prepare_command(data: str, folder: Path, languages: tuple[str, str] | None = None) -> str:
-    """What makes the corpus `folder`; where a user's text is no folder, its place is left open."""
+def how_to_prepare(data: str, data_dir: Path, preparation: Preparation) -> str:
+    """The command; where a user's text is no folder, its place is left open."""
     if data not in KNOWN and not Path(data).is_dir():
         data = f"FOLDER/{corpus_name(data)}"
-    _, bpe, *joined = folder.name.split("-")
-    command = ["wdbench", "prepare", data, "--bpe", bpe, *(["--joined"] if joined else [])]
-    if data not in KNOWN and languages:
-        command += ["--source", languages[0], "--target", languages[1]]
-    data_dir = folder.parent.parent
-    if data_dir != Path("data"):
-        command += ["--data-dir", str(data_dir)]
-    return shlex.join(command)
+    return prepare_command(data, data_dir, preparation)
+
+
+def prepared(data_dir: Path, data: str) -> "Iterator[Corpus]":
+    """Whole corpora of a text, by the name of their folder."""
+    for record in sorted((data_dir / corpus_name(data)).glob("*/corpus.json")):
+        with suppress(ConfigError):
+            yield Corpus.open(record.parent)
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,34 @@ class Corpus:
     Attributes:
         folder: where its files are; fairseq reads them there.
         name: the corpus, e.g. `iwslt14`.
-        source, target: languages.
-        bpe: merge operations.
-        joined: whether both languages share one dictionary.
+        preparation: what was made of the text.
         splits: per split, its `pairs`, `source_tokens` and `target_tokens` with end marks.
     """
 
     folder: Path
     name: str
-    source: str
-    target: str
-    bpe: int
-    joined: bool
+    preparation: Preparation
     splits: dict[str, dict[str, int]]
+
+    @property
+    def source(self) -> str:
+        """The language translated from."""
+        return self.preparation.source
+
+    @property
+    def target(self) -> str:
+        """The language translated into."""
+        return self.preparation.target
+
+    @classmethod
+    def find(cls, data_dir: Path, data: str, preparation: Preparation) -> "Corpus":
+        """The corpus that `wdbench prepare` makes of a text. ConfigError as `open`."""
+        folder = corpus_folder(data_dir, data, preparation)
+        if not (folder / RECORD).exists():
+            command = how_to_prepare(data, data_dir, preparation)
+            name = corpus_name(data)
+            raise ConfigError(f"data: {name} is not prepared in {folder}; run `{command}` first")
+        return cls.open(folder)
 
     @classmethod
     def open(cls, folder: Path) -> "Corpus":
@@ -68,13 +85,9 @@ class Corpus:
         Raises:
             ConfigError: nothing is prepared there, or dictionaries or codes are not those written.
         """
-        record = folder / "corpus.json"
+        record = folder / RECORD
         if not record.exists():
-            name = folder.parent.name
-            raise ConfigError(
-                f"data: {name} is not prepared in {folder}; "
-                f"run `{prepare_command(name, folder)}` first"
-            )
+            raise ConfigError(f"{folder} is no prepared corpus: it has no {RECORD}")
         try:
             content: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
@@ -84,10 +97,9 @@ class Corpus:
             corpus = cls(
                 folder=folder,
                 name=content["name"],
-                source=content["source"],
-                target=content["target"],
-                bpe=content["bpe"],
-                joined=content["joined"],
+                preparation=Preparation(
+                    **{each.name: content[each.name] for each in fields(Preparation)}
+                ),
                 splits=content["splits"],
             )
             digests = dict(content["sha256"])
@@ -106,7 +118,8 @@ class Corpus:
     def check_text(self, own: Path) -> None:
         """Raise ConfigError where the corpus was prepared from other text than a user's folder."""
         files = [own / f"{s}.{lang}" for s in SPLITS for lang in (self.source, self.target)]
-        text, corpus = load_stage(self.folder.parent / "text"), load_stage(self.folder)
+        text = load_stage(self.folder.parent / self.preparation.text)
+        corpus = load_stage(self.folder)
         if text is None or corpus is None or not all(file.is_file() for file in files):
             return
         if corpus["inputs"]["text"] != text["outputs"] or any(
@@ -114,7 +127,7 @@ class Corpus:
         ):
             raise ConfigError(
                 f"data: {self.folder} was prepared from other text than is in {own}; "
-                f"run `{prepare_command(str(own), self.folder, (self.source, self.target))}`"
+                f"run `{prepare_command(str(own), self.folder.parent.parent, self.preparation)}`"
             )
 
     @property

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class Raw:
     valid_every: int | None = None
     report: dict[str, int] = field(default_factory=dict)
 
+    def reversed(self) -> "Raw":
+        """The same pairs, translated the other way."""
+        return replace(self, splits={name: (t, s) for name, (s, t) in self.splits.items()})
+
 
 @dataclass(frozen=True)
 class PublishedCorpus:
@@ -45,7 +49,7 @@ class PublishedCorpus:
         files: names of the files that preparation reads.
         sha256: of files, where known. The archive of IWSLT'14 has no published checksum: the
             counts and checksums of what is made from it prove it (`nlp/data/verification.py`).
-        read: raw pairs out of a folder with the files.
+        read: raw pairs out of a folder with the files, from de into en.
     """
 
     urls: tuple[str, ...]

@@ -36,8 +36,8 @@ def make_text(
     tokenised: dict[str, Pairs] = {}
     for split, (source, target) in splits.items():
         tokenised[split] = (
-            lines.apply(tokenise_lower, source, spec.source, step),
-            lines.apply(tokenise_lower, target, spec.target, step),
+            lines.apply(tokenise_lower, source, spec.pair[0], step),
+            lines.apply(tokenise_lower, target, spec.pair[1], step),
         )
     dropped = Dropped()
     training = kept(*tokenised["train"], dropped, raw.ratio)

@@ -7,6 +7,7 @@ def data_dir(tmp_path_factory):
     pytest.importorskip("fairseq", reason="fairseq is not installed")
     from nlp.data.grammar import pairs
     from nlp.data.prepare import prepare
+    from nlp.data.spec import Preparation
 
     folder = tmp_path_factory.mktemp("corpus")
     text = folder / "sentences"
@@ -20,5 +21,5 @@ def data_dir(tmp_path_factory):
         for language, side in (("de", 0), ("en", 1)):
             lines = "".join(f"{pair[side]}\n" for pair in part)
             (text / f"{split}.{language}").write_text(lines, encoding="utf-8")
-    prepare(str(text), folder / "data", bpe=150, joined=True, jobs=1, progress=lambda *_: None)
+    prepare(str(text), folder / "data", Preparation(bpe=150, joined=True), jobs=1)
     return folder / "data"

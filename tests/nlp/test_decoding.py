@@ -23,7 +23,7 @@ RECIPE = dataclasses.replace(SMALL, width=32, feed_forward=64, layers=2, beam=5)
 
 @pytest.fixture(scope="module")
 def corpus(data_dir):
-    return Corpus.open(corpus_folder(data_dir, RECIPE.data, RECIPE.bpe, RECIPE.joined))
+    return Corpus.open(corpus_folder(data_dir, RECIPE.data, RECIPE.preparation))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def test_four_updates_with_decoupled_decay_are_those_of_fairseq(data_dir, accumu
     # fairseq clips on the GPU if it sees one, wherever the gradients are
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     recipe = dataclasses.replace(SMALL, accumulate=accumulate, clip_norm=1.0)
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    folder = corpus_folder(data_dir, recipe.data, recipe.preparation)
     peer = fairseq_peer(folder, recipe, weight_decay=0.1)
     module = TranslationModule(recipe, Member("decoupled", 0.1, 1), Corpus.open(folder))
     module.manual_backward = lambda loss: loss.backward()

@@ -19,6 +19,7 @@ from nlp.data import prepare as preparing
 from nlp.data import sources
 from nlp.data.corpus import Corpus
 from nlp.data.prepare import prepare
+from nlp.data.spec import Preparation
 from suite.__main__ import main
 from workload.errors import ConfigError
 from workload.stages import lock_folder
@@ -46,8 +47,10 @@ def text(tmp_path):
 
 
 def make(text, tmp_path, **changes):
-    options = {"bpe": 10, "joined": False, "jobs": 1} | changes
-    return prepare(str(text), tmp_path / "data", **options)
+    options = {"bpe": 10, "jobs": 1} | changes
+    keys = [field.name for field in dataclasses.fields(Preparation) if field.name in options]
+    preparation = Preparation(**{key: options.pop(key) for key in keys})
+    return prepare(str(text), tmp_path / "data", preparation, **options)
 
 
 def refused(text, tmp_path, **changes):
@@ -151,14 +154,55 @@ def test_a_corpus_knows_the_text_it_was_made_from(text, tmp_path):
     write(text, "train", ENGLISH, GERMAN)
     with pytest.raises(ConfigError, match="was prepared from other text than is in") as raised:
         corpus.check_text(text)
-    assert (
-        f"prepare {text} --bpe 10 --source de --target en --data-dir {tmp_path / 'data'}`"
-        in str(raised.value)
-    )
+    assert f"prepare {text} --bpe 10 --data-dir {tmp_path / 'data'}`" in str(raised.value)
     make(text, tmp_path, bpe=12).check_text(text)
     with pytest.raises(ConfigError, match="was prepared from other text than is in"):
         corpus.check_text(text)
     make(text, tmp_path).check_text(text)
+
+
+def test_the_reverse_direction_and_another_pair_lie_beside_the_first(text, tmp_path):
+    """Of one folder three corpora, each with its own codes, dictionaries and direction."""
+    for split in ("train", "valid", "test"):
+        french = "".join(f"{line}\n" for line in ["Le chien.", "Le chat.", "Il pleut.", "Allons !"])
+        (text / f"{split}.fr").write_text(french)
+    forth = make(text, tmp_path)
+    kept = {path: path.read_bytes() for path in forth.folder.iterdir()}
+    back = make(text, tmp_path, source="en", target="de")
+    french = make(text, tmp_path, source="fr", target="en")
+    assert {path: path.read_bytes() for path in forth.folder.iterdir()} == kept
+    assert Corpus.open(forth.folder) == forth == make(text, tmp_path)
+    assert [c.folder.name for c in (forth, back, french)] == [
+        "bpe-10",
+        "bpe-10-en-de",
+        "bpe-10-fr-en",
+    ]
+    record = json.loads((back.folder / "corpus.json").read_text())
+    assert (record["source"], record["target"]) == ("en", "de")
+    assert (back.folder / "test.en-de.en.bin").exists()
+    assert back.text("test", "tok", "de") == forth.text("test", "tok", "de")
+    assert french.codes.read_bytes() != forth.codes.read_bytes()
+    for corpus in (forth, back, french):
+        corpus.check_text(text)
+
+
+def test_a_published_corpus_translates_in_both_directions(multi30k, tmp_path):
+    archive = packed(tmp_path / "a.tgz", multi30k)
+    corpus = make("multi30k", tmp_path, archive=archive, source="en", target="de")
+    assert corpus.preparation.pair == ("en", "de")
+    assert corpus.text("test", "raw", "de") == GERMAN
+    assert corpus.text("test", "raw", "en") == ENGLISH
+
+
+def test_presets_names_are_told_apart_from_texts(text, tmp_path, capsys):
+    folder = text.rename(tmp_path / "grammar-tiny")
+    argv = ["--data-dir", str(tmp_path / "data")]
+    assert main(["prepare", str(folder), *argv]) == 2
+    assert "grammar-tiny is the name of a preset; rename the folder" in capsys.readouterr().err
+    assert main(["prepare", "multi30k-small", *argv]) == 2
+    said = "multi30k-small is a preset, which trains on multi30k: `wdbench prepare multi30k "
+    assert f"{said}--bpe 5000 --joined`" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 def test_interruption_leaves_the_finished_stages_only(text, tmp_path, monkeypatch):
@@ -180,7 +224,7 @@ def test_a_folder_of_the_users_own_is_not_replaced(text, tmp_path):
     (text / "text").mkdir()
     (text / "text" / "notes").write_text("mine")
     with pytest.raises(ConfigError, match=r"mine/text is in the way"):
-        prepare(str(text), tmp_path, bpe=10, joined=False, jobs=1)
+        prepare(str(text), tmp_path, Preparation(bpe=10), jobs=1)
     assert (text / "text" / "notes").read_text() == "mine"
     assert {path.name for path in text.iterdir()} == {
         "text",
@@ -245,7 +289,7 @@ def test_settings_that_cannot_be(text, tmp_path):
     assert "must differ" in refused(text, tmp_path, source="en")
     assert "train.fr does not exist" in refused(text, tmp_path, source="fr")
     assert "bpe: 0" in refused(text, tmp_path, bpe=0)
-    assert "from de into en" in refused("multi30k", tmp_path, source="en", target="de")
+    assert "has the languages de and en" in refused("multi30k", tmp_path, source="fr")
     assert "archive" in refused("grammar", tmp_path, archive=text)
     write(text, "train", ["a"], ["b"])
     with pytest.raises(ConfigError, match=r"two letters|too small"):
@@ -399,4 +443,4 @@ def test_two_at_once(text, tmp_path):
     busy = lock_folder(tmp_path / "data" / "mine")
     with busy, pytest.raises(ConfigError, match="another process prepares"):
         make(text, tmp_path)
-    assert make(text, tmp_path).bpe == 10
+    assert make(text, tmp_path).preparation.bpe == 10

@@ -74,7 +74,7 @@ def test_rows_add_up(undisturbed):
 
 def test_the_loggers_of_anybodys_trainer_get_the_rows(data_dir):
     recipe = dataclasses.replace(SMALL, epochs=1)
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    folder = corpus_folder(data_dir, recipe.data, recipe.preparation)
     module = TranslationModule(recipe, MEMBER, Corpus.open(folder))
     heard, for_callbacks = fit_one_epoch(module)
     rows = [(step, metrics) for step, metrics in heard if "train/loss" in metrics]
@@ -87,7 +87,7 @@ def test_the_loggers_of_anybodys_trainer_get_the_rows(data_dir):
 
 def test_lightnings_monitor_sees_alpha_and_an_epoch_of_decay_is_one_of_the_corpus(data_dir):
     recipe = dataclasses.replace(SMALL, epochs=1, warm_up=5, decay_schedule="early:2epochs")
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    folder = corpus_folder(data_dir, recipe.data, recipe.preparation)
     module = TranslationModule(recipe, MEMBER, Corpus.open(folder))
     monitor = LearningRateMonitor(logging_interval="step")
     heard, _ = fit_one_epoch(module, monitor)
@@ -99,7 +99,7 @@ def test_lightnings_monitor_sees_alpha_and_an_epoch_of_decay_is_one_of_the_corpu
 
 
 def test_every_scheme_trains_and_is_one_of_its_own(data_dir):
-    folder = corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined)
+    folder = corpus_folder(data_dir, SMALL.data, SMALL.preparation)
     found = {}
     for name in SCHEMES:
         module = alone(SMALL, Corpus.open(folder))
@@ -114,7 +114,7 @@ def test_every_scheme_trains_and_is_one_of_its_own(data_dir):
 
 def test_the_padding_row_and_words_not_seen_are_counted_apart(data_dir):
     """Of the source embeddings, which no output shares, only the words of the batch have an m."""
-    folder = corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined)
+    folder = corpus_folder(data_dir, SMALL.data, SMALL.preparation)
     recipe = dataclasses.replace(SMALL, joined=False, log_every=1, dropout=0.0)
     module = alone(recipe, Corpus.open(folder))
     batch = next(iter(module.train_dataloader()))
@@ -127,6 +127,14 @@ def test_the_padding_row_and_words_not_seen_are_counted_apart(data_dir):
     assert module.row[f"{layer}/elements"] == words * SMALL.width
     assert module.row[f"{layer}/zero_weights"] == SMALL.width
     assert module.row[f"{layer}/untouched"] == (words - 1 - seen) * SMALL.width
+
+
+def test_a_corpus_may_lie_under_a_path_with_colons(tmp_path, data_dir, undisturbed):
+    """fairseq takes such a path for several."""
+    folder = tmp_path / "C:" / "a://b"
+    shutil.copytree(data_dir, folder)
+    log, _ = train_one(tmp_path / "run", MEMBER, folder)
+    same(log, undisturbed)
 
 
 def test_a_run_killed_anywhere_goes_on_bit_for_bit(tmp_path, data_dir, undisturbed):
@@ -209,7 +217,7 @@ def test_a_diverged_run_ends_and_says_so(tmp_path, data_dir):
 def test_two_batches_per_update_are_one_large_batch(tmp_path, data_dir):
     """The gradient is divided by the tokens of all batches, so it is the large batch's."""
     recipe = dataclasses.replace(SMALL, accumulate=2, dropout=0.0)
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    folder = corpus_folder(data_dir, recipe.data, recipe.preparation)
     module = alone(recipe, Corpus.open(folder))
     batches = [batch for batch, _ in zip(module.train_dataloader(), range(2), strict=False)]
     gradients = {}
@@ -245,7 +253,7 @@ def test_two_processes_share_the_batches_of_an_update(tmp_path, data_dir):
 def test_two_processes_go_on_where_only_one_has_a_batch_left(tmp_path, data_dir):
     """The last update of an epoch of an odd number of batches, resumed by two processes."""
     recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1, dropout=0.0)
-    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined))
+    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.preparation))
     module = TranslationModule(recipe, MEMBER, corpus)
     assert module.batches.per_epoch % 2 == 1
     one, _ = train_one(tmp_path / "one", MEMBER, data_dir, recipe=recipe)

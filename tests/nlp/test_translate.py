@@ -16,6 +16,7 @@ import torch
 from nlp import weights
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.data.grammar import pairs
+from nlp.data.spec import Preparation
 from nlp.decoding import decode
 from nlp.fairseq_model import build_model, build_task
 from nlp.plain_text import source_tokens
@@ -43,7 +44,7 @@ def made(tmp_path_factory):
     recipe = NLP.Recipe(data="text", **SIZES)
     run = Run.of(NLP, recipe, NLP.Member("none", 0.0, 0), folder / "runs")
     with locked([run]):
-        corpus = Corpus.open(corpus_folder(folder / "data", "text", 60, True))
+        corpus = Corpus.open(corpus_folder(folder / "data", "text", recipe.preparation))
         for epoch in (1, 2):
             torch.manual_seed(epoch)
             model = build_model(recipe, build_task(recipe, corpus))
@@ -177,7 +178,7 @@ def test_damaged_weights_another_dictionary_and_no_corpus(command, made, tmp_pat
     assert "is damaged" in command(run=copy)
     data = tmp_path / "data"
     shutil.copytree(folder / "data", data)
-    corpus = corpus_folder(data, "text", 60, True)
+    corpus = corpus_folder(data, "text", Preparation(bpe=60, joined=True))
     dictionary = corpus / "dict.de.txt"
     dictionary.write_text(dictionary.read_text().replace(" ", "x ", 1))
     assert "is not what was prepared" in command(data=data)
