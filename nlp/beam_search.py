@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention
 
+from nlp.decoding import StoppedError
 from nlp.fairseq_model import quiet
 
 with quiet():
@@ -41,10 +42,17 @@ class Generator(SequenceGenerator):  # type: ignore[misc]
         model: the transformer of `nlp.fairseq_model.build_model`; it is put into evaluation mode.
         dictionary: of the target language.
         beam: hypotheses kept per sentence.
+        stop: asked before every word; on True StoppedError is raised.
     """
 
-    def __init__(self, model: nn.Module, dictionary: Any, beam: int) -> None:
-        stepwise = _StepwiseModel(model, dictionary, beam)
+    def __init__(
+        self,
+        model: nn.Module,
+        dictionary: Any,
+        beam: int,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        stepwise = _StepwiseModel(model, dictionary, beam, stop)
         search = _CandidateSearch(dictionary, stepwise)
         super().__init__(stepwise, dictionary, stepwise.beam, search_strategy=search)
         self.vocab_size = stepwise.columns
@@ -114,8 +122,11 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
     words: Tensor
     """int64 [rows, columns]: the dictionary's index of every column of the last step."""
 
-    def __init__(self, model: Any, dictionary: Any, beam: int) -> None:
+    def __init__(
+        self, model: Any, dictionary: Any, beam: int, stop: Callable[[], bool] = lambda: False
+    ) -> None:
         super().__init__([model])
+        self._stop = stop
         decoder = model.decoder
         self.beam = min(beam, len(dictionary) - 1)
         self._special = dictionary.nspecial
@@ -180,6 +191,8 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         temperature: float = 1.0,
     ) -> tuple[Tensor, None]:
         """log p [rows, columns] of the word that follows `tokens` [rows, time]; see `words`."""
+        if self._stop():
+            raise StoppedError
         decoder = self.single_model.decoder
         (encoded,), (state,) = encoder_outs, incremental_states
         rows, time = tokens.shape

@@ -1,7 +1,11 @@
-"""BLEU of lower-cased text, through sacrebleu, with the signature that says how it was counted."""
+"""BLEU, through sacrebleu, with the signature that says how it was counted."""
 
+import importlib.util
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from workload.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -12,22 +16,52 @@ class Score:
     signature: str
 
 
-def tokenised(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """BLEU of tokenised, lower-cased lines as they are: fairseq's BLEU4, the paper's column.
+USUAL = "13a"
+TOKENISERS = {
+    "zh": "zh",
+    "yue": "zh",
+    "ja": "ja-mecab",
+    "ko": "ko-mecab",
+    **dict.fromkeys(("th", "lo", "km", "my", "bo", "dz"), "char"),
+}
+"""sacrebleu's, by language; all others have 13a, which needs words that spaces separate."""
+NEEDED = {"ja-mecab": ("MeCab", "sacrebleu[ja]"), "ko-mecab": ("mecab_ko", "sacrebleu[ko]")}
+"""What some of them import, and how it is installed."""
+
+
+def tokeniser_of(language: str) -> str:
+    """The tokeniser for translations into a language, e.g. `zh` or `zh-Hans`."""
+    return TOKENISERS.get(re.split("[-_]", language.lower())[0], USUAL)
+
+
+def check_tokeniser(language: str) -> None:
+    """Raise UserError where the tokeniser for a language is not installed."""
+    module, package = NEEDED.get(tokeniser_of(language), ("", ""))
+    if module and importlib.util.find_spec(module) is None:
+        raise UserError(f"target: BLEU of {language} needs {module}; `pip install '{package}'`")
+
+
+def tokenised(
+    hypotheses: Sequence[str], references: Sequence[str], tokeniser: str = "none"
+) -> Score:
+    """BLEU of lines as they are: of tokenised, lower-cased ones fairseq's BLEU4, the paper's
+    column. A tokeniser is for text that is in no words.
 
     Raises:
         ValueError: no lines, or not as many hypotheses as references.
     """
-    return _score(hypotheses, references, tokenize="none", lowercase=False)
+    return _score(hypotheses, references, tokenize=tokeniser, lowercase=False)
 
 
-def detokenised(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """BLEU of detokenised lines under sacrebleu's own tokenisation 13a, case ignored.
+def detokenised(
+    hypotheses: Sequence[str], references: Sequence[str], tokeniser: str = USUAL
+) -> Score:
+    """BLEU of detokenised lines under sacrebleu's own tokenisation, case ignored.
 
     Raises:
         ValueError: no lines, or not as many hypotheses as references.
     """
-    return _score(hypotheses, references, tokenize="13a", lowercase=True)
+    return _score(hypotheses, references, tokenize=tokeniser, lowercase=True)
 
 
 def _score(

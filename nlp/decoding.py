@@ -15,6 +15,10 @@ BATCH_TOKENS = {"cpu": 1_024, "gpu": 12_000}
 """Source tokens per batch: on a CPU few enough for its caches, on a GPU enough to fill it."""
 
 
+class StoppedError(Exception):
+    """Validation, test or decoding was asked to stop: nothing of it counts."""
+
+
 def length_limit(length: int, max_len_a: float = 1.2, max_len_b: int = 10) -> int:
     """Most tokens, before the end mark, of the translation of `length` tokens with end mark."""
     return min(int(max_len_a * length + max_len_b), MAX_POSITIONS - 1)
@@ -55,6 +59,7 @@ def decode(
     max_tokens: int | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Tensor]:
     """The best hypothesis of every source, as fairseq-generate finds it.
 
@@ -68,6 +73,10 @@ def decode(
             single longer source is a batch. It changes no hypothesis.
         device: where the model is.
         progress: called with the sentences done and all of them after every batch.
+        stop: asked before every word.
+
+    Raises:
+        StoppedError: `stop` said so.
 
     Returns:
         int64 [length] on the CPU, with the end mark, in the order of the sources.
@@ -85,7 +94,7 @@ def decode(
     training = model.training
     best: dict[int, Tensor] = {}
     try:
-        generator = Generator(model, task.target_dictionary, beam)
+        generator = Generator(model, task.target_dictionary, beam, stop)
         for indices in _batches(sources, max_tokens):
             tokens = collate_tokens([sources[index] for index in indices], pad, eos, left_pad=True)
             hypotheses = generator.best(tokens.to(device), [limits[index] for index in indices])

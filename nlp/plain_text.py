@@ -1,6 +1,6 @@
 """From text as people write it to its translation as people would write it, with a trained model.
 
-text -> tokens -> lower case -> subwords -> beam search -> tokens -> text
+text -> normalised -> words -> subwords -> beam search -> subwords -> words -> text
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from nlp.data.text import SEPARATOR, Segmenter, detokenise, lower_case, tokenise
+from nlp.data.text import normalise
+from nlp.data.tokenisation import join, subwords, to_text, to_words
 from nlp.decoding import decode
 from nlp.fairseq_model import MAX_POSITIONS
 from nlp.weights import TrainedModel
@@ -17,11 +18,12 @@ from nlp.weights import TrainedModel
 def source_tokens(trained: TrainedModel, lines: Sequence[str]) -> list[Tensor]:
     """int64 [length] per line of cased, untokenised text of the source language: its subwords'
     numbers and the end mark."""
-    segmenter = Segmenter(trained.corpus.codes)
+    corpus, way = trained.corpus, trained.corpus.preparation.tokenisation
+    segmenter = subwords(way, corpus.codes)
     dictionary: Any = trained.task.source_dictionary
     return [
         dictionary.encode_line(
-            segmenter.segment(lower_case(tokenise(line, trained.corpus.source))),
+            segmenter.segment(to_words(way, normalise(line), corpus.source)),
             add_if_not_exist=False,
             append_eos=True,
         ).long()
@@ -57,8 +59,8 @@ def translate_sources(
         progress=progress,
     )
     result = [""] * len(sources)
-    dictionary = trained.task.target_dictionary
+    dictionary, way = trained.task.target_dictionary, trained.corpus.preparation.tokenisation
     for index, tokens in zip(indices, hypotheses, strict=True):
-        words: str = dictionary.string(tokens, f"{SEPARATOR} ")
-        result[index] = detokenise(words, trained.corpus.target)
+        words = join(way, dictionary.string(tokens))
+        result[index] = to_text(way, words, trained.corpus.target)
     return result

@@ -38,7 +38,8 @@ def train_members(
         logs: their run directories, in the same order; a checkpoint found there is resumed.
         machine: device, threads and the distance of checkpoints.
         progress: called after every update.
-        stop: asked after every update; on True the state is saved and training ends.
+        stop: asked after every update, and often while validating and testing; on True the state
+            is saved and training ends.
         previous: resume from the checkpoint before the newest.
 
     Raises:
@@ -69,6 +70,8 @@ def _train_one(
     module = _module(0, recipe, member, corpus, machine)
     recorder = TranslationRecorder(module, log, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
+    if module.epoch_ended and not (module.diverged or stop()):
+        recorder.end_epoch()
     if not (module.finished or module.diverged or stop()):
         module.check_graphs(machine.graphs)
         with followers(machine.devices, _follow, recipe, member, corpus, machine, log.path):

@@ -82,6 +82,14 @@ def translate(
             f"line {number} has {len(sources[number - 1]):,} subwords with its end mark, the model "
             f"takes {MAX_POSITIONS:,}: it is not translated; split it into sentences"
         )
+    unknown = model.task.source_dictionary.unk()
+    known = sum(int(tokens.ne(unknown).sum()) - 1 for tokens in sources)
+    total = sum(len(tokens) - 1 for tokens in sources)
+    if known < total:
+        warn(
+            f"{total - known:,} of {total:,} subwords are unknown to the model "
+            f"({1 - known / total:.1%}): what stands for them is guessed"
+        )
     with stage_line(plain=False) as show:
         translated = plain_text.translate_sources(
             model,

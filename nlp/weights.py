@@ -1,7 +1,8 @@
 """Weights of finished epochs: written by training, averaged, loaded to translate.
 
 RUN/weights/epoch003.pt    weights after three epochs; the last n are kept, and the best
-RUN/weights/best.pt        the epoch with the highest validation BLEU, the same file once more
+RUN/weights/best.pt        the epoch with the highest validation BLEU, of equal ones that of the
+                           lowest validation loss; the same file once more
 """
 
 import hashlib

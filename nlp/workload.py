@@ -72,6 +72,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             "target",
             "bpe",
             "joined",
+            "tokenisation",
+            "subwords",
+            "ratio",
+            "longest",
             "epochs",
             "log_every",
         ),
@@ -102,7 +106,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             main=_translate,
         ),
     )
-    PACKAGES = ("fairseq-fixed", "sacrebleu", "sacremoses", "subword-nmt")
+    PACKAGES = ("fairseq-fixed", "sacrebleu", "sacremoses", "sentencepiece", "subword-nmt")
 
     @property
     def Recipe(self) -> type[config.Recipe]:
@@ -152,8 +156,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where packages, corpus, device, memory or disk do not suffice."""
         require_packages()
+        from nlp.bleu import check_tokeniser
         from nlp.config import check_devices
 
+        check_tokeniser(recipe.target)
         check_devices(recipe, machine)
         if recipe.data != "grammar" or _prepared(recipe, machine):
             self._check_corpus(recipe, machine)

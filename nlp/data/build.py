@@ -11,7 +11,7 @@ from nlp.data.corpus import FORMAT, RECORD
 from nlp.data.lines import read_lines, write_lines
 from nlp.data.parallel import Lines
 from nlp.data.spec import SPLITS, CorpusSpec
-from nlp.data.text import Segmenter
+from nlp.data.tokenisation import Subwords, Tokenisation, subwords
 from nlp.data.verification import differences
 from workload.errors import ConfigError
 from workload.progress import StageProgress
@@ -21,33 +21,40 @@ LONGEST = 1022  # subwords: the model has 1,024 positions
 
 
 def make_corpus(
-    spec: CorpusSpec, folder: Path, text: Path, codes: Path, lines: Lines, progress: StageProgress
+    spec: CorpusSpec,
+    folder: Path,
+    text: Path,
+    codes: Path | None,
+    lines: Lines,
+    progress: StageProgress,
 ) -> None:
-    """Make the stage that is the corpus itself, from the stages `text` and `codes-N`."""
+    """Make the stage that is the corpus itself, from the stage `text` and a file of `codes-N`."""
     before = load_stage(text)
     assert before is not None
     inputs = {
         "text": before["outputs"],
-        "codes": sha256(codes / "codes"),
+        "codes": codes and sha256(codes),
         "joined": spec.preparation.joined,
     }
     if load_stage(folder, inputs) is not None:
         return
     with create_stage(folder, inputs) as (new, report):
         report |= before["report"]
-        shutil.copyfile(codes / "codes", new / "codes")
-        report["merge operations"] = len(read_lines(codes / "codes")) - 1
+        if codes:
+            shutil.copyfile(codes, new / codes.name)
+            made = load_stage(codes.parent)
+            assert made is not None
+            report["merge operations"] = made["report"]["learned"]
         for path in (p for p in text.iterdir() if p.name.split(".")[0] in ("valid", "test")):
             shutil.copyfile(path, new / path.name)
-        subwords = _segmented(spec, text, new, lines, progress)
-        _drop_long(spec, subwords, report)
-        for split, sides in subwords.items():
+        segmented = _segmented(spec, text, new, lines, progress)
+        _drop_long(spec, segmented, report)
+        for split, sides in segmented.items():
             for language, side in zip(spec.pair, sides, strict=True):
                 write_lines(new / f"{split}.bpe.{language}", side)
-        content = _binarised(spec, new, subwords, report, progress)
-        content["sha256"] = sha256_of_files(
-            new / file for file in ("codes", *(f"dict.{language}.txt" for language in spec.pair))
-        )
+        content = _binarised(spec, new, segmented, report, progress)
+        files = [*([codes.name] if codes else []), *(f"dict.{each}.txt" for each in spec.pair)]
+        content["sha256"] = sha256_of_files(new / file for file in files)
         different = differences(content)
         if different is not None:
             report["differs from the published preparation"] = different
@@ -69,8 +76,9 @@ def _segmented(
         done += more
         progress("split into subwords", done, total)
 
+    way = spec.preparation.tokenisation, str(new / spec.preparation.codes_file)
     return {
-        split: [lines.apply(segment, side, str(new / "codes"), step) for side in sides]
+        split: [lines.apply(segment, side, way, step) for side in sides]
         for split, sides in tokenised.items()
     }
 
@@ -133,11 +141,11 @@ def _binarised(
     }
 
 
-_segmenters: dict[str, Segmenter] = {}  # per process: codes take .1 s to read
+_segmenters: dict[tuple[Tokenisation, str], Subwords] = {}  # per process: .1 s to read
 
 
-def segment(lines: Sequence[str], codes: str) -> list[str]:
-    """Work of one process: tokens to subwords."""
-    if codes not in _segmenters:
-        _segmenters[codes] = Segmenter(Path(codes))
-    return [_segmenters[codes].segment(line) for line in lines]
+def segment(lines: Sequence[str], way: tuple[Tokenisation, str]) -> list[str]:
+    """Work of one process: words to subwords, by a tokenisation and the file it has learned."""
+    if way not in _segmenters:
+        _segmenters[way] = subwords(way[0], Path(way[1]))
+    return [_segmenters[way].segment(line) for line in lines]

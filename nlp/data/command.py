@@ -7,8 +7,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from nlp.data.cleaning import CHARACTERS, WORDS
 from nlp.data.corpus import KNOWN, Corpus, corpus_name
 from nlp.data.spec import Preparation, prepare_command
+from nlp.data.tokenisation import TOKENISATIONS
 from nlp.packages import require_packages
 from workload.errors import ConfigError, UserError, full_disk_explained
 from workload.output import aligned, say, stage_line
@@ -29,12 +31,36 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--archive", type=Path, metavar="FILE", help="the archive, or its folder: no download"
     )
-    parser.add_argument("--bpe", type=int, metavar="N", help="merge operations")
+    parser.add_argument("--bpe", type=int, metavar="N", help="merge operations, or pieces")
     parser.add_argument(
         "--joined", action="store_true", default=None, help="one dictionary for both languages"
     )
     parser.add_argument("--source", metavar="LANG", help="translated from; default de")
     parser.add_argument("--target", metavar="LANG", help="translated into; default en")
+    parser.add_argument(
+        "--tokenisation",
+        choices=TOKENISATIONS,
+        help="moses, lower-cased, is the default; sentencepiece for text of any language as it is; "
+        "none for text that is tokenised already",
+    )
+    parser.add_argument(
+        "--subwords", choices=("bpe", "unigram"), help="how sentencepiece learns; default bpe"
+    )
+    parser.add_argument(
+        "--ratio",
+        type=float,
+        metavar="X",
+        help="drop training pairs one side of which is longer than X times the other; default "
+        f"{WORDS.ratio:g} in tokens, {CHARACTERS.ratio:g} in characters where nothing separates "
+        "words",
+    )
+    parser.add_argument(
+        "--longest",
+        type=int,
+        metavar="N",
+        help=f"drop longer training pairs; default {WORDS.longest} tokens, "
+        f"{CHARACTERS.longest:,} characters",
+    )
     for flag in ("--data_dir", "--data-dir"):
         parser.add_argument(
             flag, type=Path, default=Path("data"), metavar="DIR", help="where corpora are kept"
@@ -112,10 +138,12 @@ def corpus_summary(corpus: Corpus) -> str:
         lines.append(f"  {count:,} {reason}{where}")
     if not dropped:
         lines.append("dropped from train: nothing")
-    if report["merge operations"] < corpus.preparation.bpe:
+    learned = report.get("merge operations", corpus.preparation.bpe)
+    if learned < corpus.preparation.bpe:
         lines.append(
-            f"{report['merge operations']:,} merge operations: no pair of symbols is left that "
-            "occurs twice"
+            f"{learned:,} pieces: the text has no more"
+            if corpus.preparation.tokenisation == "sentencepiece"
+            else f"{learned:,} merge operations: no pair of symbols is left that occurs twice"
         )
     different = report.get("differs from the published preparation")
     if different:

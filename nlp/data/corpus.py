@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from workload.errors import ConfigError
 from workload.stages import load_stage, sha256
 
 FORMAT = 1
+LATER = ("tokenisation", "subwords", "ratio", "longest")  # not in every record of the format
 RECORD = "corpus.json"
 KNOWN = ("iwslt14", "multi30k", "grammar")
 
@@ -98,7 +99,8 @@ class Corpus:
                 folder=folder,
                 name=content["name"],
                 preparation=Preparation(
-                    **{each.name: content[each.name] for each in fields(Preparation)}
+                    **{key: content[key] for key in ("source", "target", "bpe", "joined")},
+                    **{key: content[key] for key in LATER if key in content},
                 ),
                 splits=content["splits"],
             )
@@ -132,8 +134,8 @@ class Corpus:
 
     @property
     def codes(self) -> Path:
-        """subword-nmt's merge operations."""
-        return self.folder / "codes"
+        """subword-nmt's merge operations, or sentencepiece's model."""
+        return self.folder / self.preparation.codes_file
 
     def dictionary(self, language: str) -> Path:
         """fairseq's dictionary of a language."""
@@ -157,6 +159,6 @@ class Corpus:
                 )
 
     def text(self, split: str, kind: str, language: str) -> list[str]:
-        """Lines of a split as text: `raw`, `tok` (tokenised, lower-cased) or `bpe`."""
+        """Lines of a split as text: `raw`, `tok` (words) or `bpe` (subwords)."""
         path = self.folder / f"{split}.{kind}.{language}"
         return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")

@@ -1,22 +1,22 @@
 """From a publisher's files, or anyone's parallel text, to what training opens.
 
-    files -> raw pairs -> tokens, lower-cased and cleaned -> BPE codes -> subwords -> fairseq's bin
+    files -> raw pairs -> words, cleaned -> codes -> subwords -> fairseq's bin
 
 Each arrow ends in a stage (`workload/stages.py`): finished ones are not done again.
 
     data/NAME/original/        the publisher's files, plain
     data/NAME/text/            {train,valid,test}.{raw,tok}.LANG
-    data/NAME/codes-N/codes    N merge operations, learned on both languages of the training text
+    data/NAME/codes-N/         N merge operations, learned on both languages of the training text
     data/NAME/bpe-N[-joined]/  the corpus (`nlp/data/corpus.py`)
 
-Where languages are not de and en, the names of the last three say so: `bpe-N-en-de`
-(`nlp/data/spec.py`).
+Where tokenisation, languages or cleaning are not the usual ones, the names of the last three say so
+(`nlp/data/spec.py`): `bpe-N-sentencepiece-en-ja`.
 """
 
 import hashlib
 from pathlib import Path
 
-from nlp.data import sources
+from nlp.data import pieces, sources
 from nlp.data.bpe import learn
 from nlp.data.build import make_corpus
 from nlp.data.corpus import KNOWN, Corpus, corpus_folder, corpus_name
@@ -24,7 +24,7 @@ from nlp.data.fetch import fetch
 from nlp.data.parallel import Lines, cores, workers
 from nlp.data.sources import PUBLISHED, Raw
 from nlp.data.spec import CorpusSpec, Preparation
-from nlp.data.text import check_language
+from nlp.data.tokenisation import check_tokenisation
 from nlp.data.tokenise import make_text
 from workload.errors import ConfigError
 from workload.progress import StageProgress
@@ -65,6 +65,8 @@ def prepare(
 
 def _spec(name: str, archive: Path | None, preparation: Preparation) -> CorpusSpec:
     source, target = preparation.pair
+    for language in preparation.pair:
+        check_tokenisation(preparation.tokenisation, language)
     if name in KNOWN:
         if {source, target} != {"de", "en"}:
             raise ConfigError(f"{name} has the languages de and en, not {source} and {target}")
@@ -79,15 +81,13 @@ def _spec(name: str, archive: Path | None, preparation: Preparation) -> CorpusSp
     own = corpus_name(name)
     if own in KNOWN or not own:
         raise ConfigError(f"{name}: {own!r} cannot name your own text; rename the folder")
-    for language in (source, target):
-        check_language(language)
     return CorpusSpec(own, folder, preparation)
 
 
 def _text(
     spec: CorpusSpec, root: Path, archive: Path | None, lines: Lines, progress: StageProgress
 ) -> Path:
-    """Tokenised, lower-cased, cleaned splits, and the raw lines of valid and test beside them."""
+    """Cleaned splits of words, and the raw lines of valid and test beside them."""
     folder = root / spec.preparation.text
     languages = {"languages": list(spec.pair)}
     if spec.name in PUBLISHED:
@@ -107,6 +107,7 @@ def _text(
         raw = _directed(raw, spec)
     else:
         inputs = languages | sha256_of_files(sources.own_files(spec.folder, *spec.pair))
+        inputs["normalised"] = "NFC, without invisible characters"
     if load_stage(folder, inputs) is None:
         if spec.folder is not None:
             _check_folder(spec.folder, root)
@@ -132,11 +133,20 @@ def _check_folder(own: Path, root: Path) -> None:
             )
 
 
-def _codes(spec: CorpusSpec, root: Path, text: Path, progress: StageProgress) -> Path:
-    folder, bpe = root / spec.preparation.codes, spec.preparation.bpe
+def _codes(spec: CorpusSpec, root: Path, text: Path, progress: StageProgress) -> Path | None:
+    """What subwords are split by; None where they are characters."""
+    preparation = spec.preparation
+    folder, bpe = root / preparation.codes, preparation.bpe
+    if not preparation.codes_file:
+        return None
     files = [text / f"train.tok.{language}" for language in spec.pair]
     inputs = sha256_of_files(files) | {"bpe": bpe}
     if load_stage(folder, inputs) is None:
         with create_stage(folder, inputs) as (new, report):
-            report["learned"] = learn(files, bpe, new / "codes", progress)
-    return folder
+            file = new / preparation.codes_file
+            if preparation.tokenisation == "sentencepiece":
+                progress("learn pieces", 0, bpe)
+                report["learned"] = pieces.learn(files, bpe, preparation.subwords, file)
+            else:
+                report["learned"] = learn(files, bpe, file, progress)
+    return folder / preparation.codes_file

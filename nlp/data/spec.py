@@ -1,11 +1,13 @@
 """What is made of a text. Imports no torch."""
 
+import math
 import re
 import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from nlp.data.tokenisation import TOKENISATIONS, Tokenisation
 from workload.errors import ConfigError
 
 SPLITS = ("train", "valid", "test")
@@ -21,14 +23,22 @@ class Preparation:
 
     Attributes:
         source, target: languages.
-        bpe: merge operations.
+        bpe: merge operations; pieces of sentencepiece.
         joined: whether both languages share one dictionary.
+        tokenisation: by name (`nlp/data/tokenisation.py`).
+        subwords: how sentencepiece learns its pieces.
+        ratio: of the longer to the shorter side of a training pair, at most; 0 for the usual one.
+        longest: side of a training pair, in tokens or characters; 0 for the usual one.
     """
 
     source: str = "de"
     target: str = "en"
     bpe: int = 10_000
     joined: bool = False
+    tokenisation: Tokenisation = "moses"
+    subwords: Literal["bpe", "unigram"] = "bpe"
+    ratio: float = 0.0
+    longest: int = 0
 
     def __post_init__(self) -> None:
         if self.bpe < 1:
@@ -38,6 +48,18 @@ class Preparation:
                 raise ConfigError(f"{key}: {language!r} is no code of a language, as de or pt-BR")
         if self.source == self.target:
             raise ConfigError(f"source and target are both {self.source!r}; they must differ")
+        if self.tokenisation not in TOKENISATIONS:
+            known = ", ".join(TOKENISATIONS)
+            raise ConfigError(f"tokenisation: {self.tokenisation!r} is none of {known}")
+        if self.subwords != "bpe" and self.tokenisation != "sentencepiece":
+            raise ConfigError(
+                f"subwords: {self.subwords} is learned by sentencepiece alone; choose "
+                "--tokenisation sentencepiece"
+            )
+        if not (self.ratio == 0 or 1 <= self.ratio < math.inf):
+            raise ConfigError(f"ratio: {self.ratio:g} is no ratio of lengths, 1 or more")
+        if self.longest < 0:
+            raise ConfigError(f"longest: {self.longest} is no length, 1 or more")
 
     @classmethod
     def of(cls, values: Any) -> "Preparation":
@@ -56,18 +78,39 @@ class Preparation:
     @property
     def codes(self) -> str:
         """Name of the stage with merge operations."""
-        return f"codes-{self.bpe}{self._of_text}"
+        kind = "" if self.subwords == "bpe" else f"{self.subwords}-"
+        return f"codes-{kind}{self.bpe}{self._of_text}"
+
+    @property
+    def codes_file(self) -> str:
+        """Name of the file that subwords are split by; none with `characters`."""
+        match self.tokenisation:
+            case "characters":
+                return ""
+            case "sentencepiece":
+                return "sentencepiece.model"
+            case _:
+                return "codes"
 
     @property
     def corpus(self) -> str:
         """Name of the corpus's folder."""
-        return f"bpe-{self.bpe}{'-joined' if self.joined else ''}{self._of_text}"
+        learned = f"{self.subwords}-{self.bpe}" if self.codes_file else "subwords"
+        return f"{learned}{'-joined' if self.joined else ''}{self._of_text}"
 
     @property
     def _of_text(self) -> str:
         default = Preparation()
-        languages = "-".join(language.replace("-", "_") for language in self.pair)
-        return "" if self.pair == default.pair else f"-{languages}"
+        parts: list[str] = []
+        if self.tokenisation != default.tokenisation:
+            parts.append(self.tokenisation)
+        if self.pair != default.pair:
+            parts += [language.replace("-", "_") for language in self.pair]
+        if self.ratio:
+            parts.append(f"ratio{self.ratio:g}")
+        if self.longest:
+            parts.append(f"longest{self.longest}")
+        return "".join(f"-{part}" for part in parts)
 
     def flags(self, other: "Preparation | None" = None, *, prepare: bool = False) -> list[str]:
         """What has to be typed where `other`, or the defaults, would be taken.
@@ -84,7 +127,7 @@ class Preparation:
             if isinstance(value, bool):
                 shown = [] if prepare else [str(value).lower()]
             else:
-                shown = [str(value)]
+                shown = [f"{value:g}" if isinstance(value, float) else str(value)]
             found += [f"--{field.name}", *shown]
         return found
 
@@ -92,7 +135,7 @@ class Preparation:
 def prepare_command(data: str, data_dir: Path, preparation: Preparation) -> str:
     """What makes a corpus."""
     flags = preparation.flags(prepare=True)
-    if "--bpe" not in flags:
+    if "--bpe" not in flags and preparation.codes_file:
         flags = ["--bpe", str(preparation.bpe), *flags]
     places = [] if data_dir == Path("data") else ["--data-dir", str(data_dir)]
     return shlex.join(["wdbench", "prepare", data, *flags, *places])

@@ -1,16 +1,19 @@
 """Preparation of anyone's text: what comes out, and one sentence for each mistake going in."""
 
 import dataclasses
+import errno
 import gzip
 import hashlib
 import http.server
 import io
 import json
+import os
 import random
 import re
 import shutil
 import tarfile
 import threading
+import unicodedata
 
 import pytest
 
@@ -118,6 +121,51 @@ def test_training_pairs_are_dropped_for_a_reason(text, tmp_path):
     assert report["dropped"] == {"empty": 1, "length ratio over 1.5": 1, "over 175 tokens": 1}
     assert report["first dropped lines"]["empty"] == [5]
     assert corpus.splits["train"]["pairs"] == 4
+
+
+def test_what_was_dropped_is_said_with_its_share(text, tmp_path, capsys):
+    write(text, "train", [*GERMAN, "", "Ja"], [*ENGLISH, "No.", "one two"])
+    write(text, "test", ["Gut so."], ["Just so."])
+    argv = ["prepare", str(text), "--bpe", "10", "--data-dir", str(tmp_path / "d"), "--jobs", "1"]
+    assert main(argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "dropped from train: 2 of 6 pairs (33.33%)" in lines
+    assert "  1 empty (line 5)" in lines
+    assert "  1 length ratio over 1.5 (line 6)" in lines
+    assert "in train as well: 4 of the 4 valid pairs" in lines
+    assert not any("test pairs" in line for line in lines)
+
+
+def test_text_of_anybody_is_normalised(text, tmp_path):
+    plain = make(text, tmp_path / "plain")
+    for path in text.iterdir():
+        lines = path.read_text().splitlines()
+        spoilt = [unicodedata.normalize("NFD", "\u00ad".join(line)) for line in lines]
+        path.write_text("".join(f"\u200b{line}\n" for line in spoilt))
+    corpus = make(text, tmp_path)
+    for kind in ("raw", "tok", "bpe"):
+        assert corpus.text("test", kind, "de") == plain.text("test", kind, "de")
+    write(text, "test", GERMAN, [*ENGLISH[:2], "\u200b\u200b", ENGLISH[3]])
+    with pytest.raises(ConfigError, match=r"test\.en line 3 \(en\) is empty|test.en line 3"):
+        make(text, tmp_path)
+
+
+def test_a_text_with_carriage_returns_alone(text, tmp_path):
+    (text / "train.de").write_bytes("".join(f"{line}\r" for line in GERMAN).encode())
+    message = refused(text, tmp_path)
+    assert "train.de: its lines end in carriage returns" in message
+    (text / "train.de").write_bytes("".join(f"{line}\r\n" for line in GERMAN).encode())
+    assert make(text, tmp_path).splits["train"]["pairs"] == 4
+
+
+def test_a_full_disk_is_told_with_its_place(text, tmp_path, capsys, monkeypatch):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(preparing, "make_corpus", full)
+    place = tmp_path / "d"
+    assert main(["prepare", str(text), "--data-dir", str(place), "--jobs", "1"]) == 2
+    assert f"no space is left on the disk of {place}" in capsys.readouterr().err
 
 
 def test_lines_end_at_line_feeds_only(text, tmp_path):
@@ -245,6 +293,7 @@ def test_command_prints_counts_and_reasons(text, tmp_path, capsys):
     assert main(argv) == 0
     printed = capsys.readouterr().out
     assert "dropped from train: nothing" in printed
+    assert "in train as well: 4 of the 4 test pairs" in printed
     assert "8 merge operations: no pair of symbols is left that occurs twice" in printed
     assert re.search(r"test +4 ", printed)
     assert main(["prepare", str(tmp_path / "no")]) == 2
@@ -285,7 +334,7 @@ def test_over_long_line_in_the_test_set(text, tmp_path):
 
 def test_settings_that_cannot_be(text, tmp_path):
     (text / "train.xx").touch()
-    assert "known are" in refused(text, tmp_path, source="xx")
+    assert "choose --tokenisation sentencepiece" in refused(text, tmp_path, source="xx")
     assert "must differ" in refused(text, tmp_path, source="en")
     assert "train.fr does not exist" in refused(text, tmp_path, source="fr")
     assert "bpe: 0" in refused(text, tmp_path, bpe=0)

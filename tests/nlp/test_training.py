@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -11,11 +12,12 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 
-from nlp import weights
+from nlp import beam_search, weights
 from nlp.config import learning_rate
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import batch_loss
-from nlp.module import TranslationModule
+from nlp.module import TranslationModule, dropout_seed
+from nlp.recorder import TranslationRecorder
 from nlp.transformer import Transformer
 from shared_optim.schemes import BASELINE, SCHEMES
 from tests.list_log import Killed
@@ -156,6 +158,54 @@ def test_a_stopped_run_is_saved_where_it_stood(tmp_path, data_dir, undisturbed):
     same(log, undisturbed)
 
 
+@pytest.mark.parametrize("phase", ["validation", "test"])
+def test_a_stop_while_decoding_is_answered_at_the_next_word(
+    tmp_path, data_dir, undisturbed, monkeypatch, phase
+):
+    """Decoding asks before every word; what is before it is saved, what is decoded is not kept."""
+    asked, words = [], []
+    report, generator = TranslationRecorder._report, beam_search._StepwiseModel
+    forward = generator.forward_decoder
+
+    def note(recorder, name, *numbers):
+        report(recorder, name, *numbers)
+        if name == phase:
+            asked.append(name)
+
+    def count(*arguments, **named):
+        if asked:
+            words.append(1)
+        return forward(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TranslationRecorder, "_report", note)
+        patch.setattr(generator, "forward_decoder", count)
+        patch.setattr("nlp.decoding.BATCH_TOKENS", {"cpu": 64})
+        log, outcome = train_one(tmp_path, MEMBER, data_dir, stop=lambda: bool(asked))
+    assert outcome.status == "interrupted"
+    assert len(words) == 1
+    assert len(asked) == 1
+    pointer = json.loads((tmp_path / "checkpoint" / "checkpoint.json").read_text())
+    updates = undisturbed[0].rows["eval"][0]["updates"]
+    position = [0, updates, updates] if phase == "validation" else [2, 0, 2 * updates]
+    assert pointer["latest"]["position"] == position
+    log, outcome = train_one(tmp_path, MEMBER, data_dir)
+    assert outcome.status == "finished"
+    same(log, undisturbed)
+
+
+def test_of_epochs_with_equal_bleu_the_one_with_the_lower_loss_is_best(
+    tmp_path, data_dir, monkeypatch
+):
+    losses = iter([3.0, 2.0, 2.0, 2.5])
+    monkeypatch.setattr("nlp.recorder.losses", lambda *_: {"valid/loss": next(losses)})
+    monkeypatch.setattr(TranslationRecorder, "_valid_bleu", lambda self: 0.0)
+    recipe = dataclasses.replace(SMALL, epochs=4, average_last=4)
+    log, _ = train_one(tmp_path, MEMBER, data_dir, recipe=recipe)
+    kept = {path.name: path for path in (log.path / "weights").glob("*.pt")}
+    assert kept["best.pt"].samefile(kept["epoch003.pt"])
+
+
 def test_a_run_killed_after_its_last_epoch_is_tested_again(tmp_path, data_dir, undisturbed):
     train_one(tmp_path, MEMBER, data_dir)
     log, outcome = train_one(tmp_path, MEMBER, data_dir)
@@ -239,8 +289,37 @@ def test_two_batches_per_update_are_one_large_batch(tmp_path, data_dir):
         torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("shards", [2, 4])
+def test_processes_drop_what_one_alone_would(data_dir, shards, monkeypatch):
+    """The gradients of an update's batches, dropout on, summed over processes and by one alone."""
+    recipe = dataclasses.replace(SMALL, accumulate=4, dropout=0.3)
+    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.preparation))
+    monkeypatch.setattr(TranslationModule, "_update", lambda self: None)
+
+    def gradients(**share):
+        module = TranslationModule(recipe, MEMBER, corpus, **share)
+        module.manual_backward = lambda loss: loss.backward()
+        monkeypatch.setattr(module, "_no_sync", contextlib.nullcontext)
+        batches = zip(range(module.share), module.train_dataloader(), strict=False)
+        for index, batch in batches:
+            module.training_step(batch, index)
+        return {name: p.grad for name, p in module.model.named_parameters()}
+
+    alone = gradients()
+    parts = [gradients(shard=shard, shards=shards) for shard in range(shards)]
+    for name, gradient in alone.items():
+        total = sum(part[name] for part in parts)
+        torch.testing.assert_close(total, gradient, rtol=1e-4, atol=1e-4)
+
+
+def test_every_batch_of_a_long_training_has_masks_of_its_own():
+    """A CPU's generator takes the last 32 bits of a seed."""
+    seeds = {dropout_seed(3, u, n) % 2**32 for u in range(20_000) for n in range(16)}
+    assert len(seeds) == 20_000 * 16
+
+
 def test_two_processes_share_the_batches_of_an_update(tmp_path, data_dir):
-    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1, dropout=0.0)
+    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1)
     one, _ = train_one(tmp_path / "one", MEMBER, data_dir, recipe=recipe)
     two, outcome = train_one(tmp_path / "two", MEMBER, data_dir, recipe=recipe, devices=2)
     assert outcome.status == "finished"
@@ -252,7 +331,7 @@ def test_two_processes_share_the_batches_of_an_update(tmp_path, data_dir):
 
 def test_two_processes_go_on_where_only_one_has_a_batch_left(tmp_path, data_dir):
     """The last update of an epoch of an odd number of batches, resumed by two processes."""
-    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1, dropout=0.0)
+    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1)
     corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.preparation))
     module = TranslationModule(recipe, MEMBER, corpus)
     assert module.batches.per_epoch % 2 == 1

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import sys
+import unicodedata
 
 import pytest
 
@@ -110,6 +111,32 @@ def test_it_is_the_text_that_the_steps_one_by_one_give(command, made):
     assert command(text="\n".join(SENTENCES)) == expected
 
 
+def test_text_that_looks_equal_is_translated_alike(command):
+    """Decomposed letters, soft hyphens, zero-width spaces and marks of direction change nothing."""
+    text = "Die M\u00e4nner gr\u00fc\u00dfen den H\u00e4ndler."
+    (expected,) = command(text=text)
+    decomposed = unicodedata.normalize("NFD", text)
+    assert decomposed != text
+    hidden = "\u200b\ufeff" + "\u00ad".join(text) + "\u200e"
+    assert command(text=f"{decomposed}\n{hidden}") == [expected, expected]
+    assert command(text="\u200b\u200b\u00ad\ufeff") == [""]
+
+
+def test_what_the_model_does_not_know_is_counted_on_stderr(made, command, capsys):
+    folder, run = made
+    it = weights.load_model(run, folder / "data")
+    unknown = it.task.source_dictionary.unk()
+    text = f"{SENTENCES[0]} \u5316\u5b66"
+    (tokens,) = source_tokens(it, [text])
+    assert int(tokens.eq(unknown).sum()) == 2
+    command(text="")
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+    options = ["--data-dir", str(folder / "data"), "--device", "cpu"]
+    assert main(["translate", str(run), *options]) == 0
+    said = f"2 of {len(tokens) - 1} subwords are unknown to the model"
+    assert said in capsys.readouterr().err
+
+
 def test_an_empty_line_stays_empty_and_no_text_gives_none(command):
     first, second = SENTENCES[:2]
     one, two = command(text=f"{first}\n{second}")
@@ -130,23 +157,65 @@ def test_beam_and_averaged_weights_are_chosen_by_flags(command):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"Ein Hund.\nEin B\xe4r.\n", "standard input: line 2 is not UTF-8 at byte 6"),
-        ("Gut.\n" + "ja " * 1_100, "line 2 has"),
+        (b"Ein Hund.\nEin B\xe4r.\n", "standard input line 2 is not UTF-8 (byte 0xe4)"),
+        ("Ein Hund.\rEin Vogel.\r", "standard input: its lines end in carriage returns"),
     ],
 )
-def test_a_line_that_will_not_do_is_named(command, text, said):
+def test_text_that_will_not_do_is_told_before_the_model_is_loaded(command, text, said, monkeypatch):
+    monkeypatch.setattr(weights, "load_model", None)
     assert said in command(text=text)
+
+
+def test_options_may_stand_between_run_and_file(made, tmp_path, capsys):
+    folder, run = made
+    (tmp_path / "text.de").write_text(SENTENCES[0])
+    options = ["--data-dir", str(folder / "data"), "--device", "cpu"]
+    orders = [
+        ["--beam", "2", run, tmp_path / "text.de"],
+        [run, "--beam", "2", tmp_path / "text.de"],
+        [run, tmp_path / "text.de", "--beam", "2"],
+    ]
+    capsys.readouterr()
+    for order in orders:
+        assert main(["translate", *map(str, order), *options]) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == second == third
+
+
+def test_a_line_that_is_too_long_is_named_and_the_others_are_translated(made, command, capsys):
+    folder, run = made
+    one, two = command(text=f"{SENTENCES[0]}\n{SENTENCES[1]}")
+    text = f"{SENTENCES[0]}\n{'ja ' * 1_100}\n{SENTENCES[1]}\n"
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+    options = ["--data-dir", str(folder / "data"), "--device", "cpu"]
+    assert main(["translate", str(run), *options]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [one, "", two]
+    assert "line 2 has" in err
+    assert "it is not translated" in err
+
+
+def test_translations_are_utf8_whatever_the_locale(made, command, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("nlp.plain_text.to_text", lambda *_: "\u732b")
+    folder, run = made
+    command(text="")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(SENTENCES[0].encode())))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    options = ["--data-dir", str(folder / "data"), "--device", "cpu"]
+    assert main(["translate", str(run), *options]) == 0
+    assert written.getvalue().decode() == "\u732b\n"
 
 
 def test_the_longest_line_that_the_model_takes_is_translated(command, made):
     folder, run = made
     words = weights.load_model(run, folder / "data")
-    for count in range(400, 1_024):
-        text = "x " * count
-        if len(source_tokens(words, [text])[0]) >= 1_023:
-            break
-    assert len(command("--beam", "1", text=text)) == 1
-    assert "the model takes 1,024" in command(text=text + "x x x")
+    each = len(source_tokens(words, ["x x"])[0]) - len(source_tokens(words, ["x"])[0])
+    count = 1_023 // each
+    text = "x " * count
+    assert len(source_tokens(words, [text])[0]) in range(1_025 - each, 1_025)
+    (line,) = command("--beam", "1", text=text)
+    assert line
 
 
 @pytest.mark.parametrize(
