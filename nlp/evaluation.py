@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from nlp.batches import validation_batches
-from nlp.bleu import Score, detokenised, tokenised, tokeniser_of
+from nlp.bleu import Score, chrf, detokenised, ter, tokenised, tokeniser_of
 from nlp.config import Recipe
 from nlp.data.corpus import Corpus
 from nlp.data.tokenisation import Tokenisation, join, separates_words, to_text
-from nlp.decoding import StoppedError, decode
+from nlp.decoding import decode
 from nlp.loss import BITS, batch_loss
+from nlp.stopping import StoppedError
 from nlp.transformer import Transformer
 from workload.files import write_whole
 
@@ -109,6 +110,22 @@ def detokenised_bleu(translations: Translations, corpus: Corpus) -> Score:
         [references[index] for index in translations.indices],
         tokeniser=tokeniser_of(corpus.target),
     )
+
+
+def other_scores(
+    translations: Translations, corpus: Corpus, stop: Callable[[], bool]
+) -> dict[str, float | str]:
+    """chrF and TER of a split with their signatures, as a row has them. StoppedError as `ter`."""
+    split = translations.split
+    every = corpus.text(split, "raw", corpus.target)
+    references = [every[index] for index in translations.indices]
+    hypotheses = translations.detokenised(corpus.target)
+    found = {
+        "chrf": chrf(hypotheses, references),
+        "ter": ter(hypotheses, references, tokeniser_of(corpus.target), stop),
+    }
+    values = {f"{split}/{name}": score.value for name, score in found.items()}
+    return values | {f"{split}/signature_{name}": each.signature for name, each in found.items()}
 
 
 def write_texts(run: Path, translations: Translations, corpus: Corpus, suffix: str = "") -> None:

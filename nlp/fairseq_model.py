@@ -62,6 +62,14 @@ def build_model(recipe: Recipe, task: Any) -> nn.Module:
     """
     with quiet():
         from fairseq.models.transformer import TransformerModel
+
+        model: nn.Module = TransformerModel.build_model(model_arguments(recipe), task)
+        return model
+
+
+def model_arguments(recipe: Recipe) -> Namespace:
+    """What fairseq builds that model from."""
+    with quiet():
         from fairseq.models.transformer.transformer_legacy import transformer_iwslt_de_en
 
         sizes = {
@@ -83,8 +91,7 @@ def build_model(recipe: Recipe, task: Any) -> nn.Module:
             max_target_positions=MAX_POSITIONS,
         )
         transformer_iwslt_de_en(arguments)
-        model: nn.Module = TransformerModel.build_model(arguments, task)
-        return model
+        return arguments
 
 
 def load_split(task: Any, split: str) -> Any:

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from nlp import weights
 from nlp.batches import Batch, TrainingBatches
 from nlp.config import Recipe, learning_rate
 from nlp.data.corpus import Corpus
@@ -46,7 +47,7 @@ class TranslationModule(lightning.LightningModule):
         shard, shards: which of how many processes this is.
 
     Raises:
-        ConfigError: a pair that no batch can hold.
+        ConfigError: a pair that no batch can hold, or weights to begin with that do not fit.
     """
 
     def __init__(
@@ -68,6 +69,8 @@ class TranslationModule(lightning.LightningModule):
             load_split(self.task, split)
         torch.manual_seed(member.seed)
         self.model: nn.Module = build_model(recipe, self.task)
+        if recipe.init_from:
+            weights.initialise(self.model, recipe, corpus)
         dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
         self._transformer = Transformer(self.model, dtype)
         self._trained = list(self.model.parameters())

@@ -3,14 +3,14 @@
 text -> normalised -> words -> subwords -> beam search -> subwords -> words -> text
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from nlp.data.text import normalise
 from nlp.data.tokenisation import join, subwords, to_text, to_words
-from nlp.decoding import decode
+from nlp.decoding import length_limit, search
 from nlp.fairseq_model import MAX_POSITIONS
 from nlp.weights import TrainedModel
 
@@ -31,36 +31,42 @@ def source_tokens(trained: TrainedModel, lines: Sequence[str]) -> list[Tensor]:
     ]
 
 
-def translate_sources(
-    trained: TrainedModel,
-    sources: Sequence[Tensor],
-    *,
-    beam: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[str]:
-    """One line for every source; an empty one for a source without words, or with more than the
-    model can take.
+class Translation(NamedTuple):
+    """A line as people write it, and its score (`nlp.decoding.search`)."""
 
-    A translation does not depend on the others.
+    text: str
+    score: float
+
+
+def translate_sources(
+    trained: TrainedModel, sources: Sequence[Tensor], max_length: int | None = None, **options: Any
+) -> list[list[Translation]]:
+    """Translations of every source, best first; none of a source without words, or with more than
+    the model can take.
+
+    They do not depend on the other sources.
 
     Args:
         trained: model, task and corpus.
         sources: of `source_tokens`.
-        beam: hypotheses kept per sentence.
-        progress: called with the sentences done and all of them.
+        max_length: most subwords of a translation.
+        options: of `nlp.decoding.search`.
     """
     indices = [n for n, tokens in enumerate(sources) if 1 < len(tokens) <= MAX_POSITIONS]
-    hypotheses = decode(
+    limits = [length_limit(len(sources[index])) for index in indices]
+    found = search(
         trained.model,
         trained.task,
         [sources[index] for index in indices],
-        beam=beam,
+        limits=[min(limit, max_length or limit) for limit in limits],
         device=next(trained.model.parameters()).device,
-        progress=progress,
+        **options,
     )
-    result = [""] * len(sources)
+    result: list[list[Translation]] = [[] for _ in sources]
     dictionary, way = trained.task.target_dictionary, trained.corpus.preparation.tokenisation
-    for index, tokens in zip(indices, hypotheses, strict=True):
-        words = join(way, dictionary.string(tokens))
-        result[index] = to_text(way, words, trained.corpus.target)
+    for index, hypotheses in zip(indices, found, strict=True):
+        for hypothesis in hypotheses:
+            words = join(way, dictionary.string(hypothesis.tokens))
+            text = to_text(way, words, trained.corpus.target)
+            result[index].append(Translation(text, hypothesis.score))
     return result

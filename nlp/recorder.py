@@ -9,16 +9,17 @@ from typing import Any
 import lightning
 
 from nlp import weights
-from nlp.decoding import StoppedError
 from nlp.evaluation import (
     detokenised_bleu,
     losses,
+    other_scores,
     tokenised_bleu,
     translate_split,
     write_texts,
 )
 from nlp.module import TranslationModule
 from nlp.state import capture, restore
+from nlp.stopping import StoppedError
 from workload.checkpoint import Checkpoint
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
@@ -123,8 +124,8 @@ class TranslationRecorder(lightning.Callback):
         return True
 
     def test(self) -> None:
-        """Test BLEU of the best epoch and of the mean of the last ones, with their texts; nothing
-        where it is stopped."""
+        """Scores of the best epoch on the test set, BLEU of the mean of the last ones, and their
+        texts; nothing where it is stopped."""
         with suppress(StoppedError):
             self._test()
 
@@ -144,6 +145,8 @@ class TranslationRecorder(lightning.Callback):
             tokens = tokenised_bleu(translations, module.corpus)
             text = detokenised_bleu(translations, module.corpus)
             row |= {f"test/bleu{suffix}": tokens.value, f"test/bleu_13a{suffix}": text.value}
+            if not averaged:
+                row |= other_scores(translations, module.corpus, self._stop)
             write_texts(run, translations, module.corpus, ".averaged" if averaged else "")
         row |= {"test/signature": tokens.signature, "test/signature_13a": text.signature}
         self._log.evaluation(row)

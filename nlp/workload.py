@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,20 @@ def _translate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return main(parser, arguments)
 
 
+def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from nlp.export import main
+
+    return main(parser, arguments)
+
+
+def weights_name(text: str) -> str:
+    """A run, or a file of its weights, by the last parts of its path: scheme, seed and file."""
+    if not text:
+        return ""
+    parts = [part for part in Path(os.path.abspath(text)).parts if part != "weights"]
+    return "/".join(parts[-3:] if text.endswith(".pt") else parts[-2:])
+
+
 class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "nlp"
     TITLE = "Translation with a transformer, under each kind of weight decay in Adam."
@@ -76,6 +91,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             "subwords",
             "ratio",
             "longest",
+            "init_from",
             "epochs",
             "log_every",
         ),
@@ -105,6 +121,12 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             description="Translate text, a sentence per line, with the model of a run.",
             main=_translate,
         ),
+        Command(
+            name="export",
+            text="write the model of a translation run for fairseq or CTranslate2",
+            description="Write the model of a run as another program reads it.",
+            main=_export,
+        ),
     )
     PACKAGES = ("fairseq-fixed", "sacrebleu", "sacremoses", "sentencepiece", "subword-nmt")
 
@@ -128,7 +150,8 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """A corpus is the same however its folder was written."""
-        return super().resolved(recipe) | {"data": self.task(recipe)}
+        own = {"data": self.task(recipe), "init_from": weights_name(recipe.init_from)}
+        return super().resolved(recipe) | own
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
         runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
@@ -194,6 +217,8 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if recipe.data not in KNOWN:
             corpus.check_text(Path(recipe.data))
         corpus.check_batches(recipe.max_tokens)
+        if recipe.init_from and not Path(recipe.init_from).exists():
+            raise UserError(f"init_from: {recipe.init_from} does not exist")
 
     def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
         """How to prepare the corpus, where that has not been done; `grammar` makes itself."""

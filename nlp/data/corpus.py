@@ -11,6 +11,7 @@ from typing import Any
 
 from nlp.data.spec import SPLITS, Preparation, prepare_command
 from workload.errors import ConfigError
+from workload.files import write_whole
 from workload.stages import load_stage, sha256
 
 FORMAT = 1
@@ -131,6 +132,16 @@ class Corpus:
                 f"data: {self.folder} was prepared from other text than is in {own}; "
                 f"run `{prepare_command(str(own), self.folder.parent.parent, self.preparation)}`"
             )
+
+    def copy_vocabulary(self, folder: Path) -> None:
+        """Have in a folder what translation needs, without the text; `open` takes it."""
+        if (folder / RECORD).exists():
+            return
+        files = [self.dictionary(language) for language in self.preparation.pair]
+        if self.preparation.codes_file:
+            files.append(self.codes)
+        for file in (*files, self.folder / RECORD):
+            write_whole(folder / file.name, file.read_bytes())
 
     @property
     def codes(self) -> Path:

@@ -3,6 +3,8 @@
 from nlp.config import Machine, Recipe
 from tests.list_log import Killed, ListLog
 
+SIZES = {"bpe": 60, "joined": True, "width": 16, "feed_forward": 16, "heads": 2, "layers": 1}
+"""Of a model that nobody trained."""
 SMALL = Recipe(
     data="sentences",
     bpe=150,

@@ -358,10 +358,49 @@ def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir, undisturbed):
 
 
 def test_weights_are_refused_with_another_dictionary(tmp_path, data_dir, undisturbed):
+    copy = tmp_path / "run"
+    shutil.copytree(undisturbed[0].path, copy)
+    weights.load_model(copy, data_dir)
+    exchange_words(copy / "weights")
+    with pytest.raises(ConfigError, match="is not the dictionary that"):
+        weights.load_model(copy, data_dir)
+
+
+def test_training_begins_with_the_weights_of_a_run_or_a_file(tmp_path, data_dir, undisturbed):
+    run = undisturbed[0].path
+    corpus = Corpus.open(corpus_folder(data_dir, SMALL.data, SMALL.preparation))
+    for source, averaged in ((run, False), (run / "weights" / "epoch001.pt", None)):
+        recipe = dataclasses.replace(SMALL, init_from=str(source))
+        begun = TranslationModule(recipe, MEMBER, corpus).model.state_dict()
+        theirs = (
+            weights.load_weights(run, averaged=averaged)
+            if averaged is not None
+            else torch.load(source, weights_only=True)["weights"]
+        )
+        assert all(torch.equal(begun[name], theirs[name]) for name in theirs)
+    recipe = dataclasses.replace(SMALL, init_from=str(run), epochs=1)
+    log, outcome = train_one(tmp_path, MEMBER, data_dir, recipe=recipe)
+    assert outcome.status == "finished"
+    tuned, random = (each.rows["eval"][0]["train/loss"] for each in (log, undisturbed[0]))
+    assert tuned < random
+
+
+def test_weights_to_begin_with_that_do_not_fit(tmp_path, data_dir, undisturbed):
+    run = undisturbed[0].path
+    corpus = Corpus.open(corpus_folder(data_dir, SMALL.data, SMALL.preparation))
+
+    def begin(**changes):
+        recipe = dataclasses.replace(SMALL, **{"init_from": str(run), **changes})
+        return TranslationModule(recipe, MEMBER, corpus)
+
+    with pytest.raises(ConfigError, match="has width 16, this run 32"):
+        begin(width=32)
+    with pytest.raises(ConfigError, match="is neither a run with weights nor a file"):
+        begin(init_from=str(tmp_path / "no"))
     copy = tmp_path / "data"
     shutil.copytree(data_dir, copy)
-    weights.load_model(undisturbed[0].path, copy)
     folder = copy / "sentences" / "bpe-150-joined"
     exchange_words(folder)
+    corpus = Corpus.open(folder)
     with pytest.raises(ConfigError, match="is not the dictionary that"):
-        weights.load_model(undisturbed[0].path, copy)
+        begin()

@@ -118,6 +118,17 @@ def test_the_task_of_a_folder_is_its_last_name():
         assert NLP.task(NLP.Recipe(data=data)) == expected
 
 
+def test_weights_to_begin_with_have_one_name_however_they_are_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = "runs/nlp/own/none/seed0-12345678"
+    ways = [run, f"./{run}/", str(tmp_path / run)]
+    assert {NLP.resolved(NLP.Recipe(init_from=way))["init_from"] for way in ways} == {
+        "none/seed0-12345678"
+    }
+    file = NLP.Recipe(init_from=f"{run}/weights/epoch003.pt")
+    assert NLP.resolved(file)["init_from"] == "none/seed0-12345678/epoch003.pt"
+
+
 def test_parameters_are_those_of_fairseqs_models():
     # transformer_iwslt_de_en with the dictionaries of fairseq's own preparation
     assert parameters(NLP.Recipe(), types=8_848 + 6_632) == 39_469_056
