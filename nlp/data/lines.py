@@ -27,6 +27,8 @@ def decode_lines(content: bytes, name: str) -> list[str]:
         ConfigError: with name and line, where the bytes are not UTF-8, or where lines seem to end
             in \\r alone.
     """
+    if not content:
+        return []
     content = content.removesuffix(b"\n")
     try:
         text = content.decode("utf-8")
@@ -41,5 +43,5 @@ def decode_lines(content: bytes, name: str) -> list[str]:
             f"{name}: its lines end in carriage returns, not in line feeds; convert it, e.g. with "
             "`tr '\\r' '\\n'`"
         )
-    lines = text.removeprefix("\ufeff").split("\n") if content else []
+    lines = text.removeprefix("\ufeff").split("\n")
     return [line.removesuffix("\r") for line in lines]

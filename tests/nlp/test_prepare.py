@@ -30,6 +30,7 @@ from workload.stages import lock_folder
 pytest.importorskip("fairseq", reason="preparation needs fairseq")
 
 GERMAN = ["Der Hund bellt.", "Die Katze, die schl\u00e4ft.", "Es regnet heute.", "Wir gehen heim!"]
+FRENCH = ["Le chien aboie.", "Le chat qui dort.", "Il pleut aujourd'hui.", "Allons chez nous !"]
 ENGLISH = ["The dog barks.", "The cat that sleeps.", "It is raining today.", "We're going home!"]
 
 
@@ -212,7 +213,7 @@ def test_a_corpus_knows_the_text_it_was_made_from(text, tmp_path):
 def test_the_reverse_direction_and_another_pair_lie_beside_the_first(text, tmp_path):
     """Of one folder three corpora, each with its own codes, dictionaries and direction."""
     for split in ("train", "valid", "test"):
-        french = "".join(f"{line}\n" for line in ["Le chien.", "Le chat.", "Il pleut.", "Allons !"])
+        french = "".join(f"{line}\n" for line in FRENCH)
         (text / f"{split}.fr").write_text(french)
     forth = make(text, tmp_path)
     kept = {path: path.read_bytes() for path in forth.folder.iterdir()}

@@ -182,9 +182,10 @@ def test_translations_are_utf8_whatever_the_locale(made, command, monkeypatch):
 def test_the_longest_line_that_the_model_takes_is_translated(command, made):
     folder, run = made
     words = weights.load_model(run, folder / "data")
-    each = len(source_tokens(words, ["x x"])[0]) - len(source_tokens(words, ["x"])[0])
-    count = 1_023 // each
-    text = "x " * count
+    word = SENTENCES[0].split()[0]
+    once, twice = source_tokens(words, [word, f"{word} {word}"])
+    each = len(twice) - len(once)
+    text = f"{word} " * (1_023 // each)
     assert len(source_tokens(words, [text])[0]) in range(1_025 - each, 1_025)
     (line,) = command("--beam", "1", text=text)
     assert line
