@@ -20,8 +20,8 @@ from nlp.transformer import Transformer
 from workload.files import write_whole
 
 TER_SENTENCES = 2_000
-"""Most sentences of which TER is taken. The search for shifts takes sacrebleu a tenth of a second in
-a sentence of 25 words: ten minutes of a core for the test set of IWSLT'14."""
+"""Most sentences of which TER is taken: sacrebleu's search for shifts takes a tenth of a second in
+a sentence of 25 words, ten minutes of a core for the test set of IWSLT'14."""
 
 
 @dataclass(frozen=True)

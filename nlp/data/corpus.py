@@ -41,7 +41,9 @@ def prepared(data_dir: Path, data: str) -> "Iterator[Corpus]":
     """Whole corpora of a text, by the name of their folder."""
     for record in sorted((data_dir / corpus_name(data)).glob("*/corpus.json")):
         with suppress(ConfigError):
-            yield Corpus.open(record.parent)
+            corpus = Corpus.open(record.parent)
+            if corpus.folder.name == corpus.preparation.corpus:  # else an earlier version's
+                yield corpus
 
 
 @dataclass(frozen=True)
