@@ -86,7 +86,7 @@ def test_fairseq_undoes_the_subwords_alike(text, tmp_path):
     from fairseq.data.data_utils import post_process
 
     corpus = make(text, tmp_path, tokenisation="sentencepiece")
-    merged = make(text, tmp_path, tokenisation="none")
+    merged = make(text, tmp_path, tokenisation="none", ratio=20.0)
     for line in corpus.text("test", "bpe", "en"):
         assert join("sentencepiece", line) == post_process(line, "sentencepiece")
     for line in merged.text("test", "bpe", "en"):
@@ -136,7 +136,7 @@ def test_corpora_by_other_ways_lie_side_by_side(text, tmp_path):
         {"tokenisation": "characters", "joined": True},
         {"tokenisation": "characters", "ratio": 2.0},
         {"tokenisation": "characters", "longest": 12},
-        {"tokenisation": "none"},
+        {"tokenisation": "none", "ratio": 20.0},
     ]
     corpora = [make(text, tmp_path, **way) for way in ways]
     assert len({corpus.folder for corpus in corpora}) == len(ways)
