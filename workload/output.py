@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec
 
+from workload.errors import FullDiskError, out_of_space
 from workload.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ def say(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         silence()
+    except OSError as error:
+        if not out_of_space(error):
+            raise
+        silence()
+        raise FullDiskError("standard output: no space is left on its disk") from error
 
 
 def warn(text: str) -> None:

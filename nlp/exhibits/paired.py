@@ -1,6 +1,7 @@
 """Paired bootstrap between the translations of two runs, by sacrebleu itself."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from workload.exhibits.grid import RecordGrid, Row
 from workload.exhibits.record import Record
 
 HYPOTHESES, REFERENCES = "test.hypotheses.txt", "test.references.txt"
+SIGNATURE = "test/signature_13a"
 SEED_KEY, SEED = "SACREBLEU_SEED", "12345"
 TOLERANCE = 0.005  # BLEU between what a run recorded and what its texts give
 
@@ -35,14 +37,15 @@ class Comparison:
 
 
 def paired_bootstrap(
-    baseline: list[str], systems: list[list[str]], references: list[str]
+    baseline: list[str], systems: list[list[str]], references: list[str], tokeniser: str = "13a"
 ) -> tuple[list[tuple[float, float]], str]:
-    """sacrebleu's paired bootstrap on BLEU 13a, lower-cased: as `sacrebleu --paired-bs -lc`.
+    """sacrebleu's paired bootstrap on BLEU, lower-cased: as `sacrebleu --paired-bs -lc`.
 
     Args:
         baseline: translations of `none`, a line per sentence.
         systems: those of the runs that are compared with it.
         references: a line per sentence.
+        tokeniser: sacrebleu's.
 
     Returns:
         per system the difference in BLEU and p; and sacrebleu's signature.
@@ -55,7 +58,7 @@ def paired_bootstrap(
     named: list[tuple[str, Sequence[str]]] = [
         (str(number), lines) for number, lines in enumerate([baseline, *systems])
     ]
-    metric = BLEU(lowercase=True, tokenize="13a", force=True, references=[references])
+    metric = BLEU(lowercase=True, tokenize=tokeniser, force=True, references=[references])
     with _own_seed():
         test = PairedTest(named, {"BLEU": metric}, references=None, test_type="bs")
     signatures, results = test()
@@ -110,7 +113,9 @@ def compare(
                 )
         if fitting:
             systems = [hypotheses for _, hypotheses in fitting]
-            results, signature = paired_bootstrap(baseline[0], systems, baseline[1])
+            results, signature = paired_bootstrap(
+                baseline[0], systems, baseline[1], _tokeniser(twin)
+            )
             for (row, hypotheses), (difference, p) in zip(fitting, results, strict=True):
                 if hypotheses == baseline[0]:
                     p = 1.0  # sacrebleu says 1/1001: no resample differs by more than 0
@@ -129,6 +134,12 @@ def _challengers(grid: RecordGrid, corpus: str) -> dict[tuple[Row, int], list[tu
     return found
 
 
+def _tokeniser(record: Record) -> str:
+    """sacrebleu's, as the signature of a run's BLEU names it."""
+    found = re.search(r"tok:([^|]+)", record.signatures.get(SIGNATURE, ""))
+    return found.group(1) if found else "13a"
+
+
 def _texts(record: Record, leave_out: Callable[[str], None]) -> tuple[list[str], list[str]] | None:
     """Hypotheses and references of a run; None where they are not what its BLEU came from."""
     from nlp.bleu import detokenised
@@ -136,7 +147,7 @@ def _texts(record: Record, leave_out: Callable[[str], None]) -> tuple[list[str],
     path = record.path
     try:
         hypotheses, references = _lines(path / HYPOTHESES), _lines(path / REFERENCES)
-        bleu = detokenised(hypotheses, references).value
+        bleu = detokenised(hypotheses, references, _tokeniser(record)).value
         recorded = record.scores[BLEU_13A.key]
         if abs(bleu - recorded) > TOLERANCE:
             raise ValueError(

@@ -155,3 +155,22 @@ def test_without_sacrebleu_the_report_goes_on_and_says_so(tmp_path, monkeypatch)
     runs = [run(tmp_path, "none", 0.0, 0, BASE), run(tmp_path, "l2", 1e-3, 0, BETTER)]
     assert compared(runs, named.append) == {}
     assert named == ["no paired bootstrap: sacrebleu is not installed; pip install 'wdbench[nlp]'"]
+
+
+def test_texts_are_split_as_the_bleu_of_the_runs_was(tmp_path):
+    """Without spaces 13a sees a word per line; sacrebleu's zh sees characters."""
+    chinese = [
+        "".join(chr(0x4E00 + sum(map(ord, word)) % 500) for word in line.split()) for line in LINES
+    ]
+    drawn = [line[::-1] if place % 2 else line for place, line in enumerate(chinese)]
+    systems = {"none": drawn, "l2": chinese}
+    runs = []
+    for scheme, lines in systems.items():
+        bleu = sacrebleu.corpus_bleu(lines, [chinese], tokenize="zh", lowercase=True).score
+        decay = 0.0 if scheme == "none" else 1e-3
+        options = {"texts": (lines, chinese), "signature": "nrefs:1|case:lc|tok:zh|smooth:exp"}
+        runs.append(translation_run(tmp_path, "own", scheme, decay, 0, (bleu, bleu), **options))
+    (found,) = compare(grid_of(runs), "own", refuse).values()
+    expected = sacrebleu.corpus_bleu(drawn, [chinese], tokenize="zh", lowercase=True).score
+    assert found[0].difference == pytest.approx(100 - expected, abs=1e-6)
+    assert "tok:zh" in found[0].signature
