@@ -5,9 +5,9 @@ import pytest
 def data_dir(tmp_path_factory):
     """A folder with the prepared corpus `sentences`: 300 pairs of our grammar."""
     pytest.importorskip("fairseq", reason="fairseq is not installed")
-    from nlp.data.grammar import pairs
     from nlp.data.prepare import prepare
     from nlp.data.spec import Preparation
+    from workload.grammar import pairs
 
     folder = tmp_path_factory.mktemp("corpus")
     text = folder / "sentences"
@@ -33,12 +33,12 @@ def made(tmp_path_factory):
 
     from nlp import weights
     from nlp.data.corpus import Corpus, corpus_folder
-    from nlp.data.grammar import pairs
     from nlp.fairseq_model import build_model, build_task
     from nlp.workload import WORKLOAD as NLP
     from suite.__main__ import main
     from suite.runs.directory import Run, locked
     from tests.nlp.runs import SIZES
+    from workload.grammar import pairs
 
     folder = tmp_path_factory.mktemp("translate")
     (folder / "text").mkdir()

@@ -12,10 +12,10 @@ pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
 import torch
 
 from nlp import weights
-from nlp.data.grammar import pairs
 from nlp.decoding import length_limit, search
 from nlp.plain_text import source_tokens
 from suite.__main__ import main
+from workload.grammar import pairs
 
 SENTENCES = [pair[0] for pair in pairs(6, seed=5)]
 

@@ -16,12 +16,12 @@ import pytest
 pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
 
 from nlp import weights
-from nlp.data.grammar import pairs
 from nlp.decoding import decode, search
 from nlp.plain_text import source_tokens
 from suite.__main__ import main
 from tests.nlp.runs import SIZES
 from tests.suite.run_files import make_run, make_translation
+from workload.grammar import pairs
 
 SENTENCES = [pair[0] for pair in pairs(6, seed=5)]
 
