@@ -272,6 +272,9 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
 def forbid_repeats(log_p: Tensor, tokens: Tensor, size: int) -> None:
     """-inf for every word that would complete a sequence of `size` words that its hypothesis has.
 
+    As fairseq means it: on a CPU its own block looks at the padding behind the words, and forbids
+    nothing.
+
     Args:
         log_p: [rows, V], changed.
         tokens: int64 [rows, time] of the hypotheses.

@@ -55,7 +55,7 @@ class Hypothesis(NamedTuple):
 def decode(model: nn.Module, task: Any, sources: Sequence[Tensor], **options: Any) -> list[Tensor]:
     """The best hypothesis of every source, int64 [length] on the CPU; with the options, and errors,
     of `search`."""
-    return [found[0].tokens for found in search(model, task, sources, **options)]
+    return [found[0].tokens for found in search(model, task, sources, n_best=1, **options)]
 
 
 @torch.inference_mode()
@@ -65,6 +65,7 @@ def search(
     sources: Sequence[Tensor],
     *,
     beam: int = 5,
+    n_best: int | None = None,
     length_penalty: float = 1.0,
     no_repeat_ngram: int = 0,
     limits: Sequence[int] | None = None,
@@ -83,6 +84,7 @@ def search(
         task: fairseq's TranslationTask, for its dictionaries.
         sources: int64 [length] each, with the end mark.
         beam: hypotheses kept per sentence.
+        n_best: those returned; all when None.
         length_penalty: above 1 favours long ones, below 1 short ones.
         no_repeat_ngram: length of the sequences of subwords none of which comes twice in a
             hypothesis, 2 or more; 0 allows all.
@@ -97,7 +99,7 @@ def search(
         StoppedError: `stop` said so.
 
     Returns:
-        In the order of the sources; at most `beam` of each.
+        In the order of the sources; at most `n_best` of each.
     """
     from nlp.beam_search import Generator
 
@@ -121,7 +123,7 @@ def search(
             for index, hypotheses in zip(indices, of_batch, strict=True):
                 found[index] = [
                     Hypothesis(each["tokens"].cpu(), float(each["score"]) / math.log(2))
-                    for each in hypotheses
+                    for each in hypotheses[:n_best]
                 ]
             if progress is not None:
                 progress(len(found), len(sources))

@@ -135,6 +135,7 @@ def translate(
             sources,
             values.max_length,
             beam=beam,
+            n_best=values.n_best,
             length_penalty=values.length_penalty,
             no_repeat_ngram=values.no_repeat_ngram,
             progress=lambda done, of: show("translated", done, of),
