@@ -18,7 +18,6 @@ from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
 TRAINING = "training"
-SMOOTHING = 0.1
 
 
 class VisionRecorder(lightning.Callback):
@@ -47,7 +46,7 @@ class VisionRecorder(lightning.Callback):
         self._progress, self._stop = progress, stop
         self._latest: dict[str, Any] = {}
         self._saved_updates = 0
-        self._pace = Pace(SMOOTHING)
+        self._pace = Pace()
 
     def resume(
         self, *, previous: bool, beginning: Callable[[], dict[str, Any]] | None = None

@@ -1,7 +1,7 @@
 """What a workload tells of its results: declared in one object, read by table, plot, status and
 report. Importing it imports neither torch nor numpy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,7 @@ class Report:
         task, tasks: the word for what is trained on, e.g. game and games.
         mean_of_last: whether a score is the mean of the last evaluations, not the newest one.
         defaults: whose the recipe's defaults are, as in `All recipes are the paper's`.
+        beside: published figures of a task by their name, which the table shows beside a score.
         exhibits: its tables and figures, in order; None for those that every workload can have.
     """
 
@@ -58,6 +59,7 @@ class Report:
     tasks: str = "tasks"
     mean_of_last: bool = False
     defaults: str = "the workload's defaults"
+    beside: Callable[[str], Mapping[str, float]] = lambda task: {}
     exhibits: "Exhibits | None" = None
 
     @property
