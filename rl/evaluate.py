@@ -48,9 +48,8 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
-        "--threads", type=int, default=0, metavar="N",
-        help="for arithmetic; 0 is torch's choice",
-    )  # fmt: skip
+        "--threads", type=int, default=1, metavar="N", help="for arithmetic; default 1"
+    )
     options = parser.parse_args(arguments)
     for name in ("episodes", "environments"):
         if getattr(options, name) < 1:
