@@ -25,7 +25,6 @@ from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
 TRAINING = "training"
-SMOOTHING = 0.1
 
 
 class TranslationRecorder(lightning.Callback):
@@ -53,7 +52,7 @@ class TranslationRecorder(lightning.Callback):
         self._latest: dict[str, Any] = {}
         self._best: dict[str, float] = {}
         self._saved_updates = 0
-        self._pace = Pace(SMOOTHING)
+        self._pace = Pace()
 
     def resume(self, *, previous: bool) -> None:
         """Put the module where its checkpoint stands, if there is one.

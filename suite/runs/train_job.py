@@ -183,11 +183,11 @@ def _outcomes(
             beat(state)
             show(state)
 
-        keys = workload.STEP_KEY, workload.EPOCH_KEY
+        kinds = workload.STEP_KEY, workload.EPOCH_KEY, workload.ROW_FILES
         return workload.train(
             job.recipe,
             [run.member for run in runs],
-            [stack.enter_context(RunLogFiles(run.path, *keys)) for run in runs],
+            [stack.enter_context(RunLogFiles(run.path, *kinds)) for run in runs],
             job.machine,
             progress=progress,
             stop=stop,
