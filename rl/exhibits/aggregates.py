@@ -64,7 +64,7 @@ def _normalise(scores: Values, random: float, human: float) -> Values:
 def over_games(normalised: Normalised) -> str:
     """Which games, and which score."""
     return (
-        "GameScores are human-normalised, (score - random) / (human - random), over "
+        "Scores are human-normalised, (score - random) / (human - random), over "
         f"{listed(normalised.games)}: the games in which every row with a score has one."
     )
 
