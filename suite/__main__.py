@@ -3,6 +3,7 @@
 Commands import their modules when they are called, so that `--help` needs no torch.
 """
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -37,6 +38,10 @@ COMMANDS = {
     "report": (
         "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
+    ),
+    "export": (
+        "suite.commands.export",
+        "runs and their rows as CSV, for other programs",
     ),
     "plot": (
         "suite.commands.plot",
@@ -91,7 +96,11 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         print(f"wdbench: error: {problem}", file=sys.stderr)
         return 2
-    except OSError as error:  # a full disk
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            print(f"wdbench: error: {error.filename}: {error.strerror}", file=sys.stderr)
+            return 2
+        # a full disk
         print(f"wdbench: failed: {error}", file=sys.stderr)
         return 1
 

@@ -1,4 +1,4 @@
-"""The paired bootstrap is sacrebleu's own, on the texts of the right two runs."""
+"""The paired tests are sacrebleu's own, on the texts of the right two runs."""
 
 import json
 import os
@@ -11,7 +11,7 @@ pytest.importorskip("sacrebleu", reason="sacrebleu is not installed")
 
 import sacrebleu
 
-from nlp.exhibits.paired import compare, paired_bootstrap
+from nlp.exhibits.paired import compare, holm, paired_test
 from tests.nlp.exhibits.translations import references, translated
 from tests.suite.results.runs import grid_of, refuse, translation_run
 
@@ -40,7 +40,7 @@ def of_the_command(folder, baseline, systems, lines):
 def test_it_says_what_the_command_sacrebleu_says(tmp_path):
     (base, none), *others = of_the_command(tmp_path, BASE, [BETTER, WORSE], LINES)
     assert none is None
-    found, signature = paired_bootstrap(BASE, [BETTER, WORSE], LINES)
+    found, signature = paired_test(BASE, [BETTER, WORSE], LINES, "bs")
     for (difference, p), (score, expected) in zip(found, others, strict=True):
         assert difference == pytest.approx(score - base, abs=1e-6)
         assert p == pytest.approx(expected, abs=1e-6)
@@ -52,9 +52,9 @@ def test_it_says_what_the_command_sacrebleu_says(tmp_path):
 @pytest.mark.parametrize("seed", ["7", "0", "none", "no number"])
 def test_equal_texts_give_equal_p_whatever_the_environment_says(monkeypatch, seed):
     monkeypatch.delenv("SACREBLEU_SEED", raising=False)
-    expected = paired_bootstrap(BASE, [BETTER], LINES)
+    expected = paired_test(BASE, [BETTER], LINES, "bs")
     monkeypatch.setenv("SACREBLEU_SEED", seed)
-    assert paired_bootstrap(BASE, [BETTER], LINES) == expected
+    assert paired_test(BASE, [BETTER], LINES, "bs") == expected
     assert os.environ["SACREBLEU_SEED"] == seed
 
 
@@ -90,7 +90,9 @@ def test_a_run_is_compared_with_the_none_of_its_seed(tmp_path):
     assert (first.seed, second.seed) == (0, 1)
     assert first.difference == pytest.approx(bleu(BETTER) - bleu(BASE), abs=1e-9)
     assert second.difference == pytest.approx(bleu(BETTER) - bleu(WORSE), abs=1e-9)
-    ((_, p),), _ = paired_bootstrap(BASE, [BETTER], LINES)
+    ((_, p),), _ = paired_test(BASE, [BETTER], LINES, "bs")
+    assert first.bootstrap_p == p
+    ((_, p),), _ = paired_test(BASE, [BETTER], LINES, "ar")
     assert first.p == p
 
 
@@ -105,7 +107,7 @@ def test_runs_that_are_not_finished_are_not_compared(tmp_path):
 
 
 def test_equal_translations_are_not_told_apart(tmp_path):
-    """sacrebleu's own p is 1/1001 there; a difference of 0 is as likely as can be."""
+    """The bootstrap's p is 1/1001 there; a difference of 0 is as likely as can be."""
     runs = [run(tmp_path, "none", 0.0, 0, BASE), run(tmp_path, "l2", 1e-3, 0, BASE)]
     ((found,),) = compared(runs).values()
     assert (found.difference, found.p) == (0, 1)
@@ -135,7 +137,7 @@ def test_texts_that_the_runs_bleu_cannot_come_from_are_named(tmp_path, case):
     named = []
     assert list(compared(runs, named.append)) == [("separated", "1e-3")]
     (reason,) = named
-    assert reason.startswith(f"no paired bootstrap of {bad.path}: ")
+    assert reason.startswith(f"no paired tests of {bad.path}: ")
 
 
 def test_runs_on_other_references_are_not_compared_but_named(tmp_path):
@@ -144,9 +146,7 @@ def test_runs_on_other_references_are_not_compared_but_named(tmp_path):
     twin = run(tmp_path, "none", 0.0, 0, BASE)
     named = []
     assert compared([twin, bad], named.append) == {}
-    assert named == [
-        f"no paired bootstrap of {bad.path}: its references are not those of {twin.path}"
-    ]
+    assert named == [f"no paired tests of {bad.path}: its references are not those of {twin.path}"]
 
 
 def test_without_sacrebleu_the_report_goes_on_and_says_so(tmp_path, monkeypatch):
@@ -154,4 +154,31 @@ def test_without_sacrebleu_the_report_goes_on_and_says_so(tmp_path, monkeypatch)
     named = []
     runs = [run(tmp_path, "none", 0.0, 0, BASE), run(tmp_path, "l2", 1e-3, 0, BETTER)]
     assert compared(runs, named.append) == {}
-    assert named == ["no paired bootstrap: sacrebleu is not installed; pip install 'wdbench[nlp]'"]
+    assert named == ["no paired tests: sacrebleu is not installed; pip install 'wdbench[nlp]'"]
+
+
+def test_between_equal_systems_p_is_below_5_percent_in_5_percent_of_cases(monkeypatch):
+    """Pairs of systems that go wrong equally often; the paired bootstrap's p is beside it."""
+    monkeypatch.setattr("nlp.exhibits.paired.TRIALS", 200)
+    p_values, of_bootstrap = [], []
+    for pair in range(120):
+        one, other = (translated(LINES, 0.3, 2 * pair + side) for side in (0, 1))
+        for kind, found in (("ar", p_values), ("bs", of_bootstrap)):
+            ((_, p),), _ = paired_test(one, [other], LINES, kind)
+            found.append(p)
+    level = sum(p < 0.05 for p in p_values) / len(p_values)
+    assert level <= 0.05 + 3 * (0.05 * 0.95 / len(p_values)) ** 0.5
+    assert sum(p < 0.05 for p in of_bootstrap) > sum(p < 0.05 for p in p_values)
+
+
+def test_a_difference_is_found_nonetheless():
+    ((difference, p),), _ = paired_test(BASE, [WORSE], LINES, "ar")
+    assert difference < 0
+    assert p < 0.01
+
+
+def test_holms_correction_by_hand():
+    """Holm 1979: .005 x 4, .01 x 3, .03 x 2, and .04, which is below the one before it."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
