@@ -7,7 +7,7 @@ PYTHON ?= python3
 TEXT = $(if $(wildcard data/multi30k/bpe-5000-joined/corpus.json),multi30k --bpe 5000,grammar)
 
 # slipcover costs a twentieth of the tests' time, coverage.py four fifths.
-COVERAGE = --source shared_optim,workload,rl,nlp,vision,suite --skip-covered \
+COVERAGE = --source shared_optim,workload,rl,nlp,vision,lm,suite --skip-covered \
 	--missing-width 40
 
 install: .venv/installed
@@ -44,6 +44,6 @@ nlp: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
 		echo "wdbench needs Python 3.11 or 3.12: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[batch,dev,nlp]'
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[batch,dev,lm,nlp]'
 	@scripts/install_fairseq.sh .venv/bin/python || echo "Going on without translation; \`make nlp\` tries again."
 	touch $@

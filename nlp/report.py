@@ -1,6 +1,6 @@
 """What translation adds to tables, plots and reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nlp.metrics import BLEU, BLEU_13A, LOSS, VALID_BLEU
@@ -32,6 +32,13 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     ]
 
 
+def claims(grid: "RecordGrid") -> "Mapping[str, Mapping[str, Sequence[float]]]":
+    """What runs say of the claims in configs/claims."""
+    from workload.exhibits.scheme_claims import scheme_claims
+
+    return scheme_claims(grid, BLEU)
+
+
 REPORT = Report(
     title="Translation",
     task="corpus",
@@ -41,4 +48,5 @@ REPORT = Report(
     curves=(Curve("training", LOSS, between=True), Curve("validation", VALID_BLEU)),
     defaults="the paper's",
     exhibits=exhibits,
+    claims=claims,
 )

@@ -1,6 +1,6 @@
 """What DQN on Atari adds to tables, plots and reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rl.metrics import RETURN, TRAINING_RETURN
@@ -49,6 +49,13 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     ]
 
 
+def claims(grid: "RecordGrid") -> "Mapping[str, Mapping[str, Sequence[float]]]":
+    """What runs say of the claims in configs/claims."""
+    from workload.exhibits.scheme_claims import scheme_claims
+
+    return scheme_claims(grid, RETURN)
+
+
 REPORT = Report(
     title="DQN on Atari",
     task="game",
@@ -58,4 +65,5 @@ REPORT = Report(
     mean_of_last=True,
     defaults="the paper's",
     exhibits=exhibits,
+    claims=claims,
 )

@@ -187,6 +187,11 @@ def local(tensor: Tensor) -> Tensor:
     return tensor.data.as_subclass(Tensor)
 
 
+def to_read(tensor: Tensor) -> Tensor:
+    """`local` for those who write nothing: a plain tensor itself."""
+    return tensor if type(tensor) in _PLAIN else local(tensor)
+
+
 def is_distributed(tensor: Tensor) -> bool:
     """Whether it is a DTensor."""
     if type(tensor) in _PLAIN or not torch.distributed.is_available():

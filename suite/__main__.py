@@ -4,6 +4,7 @@ Commands import their modules when they are called, so that `--help` needs no to
 """
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +16,11 @@ from typing import TYPE_CHECKING, NoReturn
 # one of our packages, as `workload` or `results`, is not meant.
 if __name__ == "__main__" and Path(sys.path[0]) == Path.cwd() != Path(__file__).parents[1]:
     del sys.path[0]
+
+# Threads that have nothing to do look for work without end by default, and take the cores from
+# whatever else runs. To be read by OpenMP, this has to be there before torch is loaded.
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = "1000"
 
 from suite.registry import load, names
 from workload.contract import Command
@@ -42,6 +48,10 @@ COMMANDS = {
     "export": (
         "suite.commands.export",
         "runs and their rows as CSV, for other programs",
+    ),
+    "claims": (
+        "suite.commands.claims",
+        "what papers claim, and what the runs say of it: holds, does not hold, undecided",
     ),
     "plot": (
         "suite.commands.plot",

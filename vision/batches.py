@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from vision import counter
-from vision.position import Position
+from workload import counter
+from workload.position import Position
 
 
 class TrainingBatches:

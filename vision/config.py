@@ -7,25 +7,20 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from shared_optim.budget import decay_budget
-from shared_optim.learning_rates import LearningRate, Steps, parse_learning_rate
+from shared_optim.learning_rates import LearningRate, Steps
 from shared_optim.schedules import Schedule, resolve
 from vision.data.prepared import ImageSpec, image_set_name
 from vision.models.catalog import ModelName, Norm
 from workload.errors import ConfigError
-from workload.recipe import (
-    MachineBase,
-    OptimizerRecipe,
-    require_below_one,
-    require_finite,
-    require_positive,
-)
+from workload.network_recipe import NetworkRecipe
+from workload.recipe import MachineBase, require_finite, require_positive
 
 MANY = 10**9
 """Updates of an epoch where nobody knows yet: more than any number of updates in a schedule."""
 
 
 @dataclass(frozen=True)
-class Recipe(OptimizerRecipe):
+class Recipe(NetworkRecipe):
     """The training recipe of one network. An update is one step of the optimizer.
 
     Args:
@@ -39,15 +34,6 @@ class Recipe(OptimizerRecipe):
         model: network.
         width: channels of its first layer; the published networks have 64.
         norm: `batch`, or `none`: without normalisation, with biases in its place.
-        optimizer: `sgd` or `adam`.
-        learning_rate: alpha, the peak of its schedule.
-        learning_rate_schedule: `constant`, `exponential:FACTOR` (per epoch), `steps:FACTOR@T,...`,
-            `cosine[:FINAL]` or `wsd:DECAY[:FINAL]`; T and DECAY in updates, or as `80epochs`.
-        warm_up: updates over which alpha rises linearly from 0.
-        momentum: mu of SGD.
-        nesterov: whether SGD looks ahead by a step of momentum.
-        beta1: decay rate of Adam's first moment.
-        beta2: decay rate of Adam's second moment.
         match_budget: whether lambda is scaled so that the decay schedule comes to the same sum of
             alpha*lambda as decay always: with `late:T`, late decay with the same budget.
         match_norms: after every epoch the weights are scaled to the norm that another run had
@@ -62,8 +48,6 @@ class Recipe(OptimizerRecipe):
             its folder, or `SCHEME-LAMBDA,KEY=VALUE,...` for the run beside this one with that
             decay, these keys and else this recipe, as `l2-1e-2,learning_rate=0.1@50`. Epochs and
             schedules count from that run's beginning.
-        average_weights: decay per update of an exponential mean of the weights, e.g. 0.999, which
-            is tested beside them and changes nothing of the training; 0 keeps none.
         batch_size: images per update.
         crop: by how many pixels an image is shifted at most, either way.
         flip: whether images are mirrored half of the time.
@@ -82,18 +66,12 @@ class Recipe(OptimizerRecipe):
     model: ModelName = "resnet18"
     width: int = 64
     norm: Norm = "batch"
-    optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 0.1
     learning_rate_schedule: str = "exponential:0.97"
-    warm_up: int = 0
-    momentum: float = 0.9
-    nesterov: bool = False
     match_budget: bool = False
     match_norms: str = ""
     match: Literal["whole", "layers"] = "whole"
     sphere: bool = False
-    branch: str = ""
-    average_weights: float = 0.0
     batch_size: int = 128
     crop: int = 4
     flip: bool = True
@@ -102,24 +80,19 @@ class Recipe(OptimizerRecipe):
     log_every: int = 100
 
     KEYS_AFTER: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "norm": ("optimizer", "learning_rate_schedule", "warm_up", "momentum", "nesterov"),
         "nesterov": ("beta1", "beta2", "adam_eps", "eps_placement", "rounding", "decay_schedule"),
         "match_budget": ("decay_biases",),
+        "sphere": ("branch", "average_weights"),
         "flip": ("precision",),
     }
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "epochs", "width", "batch_size", "evaluate_every", "log_every")
-        require_finite(self, "warm_up", "crop", "sharpness_every")
-        require_below_one(self, "momentum", "average_weights")
+        require_finite(self, "crop", "sharpness_every")
         if not self.data:
             raise ConfigError("data: is empty; allowed are names of image sets, or a folder")
-        if self.nesterov and not self.momentum:
-            raise ConfigError("nesterov: needs a momentum above 0")
-        if self.optimizer == "adam" and self.nesterov:
-            raise ConfigError("nesterov: is for the optimizer sgd alone")
-        if self.optimizer == "adam" and self.momentum != type(self).momentum:
-            raise ConfigError("momentum: is for the optimizer sgd alone; of adam choose beta1")
         if self.match != "whole" and not self.match_norms:
             raise ConfigError(f"match: {self.match} goes with match_norms; name a run there")
         self._check_sphere()
@@ -141,12 +114,9 @@ class Recipe(OptimizerRecipe):
             )
 
     def _check_branch(self) -> None:
+        self.check_branch("EPOCH", "l2-1e-2,learning_rate=0.1@50")
         if not self.branch:
             return
-        if not re.fullmatch(r".+@[1-9][0-9]*", self.branch):
-            raise ConfigError(
-                f"branch: {self.branch!r} is no RUN@EPOCH, e.g. l2-1e-2,learning_rate=0.1@50"
-            )
         if self.branch_epoch >= self.epochs:
             raise ConfigError(
                 f"branch: after epoch {self.branch_epoch} nothing is left of the {self.epochs} "
@@ -156,14 +126,9 @@ class Recipe(OptimizerRecipe):
             raise ConfigError("branch: does not go with match_norms; leave one of them")
 
     @property
-    def branch_run(self) -> str:
-        """From which run it goes on: a folder or a name."""
-        return self.branch.rpartition("@")[0]
-
-    @property
     def branch_epoch(self) -> int:
         """After which of that run's epochs."""
-        return int(self.branch.rpartition("@")[2])
+        return self.branch_number
 
     def _check_schedules(self) -> None:
         falling = re.match(r"wsd:([0-9]+)epochs", self.learning_rate_schedule)
@@ -218,13 +183,7 @@ class Recipe(OptimizerRecipe):
 
     def learning_rates(self, updates_per_epoch: int) -> LearningRate:
         """alpha as a function of the updates done before."""
-        return parse_learning_rate(
-            self.learning_rate_schedule,
-            updates=self.epochs * updates_per_epoch,
-            updates_per_epoch=updates_per_epoch,
-            warm_up=self.warm_up,
-            peak=self.learning_rate,
-        )
+        return self.learning_rates_over(self.epochs * updates_per_epoch, updates_per_epoch)
 
     def budget(
         self, updates_per_epoch: int, *, always: bool = False, epochs: int | None = None

@@ -6,7 +6,6 @@ from pathlib import Path
 from vision.config import Machine, Recipe
 from vision.image_data import ImageData
 from vision.images import DeviceImages
-from vision.kept import read_kept
 from vision.module import VisionModule
 from vision.state import restore
 from vision.workload import WORKLOAD
@@ -14,6 +13,7 @@ from workload.checkpoint import read_state
 from workload.errors import UserError
 from workload.files import read_json
 from workload.identity import completed, read_config
+from workload.kept import read_kept
 from workload.member import Member
 from workload.trainer import prepare_torch
 

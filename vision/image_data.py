@@ -10,7 +10,7 @@ from vision.batches import TrainingBatches
 from vision.config import Recipe
 from vision.data.prepared import Prepared
 from vision.images import DeviceImages, shuffled
-from vision.position import Position
+from workload.position import Position
 
 
 class ImageData(lightning.LightningDataModule):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vision import counter
 from vision.data.images import Split
 from vision.data.prepared import Prepared
+from workload import counter
 
 
 @dataclass(frozen=True)

@@ -6,37 +6,34 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
-from shared_optim.measures.observe import Observation, Start
-from vision import counter
-from vision.averaging import WeightAverage
+from shared_optim.learning_rates import LearningRate
+from shared_optim.measures.observe import Observation
 from vision.config import Recipe
 from vision.growth import Growth
 from vision.image_data import ImageData
 from vision.models.catalog import build
 from vision.models.layers import scale_invariant
 from vision.norm_matching import NormReference
-from vision.optimizer import AnyOptimizer, make_optimizer
+from vision.optimizer import make_optimizer
 from vision.radial import cosines, negative_loss
 from vision.sphere import project
 from vision.whole_update import WholeUpdate
-from workload.build_optimizer import scheduled
+from workload import counter
+from workload.build_optimizer import AnyOptimizer, effective_rates
 from workload.errors import ConfigError
 from workload.member import Member
+from workload.network_module import NetworkModule
 from workload.recipe import GraphMode
+from workload.weight_figures import distance, squares
 
 
-class VisionModule(lightning.LightningModule):
-    """One network for anybody's Trainer: `Trainer(max_epochs=recipe.epochs).fit(module, data)`.
-
-    Its precision is the recipe's: the Trainer's stays `32-true`. The row that became due in the
-    last batch is `row`; the Trainer's loggers get it as well.
+class VisionModule(NetworkModule[Recipe]):
+    """One network for anybody's Trainer: `Trainer(max_epochs=recipe.epochs).fit(module, data)`; see
+    `NetworkModule`.
 
     Args:
         recipe: the recipe.
@@ -48,23 +45,19 @@ class VisionModule(lightning.LightningModule):
     """
 
     def __init__(self, recipe: Recipe, member: Member, data: ImageData) -> None:
-        super().__init__()
-        self.recipe, self.member, self.data = recipe, member, data
         torch.manual_seed(member.seed)
-        self.model: nn.Module = build(recipe.model, len(data.classes), recipe.norm, recipe.width)
-        self.invariant = scale_invariant(self.model)
+        model: nn.Module = build(recipe.model, len(data.classes), recipe.norm, recipe.width)
+        invariant = scale_invariant(model)
         if recipe.sphere:
-            project(self._invariant_weights)
-        self.position = data.position
-        self.diverged = False
-        self.row: dict[str, Any] = {}
+            project([p for name, p in model.named_parameters() if name in invariant])
+        super().__init__(recipe, member, model, data.position)
+        self.data, self.invariant = data, invariant
         # loss, right answers and images: since the last row, of this epoch; where the images are
         device = data.labels.device
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
         self.reference: NormReference | None = None
         self._negative: list[Tensor] | None = None
         self._whole: WholeUpdate | None = None
-        self._initial = {name: p.detach().clone() for name, p in self.model.named_parameters()}
 
     @property
     def names(self) -> list[str]:
@@ -76,40 +69,19 @@ class VisionModule(lightning.LightningModule):
         return self.data.batches.per_epoch
 
     @property
-    def epoch_ended(self) -> bool:
-        """Whether all batches of the present epoch are done."""
-        return self.position.batches >= self.updates_per_epoch
-
-    @property
-    def finished(self) -> bool:
-        return self.position.epoch >= self.recipe.epochs
+    def epochs(self) -> int:
+        return self.recipe.epochs
 
     @property
     def _invariant_weights(self) -> list[Tensor]:
         return [p for name, p in self.model.named_parameters() if name in self.invariant]
 
-    @functools.cached_property
-    def scheduler(self) -> LambdaLR:
-        """Of the learning rate, from the present update on, and with it the optimizer: the model
-        must be on its device, and a checkpoint's place restored, when it is first asked for."""
-        optimizer = make_optimizer(self.model, self.recipe, self.member, self.updates_per_epoch)
-        rates = self.recipe.learning_rates(self.updates_per_epoch)
-        return scheduled(optimizer, rates, self.position.updates)
+    def make_optimizer(self) -> AnyOptimizer:
+        return make_optimizer(self.model, self.recipe, self.member, self.updates_per_epoch)
 
     @property
-    def optimizer(self) -> AnyOptimizer:
-        """The optimizer of the model's parameters."""
-        optimizer: Any = self.scheduler.optimizer
-        return optimizer  # type: ignore[no-any-return]
-
-    @functools.cached_property
-    def start(self) -> Start:
-        """The weights that the seed gives, from which `distance` is measured."""
-        start = Start(self.optimizer)
-        for name, parameter in self.model.named_parameters():
-            start.of(parameter).copy_(self._initial[name])
-        self._initial = {}
-        return start
+    def learning_rates(self) -> LearningRate:
+        return self.recipe.learning_rates(self.updates_per_epoch)
 
     @functools.cached_property
     def growth(self) -> Growth:
@@ -118,19 +90,6 @@ class VisionModule(lightning.LightningModule):
         return Growth(
             {"invariant": self._invariant_weights, "rest": [] if self.recipe.sphere else rest}
         )
-
-    @functools.cached_property
-    def average(self) -> WeightAverage | None:
-        """The mean of the weights that the recipe asks for, from the weights on that the network
-        has when it is first asked for."""
-        decay = self.recipe.average_weights
-        return WeightAverage(self.model, decay) if decay else None
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        return {
-            "optimizer": self.optimizer,
-            "lr_scheduler": {"scheduler": self.scheduler, "interval": "step"},
-        }
 
     def use_graphs(self, mode: GraphMode) -> None:
         """Let a GPU replay whole updates as graphs from here on, where that is equal.
@@ -208,9 +167,6 @@ class VisionModule(lightning.LightningModule):
         for chosen in torch.split(places, self.recipe.batch_size):
             yield self.batch(chosen, self.stream)[0]
 
-    def on_train_epoch_start(self) -> None:
-        self.model.train()
-
     def training_step(self, places: Tensor, index: int) -> Tensor:
         if self._replays:
             assert self._whole
@@ -283,23 +239,19 @@ class VisionModule(lightning.LightningModule):
         positive, negative = cosines(weights, gradient, self._negative).tolist()
         self._negative = None
         self.diverged = not math.isfinite(loss)
-        norm = inside["optim/weight_norm"]
-        self.row = {
+        row = {
             "epoch": self.position.epoch,
             "updates": self.position.updates,
             "train/loss": loss / images,
             "train/accuracy": 100 * right / images,
             "learning_rate": rate,
-            "optim/rate_over_norm": rate / norm if norm else math.nan,
-            "optim/rate_over_square": rate / norm**2 if norm else math.nan,
+            **effective_rates(rate, inside["optim/weight_norm"]),
             "optim/cos_weight_pos": positive,
             "optim/cos_weight_neg": negative,
             **inside,
             **({"diverged": True} if self.diverged else {}),
         }
-        figures = {key: float(value) for key, value in self.row.items()}
-        for logger in self.loggers:
-            logger.log_metrics(figures, self.position.updates)
+        self.log_row(row)
 
     def end_epoch(self) -> dict[str, float]:
         """Move on to the next epoch, with weights scaled where they are to be; returns the figures
@@ -318,23 +270,16 @@ class VisionModule(lightning.LightningModule):
             **self.growth.take(),
         }
 
-    @torch.no_grad()
     def weight_figures(self) -> dict[str, float]:
         """Norms of all weights, of the scale-invariant ones, of the rest and of each layer, and the
         distance from the initial weights."""
-        squares = {
-            name: float(p.double().square().sum()) for name, p in self.model.named_parameters()
-        }
-        invariant = sum(value for name, value in squares.items() if name in self.invariant)
-        whole = sum(squares.values())
-        away = sum(
-            float((p.double() - self.start.of(p).double()).square().sum())
-            for p in self.model.parameters()
-        )
+        found = squares(self.model)
+        invariant = sum(value for name, value in found.items() if name in self.invariant)
+        whole = sum(found.values())
         return {
             "weights/norm": math.sqrt(whole),
             "weights/norm_invariant": math.sqrt(invariant),
             "weights/norm_rest": math.sqrt(max(whole - invariant, 0.0)),
-            "weights/distance": math.sqrt(away),
-            **{f"weights/layer/{name}": math.sqrt(value) for name, value in squares.items()},
+            "weights/distance": distance(self.model, self.start),
+            **{f"weights/layer/{name}": math.sqrt(value) for name, value in found.items()},
         }

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from vision.config import Recipe
-from vision.reference import find_run, norms_reference, require_alike
+from vision.reference import norms_reference
 from vision.workload import WORKLOAD
 from workload.errors import ConfigError
 from workload.member import Member
+from workload.reference import find_run, require_alike
 
 SHARED = ("data", "model", "width", "norm")
 """Keys in which a run is like the one whose norms it takes: those that give the weights a shape."""

@@ -4,14 +4,13 @@ from typing import Any
 
 from torch import nn
 
-from shared_optim import WeightDecayAdam, WeightDecaySGD, decay_groups, lambdas, resolve
+from shared_optim import decay_groups, resolve
 from shared_optim.schedules import ScheduleLike, multiplier
 from shared_optim.schemes import SCHEMES
 from vision.config import Recipe
 from vision.models.layers import scale_invariant
+from workload.build_optimizer import AnyOptimizer, sgd_or_adam
 from workload.member import Member
-
-AnyOptimizer = WeightDecaySGD | WeightDecayAdam
 
 
 def make_optimizer(
@@ -26,24 +25,8 @@ def make_optimizer(
     parameters: Any = list(model.named_parameters()) if recipe.decay_biases else decay_groups(model)
     if recipe.sphere:
         parameters = _on_the_sphere(model)
-    common: dict[str, Any] = {
-        "lr": recipe.learning_rate,
-        "schedule": decay_schedule(recipe, updates_per_epoch),
-        "peak_lr": recipe.learning_rate,
-        "rounding": recipe.rounding,
-        **lambdas(member.scheme, member.weight_decay, recipe.optimizer),
-    }
-    if recipe.optimizer == "sgd":
-        return WeightDecaySGD(
-            parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common
-        )
-    return WeightDecayAdam(
-        parameters,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.adam_eps,
-        eps_placement=recipe.eps_placement,
-        **common,
-    )
+    schedule = decay_schedule(recipe, updates_per_epoch)
+    return sgd_or_adam(recipe, member, parameters, schedule)
 
 
 def _on_the_sphere(model: nn.Module) -> list[dict[str, Any]]:

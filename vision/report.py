@@ -1,6 +1,6 @@
 """What images add to tables, plots and reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vision.metrics import (
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     """Verdicts, tables, then figures, in the order of the report."""
-    from vision.exhibits.claims import claims_table
     from vision.exhibits.curves import curve_figure
     from vision.exhibits.figures import published_figures, sharpness_along
     from vision.exhibits.points import branches_figure, rates_figure
     from vision.exhibits.sharpness_figure import sharpness_figure, sharpness_table
+    from vision.workload import WORKLOAD
+    from workload.claims import claims_table, verdicts
     from workload.exhibits.optimizer_figures import quantile_figure
     from workload.exhibits.score_table import plain_score_table
     from workload.exhibits.smallest_difference import smallest_difference
 
     tasks, name = grid.tasks, grid.file_name
     return [
-        *(claims_table(grid, task, "batch", f"claims_{name(task)}") for task in tasks),
-        *(claims_table(grid, task, "none", f"claims_{name(task)}_plain") for task in tasks),
+        claims_table(verdicts(WORKLOAD, grid), "claims_images"),
         plain_score_table(grid, TEST_ACCURACY, "test_accuracy"),
         smallest_difference(grid, TEST_ACCURACY, "smallest_difference_images", decimals=2),
         *(sharpness_table(grid, task, f"sharpness_{name(task)}") for task in tasks),
@@ -52,6 +52,13 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
         *(branches_figure(grid, task, f"branches_{name(task)}") for task in tasks),
         *(quantile_figure(grid, task, f"quantiles_{name(task)}") for task in tasks),
     ]
+
+
+def claims(grid: "RecordGrid") -> "Mapping[str, Mapping[str, Sequence[float]]]":
+    """What runs say of the claims in configs/claims/vision.yaml."""
+    from vision.exhibits.claims import claim_numbers
+
+    return claim_numbers(grid)
 
 
 REPORT = Report(
@@ -74,4 +81,5 @@ REPORT = Report(
     ),
     defaults="the paper's",
     exhibits=exhibits,
+    claims=claims,
 )

@@ -11,7 +11,6 @@ from typing import Any
 
 from vision.config import Machine
 from vision.finished_run import FinishedRun
-from vision.kept import kept_epochs
 from vision.measures.hessian import extreme_eigenvalue, trace
 from vision.measures.keskar import keskar_sharpness
 from vision.measures.objective import Objective, network_loss
@@ -19,6 +18,7 @@ from vision.measures.perturbation import Kind, perturbed_losses
 from vision.sharpness_file import ADDITIVE_GAMMA, DRAWS, GAMMA, PROBES, sharpness_path
 from workload.errors import UserError
 from workload.files import write_json
+from workload.kept import kept_epochs
 from workload.output import aligned, say, stage_line
 from workload.progress import StageProgress
 
@@ -52,9 +52,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         "--epsilon", type=float, default=5e-4, help="of the box in which Keskar's measure looks"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="for arithmetic; 0 is torch's choice"
-    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic")
     parser.add_argument(
         "--data_dir", "--data-dir", type=Path, default=Path("data"), metavar="DIR",
         help="where images are kept",

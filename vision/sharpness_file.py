@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vision.position import KEPT
 from workload.files import read_json
+from workload.keeping import kept_folder
 
 if TYPE_CHECKING:
     from workload.exhibits.record import Record
@@ -24,7 +24,7 @@ DRAWS, PROBES = 24, 10
 
 def sharpness_path(run: Path, epoch: int | None = None) -> Path:
     """The file of a run's newest weights, or of those of a kept epoch."""
-    return run / "sharpness.json" if epoch is None else run / KEPT / f"{epoch:04d}.json"
+    return run / "sharpness.json" if epoch is None else kept_folder(run) / f"{epoch:04d}.json"
 
 
 def read_sharpness(run: Path, epoch: int | None = None) -> dict[str, Any] | None:

@@ -1,22 +1,31 @@
 """Train a network on prepared images: what the suite calls."""
 
-import functools
-import gc
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 
-from vision.branch import branch_state
 from vision.config import Machine, Recipe
 from vision.image_data import ImageData
 from vision.module import VisionModule
 from vision.norm_matching import NormReference, find_reference
 from vision.optimizer import adds_up, budget_until
 from vision.recorder import VisionRecorder
+from vision.workload import WORKLOAD
+from workload.branch import branch_state
 from workload.member import Member, Outcome, RunLog
+from workload.network_training import train_alone
 from workload.output import say
 from workload.progress import Progress
-from workload.trainer import fit, prepare_torch
+from workload.trainer import prepare_torch
+
+BRANCH_SHARES = (
+    *("data", "subset", "test_subset", "pool", "model", "width", "norm", "sphere"),
+    *("optimizer", "momentum", "batch_size"),
+)
+"""Keys in which a branch is like its trunk: images, network, what the optimizer remembers, and how
+many updates an epoch has."""
 
 
 def train_members(
@@ -37,7 +46,8 @@ def train_members(
         logs: their run directories, in the same order; a checkpoint found there is resumed.
         machine: device, threads and the distance of checkpoints.
         progress: called after every update.
-        stop: asked after every update; on True the state is saved and training ends.
+        stop: asked after every update and between the batches of an evaluation; on True the state
+            is saved and training ends.
         previous: resume from the checkpoint before the newest.
 
     Raises:
@@ -45,8 +55,8 @@ def train_members(
         CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
     """
     device = prepare_torch(machine)
-    outcomes = []
-    for member, log in zip(members, logs, strict=True):
+
+    def recorder_of(member: Member, log: RunLog) -> VisionRecorder:
         data = ImageData(recipe, machine.data_folder, member.seed, device)
         module = VisionModule(recipe, member, data).to(device)
         if device.type == "cuda":  # as its images are, and as its convolutions are fastest
@@ -55,19 +65,30 @@ def train_members(
         if recipe.match_norms:
             run = find_reference(recipe, member, log.path)
             module.reference = NormReference.of(run, module.names, recipe.epochs)
-        recorder = VisionRecorder(
+        return VisionRecorder(
             module, log, machine.checkpoint_every, machine.keep_every, progress, stop
         )
-        trunk = functools.partial(branch_state, recipe, member, log.path)
-        recorder.resume(previous=previous, beginning=trunk if recipe.branch else None)
-        if not (module.finished or module.diverged or stop()):
-            epochs = recipe.epochs - module.position.epoch
-            use_graphs = functools.partial(module.use_graphs, machine.graphs)
-            fit(module, recorder, device=device, epochs=epochs, data=data, begin=use_graphs)
-        outcomes.append(recorder.outcome())
-        del module, recorder, data
-        gc.collect()  # the Trainer and its module hold each other
-    return outcomes
+
+    def trunk_of(member: Member, log: RunLog) -> dict[str, Any]:
+        return trunk_state(recipe, member, log.path)
+
+    return train_alone(
+        members,
+        logs,
+        recorder_of,
+        device=device,
+        stop=stop,
+        previous=previous,
+        trunk_of=trunk_of if recipe.branch else None,
+        begin=lambda module: module.use_graphs(machine.graphs),
+    )
+
+
+def trunk_state(recipe: Recipe, member: Member, own: Path) -> dict[str, Any]:
+    """The state in which a branch begins; see `branch_state`."""
+    return branch_state(
+        WORKLOAD, recipe, member, own, epoch=recipe.branch_epoch, shared=BRANCH_SHARES
+    )
 
 
 def budget_line(recipe: Recipe, member: Member, updates_per_epoch: int) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision import counter
+from workload import counter
 from workload.inbox import Inbox
 from workload.program import Program, capture_problem
 

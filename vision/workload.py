@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,11 @@ from vision.cost import (
 from vision.pictures import check_pictures
 from vision.report import REPORT
 from workload import resources
-from workload.contract import Command, Reference, Workload
-from workload.errors import ConfigError, FullDiskError, UserError
+from workload.contract import Command, Reference
+from workload.errors import ConfigError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
+from workload.network_workload import NetworkWorkload
 from workload.output import say
 from workload.progress import Progress
 from workload.resources import FreeMemory
@@ -59,7 +59,7 @@ def _theory(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return main(parser, arguments)
 
 
-class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
+class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
     NAME = "vision"
     TITLE = "Image classification under schedules of weight decay, in SGD or Adam."
     EXAMPLE = "--preset shapes-tiny --scheme l2 --weight-decay 7e-3 --decay-schedule early:2epochs"
@@ -150,7 +150,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """Image sets and runs are the same however their folders were written."""
-        from vision.reference import run_name
+        from workload.reference import run_name
 
         norms, branch = run_name(recipe.match_norms), recipe.branch
         if norms and "/" not in norms and "@" not in norms:
@@ -196,10 +196,9 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def validate_members(self, recipe: config.Recipe, members: Sequence[Member]) -> None:
         """Raise UserError where the optimizer does not have a member's scheme, or norms are to be
-        matched with decay on."""
-        from shared_optim.schemes import BASELINE, decaying
+        matched, or kept at 1, with decay on."""
+        from shared_optim.schemes import BASELINE
 
-        allowed = (BASELINE, *decaying(recipe.optimizer))
         self.references(recipe, members)
         for member in members:
             if recipe.match_norms and member.scheme != BASELINE:
@@ -212,17 +211,14 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
                     f"sphere: goes with the scheme {BASELINE}, not with {member.scheme}: every "
                     "update ends at the norm 1, whatever has decayed"
                 )
-            if member.scheme not in allowed:
-                raise UserError(
-                    f"scheme: the optimizer {recipe.optimizer} has no {member.scheme}; allowed are "
-                    f"{', '.join(allowed)}"
-                )
+        super().validate_members(recipe, members)
 
     def references(
         self, recipe: config.Recipe, members: Sequence[Member]
     ) -> Sequence[Reference[config.Recipe]]:
         """The runs whose norms are taken or that are gone on from, where they are named."""
-        from vision.reference import branch_reference, norms_reference
+        from vision.reference import norms_reference
+        from workload.reference import branch_reference
 
         finders = (norms_reference, branch_reference)
         found = (find(recipe, member) for member in members for find in finders)
@@ -235,7 +231,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         training: tuple[config.Recipe, config.Machine] | None,
     ) -> str | None:
         """The state after an epoch that a branch begins with."""
-        from vision.keeping import will_keep
+        from workload.keeping import will_keep
 
         if not recipe.branch:
             return None
@@ -263,12 +259,7 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
                 f"width: {self.memory_summary(recipe, 1)}; a training process takes "
                 f"{amount(need)} of memory, {amount(memory)} are free; choose a smaller --width"
             )
-        disk, free = len(runs) * run_disk(recipe, machine.keep_every), resources.disk_for(runs)
-        if disk > free:
-            raise FullDiskError(
-                f"runs: {len(runs)} runs such as {runs[0]} take up to {amount(disk)} on disk, "
-                f"{amount(free)} are free; choose another --runs"
-            )
+        self.check_disk(runs, run_disk(recipe, machine.keep_every))
 
     def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
         """How to prepare the images, where that has not been done; `shapes` make themselves."""
@@ -328,15 +319,6 @@ class VisionWorkload(Workload["config.Recipe", "config.Machine"]):
         return train_members(
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
-
-    def clean_up(self, run: Path, machine: config.Machine, *, finished: bool) -> None:
-        """Keep the newest state, for a longer run and for looks at its sharpness."""
-        from workload.checkpoint_files import CheckpointFiles
-
-        if finished:
-            CheckpointFiles(run).forget_previous()
-        else:
-            shutil.rmtree(run / "checkpoint", ignore_errors=True)
 
     def doctor(self) -> Iterator[Finding]:
         from vision.doctor import findings

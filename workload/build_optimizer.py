@@ -1,15 +1,20 @@
-"""The shared optimizer and its learning rate as a recipe wants them."""
+"""The shared optimizers and their learning rate as a recipe wants them."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from shared_optim import WeightDecayAdam, lambdas, resolve
+from shared_optim import WeightDecayAdam, WeightDecaySGD, lambdas, resolve
 from shared_optim.learning_rates import LearningRate
+from shared_optim.schedules import ScheduleLike
 from workload.member import Member
+from workload.network_recipe import NetworkRecipe
 from workload.recipe import OptimizerRecipe
+
+AnyOptimizer = WeightDecaySGD | WeightDecayAdam
 
 
 def build_optimizer(
@@ -44,6 +49,51 @@ def build_optimizer(
         rounding=recipe.rounding,
         **decay,
     )
+
+
+def sgd_or_adam(
+    recipe: NetworkRecipe, member: Member, parameters: Any, schedule: ScheduleLike
+) -> AnyOptimizer:
+    """The optimizer that a recipe names, with a member's scheme.
+
+    Args:
+        recipe: its keys.
+        member: scheme and lambda; the scheme is one of the optimizer's.
+        parameters: as for `build_optimizer`.
+        schedule: s_t of the decay, in updates.
+    """
+    common: dict[str, Any] = {
+        "lr": recipe.learning_rate,
+        "schedule": schedule,
+        "peak_lr": recipe.learning_rate,
+        "rounding": recipe.rounding,
+        **lambdas(member.scheme, member.weight_decay, recipe.optimizer),
+    }
+    if recipe.optimizer == "sgd":
+        return WeightDecaySGD(
+            parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common
+        )
+    return WeightDecayAdam(
+        parameters,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.adam_eps,
+        eps_placement=recipe.eps_placement,
+        **common,
+    )
+
+
+def effective_rates(rate: float, norm: float) -> dict[str, float]:
+    """alpha/|w| and alpha/|w|^2: how far a step of Adam, or of SGD on scale-invariant weights,
+    turns the weights. nan without a norm.
+
+    Args:
+        rate: alpha.
+        norm: |w|, of all weights.
+    """
+    return {
+        "optim/rate_over_norm": rate / norm if norm else math.nan,
+        "optim/rate_over_square": rate / norm**2 if norm else math.nan,
+    }
 
 
 def scheduled(optimizer: Optimizer, learning_rate: LearningRate, updates: int) -> LambdaLR:

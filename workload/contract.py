@@ -105,6 +105,11 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         a folder of its own for a workload from elsewhere."""
         return Path(__file__).parent.parent / "configs" / self.NAME
 
+    def claims_file(self) -> Path:
+        """What papers claim of its runs: `configs/claims/NAME.yaml` beside the packages of the
+        suite, a file of its own for a workload from elsewhere; it may be missing."""
+        return Path(__file__).parent.parent / "configs" / "claims" / f"{self.NAME}.yaml"
+
     def preset_names(self) -> list[str]:
         """What --preset takes."""
         return sorted(file.stem for file in self.preset_folder().glob("*.yaml"))

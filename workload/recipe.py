@@ -86,7 +86,8 @@ class MachineBase:
 
     Args:
         device: `auto` (cuda when there is one), `cpu` or `cuda`.
-        threads: CPU threads for arithmetic; 0 leaves torch's choice.
+        threads: CPU threads for arithmetic. More are faster where cores are idle; sums are taken in
+            another order, so that the last bits are others.
         graphs: whether a GPU replays what it does in every step as CUDA graphs. `auto` tries them
             against the plain path at the start of a run and keeps them where the numbers agree,
             `on` insists, `off` never does.
@@ -94,19 +95,17 @@ class MachineBase:
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 0
+    threads: int = 1
     graphs: GraphMode = "auto"
     checkpoint_every: int = 1_000
 
     def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise ConfigError(f"threads: {self.threads} is negative; 0 leaves torch's choice")
+        require_positive(self, "threads", "checkpoint_every")
         if self.threads > THREAD_LIMIT:
             raise ConfigError(
                 f"threads: {self.threads} is above {THREAD_LIMIT:,}; as many as the machine has "
                 "cores are the most that help"
             )
-        require_positive(self, "checkpoint_every")
 
     @property
     def processes(self) -> int:

@@ -1,7 +1,7 @@
 """What a workload tells of its results: declared in one object, read by table, plot, status and
 report. Importing it imports neither torch nor numpy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     LeaveOut = Callable[[str], None]
     """Told what was left out of an exhibit, and why."""
     Exhibits = Callable[[RecordGrid, LeaveOut], Sequence[Exhibit]]
+    ClaimNumbers = Callable[[RecordGrid], Mapping[str, Mapping[str, Sequence[float]]]]
+    """By what the runs are of, and by a claim's id, a number per seed; see `workload.claims`."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Report:
         mean_of_last: whether a score is the mean of the last evaluations, not the newest one.
         defaults: whose the recipe's defaults are, as in `All recipes are the paper's`.
         exhibits: its tables and figures, in order; None for those that every workload can have.
+        claims: what its runs say of the claims in `configs/claims`; None where there are none.
     """
 
     title: str
@@ -59,6 +62,7 @@ class Report:
     mean_of_last: bool = False
     defaults: str = "the workload's defaults"
     exhibits: "Exhibits | None" = None
+    claims: "ClaimNumbers | None" = None
 
     @property
     def columns(self) -> tuple[Metric, ...]:

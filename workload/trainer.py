@@ -22,8 +22,7 @@ def prepare_torch(machine: MachineBase) -> torch.device:
 
     On a GPU convolutions of float32 are in float32 from here on, and give the same numbers twice.
     """
-    if machine.threads:
-        torch.set_num_threads(machine.threads)
+    torch.set_num_threads(machine.threads)
     device = chosen_device(machine)
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False

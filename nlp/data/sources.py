@@ -97,7 +97,7 @@ def own_files(folder: Path, source: str, target: str) -> list[Path]:
 
 def grammar() -> Raw:
     """Sentences of the embedded grammar, all different."""
-    from nlp.data.grammar import pairs
+    from workload.grammar import pairs
 
     generated: Any = iter(pairs(sum(GRAMMAR_SPLITS.values()), 0))
     splits: dict[str, Pairs] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,13 +16,15 @@ from shared_optim.measures.histogram import BINS
 from shared_optim.measures.statistics import PROBABILITIES, SUMS
 from shared_optim.native import C_TYPES, C_TYPES_SOURCE
 
-# The bins are those of measures.histogram. A sum has eight parts that are added up at the end, so
+# The bins are those of measures.histogram. A sum has four parts that are added up at the end, so
 # that a compiler may keep them in vectors; its order, and so its bits, are always the same.
 _SOURCE = """
 #define BINS 32768
 #define INFINITY_BIN 0x7f80
-#define LANES 4
+#define LANES 8
+#define PAIR 4
 #define BLOCK 1024
+#define STRIDE 32  /* divides BINS */
 
 static inline uint32_t bits_of(float x) {
   union { float value; uint32_t bits; } u = { x };
@@ -31,11 +33,10 @@ static inline uint32_t bits_of(float x) {
 
 typedef T values __attribute__((vector_size(LANES * sizeof(T))));
 typedef I masks __attribute__((vector_size(LANES * sizeof(T))));  /* -1 where true, else 0 */
-typedef double sums_of __attribute__((vector_size(LANES * sizeof(double))));
+typedef double sums_of __attribute__((vector_size(PAIR * sizeof(double))));
 typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t integers __attribute__((vector_size(LANES * sizeof(float))));
 
-#define WIDE(x) __builtin_convertvector(x, sums_of)
 #define MASK(x) __builtin_convertvector((masks)(x), integers)
 
 #define READER(name, type) \\
@@ -45,32 +46,24 @@ typedef int32_t integers __attribute__((vector_size(LANES * sizeof(float))));
     return v; \\
   }
 READER(with_w, W)
-READER(with_g, G)
 READER(with_m, M)
+#define DOUBLES(name, type) \\
+  static inline sums_of name(const type *x) { \\
+    sums_of v; \\
+    for (int j = 0; j < PAIR; j++) v[j] = (double)LOAD(x[j]); \\
+    return v; \\
+  }
+DOUBLES(doubles_w, W)
+DOUBLES(doubles_g, G)
 
-/* n is a multiple of LANES */
+/* Two loops, each of which finds room in the registers; n is a multiple of LANES. */
 static __attribute__((noinline)) void add(
     const int n, const W *restrict w_at, const G *restrict g_at, const W *restrict new_at,
     const M *restrict m_at, const W *restrict start_at, const T inside, const T decay,
-    int32_t *restrict bins, double *restrict total, int *range) {
-  sums_of weight = {0}, gradient = {0}, updates = {0}, weight_gradient = {0};
-  sums_of weight_update = {0}, distance = {0};
-  integers drowned = {0}, zero = {0}, untouched = {0}, lowest = {0}, highest = {0};
-  lowest += BINS;
-  highest -= 1;
+    int32_t *restrict bins, double *restrict total) {
+  integers drowned = {0}, zero = {0}, untouched = {0};
   for (int i = 0; i < n; i += LANES) {
     const values w = with_w(w_at + i), m = with_m(m_at + i), ratio = m / w, apart = ratio - inside;
-    const sums_of ww = WIDE(w), g = WIDE(with_g(g_at + i)), to = WIDE(with_w(new_at + i));
-    const sums_of update = to - ww;
-#if HAS_START
-    const sums_of away = to - WIDE(with_w(start_at + i));
-    distance += away * away;
-#endif
-    weight += ww * ww;
-    gradient += g * g;
-    updates += update * update;
-    weight_gradient += ww * g;
-    weight_update += ww * update;
     const integers no_weight = MASK(w == 0), no_moment = MASK(m == 0);
     drowned -= MASK((apart < decay) & (-apart < decay));
     zero -= no_weight;
@@ -79,16 +72,31 @@ static __attribute__((noinline)) void add(
     const integers outside = no_weight | no_moment | (bin >= INFINITY_BIN);
     const integers placed = (bin & ~outside) | (BINS & outside);
     __builtin_memcpy(bins + i, &placed, sizeof placed);
-    const integers top = placed | outside;  /* -1 outside */
-    lowest = (placed & (placed < lowest)) | (lowest & ~(placed < lowest));
-    highest = (top & (top > highest)) | (highest & ~(top > highest));
   }
-  for (int j = 0; j < LANES; j++) {
+  sums_of weight = {0}, gradient = {0}, updates = {0}, weight_gradient = {0};
+  sums_of weight_update = {0}, distance = {0};
+  for (int i = 0; i < n; i += PAIR) {
+    const sums_of w = doubles_w(w_at + i), g = doubles_g(g_at + i), to = doubles_w(new_at + i);
+    const sums_of update = to - w;
+#if HAS_START
+    const sums_of away = to - doubles_w(start_at + i);
+    distance += away * away;
+#endif
+    weight += w * w;
+    gradient += g * g;
+    updates += update * update;
+    weight_gradient += w * g;
+    weight_update += w * update;
+  }
+  for (int f = 0; f < LANES; f++) {
+    total[6] += drowned[f];
+    total[7] += zero[f];
+    total[8] += untouched[f];
+  }
+  for (int j = 0; j < PAIR; j++) {
     const double each[] = {weight[j], gradient[j], updates[j], weight_gradient[j],
-                           weight_update[j], distance[j], drowned[j], zero[j], untouched[j]};
-    for (int f = 0; f < FIELDS - 1; f++) total[f] += each[f];
-    range[0] = lowest[j] < range[0] ? lowest[j] : range[0];
-    range[1] = highest[j] > range[1] ? highest[j] : range[1];
+                           weight_update[j], distance[j]};
+    for (int f = 0; f < 6; f++) total[f] += each[f];
   }
 }
 
@@ -112,13 +120,13 @@ void run(const int64_t count, const int64_t at, const int64_t sizes_at, const in
     double *total = (double *)sums_at + r * FIELDS;
     for (int f = 0; f < FIELDS; f++) total[f] = 0;
     int32_t bins[BLOCK];
-    int range[2] = {BINS, -1};  /* the lowest and the highest that are filled */
+    int32_t lowest = BINS, highest = -1;  /* of those that are filled */
     for (int64_t first = 0; first < sizes[r]; first += BLOCK) {
       const int n = sizes[r] - first < BLOCK ? (int)(sizes[r] - first) : BLOCK;
       const int even = n / LANES * LANES;
       const T in = (T)limits[2 * r], out = (T)limits[2 * r + 1];
       add(even, w + first, g + first, to + first, m + first, start + first, in, out, bins,
-          total + 1, range);
+          total + 1);
       if (even < n) {  /* the rest, with zeros behind it that are counted off again */
         const int64_t at = first + even;
         W rest_w[LANES] = {0}, rest_to[LANES] = {0}, rest_start[LANES] = {0};
@@ -129,10 +137,14 @@ void run(const int64_t count, const int64_t at, const int64_t sizes_at, const in
           rest_w[j] = w[at + j], rest_g[j] = g[at + j], rest_to[j] = to[at + j];
           rest_m[j] = m[at + j], rest_start[j] = start[at + j];
         }
-        add(LANES, rest_w, rest_g, rest_to, rest_m, rest_start, in, out, rest_bins, total + 1,
-            range);
+        add(LANES, rest_w, rest_g, rest_to, rest_m, rest_start, in, out, rest_bins, total + 1);
         total[ZERO] -= LANES - (n - even);
         for (int j = 0; even + j < n; j++) bins[even + j] = rest_bins[j];
+      }
+      for (int j = 0; j < n; j++) {
+        const int32_t inner = bins[j] < BINS ? bins[j] : -1;
+        lowest = bins[j] < lowest ? bins[j] : lowest;
+        highest = inner > highest ? inner : highest;
       }
       int i = 0;
       for (; i + 1 < n; i += 2) {  /* equal bins in a row would wait for each other */
@@ -149,25 +161,33 @@ void run(const int64_t count, const int64_t at, const int64_t sizes_at, const in
     int64_t below = 0;
     int next = 0;
     for (int i = 0; i < q && !counted; i++) quantiles[i] = -1;
-    for (int bin = range[0]; bin <= range[1]; bin++) {
-      const int64_t here = (int64_t)scratch[bin] + other[bin];
-      if (!here) continue;
-      below += here;
-      counts[bin] += here;
-      scratch[bin] = other[bin] = 0;
-      while (next < q) {
-        const double rank = ceil(probabilities[next] * (double)counted);
-        if ((double)below < (rank < 1 ? 1 : rank)) break;
-        quantiles[next++] = bin;
+    /* in blocks, without a branch for each bin: which of them are filled is hard to foretell */
+    for (int block = lowest / STRIDE * STRIDE; block <= highest; block += STRIDE) {
+      uint32_t here[STRIDE];
+      int64_t sum = 0;
+      for (int j = 0; j < STRIDE; j++) {
+        here[j] = scratch[block + j] + other[block + j];
+        sum += here[j];
+        counts[block + j] += here[j];
+        scratch[block + j] = other[block + j] = 0;
       }
+      for (; next < q; next++) {
+        const double rank = ceil(probabilities[next] * (double)counted);
+        const double wanted = rank < 1 ? 1 : rank;
+        if ((double)(below + sum) < wanted) break;
+        int64_t reached = below;
+        int j = 0;
+        while ((double)(reached += here[j]) < wanted) j++;
+        quantiles[next] = block + j;
+      }
+      below += sum;
     }
   }
 }
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer of K members. Its tensors have their elements in one order, a member's together.
 
     Attributes:
@@ -202,7 +222,8 @@ def measure(
     if function is None:
         return None
     members = len(counts)
-    first = np.array([[t.data_ptr() for t in layer.tensors] for layer in layers], np.int64)
+    addresses = [tensor.data_ptr() for layer in layers for tensor in layer.tensors]
+    first = np.array(addresses, np.int64).reshape(len(layers), -1)
     elements = np.array([layer.tensors[0].numel() // members for layer in layers], np.int64)
     widths = np.array([tensor.itemsize for tensor in layers[0].tensors], np.int64)
     steps = np.arange(members)[:, None] * elements[:, None, None] * widths

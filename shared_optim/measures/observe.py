@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from shared_optim.base import DecayOptimizer
-from shared_optim.layout import flatten, is_distributed, local, memory_order, over_shards
+from shared_optim.layout import flatten, is_distributed, memory_order, over_shards, to_read
 from shared_optim.measures.histogram import (
     BINS,
     at_least_float,
@@ -73,19 +73,19 @@ class Observation:
         Raises ValueError where no parameter has a gradient.
         """
         optimizer = self._optimizer
+        states, stateless = optimizer.state, isinstance(optimizer, torch.optim.SGD)
         layers: list[Layer] = []
-        remembered: dict[Any, list[tuple[float, float]]] = {}
+        last: tuple[dict[str, Any] | None, Any] = None, None
+        limits: list[tuple[float, float]] = []
         for name, (group, parameter) in zip(_names(optimizer), _parameters(optimizer), strict=True):
-            state = optimizer.state.get(parameter, {})
+            state = states.get(parameter, {})
             before = self._weights.get(id(parameter))
-            stepped = state or isinstance(optimizer, torch.optim.SGD)
-            if before is None or parameter.grad is None or not stepped:
+            if before is None or parameter.grad is None or not (state or stateless):
                 continue
             steps = state.get("step")
-            key = id(group), tuple(steps) if isinstance(steps, list) else steps
-            if isinstance(steps, Tensor) or key not in remembered:
-                remembered[key] = memory(optimizer, group, state).limits
-            layers.append(self._layer(name, group, parameter, before, state, remembered[key]))
+            if group is not last[0] or isinstance(steps, Tensor) or steps != last[1]:
+                limits, last = memory(optimizer, group, state).limits, (group, steps)
+            layers.append(self._layer(name, group, parameter, before, state, limits))
         if not layers:
             raise ValueError("no parameter has a gradient: call backward() before observe_step()")
         return _measured(layers, has_start=self._start is not None)
@@ -99,14 +99,20 @@ class Observation:
         state: dict[str, Any],
         limits: list[tuple[float, float]],
     ) -> Layer:
-        after, gradient = local(parameter), parameter.grad
+        after, gradient = to_read(parameter), parameter.grad
         assert gradient is not None
-        start = after if self._start is None else local(self._start.of(parameter))
-        m = moment(group, parameter, before, state)
-        # sums read memory, in which a gradient that is negated lazily has the wrong sign
-        g = local(gradient).resolve_neg()
+        start = after if self._start is None else to_read(self._start.of(parameter))
+        m, g = moment(group, parameter, before, state), to_read(gradient)
+        if g.is_neg():  # sums read memory, in which it has the wrong sign
+            g = g.resolve_neg()
         tensors: tuple[Tensor, ...] = (before, g, after, m, start)
-        if not all(tensor.is_contiguous() for tensor in tensors):
+        if not (
+            before.is_contiguous()
+            and g.is_contiguous()
+            and after.is_contiguous()
+            and m.is_contiguous()
+            and start.is_contiguous()
+        ):
             members = group.get("members")
             axes = memory_order(after, stacked=bool(members))
             tensors = tuple(flatten(tensor, axes, members or 1) for tensor in tensors)
@@ -155,6 +161,8 @@ def _names(optimizer: Optimizer) -> list[str]:
         own = group.get("param_names")
         count = len(group["params"])
         given += own if own else map(str, range(len(given), len(given) + count))
+    if len(set(given)) == len(given):
+        return given
     seen: Counter[str] = Counter()
     names = []
     for name in given:
@@ -165,13 +173,13 @@ def _names(optimizer: Optimizer) -> list[str]:
 
 def _copies(parameters: Sequence[Tensor]) -> dict[int, Tensor]:
     """Copies of their memory on this process, by id; their elements in its order."""
-    mine = [local(parameter) for parameter in parameters]
+    mine = [to_read(parameter) for parameter in parameters]
     if not all(tensor.is_cpu and tensor.is_contiguous() for tensor in mine):
         return {id(p): tensor.clone() for p, tensor in zip(parameters, mine, strict=True)}
     copies: dict[int, Tensor] = {}
     for dtype in {tensor.dtype: None for tensor in mine}:
         owners = [p for p in parameters if p.dtype == dtype]
-        same = [tensor.view(-1) for tensor in mine if tensor.dtype == dtype]
+        same = [t if t.ndim == 1 else t.view(-1) for t in mine if t.dtype == dtype]
         # In one piece, which numpy takes in huge pages: a page fault for every 4 KB costs as much
         # as a step does.
         size = sum(tensor.nbytes for tensor in same)

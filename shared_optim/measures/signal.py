@@ -18,7 +18,7 @@ from torch.optim import SGD, Adam, Optimizer
 from shared_optim.base import DecayOptimizer
 from shared_optim.decay_memory import REFERENCE_LAMBDA
 from shared_optim.group import Group
-from shared_optim.layout import local
+from shared_optim.layout import local, to_read
 from shared_optim.values import spread
 
 
@@ -94,8 +94,8 @@ def moment(
         state: of the parameter.
     """
     for name in ("exp_avg", "momentum_buffer"):
-        if state.get(name) is not None:
-            return local(state[name])
+        if (found := state.get(name)) is not None:
+            return to_read(found)
     # SGD without momentum: the gradient, with the decay that is added to it
     assert parameter.grad is not None
     sign = -1.0 if group["maximize"] else 1.0

@@ -62,9 +62,9 @@ def pack(waiting: Sequence[GridRun], capacity: Capacity, folder: Path) -> list[J
 
 
 def _machine(machine: MachineBase, capacity: Capacity) -> MachineBase:
-    """The grid's machine with what it leaves open as the jobs of this batch have it."""
+    """The grid's machine with the device of this batch's jobs where it leaves that open."""
     device = capacity.device if machine.device == "auto" else machine.device
-    return replace(machine, device=device, threads=machine.threads or capacity.cpus)
+    return replace(machine, device=device)
 
 
 def split_job(job: Job) -> list[Job]:

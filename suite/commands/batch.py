@@ -59,11 +59,13 @@ def _capacity(
 
 
 def _demand(options: argparse.Namespace, waiting: Sequence[GridRun]) -> Demand:
+    threads = max((run.machine.threads for run in waiting), default=1)
+    cpus = options.cpus_per_job or (threads if threads > 1 else None)
     if not waiting or any(run.machine.device != "cpu" for run in waiting):
-        return Demand(options.jobs, options.cpus_per_job, options.gpus_per_job)
+        return Demand(options.jobs, cpus, options.gpus_per_job)
     if options.gpus_per_job:
         raise UserError(f"--gpus-per-job: {options.gpus_per_job:g} has no use with --device cpu")
-    return Demand(options.jobs, options.cpus_per_job, 0.0)
+    return Demand(options.jobs, cpus, 0.0)
 
 
 def _machine(options: argparse.Namespace) -> dict[str, str]:
@@ -90,7 +92,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "--address", metavar="HOST:PORT", help="of a Ray cluster, or auto; embedded by default"
     )
     where.add_argument("--device", choices=("cpu", "cuda"), help="where to train; a GPU if any")
-    where.add_argument("--cpus-per-job", type=int, metavar="N", help="processor cores of a job")
+    where.add_argument(
+        "--cpus-per-job", type=int, metavar="N", help="cores of a job; its threads by default"
+    )
     where.add_argument(
         "--gpus-per-job", type=float, metavar="X", help="GPUs of a job, e.g. 0.25; 1 by default"
     )

@@ -13,7 +13,10 @@ from typing import Any
 
 from suite.registry import load, names
 from suite.runs.directory import Run
+from workload.checkpoint_files import CheckpointFiles
 from workload.files import read_json, write_json
+from workload.output import say
+from workload.recipe import MachineBase
 
 SOURCE = Path(__file__).resolve().parents[2]
 PACKAGES = (
@@ -28,8 +31,10 @@ PACKAGES = (
 )
 
 
-def session_record(argv: list[str]) -> dict[str, Any]:
-    """Revision, versions, hardware, command and start. Imports torch to see the GPUs."""
+def session_record(argv: list[str], machine: MachineBase) -> dict[str, Any]:
+    """Revision, versions, hardware, device, threads, command and start. Imports torch."""
+    from workload.trainer import chosen_device
+
     return {
         "start": now(),
         "end": None,
@@ -38,6 +43,8 @@ def session_record(argv: list[str]) -> dict[str, Any]:
         "git": git_state(),
         "versions": versions(),
         "hardware": hardware(),
+        "device": chosen_device(machine).type,
+        "threads": machine.threads,
     }
 
 
@@ -103,14 +110,42 @@ def _cpu_name() -> str:
     )
 
 
+def rounds_otherwise(before: dict[str, Any], record: dict[str, Any]) -> str:
+    """What differs between two sessions of a run, of all on which the last bits of sums depend.
+
+    Returns:
+        For example `threads 2 in place of 1`; empty where nothing that both recorded differs.
+    """
+
+    def found(session: dict[str, Any]) -> dict[str, object]:
+        known = {"threads": session.get("threads"), "device": session.get("device")}
+        hardware = session.get("hardware") or {}
+        known["processor"] = hardware.get("cpu")
+        known["torch"] = (session.get("versions") or {}).get("torch")
+        return known
+
+    earlier, later = found(before), found(record)
+    return ", ".join(
+        f"{name} {later[name]} in place of {earlier[name]}"
+        for name in later
+        if None not in (earlier[name], later[name]) and earlier[name] != later[name]
+    )
+
+
 @contextmanager
-def recorded_session(runs: Sequence[Run], argv: list[str]) -> Iterator[None]:
-    """A record in every run's `meta.json` from begin to end, with the error of one that failed."""
-    record = session_record(argv)
+def recorded_session(runs: Sequence[Run], argv: list[str], machine: MachineBase) -> Iterator[None]:
+    """A record in every run's `meta.json` from begin to end, with the error of one that failed.
+
+    Says where a run goes on in circumstances that round otherwise than its last session's.
+    """
+    record = session_record(argv, machine)
     for run in runs:
         run.begin_session()
         (run.path / "failed.json").unlink(missing_ok=True)
         meta = read_json(run.path / "meta.json") or {"sessions": []}
+        goes_on = meta["sessions"] and CheckpointFiles(run.path).pointer.exists()
+        if goes_on and (other := rounds_otherwise(meta["sessions"][-1], record)):
+            say(f"{run.path} goes on with {other}: its last bits may not be an undisturbed run's")
         write_json(run.path / "meta.json", {"sessions": [*meta["sessions"], record]})
     try:
         yield

@@ -153,7 +153,7 @@ def _train_population(
     run was taken away meanwhile."""
     workload = load(job.workload)
     failed = False
-    with recorded_session(runs, argv):
+    with recorded_session(runs, argv, job.machine):
         try:
             for run, outcome in zip(runs, _outcomes(job, runs, stop, display), strict=True):
                 if run.has_config():

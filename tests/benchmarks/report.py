@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rl.config import Recipe
+from rl.config import Machine, Recipe
 from rl.network import shapes
 from suite.batch.grid_file import GridRun, read_grid
 from suite.runs.session import session_record
@@ -70,7 +70,7 @@ def write_runs(folder: Path, games: int) -> tuple[int, int]:
     with resources.as_file(resources.files("configs") / "grids" / "table1.yaml") as file:
         grid = read_grid(file, folder, {})
     chosen = sorted({run.recipe.game for run in grid.runs})[:games]
-    meta = {"sessions": [session_record(["wdbench", "batch", "table1.yaml"])]}
+    meta = {"sessions": [session_record(["wdbench", "batch", "table1.yaml"], Machine())]}
     found = [run for run in grid.runs if run.recipe.game in chosen]
     return len(found), sum(write_run(run, meta, place) for place, run in enumerate(found))
 

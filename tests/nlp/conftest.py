@@ -5,8 +5,8 @@ import pytest
 def data_dir(tmp_path_factory):
     """A folder with the prepared corpus `sentences`: 300 pairs of our grammar."""
     pytest.importorskip("fairseq", reason="fairseq is not installed")
-    from nlp.data.grammar import pairs
     from nlp.data.prepare import prepare
+    from workload.grammar import pairs
 
     folder = tmp_path_factory.mktemp("corpus")
     text = folder / "sentences"

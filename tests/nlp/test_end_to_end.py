@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nlp.data.grammar import pairs
 from nlp.report import REPORT
 from suite.__main__ import main
 from tests.suite.results.declared import check_declared
 from tests.suite.run_files import contents
+from workload.grammar import pairs
 
 pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
 

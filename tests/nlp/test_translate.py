@@ -15,7 +15,6 @@ import torch
 
 from nlp import weights
 from nlp.data.corpus import Corpus, corpus_folder
-from nlp.data.grammar import pairs
 from nlp.decoding import decode
 from nlp.fairseq_model import build_model, build_task
 from nlp.plain_text import source_tokens
@@ -23,6 +22,7 @@ from nlp.workload import WORKLOAD as NLP
 from suite.__main__ import main
 from suite.runs.directory import Run, locked
 from tests.suite.run_files import make_run, make_translation
+from workload.grammar import pairs
 
 SIZES = {"bpe": 60, "joined": True, "width": 16, "feed_forward": 16, "heads": 2, "layers": 1}
 SENTENCES = [pair[0] for pair in pairs(6, seed=5)]

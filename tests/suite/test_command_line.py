@@ -34,7 +34,7 @@ def shell(*code_or_module):
 HELPS = [
     ["--help"],
     ["run", "--help"],
-    *(["run", name, "--help"] for name in ("rl", "nlp", "vision")),
+    *(["run", name, "--help"] for name in ("rl", "nlp", "vision", "lm")),
 ]
 
 
@@ -55,7 +55,7 @@ def test_the_list_of_commands_is_printed_without_metadata_of_packages_and_a_read
     answer = shell("-X", "importtime", "-m", "suite", "--help")
     imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
     assert answer.returncode == 0
-    assert {"rl.report", "nlp.report", "vision.report"} <= imported  # of all workloads
+    assert {"rl.report", "nlp.report", "vision.report", "lm.report"} <= imported  # of all workloads
     assert not imported & {"importlib.metadata", "jsonargparse", "yaml", "numpy"}
 
 

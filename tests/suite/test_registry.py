@@ -37,7 +37,7 @@ def test_nothing_below_suite_names_a_workload_a_game_or_a_corpus():
 
 
 def test_every_workload_is_one_object_with_a_name():
-    assert names() == ("nlp", "rl", "vision")
+    assert names() == ("lm", "nlp", "rl", "vision")
     for name in names():
         workload = load(name)
         assert isinstance(workload, Workload)

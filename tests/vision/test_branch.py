@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tests.vision.runs import MEMBER, prepared, recipe, train
-from vision.branch import branch_state
-from vision.kept import kept_epochs, read_kept
+from vision.training import trunk_state
 from vision.workload import WORKLOAD
 from workload.checkpoint import read_state
 from workload.errors import ConfigError, UserError
 from workload.identity import config_of
+from workload.kept import kept_epochs, read_kept
 from workload.member import Member
 
 NAMED = "l2-1e-2,learning_rate=0.05@2"
@@ -139,23 +139,23 @@ def test_trunks_that_do_not_fit(trunk, tmp_path):
     _, run = trunk
     own = run.parent / "seed0-own"
     with pytest.raises(ConfigError, match=r"there is no run of seed 0 with these keys .* train it"):
-        branch_state(recipe(branch="l2-1e-2,learning_rate=0.5@1"), MEMBER, own)
+        trunk_state(recipe(branch="l2-1e-2,learning_rate=0.5@1"), MEMBER, own)
     with pytest.raises(ConfigError, match=r"has width 4, this run 8; both must have the same data"):
-        branch_state(recipe(branch=f"{run}@1", width=8), MEMBER, own)
+        trunk_state(recipe(branch=f"{run}@1", width=8), MEMBER, own)
     with pytest.raises(ConfigError, match=r"has norm batch, this run none"):
-        branch_state(recipe(branch=f"{run}@1", norm="none"), MEMBER, own)
+        trunk_state(recipe(branch=f"{run}@1", norm="none"), MEMBER, own)
     with pytest.raises(ConfigError, match="has seed 0, this run 1; choose the same"):
-        branch_state(recipe(branch=f"{run}@1"), Member("l2", 0.01, 1), own)
+        trunk_state(recipe(branch=f"{run}@1"), Member("l2", 0.01, 1), own)
     with pytest.raises(UserError, match=r"branch: .* has not kept epoch 7; kept are 1, 2, 3: tr"):
-        branch_state(recipe(branch=f"{run}@7", epochs=9), MEMBER, own)
+        trunk_state(recipe(branch=f"{run}@7", epochs=9), MEMBER, own)
     with pytest.raises(UserError, match="is no run directory"):
-        branch_state(recipe(branch=f"{tmp_path}@1"), MEMBER, own)
+        trunk_state(recipe(branch=f"{tmp_path}@1"), MEMBER, own)
     copy = tmp_path / "seed0-damaged"
     shutil.copytree(run, copy)
     file = copy / "epochs" / "0002.pt"
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UserError, match=r"branch: .*0002\.pt cannot be read"):
-        branch_state(recipe(branch=f"{copy}@2"), MEMBER, own)
+        trunk_state(recipe(branch=f"{copy}@2"), MEMBER, own)
 
 
 def test_a_branch_is_named_after_the_run_and_not_its_place(tmp_path):

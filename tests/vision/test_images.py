@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from vision import counter
 from vision.data.images import Split
 from vision.data.prepared import Prepared
 from vision.images import DeviceImages, shuffled
+from workload import counter
 
 MEAN, STD = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.vision.runs import prepared, recipe, train
-from vision.keeping import will_keep
-from vision.kept import read_kept
 from workload.errors import UserError
+from workload.keeping import will_keep
+from workload.kept import read_kept
 
 
 @pytest.mark.parametrize("keep_every", [0, 2])

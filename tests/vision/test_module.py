@@ -6,12 +6,12 @@ import torch
 from torch.nn import functional
 
 from tests.vision.runs import CPU, MEMBER, new_module, prepared, recipe
-from vision import counter
 from vision.batches import TrainingBatches
 from vision.image_data import ImageData
 from vision.models.catalog import build
-from vision.position import Position
+from workload import counter
 from workload.member import Member
+from workload.position import Position
 
 
 @pytest.fixture(scope="module")

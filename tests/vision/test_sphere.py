@@ -8,12 +8,12 @@ from torch.nn import functional
 
 from tests.vision.runs import CPU, new_module, prepared, recipe, train
 from tests.vision.test_module import fit
-from vision import counter
 from vision.image_data import ImageData
 from vision.models.catalog import build
 from vision.models.layers import scale_invariant
 from vision.sphere import project
 from vision.workload import WORKLOAD
+from workload import counter
 from workload.checkpoint import read_state
 from workload.errors import ConfigError, UserError
 from workload.member import Member

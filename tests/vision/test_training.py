@@ -94,6 +94,34 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on(data_dir, tmp_path, undis
     assert train(data_dir, tmp_path / "run")[0] == undisturbed[0]
 
 
+class Asked:
+    """Says stop at the n-th question and from then on."""
+
+    def __init__(self, number=math.inf):
+        self.number, self.questions = number, 0
+
+    def __call__(self):
+        self.questions += 1
+        return self.questions >= self.number
+
+
+@pytest.mark.parametrize("sharpness_every", [0, 2])
+def test_a_run_that_is_stopped_at_any_question_goes_on_bit_for_bit(
+    data_dir, tmp_path, sharpness_every
+):
+    """Also in the middle of an evaluation, whose epoch then has one row."""
+    own = recipe(epochs=2, sharpness_every=sharpness_every)
+    whole = Asked()
+    outcome, log = train(data_dir, tmp_path / "whole", own, stop=whole)
+    assert whole.questions > 2 * 3 + 2  # not of updates alone
+    for number in (12, whole.questions) if sharpness_every else range(5, whole.questions + 1):
+        run = tmp_path / str(number)
+        assert train(data_dir, run, own, stop=Asked(number))[0].status == "interrupted"
+        again, ended = train(data_dir, run, own)
+        assert again == outcome
+        assert ended.rows == log.rows
+
+
 def test_a_finished_run_can_be_made_longer(data_dir, tmp_path):
     """Its first epochs are those of the run that was long from the start."""
     train(data_dir, tmp_path / "run", recipe(epochs=2))

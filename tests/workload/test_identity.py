@@ -14,6 +14,10 @@ from workload.member import Member
 
 MEMBER = Member("separated", 1e-4, 0)
 GOLDEN = {
+    ("lm", "gpt2-124m"): "openwebtext/separated-1e-4/seed0-cc2259c9",
+    ("lm", "grammar-tiny"): "grammar/separated-1e-4/seed0-9038fb4c",
+    ("lm", "novels-109k"): "novels/separated-1e-4/seed0-b7d2ae4c",
+    ("lm", "novels-820k"): "novels/separated-1e-4/seed0-3a3f37fd",
     ("nlp", "grammar-tiny"): "grammar/separated-1e-4/seed0-869ac9fb",
     ("nlp", "iwslt14"): "iwslt14/separated-1e-4/seed0-3060b4c0",
     ("nlp", "iwslt14-joined"): "iwslt14/separated-1e-4/seed0-da6d17d3",

@@ -29,7 +29,9 @@ def test_a_value_that_no_optimizer_takes_is_refused_by_every_recipe(key, value, 
         assert problem in str(refused.value)
 
 
-@pytest.mark.parametrize(("key", "value"), [("threads", -1), ("checkpoint_every", 0)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("threads", -1), ("threads", 0), ("checkpoint_every", 0)]
+)
 def test_a_value_that_no_machine_has_is_refused_by_every_machine(key, value):
     for kind in (MachineBase, *(load(name).Machine for name in names())):
         with pytest.raises(ConfigError, match=f"{key}: {value} is"):

@@ -1,4 +1,5 @@
-"""The paper's claims, each as a number per seed that is above 0 where the claim holds."""
+"""Bjorck et al.'s claims, each as a number per seed that is above 0 where the claim holds; what
+they say stands in configs/claims/vision.yaml."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -20,33 +21,24 @@ from vision.metrics import (
     WEIGHT_NORM,
 )
 from vision.sharpness_file import Noise, Reading, final_sharpness, value_at
-from workload.exhibits.document import Table, cell
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 
 QUARTER = 0.25
-CONFIDENCE = 0.95
-FEWEST = 3  # seeds of which an interval is made
 THAT_RATE = "none, that rate"  # true labels at the learning rate of the shuffled ones
 Runs = Mapping[str, Record]
 """The runs of one seed by what decay they had, e.g. `early`."""
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What the paper says, or what it lacks.
+class Statistic:
+    """How a claim is turned into a number.
 
     Attributes:
-        text: the claim.
-        source: the figure it is read from.
-        unit: of the number.
         needs: the runs of a seed that it takes.
         number: above 0 where the claim holds; None where something was not measured.
     """
 
-    text: str
-    source: str
-    unit: str
     needs: tuple[str, ...]
     number: Callable[[Runs], float | None]
 
@@ -113,168 +105,133 @@ def _sharper(kind: Noise, key: Reading) -> Callable[[Runs], float | None]:
 _FOUR = ("none", "always", "early", "late")
 _TWO = ("none", "none, shuffled")
 _AT_ONE_RATE = (THAT_RATE, "none, shuffled")
-CLAIMS = (
-    Claim(
-        "decay early is worth more than decay late", "1", "%", ("early", "late"),
+STATISTICS = {
+    "early-over-late": Statistic(
+        ("early", "late"),
         lambda runs: _accuracy(runs["early"]) - _accuracy(runs["late"]),
     ),
-    Claim(
-        "stopping decay early costs less than a quarter of its worth", "1", "%",
-        ("none", "always", "early"), _shortfall("early"),
+    "early-nearly-always": Statistic(
+        ("none", "always", "early"),
+        _shortfall("early"),
     ),
-    Claim(
-        "decay late is worth less than a quarter of decay always", "1", "%",
+    "late-worth-little": Statistic(
         ("none", "always", "late"),
-        lambda runs: QUARTER * (_accuracy(runs["always"]) - _accuracy(runs["none"]))
-        - (_accuracy(runs["late"]) - _accuracy(runs["none"])),
+        lambda runs: (
+            QUARTER * (_accuracy(runs["always"]) - _accuracy(runs["none"]))
+            - (_accuracy(runs["late"]) - _accuracy(runs["none"]))
+        ),
     ),
-    Claim(
-        "late decay with the budget of always is worth more than late decay", "control", "%",
+    "matched-late-over-late": Statistic(
         ("late", "late, matched"),
         lambda runs: _accuracy(runs["late, matched"]) - _accuracy(runs["late"]),
     ),
-    Claim(
-        "late decay with the budget of always falls short of early decay", "control", "%",
+    "matched-late-under-early": Statistic(
         ("early", "late, matched"),
         lambda runs: _accuracy(runs["early"]) - _accuracy(runs["late, matched"]),
     ),
-    Claim(
-        "decay early keeps the norm below that without decay", "1", "of |w|", ("none", "early"),
+    "early-smaller-norm": Statistic(
+        ("none", "early"),
         lambda runs: 1 - _norm(runs["early"]) / _norm(runs["none"]),
     ),
-    Claim(
-        "S(.1) puts none and late above early and always", "2", "nats", _FOUR,
+    "multiplicative-order": Statistic(
+        _FOUR,
         _sharper("multiplicative", "loss"),
     ),
-    Claim(
-        "so does S(.1) - L, without the loss itself", "control", "nats", _FOUR,
+    "multiplicative-difference-order": Statistic(
+        _FOUR,
         _sharper("multiplicative", "difference"),
     ),
-    Claim(
-        "additive noise does not", "2", "nats", _FOUR,
+    "additive-order-fails": Statistic(
+        _FOUR,
         lambda runs: None if (found := _sharper("additive", "loss")(runs)) is None else -found,
     ),
-    Claim(
-        "weights scaled to the norms of decay always test nearly as well", "3", "%",
-        ("none", "always", "none, norms of always"), _shortfall("none, norms of always"),
+    "norms-nearly-always": Statistic(
+        ("none", "always", "none, norms of always"),
+        _shortfall("none, norms of always"),
     ),
-    Claim(
-        "the steps' cross terms outweigh their square terms", "4", "of |w|^2", ("none",),
+    "cross-outweighs-square": Statistic(
+        ("none",),
         lambda runs: float(
             np.nansum(runs["none"].evaluations[CROSS.key])
             - np.nansum(runs["none"].evaluations[SQUARE.key])
         ),
     ),
-    Claim(
-        "norms grow less with shuffled labels", "1", "of |w|^2", _TWO,
+    "shuffled-grow-less": Statistic(
+        _TWO,
         lambda runs: _grown(runs["none"]) - _grown(runs["none, shuffled"]),
     ),
-    Claim(
-        "so they do at one learning rate", "control", "of |w|^2", _AT_ONE_RATE,
+    "shuffled-grow-less-one-rate": Statistic(
+        _AT_ONE_RATE,
         lambda runs: _grown(runs[THAT_RATE]) - _grown(runs["none, shuffled"]),
     ),
-    Claim(
-        "cos(w, -grad l_pos) is positive", "5", "", ("none",),
+    "positive-half-grows": Statistic(
+        ("none",),
         lambda runs: _mean(COS_POS, rows="metrics")(runs["none"]),
     ),
-    Claim(
-        "cos(w, -grad l_neg) is negative", "5", "", ("none",),
+    "negative-half-shrinks": Statistic(
+        ("none",),
         lambda runs: -_mean(COS_NEG, rows="metrics")(runs["none"]),
     ),
-    Claim(
-        "cos(w, -grad l_pos) is smaller with shuffled labels", "5", "", _TWO,
-        lambda runs: _mean(COS_POS, rows="metrics")(runs["none"])
-        - _mean(COS_POS, rows="metrics")(runs["none, shuffled"]),
+    "positive-half-less-shuffled": Statistic(
+        _TWO,
+        lambda runs: (
+            _mean(COS_POS, rows="metrics")(runs["none"])
+            - _mean(COS_POS, rows="metrics")(runs["none, shuffled"])
+        ),
     ),
-    Claim(
-        "so it is at one learning rate", "control", "", _AT_ONE_RATE,
-        lambda runs: _mean(COS_POS, rows="metrics")(runs[THAT_RATE])
-        - _mean(COS_POS, rows="metrics")(runs["none, shuffled"]),
+    "positive-half-less-shuffled-one-rate": Statistic(
+        _AT_ONE_RATE,
+        lambda runs: (
+            _mean(COS_POS, rows="metrics")(runs[THAT_RATE])
+            - _mean(COS_POS, rows="metrics")(runs["none, shuffled"])
+        ),
     ),
-    Claim(
-        "cos(w, -grad l_neg) is negative with shuffled labels", "18", "", ("none, shuffled",),
+    "negative-half-shuffled": Statistic(
+        ("none, shuffled",),
         lambda runs: -_mean(COS_NEG, rows="metrics")(runs["none, shuffled"]),
     ),
-    Claim(
-        "with shuffled labels weights move further than their norm grows", "8", "of |w|",
+    "shuffled-move-far": Statistic(
         ("none, shuffled",),
-        lambda runs: _distance(runs["none, shuffled"])
-        - math.sqrt(max(_grown(runs["none, shuffled"]), 0.0)),
-    ),
-    Claim(
-        "decay in bursts of the same average costs less than a quarter of its worth", "10", "%",
-        ("none", "always", "stuttered"), _shortfall("stuttered"),
-    ),
-    Claim(
-        "late in training gradients are larger with shuffled labels", "12", "", _TWO,
-        lambda runs: _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none, shuffled"])
-        - _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none"]),
-    ),
-    Claim(
-        "so they are at one learning rate", "control", "", _AT_ONE_RATE,
-        lambda runs: _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none, shuffled"])
-        - _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs[THAT_RATE]),
-    ),
-)  # fmt: skip
-
-
-def claims_table(grid: RecordGrid, task: str, norm: str, name: str) -> Table | None:
-    """A line per claim: its number over seeds, an interval, the verdict; None without a run."""
-    seeds, chosen = _by_seed(grid, task, norm)
-    if not seeds:
-        return None
-    rows, data = [], []
-    for claim in CLAIMS:
-        numbers = _numbers(claim, seeds)
-        mean = float(np.mean(numbers)) if numbers else None
-        low, high = interval(numbers)
-        verdict = verdict_of(numbers)
-        shown = "-" if mean is None else f"{mean:.3g} {claim.unit}".strip()
-        span = "-" if low is None or high is None else f"{low:.3g} .. {high:.3g}"
-        count = str(len(numbers))
-        rows.append(tuple(map(cell, (claim.text, claim.source, shown, span, count, verdict))))
-        data.append((claim.text, claim.source, mean, low, high, len(numbers), verdict))
-    without = "" if norm == "batch" else ", without normalisation"
-    return Table(
-        name=name,
-        title=f"{task}{without}: what became of the paper's claims",
-        caption=(
-            f"{task}{without}. Each claim of Bjorck et al. as a number per seed that is above 0 "
-            "where it holds: its mean, and its 95 % interval by Student's t where there are "
-            f"{FEWEST} seeds. Decay's worth is the test accuracy of decay always less that of "
-            "none. Controls are what the paper lacks."
-            + (f" Of several settings, {chosen}." if chosen else "")
+        lambda runs: (
+            _distance(runs["none, shuffled"]) - math.sqrt(max(_grown(runs["none, shuffled"]), 0.0))
         ),
-        head=("claim", "Figure", "mean", "95 %", "seeds", "verdict"),
-        rows=tuple(rows),
-        data_head=("claim", "figure", "mean", "low", "high", "seeds", "verdict"),
-        data=tuple(data),
-    )
+    ),
+    "stuttered-nearly-always": Statistic(
+        ("none", "always", "stuttered"),
+        _shortfall("stuttered"),
+    ),
+    "shuffled-larger-gradients": Statistic(
+        _TWO,
+        lambda runs: (
+            _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none, shuffled"])
+            - _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none"])
+        ),
+    ),
+    "shuffled-larger-gradients-one-rate": Statistic(
+        _AT_ONE_RATE,
+        lambda runs: (
+            _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs["none, shuffled"])
+            - _mean(GRADIENT_NORM, rows="metrics", begin=0.5)(runs[THAT_RATE])
+        ),
+    ),
+}
 
 
-def interval(numbers: Sequence[float]) -> tuple[float | None, float | None]:
-    """The 95 % interval of the mean by Student's t; None of fewer than three numbers."""
-    from scipy.stats import t
+def claim_numbers(grid: RecordGrid) -> dict[str, dict[str, list[float]]]:
+    """Per image set, with and without normalisation, and in plain SGD: a number per seed for each
+    claim of `configs/claims/vision.yaml`."""
+    from vision.exhibits.talk_claims import talk_numbers
 
-    if len(numbers) < FEWEST:
-        return None, None
-    error = float(np.std(numbers, ddof=1)) / math.sqrt(len(numbers))
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, len(numbers) - 1)) * error
-    mean = float(np.mean(numbers))
-    return mean - reach, mean + reach
-
-
-def verdict_of(numbers: Sequence[float]) -> str:
-    """`holds` or `does not hold` where the interval says so, else what can be said."""
-    if not numbers:
-        return "not tested"
-    low, high = interval(numbers)
-    if low is None or high is None:
-        points = "for" if min(numbers) > 0 else "against" if max(numbers) < 0 else "both ways"
-        return f"too few seeds: points {points}" if points != "both ways" else "too few seeds"
-    if low > 0:
-        return "holds"
-    return "does not hold" if high < 0 else "undecided"
+    found = {}
+    for task in grid.tasks:
+        for norm, without in (("batch", ""), ("none", ", without normalisation")):
+            seeds, chosen = _by_seed(grid, task, norm)
+            of_several = f" ({chosen})" if chosen else ""
+            if seeds:
+                numbers = {key: _numbers(each, seeds) for key, each in STATISTICS.items()}
+                found[f"{task}{without}{of_several}"] = numbers
+        found[f"{task}, plain SGD"] = talk_numbers(grid, task)
+    return found
 
 
 def _by_seed(grid: RecordGrid, task: str, norm: str) -> tuple[list[dict[str, Record]], str]:
@@ -334,7 +291,7 @@ def _without_rate(variant: Variant) -> tuple[str, ...]:
     return tuple(each for each in variant.setting if not each.startswith("learning_rate="))
 
 
-def _numbers(claim: Claim, seeds: Sequence[Runs]) -> list[float]:
+def _numbers(claim: Statistic, seeds: Sequence[Runs]) -> list[float]:
     found = []
     for runs in seeds:
         if all(name in runs for name in claim.needs):

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Callable
 
 from torch import nn
 
@@ -11,11 +12,14 @@ from vision.measures.objective import network_loss
 from vision.measures.perturbation import perturbed_losses
 from vision.sharpness_file import ADDITIVE_GAMMA, DRAWS, GAMMA, PROBES
 from workload.errors import UserError
+from workload.stopping import unasked
 
 IMAGES = 1_000
 
 
-def sharpness_look(model: nn.Module, images: DeviceImages) -> dict[str, float]:
+def sharpness_look(
+    model: nn.Module, images: DeviceImages, between: Callable[[], None] = unasked
+) -> dict[str, float]:
     """What `wdbench sharpness --images 1000` measures, less Keskar's maximum and the bottom of the
     spectrum, which take the most time.
 
@@ -27,8 +31,9 @@ def sharpness_look(model: nn.Module, images: DeviceImages) -> dict[str, float]:
     Args:
         model: on its device.
         images: that it is trained on, with the labels that it is trained on.
+        between: called before each batch; what it raises passes.
     """
-    with network_loss(model, images, images.sample(IMAGES)) as objective:
+    with network_loss(model, images, images.sample(IMAGES), between=between) as objective:
         loss = objective.loss()
         found = {"loss": loss}
         if math.isfinite(loss):

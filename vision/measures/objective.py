@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vision.images import DeviceImages
+from workload.stopping import unasked
 
 
 class Objective:
@@ -95,7 +96,12 @@ class Objective:
 
 @contextmanager
 def network_loss(
-    model: nn.Module, images: DeviceImages, places: Tensor, *, batch: int = 250
+    model: nn.Module,
+    images: DeviceImages,
+    places: Tensor,
+    *,
+    batch: int = 250,
+    between: Callable[[], None] = unasked,
 ) -> Iterator[Objective]:
     """The mean cross-entropy of a network over some images as they are, in eval mode.
 
@@ -104,12 +110,14 @@ def network_loss(
         images: on the model's device.
         places: which of them, int64 [N].
         batch: images computed at once.
+        between: called before each batch; what it raises passes.
     """
     modes = {module: module.training for module in model.modules()}
     parameters = [p for p in model.parameters() if p.requires_grad]
 
     def part(chosen: Tensor) -> Callable[[], Tensor]:
         def share() -> Tensor:
+            between()
             logits = model(images.middle(chosen))
             loss = functional.cross_entropy(logits, images.labels[chosen], reduction="sum")
             return loss / len(places)

@@ -145,9 +145,7 @@ def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=100, metavar="N", help="default %(default)s")
     parser.add_argument("--seeds", type=int, default=2, metavar="N", help="default %(default)s")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="of runs")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="for arithmetic; 0 is torch's choice"
-    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="for arithmetic")
     parser.add_argument(
         "--data_dir", "--data-dir", type=Path, default=Path("data"), metavar="DIR",
         help="where images of runs are kept",

@@ -121,6 +121,12 @@ def test_table1_has_the_rows_and_games_of_the_published_table(tmp_path):
         ("vision-small.yaml", 12 * 3 + 5 * 3),
         ("talk.yaml", 4 * 3 + 3 * 3 + 5 * 3 * 3 + 9 * 3),
         ("talk-small.yaml", 4 * 3 + 3 * 3 + 2 * 3 * 3 + 5 * 3),
+        ("lm.yaml", 3 * 3 * 3),
+        ("lm-small.yaml", 3 * 3 * 3 + 2 * 2 * 3),
+        ("lm-bf16.yaml", 3 * 3 * 3),
+        ("lm-bf16-small.yaml", 3 * 3 * 3),
+        ("lm-ablations.yaml", 5 * 2 + 4 * 2 + 4 * 2 * 2),
+        ("lm-ablations-small.yaml", (4 * 2 + 3 * 2 + 3 * 2 + 2) * 3),
     ],
 )
 def test_a_shipped_grid_has_as_many_runs_as_its_comment_says(tmp_path, name, runs):
@@ -134,6 +140,8 @@ def test_a_shipped_grid_has_as_many_runs_as_its_comment_says(tmp_path, name, run
         ("vision-small.yaml", 3 * 3),
         ("talk.yaml", 5 * 3 * 3),
         ("talk-small.yaml", 2 * 3 * 3),
+        ("lm.yaml", 3 * 3),
+        ("lm-small.yaml", 3 * 3 + 2 * 3),
     ],
 )
 def test_runs_of_a_shipped_grid_read_runs_of_the_same_grid(tmp_path, name, later):
@@ -143,13 +151,13 @@ def test_runs_of_a_shipped_grid_read_runs_of_the_same_grid(tmp_path, name, later
     assert order.describe_missing() == []
     first, second = order.stages(runs)
     assert (len(first), len(second)) == (len(runs) - later, later)
-    assert all(run.recipe.match_norms or run.recipe.branch for run in second)
+    assert all(run.workload.references(run.recipe, [run.member]) for run in second)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("axes: {seed: [0]}\n", "no workload is given; allowed are nlp, rl"),
+        ("axes: {seed: [0]}\n", "no workload is given; allowed are lm, nlp, rl"),
         ("workload: rx\n", "unknown workload 'rx'"),
         ("workload: rl\naxis: {seed: [0]}\n", "line 2: unknown key 'axis'; did you mean axes?"),
         ("workload: rl\naxes: {gamme: [0.9]}\n", "line 2: unknown axis 'gamme'; did you mean"),

@@ -10,6 +10,8 @@ from rl.memory import batch_bytes, replay_bytes
 from rl.workload import PROCESS_MEMORY
 from suite.batch.capacity import Capacity, Demand, Node
 from suite.batch.packing import fitting_capacity, pack, split_job
+from suite.config.request import read_request
+from suite.registry import load
 from tests.suite.batch.grids import SMALL, grid_of
 from workload.checkpoint_files import CheckpointFiles
 from workload.resources import FreeMemory
@@ -84,13 +86,13 @@ def test_runs_that_stand_at_different_points_are_different_populations():
     assert [len(job.members) for job in pack(grid.runs, PLENTY, RUNS)] == [2, 1, 2, 1]
 
 
-def test_a_job_has_the_threads_and_the_device_of_its_share():
-    capacity = replace(PLENTY, cpus=3)
-    (job, *_) = pack(grid_of(SMALL).runs, capacity, RUNS)
-    assert (job.machine.threads, job.machine.device) == (3, "cpu")
-    own = SMALL.replace("base: {", "base: {threads: 1, ")
-    (job, *_) = pack(grid_of(own).runs, replace(capacity, gpus=1.0), RUNS)
-    assert (job.machine.threads, job.machine.device) == (1, "cuda")
+def test_a_job_has_the_device_of_its_share_and_the_threads_that_run_takes():
+    (job, *_) = pack(grid_of(SMALL).runs, replace(PLENTY, cpus=3), RUNS)
+    alone = read_request(load("rl"), ["--game", "Pong"], "run rl").job
+    assert (job.machine.threads, job.machine.device) == (alone.machine.threads, "cpu")
+    own = SMALL.replace("base: {", "base: {threads: 2, ")
+    (job, *_) = pack(grid_of(own).runs, replace(PLENTY, gpus=1.0), RUNS)
+    assert (job.machine.threads, job.machine.device) == (2, "cuda")
 
 
 def test_a_job_split_is_the_same_runs_one_by_one():

@@ -16,20 +16,24 @@ EPOCHS = (1, 2)
 LATE, EARLY = "late:1epochs", "early:1epochs"
 
 
-def image_run(folder: Path, accuracy, *, scheme="l2", seed=0, sharpness=None, **values):
+def image_run(
+    folder: Path, accuracy, *, scheme="l2", seed=0, sharpness=None, layers="batch", **values
+):
     """A finished run of two epochs.
 
     Args:
         accuracy: at the end; half of it after the first epoch.
         sharpness: the losses under additive and multiplicative noise; the loss itself is .1.
+        layers: the recipe's norm; that of the values is the weights'.
         values: of the recipe, or of a row: norm, square, cross, distance, cos_pos, cos_neg,
-            gradient.
+            gradient, averaged.
     """
     rows = {"norm": 10.0, "square": 1.0, "cross": 2.0, "distance": 5.0}
     rows |= {"cos_pos": 0.1, "cos_neg": -0.1, "gradient": 1.0}
+    rows |= {"averaged": None}
     own = {key: values.pop(key) for key in list(values) if key in rows}
     rows |= own
-    recipe = Recipe(data="patterns", epochs=2, **values)
+    recipe = Recipe(data="patterns", epochs=2, norm=layers, **values)
     member = Member(scheme, 0.0 if scheme == "none" else 0.01, seed)
     run = Run.of(load("vision"), recipe, member, folder)
     run.create()
@@ -38,6 +42,7 @@ def image_run(folder: Path, accuracy, *, scheme="l2", seed=0, sharpness=None, **
             "epoch": epoch,
             "updates": 10 * epoch,
             "test/accuracy": accuracy * epoch / 2,
+            "test/accuracy_averaged": rows["averaged"],
             "weights/norm": rows["norm"],
             "weights/distance": rows["distance"],
             "growth/square": rows["square"],

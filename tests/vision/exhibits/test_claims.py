@@ -1,94 +1,74 @@
-"""Claims as numbers by hand, verdicts from intervals of known width."""
+"""Claims as numbers by hand."""
 
 import pytest
 
-from tests.suite.results.runs import records_of_table
+from tests.suite.results.runs import grid_of, records_of_table
 from tests.vision.exhibits.image_runs import image_run, study
-from vision.exhibits.claims import CLAIMS, claims_table, interval, verdict_of
+from vision.exhibits.claims import STATISTICS, claim_numbers
+from vision.workload import WORKLOAD
+from workload.claims import claims_table, read_claims, verdicts
 
 
-def test_interval_by_the_tables_of_student():
-    """Of 1, 2, 3: mean 2, standard error 1/sqrt(3), quantile 4.303 for two degrees of freedom."""
-    low, high = interval([1.0, 2.0, 3.0])
-    assert low == pytest.approx(2 - 4.302653 / 3**0.5, rel=1e-6)
-    assert high == pytest.approx(2 + 4.302653 / 3**0.5, rel=1e-6)
-    assert interval([1.0, 2.0]) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "verdict"),
-    [
-        ([], "not tested"),
-        ([1.0], "too few seeds: points for"),
-        ([-1.0, -2.0], "too few seeds: points against"),
-        ([-1.0, 2.0], "too few seeds"),
-        ([9.0, 10.0, 11.0], "holds"),
-        ([-9.0, -10.0, -11.0], "does not hold"),
-        ([1.0, 2.0, 3.0], "undecided"),
-    ],
-)
-def test_verdicts(numbers, verdict):
-    assert verdict_of(numbers) == verdict
+def rows_of(grid):
+    return records_of_table(claims_table(verdicts(WORKLOAD, grid), "claims"))
 
 
 def table(folder, **changes):
-    rows = records_of_table(claims_table(study(folder, **changes), "patterns", "batch", "claims"))
-    return {row["claim"]: row for row in rows}
+    return {row["id"]: row for row in rows_of(study(folder, **changes))}
 
 
 def test_numbers_by_hand(tmp_path):
     """Seeds differ by the same amount in all runs, so differences are equal in each."""
     found = table(tmp_path)
     by_hand = {
-        "decay early is worth more than decay late": 16,
-        "stopping decay early costs less than a quarter of its worth": 20 / 4 - 2,
-        "decay late is worth less than a quarter of decay always": 20 / 4 - 2,
-        "late decay with the budget of always is worth more than late decay": 15,
-        "late decay with the budget of always falls short of early decay": 1,
-        "decay early keeps the norm below that without decay": 0.4,
-        "S(.1) puts none and late above early and always": 2.0 - 1.5,
-        "so does S(.1) - L, without the loss itself": 0.5,
-        "additive noise does not": 4.0 - 1.0,
-        "the steps' cross terms outweigh their square terms": 2 * 8 - 2 * 1,
-        "norms grow less with shuffled labels": 2 * 9 - 2 * 2,
-        "cos(w, -grad l_pos) is positive": 0.1,
-        "cos(w, -grad l_neg) is negative": 0.1,
-        "cos(w, -grad l_pos) is smaller with shuffled labels": 0.08,
-        "cos(w, -grad l_neg) is negative with shuffled labels": 0.1,
-        "with shuffled labels weights move further than their norm grows": 5 - 2,
-        "decay in bursts of the same average costs less than a quarter of its worth": 5 - 1,
-        "late in training gradients are larger with shuffled labels": 1.0,
+        "early-over-late": 16,
+        "early-nearly-always": 20 / 4 - 2,
+        "late-worth-little": 20 / 4 - 2,
+        "matched-late-over-late": 15,
+        "matched-late-under-early": 1,
+        "early-smaller-norm": 0.4,
+        "multiplicative-order": 2.0 - 1.5,
+        "multiplicative-difference-order": 0.5,
+        "additive-order-fails": 4.0 - 1.0,
+        "cross-outweighs-square": 2 * 8 - 2 * 1,
+        "shuffled-grow-less": 2 * 9 - 2 * 2,
+        "positive-half-grows": 0.1,
+        "negative-half-shrinks": 0.1,
+        "positive-half-less-shuffled": 0.08,
+        "negative-half-shuffled": 0.1,
+        "shuffled-move-far": 5 - 2,
+        "stuttered-nearly-always": 5 - 1,
+        "shuffled-larger-gradients": 1.0,
     }
     for claim, number in by_hand.items():
         assert found[claim]["mean"] == pytest.approx(number), claim
         assert found[claim]["seeds"] == 3
         assert found[claim]["verdict"] == "holds", claim
-    untested = {claim.text for claim in CLAIMS} - set(by_hand)
+    untested = set(STATISTICS) - set(by_hand)
     assert {found[claim]["verdict"] for claim in untested} == {"not tested"}
 
 
 def test_a_claim_that_does_not_hold(tmp_path):
     found = table(tmp_path, early=60, late=79)
-    verdicts = [row["verdict"] for row in found.values()]
-    assert found["decay early is worth more than decay late"]["mean"] == pytest.approx(-19)
-    assert verdicts[:3] == ["does not hold"] * 3
+    words = [row["verdict"] for row in found.values()]
+    assert found["early-over-late"]["mean"] == pytest.approx(-19)
+    assert words[:3] == ["does not hold"] * 3
 
 
 def test_runs_of_one_kind_alone(tmp_path):
-    assert claims_table(study(tmp_path), "patterns", "none", "claims") is None
+    assert list(claim_numbers(study(tmp_path))) == ["patterns", "patterns, plain SGD"]
 
 
 def test_runs_of_other_settings_take_no_part(tmp_path):
     """Another learning rate, another lambda's worth of runs: the study's own numbers stay."""
-    grid = study(tmp_path / "alone")
-    alone = records_of_table(claims_table(grid, "patterns", "batch", "claims"))
+    alone = rows_of(study(tmp_path / "alone"))
     more = [
         image_run(tmp_path / "more", 5 + seed, scheme="none", seed=seed, learning_rate=0.3)
         for seed in range(3)
     ]
-    found = claims_table(study(tmp_path / "more", others=more), "patterns", "batch", "claims")
-    assert records_of_table(found) == alone
-    assert "Of several settings, l2" in found.caption
+    found = rows_of(study(tmp_path / "more", others=more))
+    assert {row["runs"] for row in found if row["runs"]} == {"patterns (l2 1e-2 learning_rate=0.1)"}
+    assert [row | {"runs": row["runs"] and "patterns"} for row in found] == alone
 
 
 def test_controls_have_the_learning_rate_of_the_shuffled_labels(tmp_path):
@@ -106,16 +86,81 @@ def test_controls_have_the_learning_rate_of_the_shuffled_labels(tmp_path):
         for seed in range(3)
     ]
     found = table(tmp_path, others=slow)
-    assert found["norms grow less with shuffled labels"]["mean"] == pytest.approx(2 * 9 - 2 * 2)
-    assert found["so they do at one learning rate"]["mean"] == pytest.approx(2 * 1.25 - 2 * 2)
-    assert found["so it is at one learning rate"]["mean"] == pytest.approx(0.05 - 0.02)
-    assert found["so they are at one learning rate"]["mean"] == pytest.approx(2.0 - 1.5)
+    assert found["shuffled-grow-less"]["mean"] == pytest.approx(2 * 9 - 2 * 2)
+    assert found["shuffled-grow-less-one-rate"]["mean"] == pytest.approx(2 * 1.25 - 2 * 2)
+    assert found["positive-half-less-shuffled-one-rate"]["mean"] == pytest.approx(0.05 - 0.02)
+    assert found["shuffled-larger-gradients-one-rate"]["mean"] == pytest.approx(2.0 - 1.5)
 
 
 def test_sharpness_of_weights_that_were_trained_on_is_no_final_sharpness(tmp_path):
     grid = study(tmp_path)
     for path in tmp_path.rglob("sharpness.json"):
         path.write_text(path.read_text().replace('"epoch": 2', '"epoch": 1'))
-    rows = records_of_table(claims_table(grid, "patterns", "batch", "claims"))
-    verdicts = {row["claim"]: row["verdict"] for row in rows}
-    assert verdicts["S(.1) puts none and late above early and always"] == "not tested"
+    words = {row["id"]: row["verdict"] for row in rows_of(grid)}
+    assert words["multiplicative-order"] == "not tested"
+
+
+def test_every_statistic_has_its_entry_and_every_entry_its_statistic(tmp_path):
+    entries = {claim.id for claim in read_claims(WORKLOAD.claims_file())}
+    numbers = claim_numbers(study(tmp_path)).values()
+    assert entries == {each for own in numbers for each in own}
+
+
+def talk_run(folder, accuracy, **values):
+    """In plain SGD without normalisation, one of the talk's first study."""
+    plain = {"momentum": 0.0, "layers": "none", "learning_rate_schedule": "steps:0.1@1epochs"}
+    return image_run(folder, accuracy, **(plain | values))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_talks_claims_turn_both_ways(tmp_path, sign):
+    """Decay is worth 4 + a seed's number at the large rate, 1 at the small one."""
+    runs = []
+    for seed in range(3):
+        for rate, gain in ((0.1, 4 + seed), (0.01, 1)):
+            runs += [
+                talk_run(tmp_path, 50, scheme="none", seed=seed, learning_rate=rate),
+                talk_run(tmp_path, 50 + sign * gain, seed=seed, learning_rate=rate),
+            ]
+        for rate, accuracy in ((0.001, 60), (0.003, 60 + sign * (3 + seed)), (0.01, 59)):
+            sphere = {"sphere": True, "layers": "batch", "scheme": "none", "seed": seed}
+            runs.append(talk_run(tmp_path, accuracy, learning_rate=rate, **sphere))
+    found = {row["id"]: row for row in rows_of(grid_of(runs)) if row["runs"].endswith("SGD")}
+    expected = {
+        "decay-helps-large-steps": 5 * sign,
+        "decay-needs-large-steps": 4 * sign,
+        "sphere-rate-is-a-u": 4 * sign,
+    }
+    assert {key: row["mean"] for key, row in found.items()} == expected
+    word = "holds" if sign > 0 else "does not hold"
+    assert {row["verdict"] for row in found.values()} == {word}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_traces_that_mirror_the_test_error_and_that_do_not(tmp_path, sign):
+    """Three branches a seed, whose traces rise with the error, or fall."""
+    runs = []
+    for seed in range(3):
+        for place, trace in enumerate((100, 200, 300)):
+            run = talk_run(
+                *(tmp_path, 60 - sign * place),
+                seed=seed,
+                learning_rate=1e-4,
+                learning_rate_schedule="constant",
+                branch=f"l2-1e-2,learning_rate={0.1 * (place + 1):g}@1",
+                sharpness=(1.0, 1.0),
+            )
+            file = run.path / "sharpness.json"
+            file.write_text(file.read_text().replace("100.0", f"{trace}.0"))
+            runs.append(run)
+    (row,) = (r for r in rows_of(grid_of(runs)) if r["id"].startswith("trace-mirrors"))
+    assert row["mean"] == pytest.approx(sign)
+    assert row["verdict"] == ("holds" if sign > 0 else "does not hold")
+
+
+@pytest.mark.parametrize(("mean", "number"), [(38.0, 8.0), (20.0, -10.0)])
+def test_the_mean_of_the_weights_before_the_rate_falls(tmp_path, mean, number):
+    """20 % then, 40 % in the end: halfway is 30."""
+    runs = [talk_run(tmp_path, 40, seed=seed, averaged=mean) for seed in range(3)]
+    (row,) = (r for r in rows_of(grid_of(runs)) if r["id"] == "averaged-nearly-dropped")
+    assert row["mean"] == number

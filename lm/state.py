@@ -1,0 +1,25 @@
+"""The state training goes on from: captured for a checkpoint, restored from one."""
+
+from typing import Any
+
+from lm.module import LanguageModule
+from workload import network_state
+
+
+def capture(module: LanguageModule) -> dict[str, Any]:
+    """Weights, optimizer, counters and sums on the CPU, between two updates."""
+    return network_state.capture(module) | {
+        "window": module.window.cpu().clone(),
+        "round_sums": module.round_sums.cpu().clone(),
+        "watch": module.watch.state.cpu().clone(),
+        "diverged": module.diverged,
+    }
+
+
+def restore(module: LanguageModule, state: dict[str, Any]) -> None:
+    """Put a new module, already on its device, where `capture` found one."""
+    network_state.restore(module, state)
+    module.window.copy_(state["window"])
+    module.round_sums.copy_(state["round_sums"])
+    module.watch.state.copy_(state["watch"])
+    module.diverged = state["diverged"]

@@ -1,0 +1,71 @@
+"""`wdbench claims RUNS... [--out FOLDER]`: what papers claim, and what the runs say of it."""
+
+from pathlib import Path
+
+from suite.commands.arguments import Parser
+from workload.errors import UserError
+from workload.output import aligned, say, warn
+
+LAST = 5
+
+
+def main(argv: list[str], prog: str) -> int:
+    parser = Parser(
+        prog,
+        "Put runs beside the claims of the papers that the suite follows: holds, does not hold, "
+        "undecided, or not tested. The claims, their statistics and the grids that test them stand "
+        "in configs/claims.",
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write the page there, as `report` does"
+    )
+    options = parser.parse_args(argv)
+    if options.out is not None:
+        from suite.results import report_files
+
+        report_files.check(options.out)
+    for line in _show(options.runs, options.out):
+        say(line)
+    return 0
+
+
+def _show(paths: list[Path], out: Path | None) -> list[str]:
+    """What is printed.
+
+    Raises:
+        UserError: there is no run, or none can be read.
+    """
+    from suite.results import report_files, selection
+    from suite.results.claims_page import claims_page
+    from suite.results.provenance import provenance
+    from suite.results.records import read
+
+    left_out: list[str] = []
+
+    def leave_out(reason: str) -> None:
+        left_out.append(f"left out: {reason}")
+        warn(left_out[-1])
+
+    runs = sorted(selection.find(paths, leave_out), key=lambda run: run.path.resolve())
+    described = selection.one_of_each(selection.describe(runs, leave_out), leave_out)
+    records = read(described, LAST, leave_out, whole=True)
+    if not records:
+        raise UserError("nothing to judge: no run could be read")
+    page, found = claims_page(records, LAST)
+    lines = []
+    for title, own in found.items():
+        rows = [["verdict", "mean", "95 %", "seeds", "claim", "runs"]]
+        for each in own:
+            low, high = each.interval
+            mean = "-" if each.mean is None else f"{each.mean:.3g} {each.claim.unit}".strip()
+            span = "-" if low is None or high is None else f"{low:.3g} .. {high:.3g}"
+            count = str(len(each.numbers))
+            rows.append([each.word, mean, span, count, each.claim.claim, each.runs or "-"])
+        lines += [title, *aligned(rows, left=6, rule=True), ""]
+    if out is not None:
+        written = report_files.write(page, provenance(records, left_out), out)
+        lines += map(str, written)
+    return lines

@@ -1,0 +1,262 @@
+"""Training a small GPT beside a plain loop as nanoGPT's.
+
+    python -m tests.benchmarks.language [--rounds N] [--nanogpt FOLDER]
+
+CPU time of one thread, in float32, 109 thousand parameters on characters, batches of 2,048 tokens;
+the sides in turn round by round within one training:
+
+* tokens per CPU second through Lightning, against a loop written after nanoGPT's train.py (random
+  windows, torch's AdamW, clipping, alpha set by hand); with `--nanogpt` on the GPT of its model.py,
+  of a clone of the user's, else on ours;
+* a round with looks inside at their default cadence over one without;
+* peak memory of a process that trains, against one with the loop;
+* from the command to the first update, with the text prepared.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lm.config import Recipe
+from lm.data.prepare import prepare
+from lm.gpt import GPT
+from lm.module import LanguageModule
+from lm.window_data import WindowData
+from tests.benchmarks.timing import Comparison, hardware, table
+from workload.member import Member
+from workload.trainer import fit
+
+CPU = torch.device("cpu")
+MEMBER = Member("decoupled", 0.1, 0)
+CHARACTERS = 3_000_000
+UPDATES = 50
+LOG_EVERY = 100
+
+
+def recipe(rounds: int) -> Recipe:
+    return Recipe(
+        data="text",
+        tokens="characters",
+        vocabulary=0,
+        rounds=rounds,
+        updates_per_round=UPDATES,
+        layers=2,
+        heads=2,
+        width=64,
+        context=64,
+        learning_rate=3e-3,
+        warm_up=10,
+        batch_size=32,
+        accumulate=1,
+        evaluation_windows=1,
+        log_every=10**9,
+    )
+
+
+def text(folder: Path) -> Path:
+    """Random letters of 96: what they say does not matter to time."""
+    letters = np.random.default_rng(0).integers(32, 128, CHARACTERS, dtype=np.uint8)
+    file = folder / "text.txt"
+    file.write_bytes(letters.tobytes())
+    prepare(str(file), folder / "data")
+    return folder / "data"
+
+
+def model_of(own: Recipe, vocabulary: int, nanogpt: Path | None) -> Callable[[Any, Any], Any]:
+    """A model that gives the loss of inputs and targets."""
+    shape = {"n_layer": own.layers, "n_head": own.heads, "n_embd": own.width}
+    if nanogpt is not None:
+        spec = importlib.util.spec_from_file_location("nanogpt_model", nanogpt / "model.py")
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["nanogpt_model"] = module
+        spec.loader.exec_module(module)
+        config = module.GPTConfig(
+            **shape, block_size=own.context, vocab_size=vocabulary, bias=False, dropout=0.0
+        )
+        theirs = module.GPT(config)
+        theirs.loss = lambda x, y: theirs(x, y)[1]
+        return theirs
+    ours: Any = GPT(vocabulary, own.context, own.layers, own.heads, own.width)
+    ours.loss = lambda x, y: functional.cross_entropy(ours(x).flatten(0, 1), y.flatten())
+    return ours
+
+
+class PlainLoop:
+    """Updates as nanoGPT's train.py takes them."""
+
+    def __init__(self, own: Recipe, data: WindowData, nanogpt: Path | None) -> None:
+        self.own, self.tokens = own, data.prepared.read("train")
+        torch.manual_seed(0)
+        self.model: Any = model_of(own, data.prepared.vocabulary, nanogpt)
+        parameters = list(self.model.parameters())
+        groups = [
+            {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": 0.1},
+            {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=own.learning_rate, betas=(0.9, 0.95))
+        self.update, self.batch = 0, self._batch()
+
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        size, tokens = self.own.context, self.tokens
+        starts = torch.randint(len(tokens) - size, (self.own.batch_size,))
+        parts = [
+            torch.stack(
+                [torch.from_numpy(tokens[i + s : i + s + size].astype(np.int64)) for i in starts]
+            )
+            for s in (0, 1)
+        ]
+        return parts[0], parts[1]
+
+    def __call__(self) -> None:
+        """One round."""
+        for _ in range(UPDATES):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.own.learning_rate * min(self.update / self.own.warm_up, 1)
+            loss = self.model.loss(*self.batch)
+            self.batch = self._batch()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.own.clip_norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.update += 1
+
+
+class Rounds(lightning.Callback):
+    """Times rounds, and calls what is compared with each in between."""
+
+    def __init__(self, module: LanguageModule, before: Callable[[int], None], between: Any) -> None:
+        self.module, self.before, self.between = module, before, between
+        self.ours: list[float] = []
+        self.other: list[float] = []
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self.before(len(self.ours))
+        self._begin = time.process_time()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.module.epoch_ended:
+            self.ours.append(time.process_time() - self._begin)
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        self.module.end_epoch()
+        if self.between:
+            begin = time.process_time()
+            self.between()
+            self.other.append(time.process_time() - begin)
+
+
+def against_loop(own: Recipe, folder: Path, nanogpt: Path | None) -> Comparison:
+    data = WindowData(own, folder, 0, CPU)
+    module = LanguageModule(own, MEMBER, data)
+    timed = Rounds(module, lambda _: None, PlainLoop(own, data, nanogpt))
+    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+    return Comparison(
+        "tokens per CPU second / those of a loop as nanoGPT's",
+        statistics.median(timed.ours[1:]),
+        statistics.median(timed.other[1:]),
+        at_least=1.0,
+    )
+
+
+def looks(own: Recipe, folder: Path) -> Comparison:
+    """Every second round with as many looks as two rounds have at the default cadence."""
+    data = WindowData(own, folder, 0, CPU)
+    module = LanguageModule(own, MEMBER, data)
+
+    def before(number: int) -> None:
+        every = UPDATES if number % 2 else 10**9
+        module.recipe = dataclasses.replace(own, log_every=every)
+
+    timed = Rounds(module, before, None)
+    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+    plain = statistics.median(timed.ours[2::2])
+    looking = statistics.median(timed.ours[3::2])
+    share = UPDATES / LOG_EVERY
+    return Comparison(
+        "a round with looks inside / without",
+        plain + share * (looking - plain),
+        plain,
+        at_most=1.03,
+    )
+
+
+def peak(side: str, own: Recipe, folder: Path, nanogpt: Path | None) -> float:
+    """Peak bytes of a process of its own that trains three rounds in a way."""
+    argv = [sys.executable, "-m", "tests.benchmarks.language", "--side", side]
+    argv += ["--data", str(folder), *(["--nanogpt", str(nanogpt)] if nanogpt else [])]
+    out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return float(out.split()[-1])
+
+
+def run_side(side: str, folder: Path, nanogpt: Path | None) -> None:
+    own = recipe(3)
+    data = WindowData(own, folder, 0, CPU)
+    if side == "ours":
+        module = LanguageModule(own, MEMBER, data)
+        rounds = Rounds(module, lambda _: None, None)
+        fit(module, rounds, device=CPU, epochs=own.rounds, data=data)
+    else:
+        loop = PlainLoop(own, data, nanogpt)
+        for _ in range(own.rounds):
+            loop()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def start(folder: Path) -> Comparison:
+    """CPU seconds of a run of one update."""
+    with tempfile.TemporaryDirectory() as place:
+        argv = [sys.executable, "-m", "suite", "run", "lm", "--preset", "grammar-tiny"]
+        argv += ["--data", "text", "--data-dir", str(folder), "--device", "cpu", "--threads", "1"]
+        argv += ["--scheme", "none", "--rounds", "1", "--updates-per-round", "1", "--warm-up", "0"]
+        argv += ["--runs", place]
+        begin = os.times()
+        subprocess.run(argv, check=True, capture_output=True)
+        end = os.times()
+    seconds = sum(end[2:4]) - sum(begin[2:4])
+    return Comparison("CPU seconds of a run of one update / 1 s", seconds, 1.0, at_most=6.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--nanogpt", type=Path, help="a clone, for its model.py")
+    parser.add_argument("--side", choices=["ours", "loop"], help="measure memory of one side")
+    parser.add_argument("--data", type=Path, help="of that side")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.side:
+        run_side(options.side, options.data, options.nanogpt)
+        return
+    print(hardware())
+    with tempfile.TemporaryDirectory() as place:
+        folder, own = text(Path(place)), recipe(options.rounds)
+        found = [against_loop(own, folder, options.nanogpt), looks(own, folder)]
+        memory = [peak(side, own, folder, options.nanogpt) for side in ("ours", "loop")]
+        found.append(Comparison("peak memory / that of the loop", *memory, at_most=1.0))
+        found.append(start(folder))
+    print(table(found))
+    speed = UPDATES * own.windows * own.context / found[0].ours
+    print(re.sub(" +", " ", f"{speed:,.0f} tokens per CPU second"))
+
+
+if __name__ == "__main__":
+    main()

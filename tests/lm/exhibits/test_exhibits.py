@@ -1,0 +1,148 @@
+"""Tables and claims of language models, against numbers by hand."""
+
+import pytest
+
+from lm.exhibits.drop_table import drop_table
+from lm.exhibits.loss_figures import fit_figure, loss_figure
+from lm.exhibits.precision_table import precision_table
+from lm.workload import WORKLOAD
+from suite.__main__ import main
+from tests.lm.exhibits.language_runs import language_run, study
+from tests.suite.results.runs import grid_of, records_of_table
+from workload.claims import read_claims, verdicts
+from workload.exhibits.drawing import typography
+
+
+def test_losses_before_and_after_the_drop(tmp_path):
+    """Means over seeds 0, 1, 2, and differences from none seed by seed."""
+    table = drop_table(grid_of(study(tmp_path)), "words", "drops")
+    none, decay = records_of_table(table)
+    assert none["decay"] == "none"
+    assert none["constant_rate"] == pytest.approx(3.0)
+    assert decay["constant_rate"] == pytest.approx(3.11)
+    assert decay["constant_rate_above_none"] == pytest.approx(0.11)
+    assert decay["after_the_drop_above_none"] == pytest.approx(-0.04)
+    assert decay["cosine_above_none"] == pytest.approx(-0.04)
+    assert decay["mean_of_the_weights"] == pytest.approx(2.21)
+    assert (decay["after_the_drop_seeds"], "wsd" in table.head) == (3, False)
+    talk = {row[0].lines[0]: [cell.lines[0] for cell in row[1:]] for row in table.rows[2:]}
+    assert talk["the talk, lambda 0.1"] == ["-", "-", "-", "3.24", "3.28"]
+
+
+def test_arithmetics_are_told_apart(tmp_path):
+    """Three experiments: float32, autocast, weights of bf16."""
+    runs = []
+    for seed in range(2):
+        runs += [
+            language_run(tmp_path, 3.0, seed=seed),
+            language_run(tmp_path, 3.5, seed=seed, precision="bf16", diverged_at=250 + seed),
+            language_run(tmp_path, 3.2 + seed, seed=seed, precision="bf16", weights="bf16"),
+        ]
+    found = {
+        row["arithmetic"]: row
+        for row in records_of_table(precision_table(grid_of(runs), "words", "precision"))
+    }
+    assert list(found) == ["bf16 autocast", "bf16 weights", "float32"]
+    assert found["float32"]["mean"] == 3.0
+    assert found["bf16 weights"]["mean"] == pytest.approx(3.7)
+    assert found["bf16 autocast"]["mean"] is None
+    assert [found[name]["seeds_diverged"] for name in found] == [2, 0, 0]
+    assert precision_table(grid_of(study(tmp_path / "one")), "words", "precision") is None
+
+
+def test_figures_are_drawn_and_not_without_runs(tmp_path):
+    grid = grid_of([*study(tmp_path), language_run(tmp_path, 3.0, seed=9, diverged_at=150)])
+    empty = grid_of([language_run(tmp_path / "none", 3.0, diverged_at=50)])
+    with typography():
+        for figure in (loss_figure, fit_figure):
+            assert figure(grid, "words", "figure").png.startswith(b"\x89PNG")
+            assert figure(empty, "words", "figure") is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_talks_claims_turn_both_ways(tmp_path, sign):
+    found = {
+        each.claim.id: each
+        for each in verdicts(WORKLOAD, grid_of(study(tmp_path, sign)))
+        if each.runs in ("", "words, decoupled-3e-1")
+    }
+    word = "holds" if sign > 0 else "does not hold"
+    by_hand = {
+        "constant-rate-higher-loss": 0.11 * sign,
+        "after-drop-lower-loss": 0.04 * sign,
+        "cosine-lower-loss": 0.04 * sign,
+        "drop-worth-more": 0.15 * sign,
+        "decay-larger-effective-rate": 0.051 * sign,
+        "not-regularisation": 0.11 / 4 if sign > 0 else 0.62 / 4 - 0.51,
+    }
+    for claim, mean in by_hand.items():
+        assert found[claim].mean == pytest.approx(mean), claim
+        assert found[claim].word == word, claim
+    averaged = found["mean-of-weights-nearly-dropped"]
+    assert averaged.word == word
+    others = set(found) - set(by_hand) - {"mean-of-weights-nearly-dropped"}
+    assert {found[claim].word for claim in others} == {"not tested"}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_divergence_in_bf16_turns_both_ways(tmp_path, sign):
+    runs = []
+    for seed in range(3):
+        at = 250 if sign > 0 else None
+        runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", diverged_at=at))
+        runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", decay=0.3))
+    found = [v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id.startswith("bf16")]
+    assert [(v.numbers, v.word) for v in found] == [
+        ((0.5 * sign,) * 3, "holds" if sign > 0 else "does not hold")
+    ]
+
+
+@pytest.mark.parametrize(("scheme", "optimizer"), [("l2", "adam"), ("l2", "sgd")])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_other_optimizers_show_the_same_or_do_not(tmp_path, scheme, optimizer, sign):
+    runs = []
+    for seed in range(3):
+        for decay in (0.0, 1e-3):
+            for schedule in ("constant", "wsd:100"):
+                worth = sign * (0.2 + seed / 100) * (decay > 0) * (schedule == "constant")
+                own = {"decay": decay, "scheme": scheme, "seed": seed, "optimizer": optimizer}
+                own["learning_rate_schedule"] = schedule
+                runs.append(language_run(tmp_path, 3.0 + worth, **own))
+    name = f"{'sgd' if optimizer == 'sgd' else 'l2'}-drop-worth-more"
+    (found,) = (v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id == name)
+    assert found.mean == pytest.approx(0.21 * sign)
+    assert found.word == ("holds" if sign > 0 else "does not hold")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_gains_in_the_decay_turn_both_ways(tmp_path, sign):
+    """They move the loss by .05 at the lower lambda, by that and .02 more or less at the higher."""
+    runs = []
+    for seed in range(3):
+        for decay, moved in ((0.1, 0.05), (1.0, 0.05 + sign * (0.02 + seed / 1_000))):
+            for inside in (False, True):
+                own = {"decay": decay, "seed": seed, "decay_biases": inside}
+                own["learning_rate_schedule"] = "wsd:100"
+                runs.append(language_run(tmp_path, 3.0 + moved * inside, **own))
+    (found,) = (v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id.startswith("norm-gains"))
+    assert found.mean == pytest.approx(0.021 * sign)
+    assert found.word == ("holds" if sign > 0 else "does not hold")
+
+
+def test_every_claim_has_a_statistic():
+    import inspect
+
+    from lm.exhibits import claims
+
+    source = inspect.getsource(claims)
+    for claim in read_claims(WORKLOAD.claims_file()):
+        assert f'"{claim.id}"' in source
+
+
+def test_report_and_claims_as_a_user_types_them(tmp_path, capsys):
+    study(tmp_path / "runs")
+    assert main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "report")]) == 0
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "before and after the learning rate falls" in text
+    assert main(["claims", str(tmp_path / "runs")]) == 0
+    assert "in one pass decay does not act as regularisation" in capsys.readouterr().out

@@ -1,0 +1,58 @@
+"""States of a run after some of its epochs, for branches and for looks at them on the way.
+
+They are what a workload captures for a checkpoint: whole files, written once and never deleted by
+the suite. What a workload calls an epoch is its `unit`.
+"""
+
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workload.checkpoint import read_state
+from workload.errors import UserError
+from workload.files import write_whole
+from workload.keeping import kept_folder, state_file
+
+
+def keep(run: Path, epoch: int, state: dict[str, Any], unit: str = "epoch") -> None:
+    """Write the state after an epoch, counted from 1."""
+    file = state_file(run, epoch, unit)
+    file.parent.mkdir(exist_ok=True)
+    write_whole(file, lambda stream: torch.save(state, stream))
+
+
+def kept_epochs(run: Path, unit: str = "epoch") -> list[int]:
+    """The epochs whose states are kept, in order."""
+    files = kept_folder(run, unit).glob("*.pt")
+    found = (re.fullmatch(r"(\d+)\.pt", path.name) for path in files)
+    return sorted(int(name[1]) for name in found if name)
+
+
+def read_kept(run: Path, epoch: int, unit: str = "epoch") -> dict[str, Any]:
+    """The state after an epoch: kept, or the newest where that is the end of the epoch.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    file = state_file(run, epoch, unit)
+    try:
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        newest = read_state(run)
+        if newest and (newest["epoch"], newest["batches"]) == (epoch, 0):
+            return newest
+        kept = ", ".join(map(str, kept_epochs(run, unit))) or "none"
+        ended = (run / "done.json").exists()
+        where = " in another --runs, for it has ended," if ended else ""
+        raise UserError(
+            f"{run} has not kept {unit} {epoch}; kept are {kept}: train it{where} with "
+            f"--keep-every N, N a divisor of {epoch}"
+        ) from None
+    except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
+        raise UserError(f"{file} cannot be read: {reason}") from error
+    return state
