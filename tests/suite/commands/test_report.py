@@ -263,7 +263,7 @@ def test_runs_that_have_only_begun_make_a_report(tmp_path):
 
 GRID = """\
 workload: rl
-base: {iterations: 3, training_steps: 1000, evaluation_steps: 500}
+base: {iterations: 3, training_steps: 1000, evaluation_steps: 500, warm_up: 100}
 axes: {game: Pong, scheme: [none, l2], weight_decay: 1.0e-3, seed: [0, 1, 2]}
 """
 
@@ -272,7 +272,7 @@ def test_with_its_grid_a_report_counts_what_is_missing_and_leaves_out_the_rest(t
     (tmp_path / "grid.yaml").write_text(GRID)
     for scheme, decay, seeds in (("none", 0.0, 2), ("l2", 1e-3, 3), ("decoupled", 1e-3, 3)):
         for seed in range(seeds):
-            game_run(tmp_path / "runs", "Pong", scheme, decay, seed, [1.0 + seed])
+            game_run(tmp_path / "runs", "Pong", scheme, decay, seed, [1.0 + seed], warm_up=100)
     argv = [
         "report",
         tmp_path / "runs",
@@ -300,7 +300,7 @@ def test_only_the_chosen_runs_are_reported(tmp_path):
 
 
 def test_a_number_beyond_float32_is_named_and_ends_nothing(tmp_path, capsys):
-    run = game_run(tmp_path / "runs", "Pong", "none", 0.0, 0, [1.0, 2.0])
+    run = game_run(tmp_path / "runs", "Pong", "none", 0.0, 0, [1.0, 2.0], rows=[inside(1000)])
     game_run(tmp_path / "runs", "Pong", "l2", 1e-3, 0, [1.0, 2.0])
     row = '{"iteration": 2, "agent_steps": 3000, "eval/return": %s}\n'
     with (run.path / "eval.jsonl").open("a") as file:
