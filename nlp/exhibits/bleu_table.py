@@ -109,7 +109,7 @@ def _caption(grid: RecordGrid, comparisons: list[Comparison]) -> str:
         key: sorted({run.signatures[key] for run in runs if key in run.signatures})
         for key in SIGNATURES
     }
-    tests = [_signed(sorted({c.signatures[kind] for c in comparisons})) for kind in (0, 1)]
+    tests = _signed(sorted({comparison.signature for comparison in comparisons}))
     return (
         "Mean over seeds and sample standard deviation (n - 1) with the best epoch's weights. "
         "Tokenised: tokenised and lower-cased, as in the paper"
@@ -117,9 +117,9 @@ def _caption(grid: RecordGrid, comparisons: list[Comparison]) -> str:
         f"{_signed(signatures[SIGNATURES[1]])}. {bold_note('highest', 'corpus')} {COUNTS}"
         " p (Holm): two-sided paired approximate randomisation on the 13a texts against the run "
         "of none with the same corpus, recipe and seed, one value per seed, with Holm's "
-        f"correction over the {len(comparisons)} comparisons of the table{tests[0]}; {NOTHING} "
+        f"correction over the {len(comparisons)} comparisons of the table; {NOTHING} "
         "where there is none. sacrebleu's p: its paired bootstrap, uncorrected, which between "
-        f"equal systems is below .05 far more often than in 5 % of cases{tests[1]}. A p-value "
+        f"equal systems is below .05 far more often than in 5 % of cases{tests}. A p-value "
         "speaks of the test sentences, not of seeds."
     )
 

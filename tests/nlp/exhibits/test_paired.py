@@ -1,5 +1,6 @@
 """The paired tests are sacrebleu's own, on the texts of the right two runs."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ pytest.importorskip("sacrebleu", reason="sacrebleu is not installed")
 
 import sacrebleu
 
-from nlp.exhibits.paired import compare, holm, paired_test
+from nlp.exhibits.paired import compare, holm, paired_bootstrap, randomisation
 from tests.nlp.exhibits.translations import references, translated
 from tests.suite.results.runs import grid_of, refuse, translation_run
 
@@ -40,7 +41,7 @@ def of_the_command(folder, baseline, systems, lines):
 def test_it_says_what_the_command_sacrebleu_says(tmp_path):
     (base, none), *others = of_the_command(tmp_path, BASE, [BETTER, WORSE], LINES)
     assert none is None
-    found, signature = paired_test(BASE, [BETTER, WORSE], LINES, "bs")
+    found, signature = paired_bootstrap(BASE, [BETTER, WORSE], LINES)
     for (difference, p), (score, expected) in zip(found, others, strict=True):
         assert difference == pytest.approx(score - base, abs=1e-6)
         assert p == pytest.approx(expected, abs=1e-6)
@@ -52,9 +53,9 @@ def test_it_says_what_the_command_sacrebleu_says(tmp_path):
 @pytest.mark.parametrize("seed", ["7", "0", "none", "no number"])
 def test_equal_texts_give_equal_p_whatever_the_environment_says(monkeypatch, seed):
     monkeypatch.delenv("SACREBLEU_SEED", raising=False)
-    expected = paired_test(BASE, [BETTER], LINES, "bs")
+    expected = paired_bootstrap(BASE, [BETTER], LINES)
     monkeypatch.setenv("SACREBLEU_SEED", seed)
-    assert paired_test(BASE, [BETTER], LINES, "bs") == expected
+    assert paired_bootstrap(BASE, [BETTER], LINES) == expected
     assert os.environ["SACREBLEU_SEED"] == seed
 
 
@@ -90,10 +91,9 @@ def test_a_run_is_compared_with_the_none_of_its_seed(tmp_path):
     assert (first.seed, second.seed) == (0, 1)
     assert first.difference == pytest.approx(bleu(BETTER) - bleu(BASE), abs=1e-9)
     assert second.difference == pytest.approx(bleu(BETTER) - bleu(WORSE), abs=1e-9)
-    ((_, p),), _ = paired_test(BASE, [BETTER], LINES, "bs")
+    ((_, p),), _ = paired_bootstrap(BASE, [BETTER], LINES)
     assert first.bootstrap_p == p
-    ((_, p),), _ = paired_test(BASE, [BETTER], LINES, "ar")
-    assert first.p == p
+    assert [first.p] == randomisation(BASE, [BETTER], LINES)
 
 
 def test_runs_that_are_not_finished_are_not_compared(tmp_path):
@@ -161,20 +161,39 @@ def test_between_equal_systems_p_is_below_5_percent_in_5_percent_of_cases(monkey
     """Pairs of systems that go wrong equally often; the paired bootstrap's p is beside it."""
     monkeypatch.setattr("nlp.exhibits.paired.TRIALS", 200)
     p_values, of_bootstrap = [], []
-    for pair in range(120):
+    for pair in range(80):
         one, other = (translated(LINES, 0.3, 2 * pair + side) for side in (0, 1))
-        for kind, found in (("ar", p_values), ("bs", of_bootstrap)):
-            ((_, p),), _ = paired_test(one, [other], LINES, kind)
-            found.append(p)
+        p_values += randomisation(one, [other], LINES)
+        ((_, p),), _ = paired_bootstrap(one, [other], LINES)
+        of_bootstrap.append(p)
     level = sum(p < 0.05 for p in p_values) / len(p_values)
     assert level <= 0.05 + 3 * (0.05 * 0.95 / len(p_values)) ** 0.5
     assert sum(p < 0.05 for p in of_bootstrap) > sum(p < 0.05 for p in p_values)
 
 
 def test_a_difference_is_found_nonetheless():
-    ((difference, p),), _ = paired_test(BASE, [WORSE], LINES, "ar")
-    assert difference < 0
+    (p,) = randomisation(BASE, [WORSE], LINES)
     assert p < 0.01
+
+
+def test_p_is_the_share_of_all_ways_to_swap_sentences_that_differ_as_much():
+    """By going through all 2^6 of them, with sacrebleu's BLEU of each corpus."""
+    one, other, lines = BASE[:6], WORSE[:6], LINES[:6]
+    seen = abs(bleu(one, lines) - bleu(other, lines))
+    as_large = 0
+    for swaps in itertools.product((False, True), repeat=6):
+        pairs = [(b, a) if swap else (a, b) for a, b, swap in zip(one, other, swaps, strict=True)]
+        left, right = (list(side) for side in zip(*pairs, strict=True))
+        as_large += abs(bleu(left, lines) - bleu(right, lines)) >= seen - 1e-9
+    (p,) = randomisation(one, [other], lines)
+    assert p == pytest.approx(as_large / 64, abs=4 * (0.25 / 4000) ** 0.5)
+
+
+def test_one_sentence_that_differs_is_no_evidence():
+    """Swapped or not, the difference is as large."""
+    other = [*BASE[:-1], LINES[-1]]
+    assert other != BASE
+    assert randomisation(BASE, [other], LINES) == [1.0]
 
 
 def test_holms_correction_by_hand():
