@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nlp.metrics import BLEU, BLEU_13A, LOSS, VALID_BLEU
+from nlp.metrics import BLEU, BLEU_13A, CHRF, LOSS, TER, VALID_BLEU
 from workload.report import Curve, Report
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ REPORT = Report(
     task="corpus",
     tasks="corpora",
     scores=(BLEU, BLEU_13A),
-    others=(VALID_BLEU,),
+    others=(VALID_BLEU, CHRF, TER),
     curves=(Curve("training", LOSS, between=True), Curve("validation", VALID_BLEU)),
     defaults="the paper's",
     exhibits=exhibits,

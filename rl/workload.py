@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl.other_tools import OTHER_NAMES
+from rl.position import EPISODES
 from rl.report import REPORT
 from workload import resources
 from workload.contract import Command, Workload
@@ -39,6 +40,12 @@ UPDATE_SECONDS = {  # an update of 32 transitions
 }
 # Weights, target network and up to four moments in float32, in two generations of checkpoints.
 MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
+
+
+def _evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from rl.evaluate import main
+
+    return main(parser, arguments)
 
 
 def _watch(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -88,9 +95,27 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             "padding",
         ),
         "Exploration": ("epsilon_final", "epsilon_steps", "evaluation_epsilon"),
-        "Environment": ("reward_clip", "sticky_actions", "frame_skip", "max_episode_steps"),
+        "Environment": (
+            "reward_clip",
+            "sticky_actions",
+            "frame_skip",
+            "max_episode_steps",
+            "truncation",
+            "action_set",
+            "no_ops",
+            "fire_reset",
+            "episodic_life",
+        ),
     }
     COMMANDS = (
+        Command(
+            name="evaluate",
+            text="let trained agents play so many episodes",
+            description="Let the trained agents of runs play, several episodes at once, and say "
+            "how well they do, with 95 % intervals. Each result is also a row of "
+            "RUN/evaluations.jsonl.",
+            main=_evaluate,
+        ),
         Command(
             name="watch",
             text="film a trained agent playing an episode",
@@ -99,6 +124,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         ),
     )
     PACKAGES = ("gymnasium", "ale-py")
+    ROW_FILES = (EPISODES,)
 
     @property
     def Recipe(self) -> type[config.Recipe]:

@@ -45,8 +45,8 @@ COMMANDS = {
         "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
     ),
-    "export": (
-        "suite.commands.export",
+    "csv": (
+        "suite.commands.csv_tables",
         "runs and their rows as CSV, for other programs",
     ),
     "claims": (
@@ -63,6 +63,9 @@ COMMANDS = {
     ),
     "doctor": ("suite.commands.doctor", "say what this machine has and what is missing"),
 }
+
+MISTAKES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+"""What a system refuses where a user names another place."""
 
 HELP = """\
 usage: {name} COMMAND ...
@@ -102,16 +105,12 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     except BrokenPipeError:
         silence()
         return 0
-    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        print(f"wdbench: error: {problem}", file=sys.stderr)
-        return 2
     except OSError as error:
-        if error.errno == errno.EROFS:
-            print(f"wdbench: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        if error.errno in MISTAKES:
+            print(f"wdbench: error: {problem}", file=sys.stderr)
             return 2
-        # a full disk
-        print(f"wdbench: failed: {error}", file=sys.stderr)
+        print(f"wdbench: failed: {problem}", file=sys.stderr)
         return 1
 
 

@@ -1,6 +1,7 @@
 """Paired tests between the translations of two runs: sacrebleu's, and one that holds its level."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from workload.exhibits.grid import RecordGrid, Row
 from workload.exhibits.record import Record
 
 HYPOTHESES, REFERENCES = "test.hypotheses.txt", "test.references.txt"
+SIGNATURE = "test/signature_13a"
 SEED_KEY, SEED = "SACREBLEU_SEED", "12345"
 ROUNDING = 1e-9
 BLOCK = 500  # trials at a time: bounds the memory
@@ -43,14 +45,15 @@ class Comparison:
 
 
 def paired_bootstrap(
-    baseline: list[str], systems: list[list[str]], references: list[str]
+    baseline: list[str], systems: list[list[str]], references: list[str], tokeniser: str = "13a"
 ) -> tuple[list[tuple[float, float]], str]:
-    """sacrebleu's paired bootstrap on BLEU 13a, lower-cased: as `sacrebleu --paired-bs -lc`.
+    """sacrebleu's paired bootstrap on BLEU, lower-cased: as `sacrebleu --paired-bs -lc`.
 
     Args:
         baseline: translations of `none`, a line per sentence.
         systems: those of the runs that are compared with it.
         references: a line per sentence.
+        tokeniser: sacrebleu's.
 
     Returns:
         per system the difference in BLEU and p; and sacrebleu's signature.
@@ -63,7 +66,7 @@ def paired_bootstrap(
     named: list[tuple[str, Sequence[str]]] = [
         (str(number), lines) for number, lines in enumerate([baseline, *systems])
     ]
-    metric = BLEU(lowercase=True, tokenize="13a", force=True, references=[references])
+    metric = BLEU(lowercase=True, tokenize=tokeniser, force=True, references=[references])
     with _own_seed():
         test = PairedTest(named, {"BLEU": metric}, references=None, test_type="bs")
     signatures, results = test()
@@ -78,9 +81,12 @@ def paired_bootstrap(
 
 
 def randomisation(
-    baseline: list[str], systems: list[list[str]], references: list[str]
+    baseline: list[str],
+    systems: list[list[str]],
+    references: list[str],
+    tokeniser: str = "13a",
 ) -> list[float]:
-    """Two-sided p of each system's BLEU 13a, lower-cased, against that of the baseline.
+    """Two-sided p of each system's BLEU, lower-cased, against that of the baseline.
 
     In each of TRIALS trials every sentence's two translations are swapped or not, and p is the
     share of trials, the one at hand among them, whose BLEUs differ as much or more. sacrebleu's own
@@ -88,16 +94,16 @@ def randomisation(
     which one sentence differs.
 
     Args:
-        baseline, systems, references: as of `paired_bootstrap`.
+        baseline, systems, references, tokeniser: as of `paired_bootstrap`.
 
     Source: Riezler and Maxwell, "On Some Pitfalls in Automatic Evaluation and Significance Testing
     for MT", 2005.
     """
     random = np.random.default_rng(int(SEED))
-    theirs = _counts(baseline, references)
+    theirs = _counts(baseline, references, tokeniser)
     found = []
     for system in systems:
-        ours = _counts(system, references)
+        ours = _counts(system, references, tokeniser)
         change, total = ours - theirs, ours.sum(axis=0)
         seen = abs(_bleu(total) - _bleu(theirs.sum(axis=0)))
         as_large = 1
@@ -112,11 +118,11 @@ def randomisation(
     return found
 
 
-def _counts(hypotheses: list[str], references: list[str]) -> NDArray[np.float64]:
+def _counts(hypotheses: list[str], references: list[str], tokeniser: str) -> NDArray[np.float64]:
     """[sentences, 10]: matching and all n-grams of each order, words of both sides."""
     from sacrebleu.metrics.bleu import BLEU
 
-    metric = BLEU(lowercase=True, tokenize="13a", effective_order=True)
+    metric = BLEU(lowercase=True, tokenize=tokeniser, effective_order=True)
     scores = [
         metric.sentence_score(hypothesis, [reference])
         for hypothesis, reference in zip(hypotheses, references, strict=True)
@@ -185,8 +191,9 @@ def compare(
                 )
         if fitting:
             systems = [hypotheses for _, hypotheses in fitting]
-            resampled, signature = paired_bootstrap(baseline[0], systems, baseline[1])
-            drawn = randomisation(baseline[0], systems, baseline[1])
+            tokeniser = _tokeniser(twin)
+            resampled, signature = paired_bootstrap(baseline[0], systems, baseline[1], tokeniser)
+            drawn = randomisation(baseline[0], systems, baseline[1], tokeniser)
             for (row, _), (difference, other), p in zip(fitting, resampled, drawn, strict=True):
                 comparison = Comparison(seed, difference, p, other, signature)
                 found.setdefault(row, []).append(comparison)
@@ -204,6 +211,12 @@ def _challengers(grid: RecordGrid, corpus: str) -> dict[tuple[Row, int], list[tu
     return found
 
 
+def _tokeniser(record: Record) -> str:
+    """sacrebleu's, as the signature of a run's BLEU names it."""
+    found = re.search(r"tok:([^|]+)", record.signatures.get(SIGNATURE, ""))
+    return found.group(1) if found else "13a"
+
+
 def _texts(record: Record, leave_out: Callable[[str], None]) -> tuple[list[str], list[str]] | None:
     """Hypotheses and references of a run; None where they are not what its BLEU came from."""
     from nlp.bleu import detokenised
@@ -211,7 +224,7 @@ def _texts(record: Record, leave_out: Callable[[str], None]) -> tuple[list[str],
     path = record.path
     try:
         hypotheses, references = _lines(path / HYPOTHESES), _lines(path / REFERENCES)
-        bleu = detokenised(hypotheses, references).value
+        bleu = detokenised(hypotheses, references, _tokeniser(record)).value
         recorded = record.scores[BLEU_13A.key]
         if abs(bleu - recorded) > TOLERANCE:
             raise ValueError(

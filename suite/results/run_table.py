@@ -34,8 +34,13 @@ def _table(records: Sequence[Record]) -> str:
     records = sorted(records, key=lambda record: _place(record, keys))
     columns = workload.report.columns
     head = [workload.TASK_KEY, "scheme", "lambda", *keys, "seed", "status"]
-    head += [metric.label for metric in (*columns, *FIGURES)]
-    lines = [head, *(_cells(record, keys, columns) for record in records)]
+    beside = {record.task: workload.report.beside(record.task) for record in records}
+    others = list(dict.fromkeys(name for figures in beside.values() for name in figures))
+    head += [*(metric.label for metric in columns), *others, *(figure.label for figure in FIGURES)]
+    lines = [head]
+    for record in records:
+        published = [beside[record.task].get(name) for name in others]
+        lines.append(_cells(record, keys, columns, published))
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     rows = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
     rows.insert(1, "  ".join("-" * width for width in widths))
@@ -79,7 +84,12 @@ def look_at(records: Sequence[Record]) -> str:
     return f"Look at the column drowned: {fact}. {column}"
 
 
-def _cells(record: Record, keys: Sequence[str], columns: Sequence[Metric]) -> list[str]:
+def _cells(
+    record: Record,
+    keys: Sequence[str],
+    columns: Sequence[Metric],
+    published: Sequence[float | None],
+) -> list[str]:
     member = record.member
     return [
         record.task,
@@ -89,6 +99,7 @@ def _cells(record: Record, keys: Sequence[str], columns: Sequence[Metric]) -> li
         str(member.seed),
         record.status,
         *(_score(record, metric) for metric in columns),
+        *("-" if number is None else f"{number:g}" for number in published),
         *(_figure(record, figure) for figure in FIGURES),
     ]
 

@@ -1,6 +1,6 @@
-"""What a run writes while it trains: two JSON-lines files and TensorBoard events.
+"""What a run writes while it trains: JSON-lines files and TensorBoard events.
 
-All three only ever grow, so their lengths are offsets to which a resumed run can cut them back.
+They only ever grow, so their lengths are offsets to which a resumed run can cut them back.
 """
 
 import json
@@ -28,13 +28,14 @@ class RunLogFiles:
         path: the run directory.
         step: key of rows over which TensorBoard shows metrics, e.g. `agent_steps`.
         epoch: key of rows over which it shows evaluations, e.g. `iteration`.
+        own: names of the workload's own files of rows, which TensorBoard does not show.
     """
 
-    def __init__(self, path: Path, step: str, epoch: str) -> None:
+    def __init__(self, path: Path, step: str, epoch: str, own: Sequence[str] = ()) -> None:
         self.path = path
         self._step, self._epoch = step, epoch
         self._files: dict[str, BinaryIO] = {
-            name: (path / name).open("ab") for name in (METRICS, EVALUATIONS, EVENTS)
+            name: (path / name).open("ab") for name in (METRICS, EVALUATIONS, EVENTS, *own)
         }
 
     def metrics(self, row: dict[str, Any]) -> None:
@@ -46,6 +47,10 @@ class RunLogFiles:
         """A row at the end of an iteration or epoch; TensorBoard shows it under that name."""
         self._append(EVALUATIONS, row)
         self._events(row, step=int(row[self._epoch]), prefix=f"{self._epoch}/")
+
+    def own(self, file: str, row: dict[str, Any]) -> None:
+        """A row of one of the workload's own files."""
+        self._append(file, row)
 
     def offsets(self) -> dict[str, int]:
         """Bytes per file, all of them on the disk: a checkpoint may rely on them."""

@@ -23,8 +23,8 @@ from workload.output import say
 from workload.progress import Progress
 from workload.recipe import MachineBase
 
-FILES_OF_A_RUN = 4
-"""Its log's three, and its lock."""
+FILES_OF_A_RUN = 5
+"""Those of its log, and its lock."""
 Lock = Callable[[Sequence[Run]], AbstractContextManager[Sequence[Run]]]
 Display = Callable[[str], AbstractContextManager[ShowProgress]]
 
@@ -187,11 +187,11 @@ def _outcomes(
             beat(state)
             show(state)
 
-        keys = workload.STEP_KEY, workload.EPOCH_KEY
+        kinds = workload.STEP_KEY, workload.EPOCH_KEY, workload.ROW_FILES
         return workload.train(
             job.recipe,
             [run.member for run in runs],
-            [stack.enter_context(RunLogFiles(run.path, *keys)) for run in runs],
+            [stack.enter_context(RunLogFiles(run.path, *kinds)) for run in runs],
             job.machine,
             progress=progress,
             stop=stop,

@@ -120,3 +120,35 @@ def test_the_comparison_with_none_stands_beside_seed_by_seed(tmp_path):
     assert p == ", ".join(f"{value:.3f}" for value in of_bootstrap)
     assert "over the 2 comparisons of the table" in table.caption
     assert "seed:12345" in table.caption
+
+
+def test_chrf_and_ter_stand_beside_bleu_where_runs_have_them(tmp_path):
+    values = {"none": [(50.0, 60.0), (52.0, 58.0)], "l2": [None]}
+    runs = [
+        translation_run(
+            tmp_path,
+            "iwslt14",
+            scheme,
+            0.0 if scheme == "none" else 1e-3,
+            seed,
+            (30.0, 31.0),
+            others={
+                "test/chrf": both[0],
+                "test/ter": both[1],
+                "test/signature_chrf": "chrF2|case:lc",
+                "test/signature_ter": "tok:tercom",
+            }
+            if both
+            else {},
+        )
+        for scheme, of_seeds in values.items()
+        for seed, both in enumerate(of_seeds)
+    ]
+    table = bleu_table(grid_of(runs), lambda reason: None)
+    shown = {
+        row[1].lines[0]: [cell.lines[0] for cell, head in zip(row, table.head, strict=True)
+                          if head in ("chrF", "TER")]
+        for row in table.rows
+    }  # fmt: skip
+    assert shown == {"none": ["51.00 \u00b1 1.41", "59.00 \u00b1 1.41"], "l2": ["-", "-"]}
+    assert "chrF (sacrebleu chrF2|case:lc). TER (sacrebleu tok:tercom)." in table.caption

@@ -201,3 +201,22 @@ def test_holms_correction_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
     assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_texts_are_split_as_the_bleu_of_the_runs_was(tmp_path):
+    """Without spaces 13a sees a word per line; sacrebleu's zh sees characters."""
+    chinese = [
+        "".join(chr(0x4E00 + sum(map(ord, word)) % 500) for word in line.split()) for line in LINES
+    ]
+    drawn = [line[::-1] if place % 2 else line for place, line in enumerate(chinese)]
+    systems = {"none": drawn, "l2": chinese}
+    runs = []
+    for scheme, lines in systems.items():
+        bleu = sacrebleu.corpus_bleu(lines, [chinese], tokenize="zh", lowercase=True).score
+        decay = 0.0 if scheme == "none" else 1e-3
+        options = {"texts": (lines, chinese), "signature": "nrefs:1|case:lc|tok:zh|smooth:exp"}
+        runs.append(translation_run(tmp_path, "own", scheme, decay, 0, (bleu, bleu), **options))
+    (found,) = compare(grid_of(runs), "own", refuse).values()
+    expected = sacrebleu.corpus_bleu(drawn, [chinese], tokenize="zh", lowercase=True).score
+    assert found[0].difference == pytest.approx(100 - expected, abs=1e-6)
+    assert "tok:zh" in found[0].signature

@@ -62,6 +62,18 @@ def test_a_resumed_run_has_no_row_twice(tmp_path):
     assert read(tmp_path / "eval.jsonl") == []
 
 
+def test_a_file_of_the_workloads_own_is_cut_back_with_the_others(tmp_path):
+    with RunLogFiles(tmp_path, *KEYS, ["episodes.jsonl"]) as log:
+        log.own("episodes.jsonl", {"agent_steps": 5, "return": 1.0, "truncated": False})
+        offsets = log.offsets()
+        log.own("episodes.jsonl", {"agent_steps": 9, "return": 2.0, "truncated": True})
+    before_it_was_kept = {name: at for name, at in offsets.items() if name != "episodes.jsonl"}
+    for position, kept in ((offsets, [1.0]), (before_it_was_kept, [])):
+        with RunLogFiles(tmp_path, *KEYS, ["episodes.jsonl"]) as log:
+            log.rewind(position)
+        assert [row["return"] for row in read(tmp_path / "episodes.jsonl")] == kept
+
+
 def test_rewinding_to_nothing_empties_every_file(tmp_path):
     with RunLogFiles(tmp_path, *KEYS) as log:
         log.metrics({"agent_steps": 10, "loss": 1.0})

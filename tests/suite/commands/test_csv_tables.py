@@ -1,4 +1,4 @@
-"""`wdbench export`: the CSV files read back as what the runs have logged."""
+"""`wdbench csv`: the CSV files read back as what the runs have logged."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ def table(name):
 
 
 def test_every_run_has_a_line_with_its_recipe_member_and_scores(runs):
-    assert main(["export", "runs", "--out", "out"]) == 0
+    assert main(["csv", "runs", "--out", "out"]) == 0
     lines = {line["run"]: line for line in table("runs.csv")}
     assert len(lines) == 3
     finished, unfinished = (lines[str(run.path)] for run in runs)
@@ -41,7 +41,7 @@ def test_every_run_has_a_line_with_its_recipe_member_and_scores(runs):
 
 
 def test_every_logged_row_has_a_line_whose_numbers_read_back_equal(runs):
-    assert main(["export", "runs", "--out", "out", "--layers"]) == 0
+    assert main(["csv", "runs", "--out", "out", "--layers"]) == 0
     own = [line for line in table("rows.csv") if line["run"] == str(runs[0].path)]
     logged = [
         json.loads(line)
@@ -56,12 +56,12 @@ def test_every_logged_row_has_a_line_whose_numbers_read_back_equal(runs):
 
 
 def test_layers_come_on_request_alone():
-    main(["export", "runs", "--out", "out"])
+    main(["csv", "runs", "--out", "out"])
     assert not any("layer" in key for key in table("rows.csv")[0])
 
 
 def test_only_some_runs_are_exported():
-    assert main(["export", "runs", "--out", "out", "--only", "scheme=l2", "seed=1"]) == 0
+    assert main(["csv", "runs", "--out", "out", "--only", "scheme=l2", "seed=1"]) == 0
     assert [line["scheme"] for line in table("runs.csv")] == ["l2"]
 
 
@@ -74,11 +74,11 @@ def test_only_some_runs_are_exported():
     ],
 )
 def test_a_condition_that_cannot_be_met_is_named(condition, message, capsys):
-    assert main(["export", "runs", "--out", "out", "--only", condition]) == 2
+    assert main(["csv", "runs", "--out", "out", "--only", condition]) == 2
     assert capsys.readouterr().err == f"wdbench: error: {message}\n"
     assert not Path("out").exists()
 
 
 def test_numbers_are_compared_however_they_are_written():
-    assert main(["export", "runs", "--out", "out", "--only", "weight_decay=0.001,0"]) == 0
+    assert main(["csv", "runs", "--out", "out", "--only", "weight_decay=0.001,0"]) == 0
     assert len(table("runs.csv")) == 2

@@ -1,4 +1,4 @@
-"""`wdbench export RUNS... --out FOLDER`: runs as two CSV tables for other programs."""
+"""`wdbench csv RUNS... --out FOLDER`: runs as two CSV tables for other programs."""
 
 from pathlib import Path
 
@@ -35,14 +35,16 @@ def main(argv: list[str], prog: str) -> int:
         raise UserError(f"--last: {options.last} is not above 0")
 
     from suite.results import selection
-    from suite.results.export import export
+    from suite.results.csv_tables import write_tables
 
     def leave_out(reason: str) -> None:
         warn(f"left out: {reason}")
 
     runs = selection.find(options.runs, leave_out)
     described = selection.chosen(selection.describe(runs, leave_out), options.only)
-    written = export(described, options.out, leave_out, last=options.last, layers=options.layers)
+    written = write_tables(
+        described, options.out, leave_out, last=options.last, layers=options.layers
+    )
     for path in written:
         say(str(path))
     return 0

@@ -18,7 +18,7 @@ KINDS = {METRICS: "metrics", EVALUATIONS: "evaluation"}
 HEAD = ("run", "workload", "status", "scheme", "weight_decay", "seed")
 
 
-def export(
+def write_tables(
     described: Sequence[RunDescription],
     out: Path,
     leave_out: LeaveOut,
