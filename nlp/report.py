@@ -18,11 +18,13 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     from workload.exhibits.lambda_sweep import lambda_sweep
     from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
     from workload.exhibits.smallest_difference import smallest_difference
+    from workload.exhibits.tuning import tuning_table
 
     corpora, name = grid.tasks, grid.file_name
     return [
         bleu_table(grid, leave_out),
         smallest_difference(grid, BLEU, "smallest_difference_corpora", decimals=BLEU.decimals),
+        tuning_table(grid, BLEU, "tuning_corpora", decimals=BLEU.decimals),
         lambda_sweep(grid, BLEU, "stability_corpora", label="test BLEU, tokenised"),
         *(bleu_figure(grid, corpus, f"bleu_epochs_{name(corpus)}") for corpus in corpora),
         *(quantile_figure(grid, corpus, f"quantiles_{name(corpus)}") for corpus in corpora),

@@ -279,6 +279,9 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
         return int(memory.host > training_memory(recipe) + PROCESS_MEMORY)
 
+    def disk(self, recipe: config.Recipe, machine: config.Machine) -> int:
+        return run_disk(recipe)
+
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         """Forward, backward and step per target token; None before the corpus is prepared."""
         from nlp.data.corpus import Corpus

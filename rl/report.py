@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from workload.report import Exhibit, LeaveOut
 
 NO_AGGREGATES = (
-    "No aggregates over games: there is no game with published random and human scores in which "
-    "every line that has a score anywhere has one."
+    "No aggregates over games: no run that counts is on a game with published scores of random "
+    "play and of a person."
 )
 
 
@@ -38,6 +38,7 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     from workload.exhibits.lambda_sweep import lambda_sweep
     from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
     from workload.exhibits.smallest_difference import smallest_difference
+    from workload.exhibits.tuning import tuning_table
 
     normalised = Normalised.of(grid)
     difference_table = smallest_difference(
@@ -51,6 +52,7 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
         aggregate_table(grid, normalised),
         profile_table(grid, normalised),
         difference_table,
+        tuning_table(grid, RETURN, "tuning_games", decimals=None),
         lambda_sweep(grid, RETURN, "stability_games", published=BJORCK),
         profile_figure(grid, normalised),
         *(evaluation_returns(grid, game) for game in games),

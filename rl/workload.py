@@ -225,11 +225,18 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             f"memory are free for that; {advice}"
         )
 
-    def _check_disk(self, recipe: config.Recipe, runs: Sequence[Path]) -> None:
+    def disk(self, recipe: config.Recipe, machine: config.Machine) -> int:
+        return self._disk(recipe)
+
+    def _disk(self, recipe: config.Recipe) -> int:
+        """Bytes of a member: its replay, and two states."""
         from rl.memory import replay_bytes
 
         kept = min(recipe.replay_capacity, recipe.iterations * recipe.training_steps)
-        need = replay_bytes(len(runs), kept) + len(runs) * MEMBER_CHECKPOINT
+        return replay_bytes(1, kept) + MEMBER_CHECKPOINT
+
+    def _check_disk(self, recipe: config.Recipe, runs: Sequence[Path]) -> None:
+        need = len(runs) * self._disk(recipe)
         free = resources.disk_for(runs)
         if need > free:
             raise FullDiskError(

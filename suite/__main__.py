@@ -45,6 +45,10 @@ COMMANDS = {
         "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
     ),
+    "csv": (
+        "suite.commands.csv_tables",
+        "runs and their rows as CSV, for other programs",
+    ),
     "claims": (
         "suite.commands.claims",
         "what papers claim, and what the runs say of it: holds, does not hold, undecided",

@@ -174,6 +174,10 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         None where the recipe does not tell."""
         return None
 
+    def disk(self, recipe: RecipeT, machine: MachineT) -> int:
+        """Bytes that a run takes on disk at most, while it trains; 0 where that is not known."""
+        return 0
+
     def memory_summary(self, recipe: RecipeT, members: int) -> str:
         """One line on the memory that is taken before training starts."""
         return f"{self.NAME} does not say how much memory it takes"

@@ -30,6 +30,17 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; {usage}")
 
 
+def add_only_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE,...",
+        help="of these runs those with one of the values, e.g. scheme=l2,decoupled seed=0",
+    )
+
+
 def add_runs_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept"

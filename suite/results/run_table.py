@@ -3,6 +3,7 @@
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from shared_optim.figures import DROWNED, FIGURES, MEDIAN
 from shared_optim.metric import Metric
@@ -10,8 +11,8 @@ from shared_optim.schemes import SCHEMES, units_note
 from suite.registry import load
 from suite.results.records import by_workload, length_notes, read_runs
 from suite.runs.directory import Run
-from workload.exhibits.grid import SCHEDULE
-from workload.exhibits.labels import differing, values
+from workload.exhibits.grid import SCHEDULE, Row
+from workload.exhibits.labels import differing, printable, values
 from workload.exhibits.record import Record
 
 SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
@@ -30,6 +31,7 @@ def table(runs: Sequence[Run]) -> str:
 def _table(records: Sequence[Record]) -> str:
     workload = load(records[0].workload)
     keys = differing([record.values for record in records], {workload.TASK_KEY})
+    records = sorted(records, key=lambda record: _place(record, keys))
     columns = workload.report.columns
     head = [workload.TASK_KEY, "scheme", "lambda", *keys, "seed", "status"]
     beside = {record.task: workload.report.beside(record.task) for record in records}
@@ -46,6 +48,14 @@ def _table(records: Sequence[Record]) -> str:
     notes = [look_at(records), *([units] if units else [])]
     notes += length_notes(records, workload.LENGTH_KEY)
     return "\n".join([*rows, "", *(textwrap.fill(note, 100) for note in notes)])
+
+
+def _place(record: Record, keys: Sequence[str]) -> tuple[Any, ...]:
+    """Tasks by name, in each the order of a report's rows, then seeds."""
+    member = record.member
+    extras = tuple(values(record.values, keys))
+    row = Row(member.scheme, float(member.weight_decay), record.decay, extras)
+    return record.task, row.sort_key, member.seed
 
 
 def look_at(records: Sequence[Record]) -> str:
@@ -85,7 +95,7 @@ def _cells(
         record.task,
         member.scheme,
         f"{member.weight_decay:g}" if member.weight_decay else "-",
-        *values(record.values, keys),
+        *map(printable, values(record.values, keys)),
         str(member.seed),
         record.status,
         *(_score(record, metric) for metric in columns),

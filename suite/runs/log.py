@@ -11,9 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from workload.files import finite
+from workload.files import finite, read_json
 
 METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfevents.run"
+
+
+LAYER = "optim/layer/"
+"""How keys of a single layer's figures begin. Rows have them; in TensorBoard they would be a
+thousand graphs per run."""
 
 
 class RunLogFiles:
@@ -93,13 +98,31 @@ class RunLogFiles:
         if not os.fstat(self._files[EVENTS].fileno()).st_size:
             version = Event(wall_time=time.time(), file_version="brain.Event:2")
             self._write(EVENTS, _record(version.SerializeToString()))
+            for summary in self._hyperparameters():
+                event = Event(wall_time=time.time(), step=0, summary=summary)
+                self._write(EVENTS, _record(event.SerializeToString()))
         values = [
             Summary.Value(tag=prefix + key, simple_value=value)
             for key, value in row.items()
-            if isinstance(value, int | float) and key not in (self._step, self._epoch)
+            if isinstance(value, int | float)
+            and key not in (self._step, self._epoch)
+            and not key.startswith(LAYER)
         ]
         event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
         self._write(EVENTS, _record(event.SerializeToString()))
+
+    def _hyperparameters(self) -> Sequence[Any]:
+        """What TensorBoard's page HPARAMS compares runs by: recipe and member of config.json."""
+        config = read_json(self.path / "config.json")
+        if config is None:
+            return ()
+        from torch.utils.tensorboard.summary import hparams
+
+        values = {**config["recipe"], **config["member"]}
+        summaries: Sequence[Any] = hparams(  # type: ignore[no-untyped-call]
+            {key: value for key, value in values.items() if value is not None}, {}
+        )
+        return summaries
 
     def _write(self, name: str, data: bytes) -> None:
         self._files[name].write(data)

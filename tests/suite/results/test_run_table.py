@@ -1,13 +1,14 @@
 """The table of runs and the sentence under it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from shared_optim.schemes import units_note
 from suite.__main__ import main
 from suite.results.records import read_runs
-from suite.results.run_table import look_at, table
+from suite.results.run_table import _table, look_at, table
 from tests.suite.run_files import finish, make_run
 
 
@@ -111,3 +112,25 @@ def test_the_command_prints_it(tmp_path, capsys):
     run = make_run(tmp_path)
     assert main(["table", str(run.path)]) == 0
     assert "unfinished" in capsys.readouterr().out
+
+
+def test_lines_stand_in_the_order_of_a_reports_rows(tmp_path):
+    places = [("separated", 1e-3), ("l2", 1e-4), ("none", 0.0), ("decoupled", 1e-3), ("l2", 1e-3)]
+    runs = [make_run(tmp_path, *place, seed) for seed in (1, 0) for place in places]
+    lines = [line.split() for line in table(runs).splitlines() if line.strip().startswith("Pong")]
+    assert [(line[1], line[2], line[3]) for line in lines] == [
+        (scheme, decay, seed)
+        for scheme, decay in (
+            *(("none", "-"), ("l2", "0.001"), ("decoupled", "0.001")),
+            *(("separated", "0.001"), ("l2", "0.0001")),
+        )
+        for seed in ("0", "1")
+    ]
+
+
+def test_what_a_terminal_would_obey_is_replaced(tmp_path):
+    records = read_runs([make_run(tmp_path), make_run(tmp_path, "l2", 1e-3)])
+    foreign = replace(records[1], values={**records[1].values, "loss": "\x1b[31mred\x07"})
+    text = _table([records[0], foreign])
+    assert "?[31mred?" in text
+    assert "\x1b" not in text
