@@ -18,7 +18,6 @@ import dataclasses
 import importlib.util
 import os
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -218,7 +217,9 @@ def run_side(side: str, folder: Path, nanogpt: Path | None) -> None:
         loop = PlainLoop(own, data, nanogpt)
         for _ in range(own.rounds):
             loop()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    # not getrusage's, which counts the process that started this one
+    status = Path("/proc/self/status").read_text()
+    print(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
 
 
 def start(folder: Path) -> Comparison:
