@@ -36,7 +36,7 @@ benchmarks: .venv/installed
 		vision; do \
 		.venv/bin/python -m tests.benchmarks.$$name || exit; done
 
-# build/site/index.html, to be opened or served by anything. A link that leads nowhere is an error.
+# build/site, for any web server; opened as a file it has no search. A link that leads nowhere is an error.
 docs: .venv/docs-installed
 	.venv/bin/python -m scripts.command_pages
 	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
