@@ -12,6 +12,7 @@ PROCESS_MEMORY = 700_000_000  # torch and Lightning
 IN_MEMORY = 7  # weights, their start, gradient, two to four moments
 IN_CHECKPOINT = 5  # weights and at most four moments
 CORE_SPEED = 35e9  # operations a second on a shared core
+SLOWER_IN_BF16 = 8  # on a processor without products of bfloat16
 ABOUT_CHARACTERS = 96  # of an English text
 GELU_AND_NORMS = 34  # bytes of activations per token, layer and width beside the products' own
 
@@ -66,4 +67,5 @@ def training_seconds(recipe: Recipe) -> float:
     rounds = recipe.rounds - (recipe.branch_round if recipe.branch else 0)
     looks = 1 + (recipe.average_weights > 0)
     evaluated = 2 * looks * rounds * recipe.evaluation_windows * recipe.context
-    return products * (6 * tokens_trained(recipe) + 2 * evaluated) / CORE_SPEED
+    slower = SLOWER_IN_BF16 if recipe.precision == "bf16" else 1
+    return slower * products * (6 * tokens_trained(recipe) + 2 * evaluated) / CORE_SPEED

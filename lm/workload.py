@@ -226,6 +226,11 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
 
         return int(memory.host > training_memory(recipe))
 
+    def disk(self, recipe: config.Recipe, machine: config.Machine) -> int:
+        from lm.cost import run_disk
+
+        return run_disk(recipe, machine.keep_every)
+
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         from lm.cost import training_seconds
 

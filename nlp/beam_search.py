@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention
 
 from nlp.fairseq_model import quiet
+from nlp.stopping import StoppedError
 
 with quiet():
     from fairseq.search import BeamSearch
@@ -41,17 +42,35 @@ class Generator(SequenceGenerator):  # type: ignore[misc]
         model: the transformer of `nlp.fairseq_model.build_model`; it is put into evaluation mode.
         dictionary: of the target language.
         beam: hypotheses kept per sentence.
+        stop: asked before every word; on True StoppedError is raised.
+        length_penalty: a hypothesis' score is its log p divided by its length to this power.
+        no_repeat_ngram: words of which no sequence comes twice in a hypothesis; 0 allows all.
     """
 
-    def __init__(self, model: nn.Module, dictionary: Any, beam: int) -> None:
-        stepwise = _StepwiseModel(model, dictionary, beam)
+    def __init__(
+        self,
+        model: nn.Module,
+        dictionary: Any,
+        beam: int,
+        stop: Callable[[], bool] = lambda: False,
+        length_penalty: float = 1.0,
+        no_repeat_ngram: int = 0,
+    ) -> None:
+        stepwise = _StepwiseModel(model, dictionary, beam, stop, no_repeat_ngram)
         search = _CandidateSearch(dictionary, stepwise)
-        super().__init__(stepwise, dictionary, stepwise.beam, search_strategy=search)
+        super().__init__(
+            stepwise,
+            dictionary,
+            stepwise.beam,
+            search_strategy=search,
+            len_penalty=length_penalty,
+        )
         self.vocab_size = stepwise.columns
         self.max_len_a = 0
 
-    def best(self, sources: Tensor, limits: Sequence[int]) -> list[Tensor]:
-        """The best hypothesis of every source, int64 [length] with the end mark.
+    def hypotheses(self, sources: Tensor, limits: Sequence[int]) -> list[list[dict[str, Tensor]]]:
+        """The hypotheses of every source, best first: `tokens`, int64 [length] with the end mark,
+        and `score`.
 
         Args:
             sources: int64 [B, S], padded on the left.
@@ -59,8 +78,10 @@ class Generator(SequenceGenerator):  # type: ignore[misc]
         """
         self.max_len_b = max(limits)
         self.search.limits = torch.tensor(limits, device=sources.device)
-        hypotheses = self._generate({"net_input": {"src_tokens": sources}})
-        return [of_source[0]["tokens"] for of_source in hypotheses]
+        found: list[list[dict[str, Tensor]]] = self._generate(
+            {"net_input": {"src_tokens": sources}}
+        )
+        return found
 
     def is_finished(
         self, step: int, unfin_idx: int, max_len: int, finalized_sent_len: int, beam_size: int
@@ -114,8 +135,16 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
     words: Tensor
     """int64 [rows, columns]: the dictionary's index of every column of the last step."""
 
-    def __init__(self, model: Any, dictionary: Any, beam: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        dictionary: Any,
+        beam: int,
+        stop: Callable[[], bool] = lambda: False,
+        no_repeat_ngram: int = 0,
+    ) -> None:
         super().__init__([model])
+        self._stop, self._no_repeat_ngram = stop, no_repeat_ngram
         decoder = model.decoder
         self.beam = min(beam, len(dictionary) - 1)
         self._special = dictionary.nspecial
@@ -180,6 +209,8 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         temperature: float = 1.0,
     ) -> tuple[Tensor, None]:
         """log p [rows, columns] of the word that follows `tokens` [rows, time]; see `words`."""
+        if self._stop():
+            raise StoppedError
         decoder = self.single_model.decoder
         (encoded,), (state,) = encoder_outs, incremental_states
         rows, time = tokens.shape
@@ -193,7 +224,10 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
             attended = self._attend_source(x, layer, key, value, encoded["mask"])
             x = layer.encoder_attn_layer_norm(x + attended)
             x = layer.final_layer_norm(x + layer.fc2(layer.fc1(x).relu_()))
-        return self._select(decoder.output_projection(x).log_softmax(1)), None
+        log_p = decoder.output_projection(x).log_softmax(1)
+        if self._no_repeat_ngram:
+            forbid_repeats(log_p, tokens, self._no_repeat_ngram)
+        return self._select(log_p), None
 
     def _attend_past(self, x: Tensor, layer: Any, index: int, past: Tensor) -> Tensor:
         """[rows, width] from the past [time, 2, rows, width], whose newest is written here."""
@@ -233,6 +267,25 @@ class _StepwiseModel(EnsembleModel):  # type: ignore[misc]
         special = torch.arange(self._special, device=log_p.device).expand(rows, -1)
         self.words = torch.cat((special, looked_at.gather(1, place) + self._special), 1)
         return torch.cat((log_p[:, : self._special], best), 1)
+
+
+def forbid_repeats(log_p: Tensor, tokens: Tensor, size: int) -> None:
+    """-inf for every word that would complete a sequence of `size` words that its hypothesis has.
+
+    As fairseq means it: on a CPU its own block looks at the padding behind the words, and forbids
+    nothing.
+
+    Args:
+        log_p: [rows, V], changed.
+        tokens: int64 [rows, time] of the hypotheses.
+        size: 2 or more.
+    """
+    if tokens.shape[1] < size:
+        return
+    sequences = tokens.unfold(1, size, 1)  # [rows, time - size + 1, size]
+    begun = tokens[:, None, tokens.shape[1] - size + 1 :]
+    row, place = (sequences[..., :-1] == begun).all(-1).nonzero(as_tuple=True)
+    log_p[row, sequences[row, place, -1]] = -torch.inf
 
 
 def _projections(layer: Any) -> tuple[nn.Module, nn.Module, nn.Module]:

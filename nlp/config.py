@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nlp.data.spec import Preparation
+from nlp.data.tokenisation import Tokenisation
 from shared_optim.learning_rates import InverseSquareRoot
 from workload.errors import ConfigError
 from workload.recipe import (
@@ -23,11 +25,21 @@ class Recipe(OptimizerRecipe):
     Args:
         data: corpus: `iwslt14`, `multi30k`, `grammar`, or the folder that `wdbench prepare` was
             given.
-        bpe: merge operations of the joint byte-pair encoding.
+        bpe: merge operations of the joint byte-pair encoding, or pieces of sentencepiece.
         joined: whether both languages share one dictionary and all embeddings; otherwise the
             decoder's input and output embeddings are shared, as in the paper.
         source: language translated from.
         target: language translated into.
+        tokenisation: `moses` lower-cases and splits by Moses' rules, `sentencepiece` takes the text
+            of any language as it is, `characters` too, `none` is for text that is tokenised
+            already; as `wdbench prepare` was told, like all keys of the text.
+        subwords: `bpe`, or `unigram` of sentencepiece.
+        ratio: of the longer to the shorter side, above which a training pair is dropped; 0 takes
+            1.5 in tokens, 9 in characters where nothing separates words.
+        longest: tokens, or characters, above which a training pair is dropped; 0 takes 175 tokens,
+            1,000 characters.
+        init_from: a run, or a file in its `weights/`, whose weights training begins with; it has
+            the same dictionaries and sizes. Without it they are random.
         epochs: passes over the training pairs.
         width: size of embeddings and layers.
         feed_forward: hidden size of the feed-forward blocks.
@@ -54,6 +66,11 @@ class Recipe(OptimizerRecipe):
     joined: bool = False
     source: str = "de"
     target: str = "en"
+    tokenisation: Tokenisation = "moses"
+    subwords: Literal["bpe", "unigram"] = "bpe"
+    ratio: float = 0.0
+    longest: int = 0
+    init_from: str = ""
     epochs: int = 50
     width: int = 512
     feed_forward: int = 1024
@@ -92,6 +109,12 @@ class Recipe(OptimizerRecipe):
             raise ConfigError("data: is empty; allowed are iwslt14, multi30k, grammar or a folder")
         if self.source == self.target:
             raise ConfigError(f"target: {self.target} is also the source language")
+        Preparation.of(self)
+
+    @property
+    def preparation(self) -> Preparation:
+        """What is made of the text that is trained on."""
+        return Preparation.of(self)
 
 
 _POSITIVE = (

@@ -1,7 +1,8 @@
-"""Translation with beam search: for every source, its best hypothesis."""
+"""Translation with beam search: for every source, its best hypotheses."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,33 +45,61 @@ def generate_limits(task: Any, split: str) -> list[int]:
     return limits
 
 
+class Hypothesis(NamedTuple):
+    """Tokens, int64 [length] on the CPU with the end mark, and their score."""
+
+    tokens: Tensor
+    score: float
+
+
+def decode(model: nn.Module, task: Any, sources: Sequence[Tensor], **options: Any) -> list[Tensor]:
+    """The best hypothesis of every source, int64 [length] on the CPU; with the options, and errors,
+    of `search`."""
+    return [found[0].tokens for found in search(model, task, sources, n_best=1, **options)]
+
+
 @torch.inference_mode()
-def decode(
+def search(
     model: nn.Module,
     task: Any,
     sources: Sequence[Tensor],
     *,
     beam: int = 5,
+    n_best: int | None = None,
+    length_penalty: float = 1.0,
+    no_repeat_ngram: int = 0,
     limits: Sequence[int] | None = None,
     max_tokens: int | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> list[Tensor]:
-    """The best hypothesis of every source, as fairseq-generate finds it.
+    stop: Callable[[], bool] = lambda: False,
+) -> list[list[Hypothesis]]:
+    """The hypotheses of every source, best first, as fairseq-generate finds them.
+
+    A hypothesis' score is log2 p / length^length_penalty, the end mark counted, as
+    fairseq-generate prints it.
 
     Args:
         model: of `nlp.fairseq_model.build_model`; it comes back in the mode it was in.
         task: fairseq's TranslationTask, for its dictionaries.
         sources: int64 [length] each, with the end mark.
         beam: hypotheses kept per sentence.
+        n_best: those returned; all when None.
+        length_penalty: above 1 favours long ones, below 1 short ones.
+        no_repeat_ngram: length of the sequences of subwords none of which comes twice in a
+            hypothesis, 2 or more; 0 allows all.
         limits: per source, the most tokens before the end mark; by its own length when None.
         max_tokens: source tokens per batch, with padding; None takes what suits the device. A
             single longer source is a batch. It changes no hypothesis.
         device: where the model is.
         progress: called with the sentences done and all of them after every batch.
+        stop: asked before every word.
+
+    Raises:
+        StoppedError: `stop` said so.
 
     Returns:
-        int64 [length] on the CPU, with the end mark, in the order of the sources.
+        In the order of the sources; at most `n_best` of each.
     """
     from nlp.beam_search import Generator
 
@@ -83,18 +112,24 @@ def decode(
         limits = [length_limit(len(source)) for source in sources]
     pad, eos = task.source_dictionary.pad(), task.source_dictionary.eos()
     training = model.training
-    best: dict[int, Tensor] = {}
+    found: dict[int, list[Hypothesis]] = {}
     try:
-        generator = Generator(model, task.target_dictionary, beam)
+        generator = Generator(
+            model, task.target_dictionary, beam, stop, length_penalty, no_repeat_ngram
+        )
         for indices in _batches(sources, max_tokens):
             tokens = collate_tokens([sources[index] for index in indices], pad, eos, left_pad=True)
-            hypotheses = generator.best(tokens.to(device), [limits[index] for index in indices])
-            best.update(zip(indices, (tokens.cpu() for tokens in hypotheses), strict=True))
+            of_batch = generator.hypotheses(tokens.to(device), [limits[index] for index in indices])
+            for index, hypotheses in zip(indices, of_batch, strict=True):
+                found[index] = [
+                    Hypothesis(each["tokens"].cpu(), float(each["score"]) / math.log(2))
+                    for each in hypotheses[:n_best]
+                ]
             if progress is not None:
-                progress(len(best), len(sources))
+                progress(len(found), len(sources))
     finally:
         model.train(training)
-    return [best[index] for index in range(len(sources))]
+    return [found[index] for index in range(len(sources))]
 
 
 def _batches(sources: Sequence[Tensor], max_tokens: int) -> Iterator[list[int]]:

@@ -14,6 +14,9 @@ ADVICE = f"translation needs it, games do not; {HOW_TO_INSTALL}"
 
 def findings() -> Iterator[Finding]:
     yield from installed(EXTRA, ADVICE)
+    yield from installed(
+        ("sentencepiece",), f"--tokenisation sentencepiece needs it; {HOW_TO_INSTALL}"
+    )
     yield from corpora()
 
 

@@ -35,6 +35,7 @@ def quiet() -> Iterator[None]:
 def build_task(recipe: Recipe, corpus: Corpus) -> Any:
     """fairseq's TranslationTask on the corpus's dictionaries and binarised splits."""
     with quiet():
+        from fairseq.data import Dictionary
         from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
         config = TranslationConfig(
@@ -48,7 +49,10 @@ def build_task(recipe: Recipe, corpus: Corpus) -> Any:
             dataset_impl=None,
             required_seq_len_multiple=1,
         )
-        return TranslationTask.setup_task(config)
+        # not by setup_task, which takes a path with a colon in it for several
+        sides = (corpus.source, corpus.target)
+        dictionaries = [Dictionary.load(str(corpus.dictionary(language))) for language in sides]
+        return TranslationTask(config, *dictionaries)
 
 
 def build_model(recipe: Recipe, task: Any) -> nn.Module:
@@ -58,6 +62,14 @@ def build_model(recipe: Recipe, task: Any) -> nn.Module:
     """
     with quiet():
         from fairseq.models.transformer import TransformerModel
+
+        model: nn.Module = TransformerModel.build_model(model_arguments(recipe), task)
+        return model
+
+
+def model_arguments(recipe: Recipe) -> Namespace:
+    """What fairseq builds that model from."""
+    with quiet():
         from fairseq.models.transformer.transformer_legacy import transformer_iwslt_de_en
 
         sizes = {
@@ -79,12 +91,29 @@ def build_model(recipe: Recipe, task: Any) -> nn.Module:
             max_target_positions=MAX_POSITIONS,
         )
         transformer_iwslt_de_en(arguments)
-        model: nn.Module = TransformerModel.build_model(arguments, task)
-        return model
+        return arguments
 
 
 def load_split(task: Any, split: str) -> Any:
     """The split as fairseq's LanguagePairDataset; it stays in `task.datasets` as well."""
     with quiet():
-        task.load_dataset(split)
+        from fairseq.tasks.translation import load_langpair_dataset
+
+        # as TranslationTask.load_dataset, which takes a path with a colon in it for several
+        task.datasets[split] = load_langpair_dataset(
+            task.cfg.data,
+            split,
+            task.cfg.source_lang,
+            task.src_dict,
+            task.cfg.target_lang,
+            task.tgt_dict,
+            combine=False,
+            dataset_impl=None,
+            upsample_primary=task.cfg.upsample_primary,
+            left_pad_source=True,
+            left_pad_target=False,
+            max_source_positions=MAX_POSITIONS,
+            max_target_positions=MAX_POSITIONS,
+            shuffle=split != "test",
+        )
     return task.dataset(split)

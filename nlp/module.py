@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from nlp import weights
 from nlp.batches import Batch, TrainingBatches
 from nlp.config import Recipe, learning_rate
 from nlp.data.corpus import Corpus
@@ -46,7 +47,7 @@ class TranslationModule(lightning.LightningModule):
         shard, shards: which of how many processes this is.
 
     Raises:
-        ConfigError: a pair that no batch can hold.
+        ConfigError: a pair that no batch can hold, or weights to begin with that do not fit.
     """
 
     def __init__(
@@ -60,13 +61,16 @@ class TranslationModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.recipe, self.member, self.corpus, self.shards = recipe, member, corpus, shards
+        self.recipe, self.member, self.corpus = recipe, member, corpus
+        self.shard, self.shards = shard, shards
         corpus.check_batches(recipe.max_tokens)
         self.task = build_task(recipe, corpus)
         for split in ("train", "valid", "test"):
             load_split(self.task, split)
         torch.manual_seed(member.seed)
         self.model: nn.Module = build_model(recipe, self.task)
+        if recipe.init_from:
+            weights.initialise(self.model, recipe, corpus)
         dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
         self._transformer = Transformer(self.model, dtype)
         self._trained = list(self.model.parameters())
@@ -207,8 +211,10 @@ class TranslationModule(lightning.LightningModule):
         first = self.position.batches % self.share == 0
         last = (self.position.batches + 1) % self.share == 0
         last = last or self.position.batches + 1 == self.batches.per_epoch
-        if first:  # as fairseq seeds dropout; a resumed run needs no generator's state
-            torch.manual_seed(self.member.seed + self.position.updates)
+        # a resumed run needs no generator's state
+        number = self.position.batches % self.share * self.shards + self.shard
+        torch.manual_seed(dropout_seed(self.member.seed, self.position.updates, number))
+        if first:
             self._tokens = 0
         self.row = {}
         if self.programs:
@@ -340,6 +346,14 @@ class TranslationModule(lightning.LightningModule):
         whole = {key: value for key, value in logged.items() if "/layer/" not in key}
         self.log_dict(whole, batch_size=1, logger=False)
 
+    def any_process(self, wish: bool) -> bool:
+        """Whether any process has this wish. All of them have to ask."""
+        if self.shards == 1:
+            return wish
+        wishes = torch.tensor(float(wish), device=self.device)
+        torch.distributed.all_reduce(wishes)
+        return bool(wishes > 0)
+
     def end_epoch(self) -> dict[str, float]:
         """Move on to the next epoch; returns the figures of the one that ended."""
         loss, nll, tokens = self.epoch_sums.tolist()
@@ -366,6 +380,16 @@ class _Arriving:
             self._arrived.synchronize()
         numbers: list[float] = self._copy.tolist()
         return numbers
+
+
+def dropout_seed(seed: int, update: int, number: int) -> int:
+    """Of batch `number`, from 0, of an update, whichever process has it.
+
+    That of an update's first batch is fairseq's, seed + update. fairseq goes on from there with the
+    next batch, and seeds all processes alike; here each batch has masks of its own. The golden
+    ratio keeps them apart: of a CPU's generator only the seed's last 32 bits count.
+    """
+    return (seed + update + number * round(2**32 / 1.6180339887498949)) % 2**63
 
 
 def make_optimizer(

@@ -9,10 +9,11 @@ HOW_TO_INSTALL = (
 )
 
 
-def require_packages() -> None:
-    """Raise UserError, saying how to install it, where a package for translation is missing."""
+def require_packages(*more: str) -> None:
+    """Raise UserError, saying how to install it, where a package for translation, or one of `more`,
+    is missing."""
     import importlib.util
 
-    for package in EXTRA:
+    for package in (*EXTRA, *more):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"translation needs {package}, not found here; {HOW_TO_INSTALL}")

@@ -1,70 +1,72 @@
 """From text as people write it to its translation as people would write it, with a trained model.
 
-text -> tokens -> lower case -> subwords -> beam search -> tokens -> text
+text -> normalised -> words -> subwords -> beam search -> subwords -> words -> text
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from nlp.data.text import SEPARATOR, Segmenter, detokenise, lower_case, tokenise
-from nlp.decoding import decode
+from nlp.data.text import normalise
+from nlp.data.tokenisation import join, subwords, to_text, to_words
+from nlp.decoding import length_limit, search
 from nlp.fairseq_model import MAX_POSITIONS
 from nlp.weights import TrainedModel
-from workload.errors import ConfigError
-
-
-def translate_lines(
-    trained: TrainedModel,
-    lines: Sequence[str],
-    *,
-    beam: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[str]:
-    """One line for every line; for a line without words an empty one.
-
-    A line's translation does not depend on the others.
-
-    Args:
-        trained: model, task and corpus.
-        lines: cased, untokenised text of the source language.
-        beam: hypotheses kept per sentence.
-        progress: called with the sentences done and all of them.
-
-    Raises:
-        ConfigError: a line is longer than the model can take; it is named by its number from 1.
-    """
-    sources = source_tokens(trained, lines)
-    indices = [index for index, tokens in enumerate(sources) if len(tokens) > 1]
-    hypotheses = decode(
-        trained.model,
-        trained.task,
-        [sources[index] for index in indices],
-        beam=beam,
-        device=next(trained.model.parameters()).device,
-        progress=progress,
-    )
-    result = [""] * len(lines)
-    dictionary = trained.task.target_dictionary
-    for index, tokens in zip(indices, hypotheses, strict=True):
-        words: str = dictionary.string(tokens, f"{SEPARATOR} ")
-        result[index] = detokenise(words, trained.corpus.target)
-    return result
 
 
 def source_tokens(trained: TrainedModel, lines: Sequence[str]) -> list[Tensor]:
-    """int64 [length] per line: its subwords' numbers and the end mark. Raises as above."""
-    segmenter = Segmenter(trained.corpus.codes)
+    """int64 [length] per line of cased, untokenised text of the source language: its subwords'
+    numbers and the end mark."""
+    corpus, way = trained.corpus, trained.corpus.preparation.tokenisation
+    segmenter = subwords(way, corpus.codes)
     dictionary: Any = trained.task.source_dictionary
-    sources = []
-    for number, line in enumerate(lines, 1):
-        words = segmenter.segment(lower_case(tokenise(line, trained.corpus.source)))
-        tokens = dictionary.encode_line(words, add_if_not_exist=False, append_eos=True).long()
-        if len(tokens) > MAX_POSITIONS:
-            raise ConfigError(
-                f"line {number} has {len(tokens):,} subwords with its end mark, the model takes "
-                f"{MAX_POSITIONS:,}; split it into sentences"
-            )
-        sources.append(tokens)
-    return sources
+    return [
+        dictionary.encode_line(
+            segmenter.segment(to_words(way, normalise(line), corpus.source)),
+            add_if_not_exist=False,
+            append_eos=True,
+        ).long()
+        for line in lines
+    ]
+
+
+class Translation(NamedTuple):
+    """A line as people write it, and its score (`nlp.decoding.search`)."""
+
+    text: str
+    score: float
+
+
+def translate_sources(
+    trained: TrainedModel, sources: Sequence[Tensor], max_length: int | None = None, **options: Any
+) -> list[list[Translation]]:
+    """Translations of every source, best first; none of a source without words, or with more than
+    the model can take.
+
+    They do not depend on the other sources.
+
+    Args:
+        trained: model, task and corpus.
+        sources: of `source_tokens`.
+        max_length: most subwords of a translation.
+        options: of `nlp.decoding.search`.
+    """
+    indices = [n for n, tokens in enumerate(sources) if 1 < len(tokens) <= MAX_POSITIONS]
+    limits = [length_limit(len(sources[index])) for index in indices]
+    found = search(
+        trained.model,
+        trained.task,
+        [sources[index] for index in indices],
+        limits=[min(limit, max_length or limit) for limit in limits],
+        device=next(trained.model.parameters()).device,
+        **options,
+    )
+    result: list[list[Translation]] = [[] for _ in sources]
+    dictionary, way = trained.task.target_dictionary, trained.corpus.preparation.tokenisation
+    for index, hypotheses in zip(indices, found, strict=True):
+        for hypothesis in hypotheses:
+            words = join(way, dictionary.string(hypothesis.tokens))
+            text = to_text(way, words, trained.corpus.target)
+            result[index].append(Translation(text, hypothesis.score))
+    return result

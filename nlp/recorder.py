@@ -3,6 +3,7 @@ epoch: validation."""
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import lightning
@@ -11,18 +12,19 @@ from nlp import weights
 from nlp.evaluation import (
     detokenised_bleu,
     losses,
+    other_scores,
     tokenised_bleu,
     translate_split,
     write_texts,
 )
 from nlp.module import TranslationModule
 from nlp.state import capture, restore
+from nlp.stopping import StoppedError
 from workload.checkpoint import Checkpoint
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
 TRAINING = "training"
-SMOOTHING = 0.1
 
 
 class TranslationRecorder(lightning.Callback):
@@ -33,7 +35,7 @@ class TranslationRecorder(lightning.Callback):
         log: its run directory.
         checkpoint_every: updates between checkpoints within an epoch.
         progress: called after every update.
-        stop: asked after every update.
+        stop: asked after every update, and often while validating and testing.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class TranslationRecorder(lightning.Callback):
         self._latest: dict[str, Any] = {}
         self._best: dict[str, float] = {}
         self._saved_updates = 0
-        self._pace = Pace(SMOOTHING)
+        self._pace = Pace()
 
     def resume(self, *, previous: bool) -> None:
         """Put the module where its checkpoint stands, if there is one.
@@ -94,23 +96,39 @@ class TranslationRecorder(lightning.Callback):
         module = self._module
         if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
             return
+        self._save()  # a stop does not wait for the validation, nor lose what is before it
+        ended = self.end_epoch() and not module.diverged
+        trainer.should_stop = module.any_process(not ended)
+
+    def end_epoch(self) -> bool:
+        """Validate after an epoch's last update, and go on to the next epoch; False where that was
+        stopped, so that the checkpoint before it counts."""
+        module = self._module
         figures = module.end_epoch()
         row = {"epoch": module.position.epoch, "updates": module.position.updates, **figures}
-        row |= losses(module.model, module.task, "valid", module.recipe)
-        module.diverged = not math.isfinite(row["valid/loss"])
-        if module.diverged:  # in the epoch's last update; such weights cannot decode
-            trainer.should_stop = True
-        else:
-            row["valid/bleu"] = self._valid_bleu()
+        try:
+            row |= losses(module.model, module.task, "valid", module.recipe, self._stop)
+            module.diverged = not math.isfinite(row["valid/loss"])
+            if not module.diverged:  # such weights cannot decode
+                row["valid/bleu"] = self._valid_bleu()
+        except StoppedError:
+            return False
+        if not module.diverged:
             self._keep_weights(row)
         self._log.evaluation(row)
         self._latest |= row
         self._save()
         self._pace.pause()
         module.model.train()
+        return True
 
     def test(self) -> None:
-        """Test BLEU of the best epoch and of the mean of the last ones, with their texts."""
+        """Scores of the best epoch on the test set, BLEU of the mean of the last ones, and their
+        texts; nothing where it is stopped."""
+        with suppress(StoppedError):
+            self._test()
+
+    def _test(self) -> None:
         module, run = self._module, self._log.path
         row: dict[str, Any] = {"epoch": module.position.epoch, "updates": module.position.updates}
         for suffix, averaged in (("", False), ("_averaged", True)):
@@ -121,10 +139,13 @@ class TranslationRecorder(lightning.Callback):
                 "test",
                 module.recipe,
                 progress=lambda done, of: self._report("test", done, of),
+                stop=self._stop,
             )
             tokens = tokenised_bleu(translations, module.corpus)
             text = detokenised_bleu(translations, module.corpus)
             row |= {f"test/bleu{suffix}": tokens.value, f"test/bleu_13a{suffix}": text.value}
+            if not averaged:
+                row |= other_scores(translations, module.corpus, self._stop)
             write_texts(run, translations, module.corpus, ".averaged" if averaged else "")
         row |= {"test/signature": tokens.signature, "test/signature_13a": text.signature}
         self._log.evaluation(row)
@@ -146,14 +167,17 @@ class TranslationRecorder(lightning.Callback):
             module.recipe,
             sentences=module.recipe.validation_sentences,
             progress=lambda done, of: self._report("validation", done, of),
+            stop=self._stop,
         )
         return tokenised_bleu(translations, module.corpus).value
 
     def _keep_weights(self, row: dict[str, Any]) -> None:
         module, epoch = self._module, self._module.position.epoch
         path = weights.save(self._log.path, epoch, module.model, module.recipe, module.corpus)
-        if not self._best or row["valid/bleu"] > self._best["bleu"]:
-            self._best = {"epoch": epoch, "bleu": row["valid/bleu"]}
+        bleu, loss = row["valid/bleu"], row["valid/loss"]
+        best = self._best
+        if not best or (bleu, -loss) >= (best["bleu"], -best.get("loss", math.inf)):
+            self._best = {"epoch": epoch, "bleu": bleu, "loss": loss}
             weights.mark_best(path)
         weights.keep_last(self._log.path, epoch, module.recipe.average_last)
 
@@ -206,6 +230,7 @@ class Follower(lightning.Callback):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         trainer.should_stop = self._module.stopping or self._module.diverged
 
-    def on_train_epoch_end(self, *_: Any) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if self._module.epoch_ended and not self._module.diverged:
             self._module.end_epoch()
+            trainer.should_stop = self._module.any_process(False)

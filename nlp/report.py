@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nlp.metrics import BLEU, BLEU_13A, LOSS, VALID_BLEU
+from nlp.metrics import BLEU, BLEU_13A, CHRF, LOSS, TER, VALID_BLEU
 from workload.report import Curve, Report
 
 if TYPE_CHECKING:
@@ -18,11 +18,13 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     from workload.exhibits.lambda_sweep import lambda_sweep
     from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
     from workload.exhibits.smallest_difference import smallest_difference
+    from workload.exhibits.tuning import tuning_table
 
     corpora, name = grid.tasks, grid.file_name
     return [
         bleu_table(grid, leave_out),
         smallest_difference(grid, BLEU, "smallest_difference_corpora", decimals=BLEU.decimals),
+        tuning_table(grid, BLEU, "tuning_corpora", decimals=BLEU.decimals),
         lambda_sweep(grid, BLEU, "stability_corpora", label="test BLEU, tokenised"),
         *(bleu_figure(grid, corpus, f"bleu_epochs_{name(corpus)}") for corpus in corpora),
         *(quantile_figure(grid, corpus, f"quantiles_{name(corpus)}") for corpus in corpora),
@@ -42,7 +44,7 @@ REPORT = Report(
     task="corpus",
     tasks="corpora",
     scores=(BLEU, BLEU_13A),
-    others=(VALID_BLEU,),
+    others=(VALID_BLEU, CHRF, TER),
     curves=(Curve("training", LOSS, between=True), Curve("validation", VALID_BLEU)),
     defaults="the paper's",
     exhibits=exhibits,

@@ -9,7 +9,7 @@ import lightning
 import torch
 
 from nlp.config import Machine, Recipe, check_devices
-from nlp.data.corpus import Corpus, corpus_folder
+from nlp.data.corpus import Corpus
 from nlp.distributed import followers
 from nlp.module import TranslationModule
 from nlp.recorder import Follower, TranslationRecorder
@@ -38,7 +38,8 @@ def train_members(
         logs: their run directories, in the same order; a checkpoint found there is resumed.
         machine: device, threads and the distance of checkpoints.
         progress: called after every update.
-        stop: asked after every update; on True the state is saved and training ends.
+        stop: asked after every update, and often while validating and testing; on True the state
+            is saved and training ends.
         previous: resume from the checkpoint before the newest.
 
     Raises:
@@ -47,8 +48,7 @@ def train_members(
     """
     check_devices(recipe, machine)
     prepare_torch(machine)
-    folder = corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
-    corpus = Corpus.open(folder)
+    corpus = Corpus.find(machine.data_folder, recipe.data, recipe.preparation)
     outcomes = []
     for member, log in zip(members, logs, strict=True):
         outcome = _train_one(recipe, member, log, corpus, machine, progress, stop, previous)
@@ -70,6 +70,8 @@ def _train_one(
     module = _module(0, recipe, member, corpus, machine)
     recorder = TranslationRecorder(module, log, machine.checkpoint_every, progress, stop)
     recorder.resume(previous=previous)
+    if module.epoch_ended and not (module.diverged or stop()):
+        recorder.end_epoch()
     if not (module.finished or module.diverged or stop()):
         module.check_graphs(machine.graphs)
         with followers(machine.devices, _follow, recipe, member, corpus, machine, log.path):

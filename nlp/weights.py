@@ -1,7 +1,9 @@
 """Weights of finished epochs: written by training, averaged, loaded to translate.
 
 RUN/weights/epoch003.pt    weights after three epochs; the last n are kept, and the best
-RUN/weights/best.pt        the epoch with the highest validation BLEU, the same file once more
+RUN/weights/corpus.json    with dictionaries and codes beside it: a run translates wherever it lies
+RUN/weights/best.pt        the epoch with the highest validation BLEU, of equal ones that of the
+                           lowest validation loss; the same file once more
 """
 
 import hashlib
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nlp.config import Recipe
-from nlp.data.corpus import Corpus, corpus_folder
+from nlp.data.corpus import RECORD, Corpus
 from nlp.fairseq_model import build_model, build_task
 from workload.errors import ConfigError
 from workload.files import TEMPORARY, write_whole
@@ -42,6 +44,7 @@ def save(run: Path, epoch: int, model: nn.Module, recipe: Recipe, corpus: Corpus
     """Write the weights after `epoch` epochs, whole or not at all."""
     path = run / "weights" / f"epoch{epoch:03d}.pt"
     path.parent.mkdir(exist_ok=True)
+    corpus.copy_vocabulary(path.parent)
     content = {
         "weights": {name: value.cpu() for name, value in model.state_dict().items()},
         "recipe": recipe.values(),
@@ -71,7 +74,8 @@ def keep_last(run: Path, epoch: int, count: int) -> None:
 def load_model(
     run: Path, data_dir: Path, *, averaged: bool = False, device: torch.device | None = None
 ) -> TrainedModel:
-    """The best epoch of a run, or the mean of its last ones.
+    """The best epoch of a run, or the mean of its last ones, with the dictionaries and codes that
+    lie beside them; those of runs of earlier versions are taken from `data_dir`.
 
     Raises:
         ConfigError: there are no weights yet, they are damaged, or the corpus's dictionaries are
@@ -84,13 +88,35 @@ def load_model(
         )
     contents = [_read(file) for file in files]
     recipe = Recipe(**contents[0]["recipe"])
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
-    corpus = Corpus.open(folder)
+    own = run / "weights"
+    if (own / RECORD).exists():
+        corpus = Corpus.open(own)
+    else:  # of an earlier version
+        corpus = Corpus.find(data_dir, recipe.data, recipe.preparation)
     check_dictionaries(corpus, contents[0]["dictionaries"], files[0])
     task = build_task(recipe, corpus)
     model = build_model(recipe, task)
     model.load_state_dict(average([content["weights"] for content in contents]))
     return TrainedModel(model.to(device or "cpu").eval(), task, corpus, recipe)
+
+
+def initialise(model: nn.Module, recipe: Recipe, corpus: Corpus) -> None:
+    """Give a model the weights that `recipe.init_from` names.
+
+    Raises:
+        ConfigError: there are none, or they are of another vocabulary or size.
+    """
+    path = Path(recipe.init_from)
+    file = path / "weights" / "best.pt" if path.is_dir() else path
+    if not file.is_file():
+        raise ConfigError(f"init_from: {path} is neither a run with weights nor a file of them")
+    content = _read(file)
+    check_dictionaries(corpus, content["dictionaries"], file)
+    for key in ("width", "feed_forward", "heads", "layers", "joined"):
+        theirs, ours = content["recipe"][key], getattr(recipe, key)
+        if theirs != ours:
+            raise ConfigError(f"init_from: {file} has {key} {theirs}, this run {ours}")
+    model.load_state_dict(content["weights"])
 
 
 def load_weights(run: Path, *, averaged: bool) -> dict[str, Tensor]:

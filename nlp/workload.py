@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from nlp import config
+    from nlp.data.corpus import Corpus
 
 
 def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -42,13 +44,29 @@ def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 def _is_text(name: str) -> bool:
     from nlp.data.corpus import KNOWN
 
-    return name in KNOWN or any(path.suffix != ".npz" for path in Path(name).glob("train.*"))
+    return name in (*KNOWN, *WORKLOAD.preset_names()) or any(
+        path.suffix != ".npz" for path in Path(name).glob("train.*")
+    )
 
 
 def _translate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     from nlp.translate import main
 
     return main(parser, arguments)
+
+
+def _export(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from nlp.export import main
+
+    return main(parser, arguments)
+
+
+def weights_name(text: str) -> str:
+    """A run, or a file of its weights, by the last parts of its path: scheme, seed and file."""
+    if not text:
+        return ""
+    parts = [part for part in Path(os.path.abspath(text)).parts if part != "weights"]
+    return "/".join(parts[-3:] if text.endswith(".pt") else parts[-2:])
 
 
 class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
@@ -69,6 +87,11 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             "target",
             "bpe",
             "joined",
+            "tokenisation",
+            "subwords",
+            "ratio",
+            "longest",
+            "init_from",
             "epochs",
             "log_every",
         ),
@@ -98,8 +121,14 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             description="Translate text, a sentence per line, with the model of a run.",
             main=_translate,
         ),
+        Command(
+            name="export",
+            text="write the model of a translation run for fairseq or CTranslate2",
+            description="Write the model of a run as another program reads it.",
+            main=_export,
+        ),
     )
-    PACKAGES = ("fairseq-fixed", "sacrebleu", "sacremoses", "subword-nmt")
+    PACKAGES = ("fairseq-fixed", "sacrebleu", "sacremoses", "sentencepiece", "subword-nmt")
 
     @property
     def Recipe(self) -> type[config.Recipe]:
@@ -121,7 +150,8 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def resolved(self, recipe: config.Recipe) -> dict[str, Any]:
         """A corpus is the same however its folder was written."""
-        return super().resolved(recipe) | {"data": self.task(recipe)}
+        own = {"data": self.task(recipe), "init_from": weights_name(recipe.init_from)}
+        return super().resolved(recipe) | own
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
         runs = f"{members} runs, one after the other, each" if members > 1 else "one run"
@@ -149,8 +179,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where packages, corpus, device, memory or disk do not suffice."""
         require_packages()
+        from nlp.bleu import check_tokeniser
         from nlp.config import check_devices
 
+        check_tokeniser(recipe.target)
         check_devices(recipe, machine)
         if recipe.data != "grammar" or _prepared(recipe, machine):
             self._check_corpus(recipe, machine)
@@ -185,16 +217,40 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if recipe.data not in KNOWN:
             corpus.check_text(Path(recipe.data))
         corpus.check_batches(recipe.max_tokens)
+        if recipe.init_from and not Path(recipe.init_from).exists():
+            raise UserError(f"init_from: {recipe.init_from} does not exist")
 
     def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
         """How to prepare the corpus, where that has not been done; `grammar` makes itself."""
-        from nlp.data.corpus import prepare_command
+        from nlp.data.corpus import how_to_prepare, prepared
 
         if recipe.data == "grammar" or _prepared(recipe, machine):
             return None
         folder = _folder(recipe, machine)
-        command = prepare_command(recipe.data, folder, (recipe.source, recipe.target))
-        return f"data: {recipe.data} is not prepared in {folder}; run `{command}` first"
+        command = how_to_prepare(recipe.data, machine.data_folder, recipe.preparation)
+        missing = f"data: {recipe.data} is not prepared in {folder}"
+        others = list(prepared(machine.data_folder, recipe.data))
+        if not others:
+            return f"{missing}; run `{command}` first"
+        ways = [f"{other.folder.name}, with {self._way_to(other, recipe)}" for other in others]
+        return f"{missing}, but in {'; in '.join(ways)}; or run `{command}` first"
+
+    def _way_to(self, corpus: Corpus, recipe: config.Recipe) -> str:
+        """The flags that train a recipe on a corpus, and the presets that do."""
+        presets = [
+            f"--preset {name}"
+            for name in self.preset_names()
+            if (preset := self.preset_recipe(name)).preparation == corpus.preparation
+            and self.task(preset) == corpus.name
+        ]
+        return " or ".join((*presets, " ".join(corpus.preparation.flags(recipe.preparation))))
+
+    def preset_recipe(self, name: str) -> config.Recipe:
+        """The recipe of a preset without flags."""
+        import yaml
+
+        values = yaml.safe_load((self.preset_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
+        return self.Recipe(**values)
 
     def prepare_data(self, recipe: config.Recipe, machine: config.Machine) -> None:
         """Make the corpus that needs no download, where it is not there yet."""
@@ -215,16 +271,16 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         corpus = prepare(
             recipe.data,
             machine.data_folder,
-            bpe=recipe.bpe,
-            joined=recipe.joined,
-            source=recipe.source,
-            target=recipe.target,
+            recipe.preparation,
             progress=show,
         )
         corpus.check_batches(recipe.max_tokens)
 
     def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
         return int(memory.host > training_memory(recipe) + PROCESS_MEMORY)
+
+    def disk(self, recipe: config.Recipe, machine: config.Machine) -> int:
+        return run_disk(recipe)
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         """Forward, backward and step per target token; None before the corpus is prepared."""
@@ -282,7 +338,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
 def _folder(recipe: config.Recipe, machine: config.Machine) -> Path:
     from nlp.data.corpus import corpus_folder
 
-    return corpus_folder(machine.data_folder, recipe.data, recipe.bpe, recipe.joined)
+    return corpus_folder(machine.data_folder, recipe.data, recipe.preparation)
 
 
 def _prepared(recipe: config.Recipe, machine: config.Machine) -> bool:

@@ -24,8 +24,10 @@ from rl.config import Recipe
 from rl.dqn_update import Update, dqn_update
 from rl.environment import Environments, Step
 from rl.exploration import epsilon_greedy, greedy_actions
+from rl.lives import Lives
 from rl.memory import FRAME, STACK
 from rl.network import Weights, initial_parameters
+from rl.position import TRAINING
 from rl.proof import TOLERANCE, BlockState
 from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.replay import Replay
@@ -79,6 +81,7 @@ class Block:
             gamma=recipe.gamma,
             batch_size=recipe.batch_size,
             device=device,
+            closes=recipe.truncation == "bootstrap",
         )
         self.window = Window(self.size, device)
 
@@ -106,6 +109,7 @@ class Block:
         self._to_store = self._seen.tensors if here else self._seen.host_tensors
         self._uniforms = (self._drawn.tensors if here else self._drawn.host_tensors)["uniforms"]
         self._greedy = torch.zeros(each, dtype=torch.int64, pin_memory=on_gpu)
+        self._lives: Lives | None = None
         self._made: Plan | None = None
         self._choose = Program(self._choose_greedily)
         self._record = Program(self._store_and_see)
@@ -122,6 +126,11 @@ class Block:
             )
         if not here:
             self._unproved = "off"
+        if recipe.truncation == "bootstrap":  # rows are written which a graph does not know
+            if graphs == "on":
+                raise ConfigError("graphs: on needs truncation terminal; choose auto or off")
+            self._unproved = "off"
+        self._closing: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def replays_graphs(self) -> bool:
@@ -145,10 +154,17 @@ class Block:
         seeds = [environment_seed(seed, iteration, phase) for seed in self._seeds]
         self._seen.open()
         self._seen.host["observations"][:] = self.environments.reset(seeds)
+        learns_lives = self.recipe.episodic_life and phase == TRAINING
+        self._lives = Lives(self.environments.lives) if learns_lives else None
 
     def repeat(self, actions: np.ndarray) -> None:
         """Take actions [G] over again that a checkpoint has kept; nothing is stored."""
-        self._seen.host["observations"][:] = self.environments.step(actions).observation
+        step = self.environments.step(actions)
+        observations = self._seen.host["observations"]
+        observations[:] = step.observation
+        if self._lives:
+            self._lives.follow(self.environments.lives, step.ended)
+            self._lives.hide(observations)
 
     def see(self, active: np.ndarray, *, training: bool) -> None:
         """Give the device what is seen, and let it choose.
@@ -246,6 +262,13 @@ class Block:
             # ufuncs: np.clip takes several times as long on so few
             np.minimum(np.maximum(step.reward, -1), 1, out=host["rewards"])
         host["ended"][:] = step.ended
+        if self._lives:
+            host["ended"][:] = self._lives.follow(self.environments.lives, step.ended)
+            self._lives.hide(host["observations"])
+        if self.recipe.truncation == "bootstrap":
+            closing = np.logical_and(step.cut_off, host["wrote"])
+            host["ended"][closing] = False
+            self._closing = (step.last_frames.copy(), closing) if closing.any() else None
         return step
 
     def finish(self) -> None:
@@ -278,6 +301,11 @@ class Block:
     def _store(self) -> None:
         sent = self._to_store
         self.replay.complete(sent["actions"], sent["rewards"], sent["ended"], sent["wrote"])
+        if self._closing:
+            frames, closing = map(torch.from_numpy, self._closing)
+            self.replay.close(frames.to(self.replay.storage), closing.to(self.replay.storage))
+            self.replay.appended += self._closing[1]
+            self._closing = None
 
     def _see(self) -> None:
         sent = self._to_store

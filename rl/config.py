@@ -29,6 +29,19 @@ PAPER_GAMES = (
 )
 """The eight games of Table 1."""
 
+NEWEST, PREVIOUS, BEST = "newest", "previous", "best"
+"""Checkpoints by name: the newest, the one before, and the iteration with the highest
+evaluation."""
+
+
+def check_checkpoint(text: str) -> None:
+    """Raise ConfigError unless `text` names a checkpoint, or is the number of an iteration."""
+    if text not in (NEWEST, PREVIOUS, BEST) and not text.isdecimal():
+        raise ConfigError(
+            f"--checkpoint: {text!r} is none of {NEWEST}, {PREVIOUS}, {BEST}, and no iteration's "
+            "number"
+        )
+
 
 @dataclass(frozen=True)
 class Recipe(OptimizerRecipe):
@@ -58,6 +71,14 @@ class Recipe(OptimizerRecipe):
         sticky_actions: probability, per emulator frame, that the previous action repeats.
         frame_skip: emulator frames per agent step.
         max_episode_steps: agent steps after which an episode is cut off.
+        truncation: what an episode's being cut off is for learning: `terminal`, an end with nothing
+            behind it, or `bootstrap`, where the value of what is seen last counts (n_step 1 alone).
+        action_set: `minimal`, what the game knows, or `full`, all 18 actions of the console.
+        no_ops: at most so many emulator frames without an action begin an episode, at random from
+            1 on; 0 for none.
+        fire_reset: whether an episode begins with FIRE, where the game knows it.
+        episodic_life: whether an episode ends for learning where a life is lost. Scores are of
+            whole games, and so is an evaluation.
         replay_capacity: transitions kept.
         padding: `same` (Dopamine, flatten 7,744) or `valid` (usual in PyTorch, flatten 3,136).
         precision: `float32`, or `bf16`: the networks compute in bfloat16, from a copy of weights
@@ -84,6 +105,11 @@ class Recipe(OptimizerRecipe):
     sticky_actions: float = 0.25
     frame_skip: int = 4
     max_episode_steps: int = 27_000
+    truncation: Literal["terminal", "bootstrap"] = "terminal"
+    action_set: Literal["minimal", "full"] = "minimal"
+    no_ops: int = 0
+    fire_reset: bool = False
+    episodic_life: bool = False
     replay_capacity: int = 1_000_000
     padding: Literal["same", "valid"] = "same"
     log_every: int = 25_000
@@ -116,16 +142,21 @@ class Recipe(OptimizerRecipe):
             )
         if self.warm_up <= self.n_step:
             raise ConfigError(f"warm_up: {self.warm_up} is not above n_step, {self.n_step}")
-        require_finite(self, "evaluation_steps")
+        require_finite(self, "evaluation_steps", "no_ops")
+        if self.truncation == "bootstrap" and self.n_step > 1:
+            raise ConfigError(
+                f"truncation: bootstrap needs n_step 1, not {self.n_step}: sums of rewards that an "
+                "episode's end cuts short would lack their last value"
+            )
         if self.replay_capacity < self.warm_up:
             raise ConfigError(
                 f"replay_capacity: {self.replay_capacity:,} is below warm_up, {self.warm_up:,}: "
                 f"learning could never start; allowed are {self.warm_up:,} and more"
             )
-        if self.replay_capacity < self.n_step + 4:
+        least = self.n_step + (5 if self.truncation == "bootstrap" else 4)
+        if self.replay_capacity < least:
             raise ConfigError(
-                f"replay_capacity: {self.replay_capacity} is below n_step + 4, "
-                f"{self.n_step + 4}: no state would fit"
+                f"replay_capacity: {self.replay_capacity} is below {least}: no state would fit"
             )
 
 
@@ -154,7 +185,18 @@ class Machine(MachineBase):
         checkpoint_every: training steps between checkpoints within a phase.
         keep_replay: whether a finished run keeps its replay on the disk, so that the same command
             with more --iterations goes on where it ended.
+        keep_checkpoints: the weights of how many of the newest iterations are kept for `evaluate`
+            and `watch`, or `best` for those with the highest evaluation.
     """
 
     checkpoint_every: int = 25_000
     keep_replay: bool = False
+    keep_checkpoints: str = "0"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.keep_checkpoints != BEST and not self.keep_checkpoints.isdecimal():
+            raise ConfigError(
+                f"keep_checkpoints: {self.keep_checkpoints!r} is neither a number of iterations "
+                f"nor {BEST}"
+            )

@@ -28,13 +28,14 @@ ROM_ADVICE = "reinstall with `pip install ale-py`"
 class Step(NamedTuple):
     """What K environments answer to K actions.
 
-    Where an episode ended, `observation` is already the first of the next one: what an agent
-    saw after its last action decides nothing and is not shown.
+    Where an episode ended, `observation` is already the first of the next one.
     """
 
     observation: NDArray[np.uint8]  # [K, 4, 84, 84], newest frame last
     reward: NDArray[np.float32]  # [K], points of the game, not clipped
     ended: NDArray[np.bool_]  # [K], the game was over or the episode cut off at the cap
+    cut_off: NDArray[np.bool_]  # [K], it was cut off, and the game not over
+    last_frames: NDArray[np.uint8]  # [K, 84, 84], what was seen last, where an episode has ended
 
 
 class Environments:
@@ -42,17 +43,22 @@ class Environments:
 
     An observation is [4, 84, 84] uint8, newest frame last, zero before the episode's first frame;
     each frame is the pixelwise maximum of the last two emulator frames, grey, shrunk by area.
-    Actions are indices into the game's minimal action set. There are no no-ops and no FIRE at
-    the start of an episode, and losing a life does not end one. This is, bit for bit, gymnasium's
+    Actions are indices into the game's action set. By default there are no no-ops and no FIRE at
+    the start of an episode. Losing a life never ends one. This is, bit for bit, gymnasium's
     `AtariPreprocessing(noop_max=0)` under `FrameStackObservation(4, padding_type="zero")`.
 
     What an environment shows is a function of its seed and its actions alone, whatever its slot
     and its neighbours: later episodes continue the random stream that `reset` began.
 
     Args:
-        recipe: reads `game`, `sticky_actions`, `frame_skip` and `max_episode_steps`.
+        recipe: reads `game`, `sticky_actions`, `frame_skip`, `max_episode_steps`, `action_set`,
+            `no_ops` and `fire_reset`.
         members: K, the number of environments.
         colour: pictures for people instead: [4, 210, 160, 3] uint8, RGB, all else alike.
+
+    Attributes:
+        actions: size of the action set.
+        lives: that each game has left, [K] int; of the next one where an episode has ended.
 
     Raises:
         ConfigError: the game is unknown.
@@ -67,14 +73,16 @@ class Environments:
             repeat_action_probability=recipe.sticky_actions,
             frameskip=recipe.frame_skip,
             autoreset_mode=AutoresetMode.SAME_STEP,
-            noop_max=0,
-            use_fire_reset=False,
+            full_action_space=recipe.action_set == "full",
+            noop_max=recipe.no_ops,
+            use_fire_reset=recipe.fire_reset,
             reward_clipping=False,
             grayscale=not colour,
             img_height=210 if colour else FRAME[0],
             img_width=160 if colour else FRAME[1],
         )
         self.actions = len(self._vector.ale.get_action_set())
+        self.lives = np.zeros(members, dtype=np.int32)
 
     def reset(self, seeds: Sequence[int]) -> NDArray[np.uint8]:
         """Starts every environment anew from its own seed; reloads the ROM, 80 ms each.
@@ -89,7 +97,9 @@ class Environments:
         # and a negative number would silently continue the old stream.
         if len(seeds) != self.members or not all(0 <= seed < SEED_LIMIT for seed in seeds):
             raise ValueError(f"seeds: {seeds} are not {self.members} numbers from 0 to 2^31 - 1")
-        observation: NDArray[np.uint8] = self._vector.reset(seed=np.array(seeds))[0]
+        observation: NDArray[np.uint8]
+        observation, info = self._vector.reset(seed=np.array(seeds))
+        self.lives = info["lives"]
         return observation
 
     def step(self, actions: NDArray[np.int64]) -> Step:
@@ -113,8 +123,15 @@ class Environments:
 
     def receive(self) -> Step:
         """Waits for the end of the step that `send` began."""
-        observation, reward, terminated, truncated, _ = self._vector.recv()
-        return Step(observation, reward.astype(np.float32), terminated | truncated)
+        observation, reward, terminated, truncated, info = self._vector.recv()
+        self.lives = info["lives"]
+        return Step(
+            observation,
+            reward.astype(np.float32),
+            terminated | truncated,
+            truncated & ~terminated,
+            info["final_obs"][:, -1] if "final_obs" in info else observation[:, -1],
+        )
 
     def close(self) -> None:
         """Ends the emulator threads and frees the emulators."""

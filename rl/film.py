@@ -1,19 +1,24 @@
 """Film a trained agent."""
 
-import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image
 
-from rl.config import Recipe
 from rl.environment import Environments
-from rl.exploration import epsilon_greedy, greedy_actions
-from rl.member_checkpoint import trained_parameters
-from rl.network import Weights
+from rl.exploration import epsilon_greedy
 from rl.random_streams import Purpose, Uniforms, environment_seed
+from rl.trained_agent import TrainedAgent
+from workload.errors import UserError
+from workload.files import write_whole
+
+EMULATOR_FRAMES = 60  # per second of game time
+Picture = NDArray[np.uint8]
+"""[210, 160, 3], RGB."""
 
 
 @dataclass(frozen=True)
@@ -27,53 +32,101 @@ class Film:
 
 
 def record_episode(
-    run: Path, recipe: Recipe, out: Path, seed: int = 0, seconds: float = 60.0
+    agent: TrainedAgent,
+    out: Path,
+    seed: int = 0,
+    seconds: float = 60.0,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Film:
-    """Play one episode with a run's newest weights at the evaluation epsilon, into a GIF.
+    """Play one episode at the evaluation epsilon, into a GIF or an MP4.
 
     The agent plays in the training's environment; a second one in colour and full size, with the
     same seed and the same actions, is the camera.
 
     Args:
-        run: run directory with a checkpoint.
-        recipe: the run's recipe.
-        out: the GIF to write.
+        agent: who plays.
+        out: the file to write; its suffix says which of the two.
         seed: of the episode; each seed plays another one.
         seconds: of game time after which the film ends, at 60 emulator frames per second.
+        progress: told the stage, and how much of it is done of how much at most.
 
     Raises:
-        CheckpointError: the run has no readable checkpoint.
+        UserError: an MP4 is asked for and PyAV is not installed; before anything is played.
     """
-    online = Weights(trained_parameters(run), torch.float32)
+    write = WRITERS[out.suffix.lower()]
+    if write is _write_mp4:
+        _require_av()
+    recipe = agent.recipe
     stage = Environments(recipe, 1)
     camera = Environments(recipe, 1, colour=True)
     episode_seed = environment_seed(seed, 0, 1)
     observation, picture = stage.reset([episode_seed]), camera.reset([episode_seed])
     uniforms = Uniforms([seed], Purpose.EXPLORATION, (0, 1), 2)
     epsilon, active = np.array([recipe.evaluation_epsilon]), np.array([True])
-    pictures: list[Image.Image] = []
+    pictures: list[Picture] = []
     score, ended, steps = 0.0, False, 0
-    while not ended and steps < seconds * 60 / recipe.frame_skip:
-        pictures.append(Image.fromarray(picture[0, -1]).quantize(64))
+    longest = min(int(seconds * EMULATOR_FRAMES / recipe.frame_skip), recipe.max_episode_steps)
+    while not ended and steps < longest:
+        pictures.append(picture[0, -1].copy())
         action = epsilon_greedy(
             uniforms.row(steps),
             epsilon,
             active,
             stage.actions,
-            functools.partial(_best, online, torch.from_numpy(observation)),
+            lambda: agent.greedy(observation),  # noqa: B023
         )
         step = stage.step(action)
         observation, picture = step.observation, camera.step(action).observation
         score, ended, steps = score + float(step.reward[0]), bool(step.ended[0]), steps + 1
-    milliseconds = 10 * round(100 * recipe.frame_skip / 60)  # GIF counts hundredths
-    pictures[0].save(
-        out, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, optimize=True
-    )
+        progress("played: agent steps", steps, longest)
     stage.close()
     camera.close()
+    progress("writing: pictures", 0, len(pictures))
+    write(out, pictures, Fraction(EMULATOR_FRAMES, recipe.frame_skip))
     return Film(out, score, steps, ended)
 
 
-def _best(online: Weights, observations: torch.Tensor) -> np.ndarray:
-    result: np.ndarray = greedy_actions(online.values, observations).numpy()
-    return result
+def _write_gif(out: Path, pictures: Sequence[Picture], per_second: Fraction) -> None:
+    milliseconds = 10 * round(100 / per_second)  # GIF counts hundredths
+    first, *others = (Image.fromarray(picture).quantize(64) for picture in pictures)
+    write_whole(
+        out,
+        lambda stream: first.save(
+            stream,
+            format="GIF",
+            save_all=True,
+            append_images=others,
+            duration=milliseconds,
+            loop=0,
+            optimize=True,
+        ),
+    )
+
+
+def _write_mp4(out: Path, pictures: Sequence[Picture], per_second: Fraction) -> None:
+    """H.264, each pixel drawn as four: halved colour planes then lose none."""
+    import av
+
+    def encode(stream: object) -> None:
+        with av.open(stream, "w", format="mp4") as container:
+            video = container.add_stream("libx264", rate=per_second, options={"crf": "18"})
+            height, width, _ = pictures[0].shape
+            video.height, video.width, video.pix_fmt = 2 * height, 2 * width, "yuv420p"
+            for picture in pictures:
+                frame = av.VideoFrame.from_ndarray(picture.repeat(2, 0).repeat(2, 1), "rgb24")
+                container.mux(video.encode(frame))
+            container.mux(video.encode())
+
+    write_whole(out, encode)
+
+
+def _require_av() -> None:
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            "--out: an MP4 needs PyAV: `pip install av`; a name that ends in .gif does not"
+        ) from error
+
+
+WRITERS = {".gif": _write_gif, ".mp4": _write_mp4}

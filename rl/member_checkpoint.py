@@ -10,6 +10,7 @@ Emulators cannot be saved; they are seeded per phase, so the actions since its b
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +93,22 @@ class MemberCheckpoint:
         return _read_state(self._run, previous=previous)
 
     def load_replay(
-        self, population: Population, k: int, state: dict[str, Any], stop: Callable[[], bool]
+        self,
+        population: Population,
+        k: int,
+        state: dict[str, Any],
+        stop: Callable[[], bool],
+        progress: Callable[[int], None],
     ) -> None:
-        """Fill member k's replay as it was when `state` was saved, unless `stop` ends it early.
+        """Fill member k's replay as it was when `state` was saved, unless `stop` ends it early;
+        `progress` is told of so many rows more.
 
         Raises:
             CheckpointError: rows are missing or damaged.
         """
         try:
             block, g = population.block_of(k)
-            self._rows.read(block.replay, g, state["rows"], stop)
+            self._rows.read(block.replay, g, state["rows"], stop, progress)
         except (OSError, ValueError) as error:
             fallback = _entry(self._run, previous=True) is not None
             raise CheckpointError(self._run / "replay", str(error), previous=fallback) from error
@@ -111,14 +118,36 @@ class MemberCheckpoint:
         self._files.withdraw_latest()
 
 
-def trained_parameters(run: Path) -> dict[str, Tensor]:
-    """The newest checkpointed parameters of a run, name to [1, ...] float32.
+@dataclass(frozen=True)
+class TrainedState:
+    """What a checkpoint holds of an agent that plays.
+
+    Attributes:
+        parameters: name to tensor, float32.
+        position: where in its training it stood.
+        agent_steps: training steps until then.
+    """
+
+    parameters: dict[str, Tensor]
+    position: Position
+    agent_steps: int
+
+
+def trained_state(run: Path, *, previous: bool = False) -> TrainedState:
+    """What a run's newest checkpoint holds of its agent, or the one before.
 
     Raises:
-        CheckpointError: there is no readable checkpoint.
+        CheckpointError: there is no such checkpoint, or it cannot be read.
     """
-    parameters = _read_state(run, previous=False)["parameters"]
-    return {name: value.unsqueeze(0) for name, value in parameters.items()}
+    state = _read_state(run, previous=previous)
+    return TrainedState(
+        state["parameters"], Position(*state["position"]), state["counters"]["steps"]
+    )
+
+
+def agent_state(population: Population, k: int) -> TrainedState:
+    """What member k's checkpoint would hold of its agent now."""
+    return TrainedState(_parameters(population, k), population.position, int(population.steps[k]))
 
 
 def restore(population: Population, states: Sequence[dict[str, Any]]) -> np.ndarray:
@@ -164,7 +193,7 @@ def restore_progress(population: Population, states: Sequence[dict[str, Any]]) -
 def _capture(population: Population, k: int) -> dict[str, Any]:
     block, g = population.block_of(k)
     return {
-        "parameters": {n: p.detach()[g].cpu().clone() for n, p in block.parameters.items()},
+        "parameters": _parameters(population, k),
         "target": {n: w.cpu().clone() for n, w in block.target.member(g).items()},
         "optimizer": {
             name: {key: _of_member(value, g) for key, value in state.items()}
@@ -173,6 +202,11 @@ def _capture(population: Population, k: int) -> dict[str, Any]:
         },
         **progress_of(population, k),
     }
+
+
+def _parameters(population: Population, k: int) -> dict[str, Tensor]:
+    block, g = population.block_of(k)
+    return {n: p.detach()[g].cpu().clone() for n, p in block.parameters.items()}
 
 
 def _stacked(saved: Sequence[dict[str, Any]], device: torch.device) -> dict[str, Any]:

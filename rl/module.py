@@ -1,5 +1,7 @@
 """The population as a LightningModule: an epoch is an iteration, a batch is a chunk of ticks."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,7 @@ class DQNModule(lightning.LightningModule):
             Trainer's ModelCheckpoint, or else in its `default_root_dir`.
         stop: asked before every tick; on True the chunk ends there. To end the training is the
             caller's.
+        chunk_seconds: after which a chunk ends early, at any tick. By default it never does.
     """
 
     def __init__(
@@ -60,10 +63,11 @@ class DQNModule(lightning.LightningModule):
         population: Population,
         replay_folder: Path | str | None = None,
         stop: Callable[[], bool] = lambda: False,
+        chunk_seconds: float = math.inf,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self._stop = stop
+        self._stop, self._chunk_seconds = stop, chunk_seconds
         self.population = population
         self.rows: list[MemberRow] = []
         self._iteration = population.position.iteration
@@ -114,9 +118,11 @@ class DQNModule(lightning.LightningModule):
         if self.iteration_over:
             self._iteration = self.population.position.iteration
         else:
-            before = self._updates
+            before, end = self._updates, time.monotonic() + self._chunk_seconds
             self._within_chunk = True
-            self.rows = self.population.run(self._until_even(ticks), self._stop)
+            self.rows = self.population.run(
+                self._until_even(ticks), lambda: self._stop() or time.monotonic() >= end
+            )
             self._within_chunk = False
             self._count(self._updates - before)
             for row in self.rows:
@@ -158,6 +164,8 @@ class DQNModule(lightning.LightningModule):
         progress.total.completed += updates
 
     def _log(self, row: MemberRow) -> None:
+        if row.log == "episode":
+            return
         member = self.population.members[row.member]
         figures = {
             f"{member.label}/{key}": float(value)

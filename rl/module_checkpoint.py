@@ -112,7 +112,7 @@ class ModuleCheckpoint:
                 f"{members}; give it the same in the same order"
             )
         ours = population.recipe.values()
-        for key, value in saved["recipe"].items():
+        for key, value in (type(population.recipe)().values() | saved["recipe"]).items():
             if key not in _FREE and ours.get(key) != value:
                 raise UserError(
                     f"checkpoint: was trained with {key} {value}, but the recipe says "

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rl.frames_to_float import stacks_to_float
 from rl.memory import STACK
 from rl.patches import convolution_relu
 from rl.random_streams import Purpose, generator
@@ -129,9 +130,12 @@ def q_values(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
 
 def _convolved(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
     groups, batch = frames.shape[:2]
-    layout = torch.channels_last if groups == 1 else torch.contiguous_format
-    x = frames.transpose(0, 1).flatten(1, 2)  # [B, G * 4, 84, 84]
-    x = x.to(weights["conv1.weight"].dtype, memory_format=layout)
+    dtype = weights["conv1.weight"].dtype
+    # [B, G * 4, 84, 84]
+    if groups == 1:
+        x = stacks_to_float(frames[0], dtype)
+    else:
+        x = frames.transpose(0, 1).flatten(1, 2).to(dtype)
     for name, _, _, stride, (left, right, top, bottom) in _CONVOLUTIONS:
         kernel = weights[f"{name}.weight"].flatten(0, 1)
         bias = weights[f"{name}.bias"].flatten()

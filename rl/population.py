@@ -15,11 +15,14 @@ from rl.block import Block
 from rl.config import Recipe
 from rl.environment import Step
 from rl.exploration import annealed_epsilon
-from rl.position import EVALUATION, TRAINING, MemberRow, Position
-from rl.scores import Scores, episode_summary
+from rl.position import EVALUATION, PHASES, TRAINING, MemberRow, Position
+from rl.scores import EndedEpisode, Scores, episode_summary
 from shared_optim import StepReport
 from workload.member import Member
 from workload.recipe import GraphMode
+
+DIVERGENCE_EVERY = 200
+"""Ticks of a phase between looks at whether weights are finite, beside one per row of metrics."""
 
 
 @dataclass
@@ -32,6 +35,10 @@ class _Tick:
     due: bool = False
     report: StepReport | None = None
     outcome: Step | None = None
+
+    @property
+    def may_end_members(self) -> bool:
+        return self.due or self.number % DIVERGENCE_EVERY == 0
 
 
 class Population:
@@ -127,7 +134,7 @@ class Population:
                 ticks = turn  # what the first block has begun, the others do too
             for b, part in enumerate(self.slices):
                 before = self._receive(b)
-                if before and before.due:  # which may end members
+                if before and before.may_end_members:
                     rows += self._account(b, before)
                     before = None
                 tick = start + turn - b * self._lag
@@ -142,9 +149,9 @@ class Population:
             rows += self._account(b, self._receive(b))
             block.finish()
         self.position = self.position._replace(tick=max(reached))
-        for b in range(len(self.blocks)):
-            rows += self._find_diverged(b)
         if not self.active.any():
+            for b in range(len(self.blocks)):
+                rows += self._find_diverged(b)
             rows += self._end_phase()
         return rows
 
@@ -183,7 +190,7 @@ class Population:
                 return False
             for part, block in zip(self.slices, self.blocks, strict=True):
                 block.repeat(row[part].astype(np.int64))
-            if tick % 1000 == 0:
+            if tick % 100 == 0:
                 progress(tick)
         self._actions = [bytearray(actions[:, part].tobytes()) for part in self.slices]
         return True
@@ -266,14 +273,36 @@ class Population:
             return []
         part, step = self.slices[b], tick.outcome
         training = self.position.phase == TRAINING
-        self.scores.add(part, step.reward, step.ended, tick.active, training=training)
+        ended = self.scores.add(part, step.reward, step.ended, tick.active, training=training)
+        rows = [
+            self._episode(episode, cut_off=bool(step.cut_off[episode.member - part.start]))
+            for episode in ended
+        ]
+        if not tick.may_end_members:
+            return rows
+        rows += self._find_diverged(b)
         if not tick.due:
-            return []
-        rows = self._find_diverged(b)
+            return rows
         for g in np.flatnonzero(tick.active & ~self.diverged[part]).tolist():
             report = tick.report if tick.learning[g] else None
             rows.append(MemberRow(part.start + g, "metrics", self._metrics(b, g, report)))
         return rows
+
+    def _episode(self, episode: EndedEpisode, *, cut_off: bool) -> MemberRow:
+        values = {
+            "iteration": self.position.iteration,
+            "phase": PHASES[self.position.phase],
+            **self._steps(episode.member),
+            "return": episode.score,
+            "length": episode.length,
+            "truncated": cut_off,
+        }
+        return MemberRow(episode.member, "episode", values)
+
+    def _steps(self, k: int) -> dict[str, int]:
+        """Member k's training steps, and the emulator's frames that these are."""
+        steps = int(self.steps[k])
+        return {"agent_steps": steps, "frames": steps * self.recipe.frame_skip}
 
     def _metrics(self, b: int, g: int, report: StepReport | None) -> dict[str, Any]:
         """A member's row of metrics, over the time since its last one."""
@@ -283,10 +312,11 @@ class Population:
             block.window.clear(g)
         row = {
             "iteration": self.position.iteration,
-            "agent_steps": int(self.steps[k]),
+            **self._steps(k),
             "updates": int(self.updates[k]),
             "epsilon": float(self.epsilon(slice(k, k + 1))[0]),
             **episode_summary("train", self.scores.window[k]),
+            **self.scores.recent_mean(k),
             **means,
             **(report.metrics(g) if report else {}),
         }
@@ -315,8 +345,8 @@ class Population:
             done = episode_summary(prefix, episodes) | {f"{prefix}/steps": phase_steps}
             self.scores.iteration[k] |= done
             if last:
-                row = {"iteration": iteration, "agent_steps": int(self.steps[k])}
-                rows.append(MemberRow(k, "evaluation", row | self.scores.iteration[k]))
+                row = {"iteration": iteration, **self._steps(k), **self.scores.iteration[k]}
+                rows.append(MemberRow(k, "evaluation", row | self.scores.recent_mean(k)))
                 self.scores.iteration[k] = {}
         self.scores.phase = [[] for _ in range(self.size)]
         self.phase_done[:] = False

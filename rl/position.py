@@ -5,6 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 Phase = Literal["training", "evaluation"]
 TRAINING, EVALUATION = 0, 1
+EPISODES = "episodes.jsonl"
+"""In a run's directory: a row per episode of training and evaluation."""
 PHASES: tuple[Phase, Phase] = ("training", "evaluation")
 
 
@@ -18,8 +20,9 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class MemberRow:
-    """One line for one member's log: `metrics` within a phase, `evaluation` after an iteration."""
+    """One line for one member's log: `metrics` within a phase, `evaluation` after an iteration,
+    `episode` after each episode."""
 
     member: int
-    log: Literal["metrics", "evaluation"]
+    log: Literal["metrics", "evaluation", "episode"]
     values: dict[str, Any]

@@ -19,6 +19,8 @@ class Purpose(IntEnum):
     EXPLORATION = 1
     REPLAY = 2
     ENVIRONMENT = 3
+    PLAY = 4
+    """Episodes of a trained agent that are no part of its run."""
 
 
 def generator(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

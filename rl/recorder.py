@@ -4,18 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import lightning
-import numpy as np
 
-from rl.member_checkpoint import MemberCheckpoint, restore
+from rl.kept_weights import KeptWeights
+from rl.member_checkpoint import MemberCheckpoint, agent_state, restore
 from rl.module import DQNModule
 from rl.population import Population
-from rl.position import EVALUATION, PHASES, TRAINING, Position
+from rl.position import EPISODES, EVALUATION, PHASES, TRAINING, Position
 from workload.checkpoint_files import CheckpointFiles
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
-WARM_UP = "warm-up"
-SMOOTHING = 0.3
+WARM_UP, RESUMING, READING = "warm-up", "resuming", "reading the replay"
 
 
 class PopulationRecorder(lightning.Callback):
@@ -25,6 +24,7 @@ class PopulationRecorder(lightning.Callback):
         population: K members.
         logs: their run directories.
         checkpoint_every: training steps between checkpoints within a phase.
+        keep_checkpoints: see `Machine`.
         progress: called after every chunk.
         stop: asked after every chunk, and while a checkpoint is read.
     """
@@ -34,16 +34,18 @@ class PopulationRecorder(lightning.Callback):
         population: Population,
         logs: Sequence[RunLog],
         checkpoint_every: int,
+        keep_checkpoints: str,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> None:
         self._population, self._logs = population, logs
         capacity = population.recipe.replay_capacity
         self._checkpoints = [MemberCheckpoint(log.path, capacity) for log in logs]
+        self._kept = [KeptWeights(log.path, keep_checkpoints) for log in logs]
         self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
         self._latest: list[dict[str, Any]] = [{} for _ in logs]
         self._saved = population.position
-        self._pace = Pace(SMOOTHING)
+        self._pace = Pace()
 
     def resume(self, *, previous: bool) -> bool:
         """Put the population where its checkpoints stand, if there are any.
@@ -63,11 +65,10 @@ class PopulationRecorder(lightning.Callback):
         for log, state in zip(self._logs, states, strict=True):
             CheckpointFiles(log.path).check_log(log, state["log_position"], previous=previous)
         actions = restore(population, states)
-        position = Position(*states[0]["position"])
-        for k, checkpoint in enumerate(self._checkpoints):
-            # a run that was killed between its end and done.json needs its replay no more
-            if position.iteration < population.recipe.iterations and not population.diverged[k]:
-                checkpoint.load_replay(population, k, states[k], self._stop)
+        position = population.position = Position(*states[0]["position"])
+        # a run that was killed between its end and done.json needs its replay no more
+        if not population.finished:
+            self._load_replays(states)
         if self._stop():
             return False
         for k, (log, state) in enumerate(zip(self._logs, states, strict=True)):
@@ -76,7 +77,7 @@ class PopulationRecorder(lightning.Callback):
             log.rewind(state["log_position"])
             self._latest[k] = state["latest"]
         there = population.resume(
-            position, actions, lambda done: self._report("resuming", done, len(actions)), self._stop
+            position, actions, self._reporter(RESUMING, len(actions)), self._stop
         )
         self._saved = population.position
         return there
@@ -88,20 +89,29 @@ class PopulationRecorder(lightning.Callback):
         assert isinstance(pl_module, DQNModule)
         for row in pl_module.rows:
             log = self._logs[row.member]
+            if row.log == "episode":
+                log.own(EPISODES, row.values)
+                continue
             (log.metrics if row.log == "metrics" else log.evaluation)(row.values)
             self._latest[row.member] |= row.values
+            if row.log == "evaluation":
+                self._kept[row.member].keep(agent_state(population, row.member), row.values)
         stopping = self._stop()
         position = population.position
         moved_on = position[:2] != self._saved[:2]
         due = moved_on or position.tick - self._saved.tick >= self._checkpoint_every
         if due or (position != self._saved and (stopping or population.finished)):
             self._save()
-        phase = PHASES[position.phase]
-        recipe = population.recipe
-        steps = recipe.training_steps if position.phase == TRAINING else recipe.evaluation_steps
         self._measure()
         if not population.finished:
-            self._report(phase, position.tick, steps)
+            steps = self._budgets[position.phase]
+            waits = ", until its last episode ends," if position.tick >= steps else ""
+            self._report(
+                PHASES[position.phase] + waits,
+                position.tick,
+                steps,
+                self._seconds_per_step(position.phase),
+            )
         trainer.should_stop = stopping or population.finished
 
     def outcomes(self) -> list[Outcome]:
@@ -136,7 +146,33 @@ class PopulationRecorder(lightning.Callback):
         # a warm-up tells nothing of what comes
         self._pace.measure(WARM_UP if warm_up else position.phase, position.tick)
 
-    def _report(self, phase: str, step: int, steps: int) -> None:
+    def _load_replays(self, states: Sequence[dict[str, Any]]) -> None:
+        population = self._population
+        needed = {
+            k: min(state["rows"], population.recipe.replay_capacity)
+            for k, state in enumerate(states)
+            if not population.diverged[k]
+        }
+        report, done = self._reporter(READING, sum(needed.values())), 0
+
+        def read(rows: int) -> None:
+            nonlocal done
+            done += rows
+            report(done)
+
+        for k in needed:
+            self._checkpoints[k].load_replay(population, k, states[k], self._stop, read)
+
+    def _reporter(self, phase: str, steps: int) -> Callable[[int], None]:
+        """Shows how far what comes before training is."""
+
+        def report(step: int) -> None:
+            self._pace.measure(phase, step)
+            self._report(phase, step, steps, self._pace.seconds_per_step(phase))
+
+        return report
+
+    def _report(self, phase: str, step: int, steps: int, seconds_per_step: float | None) -> None:
         population = self._population
         epsilon = population.epsilon(slice(None))
         members = []
@@ -164,30 +200,34 @@ class PopulationRecorder(lightning.Callback):
                 phase=f"iteration {iteration}/{iterations} {phase}",
                 step=step,
                 steps=steps,
-                steps_per_second=self._steps_per_second(),
+                steps_per_second=1 / seconds_per_step if seconds_per_step else 0.0,
                 seconds_left=self._seconds_left(),
                 members=tuple(members),
                 unit="steps",
             )
         )
 
-    def _steps_per_second(self) -> float:
-        """Of all members together, in the present phase or else in the warm-up before it."""
-        population = self._population
-        for phase in (population.position.phase, WARM_UP):
-            if seconds := self._pace.seconds_per_step(phase):
-                return int(np.sum(population.active)) / seconds
-        return 0.0
+    @property
+    def _budgets(self) -> tuple[int, int]:
+        """Steps of a training and of an evaluation phase."""
+        recipe = self._population.recipe
+        return recipe.training_steps, recipe.evaluation_steps
+
+    def _seconds_per_step(self, phase: int) -> float | None:
+        """In a phase, or else in the warm-up before it."""
+        seconds = self._pace.seconds_per_step(phase)
+        return self._pace.seconds_per_step(WARM_UP) if seconds is None else seconds
 
     def _seconds_left(self) -> float | None:
-        """None until there is a measurement; an unmeasured phase counts like the measured one."""
+        """None until there is a measurement, and where nothing but the end of episodes is awaited;
+        an unmeasured phase counts like the measured one."""
         recipe, position = self._population.recipe, self._population.position
         measured = [self._pace.seconds_per_step(phase) for phase in (TRAINING, EVALUATION)]
         known = [seconds for seconds in measured if seconds is not None]
         if not known:
             return None
         total = 0.0
-        for phase, steps in enumerate((recipe.training_steps, recipe.evaluation_steps)):
+        for phase, steps in enumerate(self._budgets):
             ticks = (recipe.iterations - position.iteration) * steps
             if phase < position.phase:
                 ticks -= steps
@@ -195,4 +235,4 @@ class PopulationRecorder(lightning.Callback):
                 ticks -= min(position.tick, steps)
             seconds = measured[phase]
             total += max(ticks, 0) * (known[0] if seconds is None else seconds)
-        return total
+        return total or None

@@ -6,6 +6,9 @@ is the frames of rows i-3 to i, zero before the episode's first; the transition 
 state i+n. That is Dopamine's circular buffer (Castro et al., 2018) without its padding rows: the
 age tells which neighbours belong to the same episode.
 
+Where an episode that is cut off is no end for learning, a closing row holds the frame behind it:
+its action is CLOSING. A sample that hits one takes the row before in its place.
+
 All frames are rows of one tensor, so the batches of all members are one `index_select`. One row
 more is all zero; whatever lies before an episode's first frame is read from there. A last one is
 written by members that are to write nothing. So `begin`, `complete` and `sample` leave no decision
@@ -20,6 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rl.memory import COLUMNS, FRAME, GPU_SHARE, PIXELS, STACK
+
+CLOSING = 255
+"""In the place of an action, of which there are 18 at most."""
 
 
 class Batch(NamedTuple):
@@ -70,6 +76,8 @@ class Replay:
         gamma: discount per agent step.
         batch_size: B, transitions per member and sample.
         device: where batches are wanted. Rows are kept there when they fit, else on the host.
+        closes: whether `close` is going to be called; then n must be 1, and the oldest row that
+            would be sampled is not, as the row before it may be gone.
 
     Attributes:
         storage: the device of the rows.
@@ -87,7 +95,11 @@ class Replay:
         gamma: float,
         batch_size: int,
         device: torch.device | str,
+        closes: bool = False,
     ) -> None:
+        if closes and n_step > 1:
+            raise ValueError(f"closes: takes n_step 1, not {n_step}")
+        self._closes = closes
         self.capacity, self.n_step, self.device = capacity, n_step, torch.device(device)
         self.appended = np.zeros(members, dtype=np.int64)
         self._zero_slot, self._unused_slot = members * capacity, members * capacity + 1
@@ -147,6 +159,19 @@ class Replay:
         following = (self._next_ages + 1).masked_fill_(ended, 0)
         torch.where(writing, following, self._next_ages, out=self._next_ages)
 
+    def close(self, frames: Tensor, closing: Tensor) -> None:
+        """Write a closing row behind the last one of some members, which did not end its episode.
+
+        Args:
+            frames: what was seen last, [G, 84, 84] uint8.
+            closing: which members, [G] bool. Both on the device of the rows. Whoever calls it
+                counts the rows in `appended`.
+        """
+        self.begin(frames, closing)
+        action = torch.full_like(closing, CLOSING, dtype=torch.uint8)
+        reward = torch.zeros_like(closing, dtype=torch.float32)
+        self.complete(action, reward, torch.ones_like(closing), closing)
+
     def check_sampleable(self) -> None:
         """Raise ValueError where a member has no complete transition yet."""
         # numpy's own minimum takes ten times as long on so few
@@ -159,9 +184,13 @@ class Replay:
         Args:
             uniforms: [G, B] float64 in [0, 1), on the device of the rows; see `check_sampleable`.
         """
-        first = (self._heads - (self.capacity - STACK + 1)).clamp_(min=0).unsqueeze(1)
+        kept = self.capacity - STACK + 1 - self._closes
+        first = (self._heads - kept).clamp_(min=0).unsqueeze(1)
         count = self._heads.unsqueeze(1) - self.n_step - first
         rows = first + (uniforms * count).long()
+        if self._closes:
+            slots = rows.remainder(self.capacity) + self._first_slots.unsqueeze(1)
+            rows = rows - (self._columns["actions"][slots] == CLOSING).long()
         slots = (rows.unsqueeze(2) - self._back).remainder_(self.capacity)  # [G, B, 4+n]
         slots += self._first_slots.view(-1, 1, 1)
         own, onward = slots[..., STACK - 1], slots[..., STACK - 1 :]

@@ -63,10 +63,15 @@ class ReplayFile:
         self._written = end
 
     def read(
-        self, replay: Replay, k: int, end: int, stop: Callable[[], bool] = lambda: False
+        self,
+        replay: Replay,
+        k: int,
+        end: int,
+        stop: Callable[[], bool] = lambda: False,
+        progress: Callable[[int], None] = lambda rows: None,
     ) -> None:
         """Give member k's replay the rows up to number `end`, as far back as it holds, unless
-        `stop` ends it between two segments.
+        `stop` ends it between two segments; `progress` is told how many rows each one had.
 
         Raises:
             ValueError: a segment is missing, too short or damaged.
@@ -86,6 +91,7 @@ class ReplayFile:
                 raise ValueError(f"{path.name} is damaged: it is not what was written")
             replay.restore(k, start, Rows(*(packed[name] for name in Rows._fields)))
             self._remember(packed)
+            progress(len(packed))
         self._written = end
 
     def forget_before(self, end: int) -> None:

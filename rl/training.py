@@ -11,6 +11,9 @@ from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.trainer import fit, prepare_torch
 
+CHUNK_SECONDS = 1.0
+"""The display is renewed, and a checkpoint that is due saved, after at most as long."""
+
 
 def train_population(
     recipe: Recipe,
@@ -29,7 +32,7 @@ def train_population(
         members: K agents.
         logs: their run directories, in the same order; a checkpoint found there is resumed.
         machine: device, threads and the distance of checkpoints.
-        progress: called after every chunk of some hundred ticks.
+        progress: called at least once in CHUNK_SECONDS, or with every tick that takes longer.
         stop: asked before every tick; on True the state is saved and training ends.
         previous: resume from the checkpoint before the newest.
 
@@ -39,11 +42,18 @@ def train_population(
     """
     device = prepare_torch(machine)
     population = Population(recipe, members, device, machine.graphs)
-    recorder = PopulationRecorder(population, logs, machine.checkpoint_every, progress, stop)
+    recorder = PopulationRecorder(
+        population, logs, machine.checkpoint_every, machine.keep_checkpoints, progress, stop
+    )
     if recorder.resume(previous=previous):
         if not population.finished:
             epochs = recipe.iterations - population.position.iteration
-            fit(DQNModule(population, stop=stop), recorder, device=device, epochs=epochs)
+            fit(
+                DQNModule(population, stop=stop, chunk_seconds=CHUNK_SECONDS),
+                recorder,
+                device=device,
+                epochs=epochs,
+            )
         outcomes = recorder.outcomes()
     else:
         outcomes = [Outcome("interrupted") for _ in members]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl.other_tools import OTHER_NAMES
+from rl.position import EPISODES
 from rl.report import REPORT
 from workload import resources
 from workload.contract import Command, Workload
@@ -39,6 +40,12 @@ UPDATE_SECONDS = {  # an update of 32 transitions
 }
 # Weights, target network and up to four moments in float32, in two generations of checkpoints.
 MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
+
+
+def _evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    from rl.evaluate import main
+
+    return main(parser, arguments)
 
 
 def _watch(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -88,9 +95,27 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             "padding",
         ),
         "Exploration": ("epsilon_final", "epsilon_steps", "evaluation_epsilon"),
-        "Environment": ("reward_clip", "sticky_actions", "frame_skip", "max_episode_steps"),
+        "Environment": (
+            "reward_clip",
+            "sticky_actions",
+            "frame_skip",
+            "max_episode_steps",
+            "truncation",
+            "action_set",
+            "no_ops",
+            "fire_reset",
+            "episodic_life",
+        ),
     }
     COMMANDS = (
+        Command(
+            name="evaluate",
+            text="let trained agents play so many episodes",
+            description="Let the trained agents of runs play, several episodes at once, and say "
+            "how well they do, with 95 % intervals. Each result is also a row of "
+            "RUN/evaluations.jsonl.",
+            main=_evaluate,
+        ),
         Command(
             name="watch",
             text="film a trained agent playing an episode",
@@ -99,6 +124,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         ),
     )
     PACKAGES = ("gymnasium", "ale-py")
+    ROW_FILES = (EPISODES,)
 
     @property
     def Recipe(self) -> type[config.Recipe]:
@@ -199,11 +225,18 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             f"memory are free for that; {advice}"
         )
 
-    def _check_disk(self, recipe: config.Recipe, runs: Sequence[Path]) -> None:
+    def disk(self, recipe: config.Recipe, machine: config.Machine) -> int:
+        return self._disk(recipe)
+
+    def _disk(self, recipe: config.Recipe) -> int:
+        """Bytes of a member: its replay, and two states."""
         from rl.memory import replay_bytes
 
         kept = min(recipe.replay_capacity, recipe.iterations * recipe.training_steps)
-        need = replay_bytes(len(runs), kept) + len(runs) * MEMBER_CHECKPOINT
+        return replay_bytes(1, kept) + MEMBER_CHECKPOINT
+
+    def _check_disk(self, recipe: config.Recipe, runs: Sequence[Path]) -> None:
+        need = len(runs) * self._disk(recipe)
         free = resources.disk_for(runs)
         if need > free:
             raise FullDiskError(

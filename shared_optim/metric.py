@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+_LARGE = 1e9  # from here on a number has its power of ten
+_LN_LARGEST = math.log(1e300)
 _LN_SMALLEST = math.log(1e-40)  # smaller ratios are one bin of their histogram
 
 
@@ -35,13 +37,17 @@ class Metric:
         return (self.key, self.fallback) if self.fallback else (self.key,)
 
     def text(self, value: float) -> str:
-        """A value as a table shows it: `12.35`, `62.5%`, `4.54e-05`."""
+        """A value as a table shows it: `12.35`, `62.5%`, `4.54e-05`, `1e+24`."""
         match self.unit:
-            case "%":
+            case "ln" if value > _LN_LARGEST:
+                return ">1e300"
+            case "%" if abs(value) < _LARGE:
                 return f"{value:.{self.decimals}%}"
             case "ln" if value < _LN_SMALLEST:
                 return "<1e-40"
             case "ln":
                 return f"{math.exp(value):.{self.decimals}e}"
+            case _ if abs(value) >= _LARGE:
+                return f"{value:.3g}"
             case _:
                 return f"{value:.{self.decimals}f}"

@@ -3,6 +3,7 @@
 Commands import their modules when they are called, so that `--help` needs no torch.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -44,6 +45,10 @@ COMMANDS = {
         "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
     ),
+    "csv": (
+        "suite.commands.csv_tables",
+        "runs and their rows as CSV, for other programs",
+    ),
     "claims": (
         "suite.commands.claims",
         "what papers claim, and what the runs say of it: holds, does not hold, undecided",
@@ -58,6 +63,9 @@ COMMANDS = {
     ),
     "doctor": ("suite.commands.doctor", "say what this machine has and what is missing"),
 }
+
+MISTAKES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+"""What a system refuses where a user names another place."""
 
 HELP = """\
 usage: {name} COMMAND ...
@@ -97,12 +105,12 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     except BrokenPipeError:
         silence()
         return 0
-    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+    except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        print(f"wdbench: error: {problem}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a full disk
-        print(f"wdbench: failed: {error}", file=sys.stderr)
+        if error.errno in MISTAKES:
+            print(f"wdbench: error: {problem}", file=sys.stderr)
+            return 2
+        print(f"wdbench: failed: {problem}", file=sys.stderr)
         return 1
 
 

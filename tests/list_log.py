@@ -19,6 +19,9 @@ class ListLog:
     def evaluation(self, row):
         self._add("eval", row)
 
+    def own(self, file, row):
+        self._add(file, row)
+
     def offsets(self):
         return {name: len(rows) for name, rows in self.rows.items()}
 
@@ -26,7 +29,7 @@ class ListLog:
         self.rows = {name: rows[: offsets.get(name, 0)] for name, rows in self.rows.items()}
 
     def _add(self, name, row):
-        self.rows[name].append(row)
+        self.rows.setdefault(name, []).append(row)
         (self.path / "rows.json").write_text(json.dumps(self.rows))
 
 

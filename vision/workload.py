@@ -295,6 +295,9 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
     def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
         return int(memory.host > training_memory(recipe))
 
+    def disk(self, recipe: config.Recipe, machine: config.Machine) -> int:
+        return run_disk(recipe, machine.keep_every)
+
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         """None before the images of somebody's own are prepared."""
         known = self._known(recipe, machine)

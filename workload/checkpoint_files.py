@@ -92,7 +92,7 @@ class CheckpointFiles:
         Until `publish` names it, the run resumes from the state before. A first state whose pointer
         was never written goes.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)  # of a run that was taken away nothing comes back
         if name != POINTER and not self.pointer.exists():
             for orphan in self.folder.glob("*.pt"):
                 orphan.unlink()

@@ -70,6 +70,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         OTHER_NAMES: what other tools call its keys, with underscores, to how the same is said here.
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
+        ROW_FILES: JSON-lines files of its own in a run's directory.
     """
 
     NAME: str
@@ -87,6 +88,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     OTHER_NAMES: Mapping[str, str] = MappingProxyType({})
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
+    ROW_FILES: tuple[str, ...] = ()
     Member = Member
 
     @property
@@ -172,6 +174,10 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         None where the recipe does not tell."""
         return None
 
+    def disk(self, recipe: RecipeT, machine: MachineT) -> int:
+        """Bytes that a run takes on disk at most, while it trains; 0 where that is not known."""
+        return 0
+
     def memory_summary(self, recipe: RecipeT, members: int) -> str:
         """One line on the memory that is taken before training starts."""
         return f"{self.NAME} does not say how much memory it takes"
@@ -212,6 +218,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         """Train; UserError for a checkpoint that cannot be used.
 
         Rows go to `logs[k].metrics` during training, to `.evaluation` after an iteration or epoch.
+        Rows of another kind go to `logs[k].own`, into one of ROW_FILES.
         Every row has STEP_KEY, an evaluation EPOCH_KEY as well; the other keys are the workload's,
         which declares those that are shown as Metrics. The last row of a member whose weights are
         no finite numbers has `"diverged": True`.

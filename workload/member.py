@@ -79,6 +79,9 @@ class RunLog(Protocol):
     def evaluation(self, row: dict[str, Any]) -> None:
         """Append a row at the end of an iteration or epoch."""
 
+    def own(self, file: str, row: dict[str, Any]) -> None:
+        """Append a row to one of the workload's ROW_FILES."""
+
     def offsets(self) -> dict[str, int]:
         """How much is written, by file, for a checkpoint."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec
 
+from workload.errors import FullDiskError, out_of_space
 from workload.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ STAGE_EVERY = 0.2
 """Seconds between two pictures of a stage of longer work."""
 SHARE = 0.02
 """Most of all time that showing may take."""
+LINE_EVERY, LINE_SHARE, LINE_SELDOM = 10.0, 0.05, 600.0
+"""Where there is no terminal: seconds between lines at the beginning; the share of the time since
+the first line that they grow to; the most they grow to."""
 
 
 def say(text: str) -> None:
@@ -26,6 +30,11 @@ def say(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         silence()
+    except OSError as error:
+        if not out_of_space(error):
+            raise
+        silence()
+        raise FullDiskError("standard output: no space is left on its disk") from error
 
 
 def warn(text: str) -> None:
@@ -67,6 +76,23 @@ def at_most(seconds: float, show: Callable[News, None]) -> Callable[News, None]:
             show(*news, **named)
             end = time.monotonic()
             due = end + max(seconds, (end - start) / SHARE)
+
+    return sometimes
+
+
+def ever_rarer(show: Callable[News, None]) -> Callable[News, None]:
+    """Drop what comes sooner after the last one shown than lines of a long work should: some
+    hundred a day, where every ten seconds would be 8,640."""
+    shown: list[float] = []  # when the first one and the last one were
+
+    def sometimes(*news: News.args, **named: News.kwargs) -> None:
+        now = time.monotonic()
+        if shown:
+            grown = LINE_SHARE * (shown[-1] - shown[0])
+            if now < shown[-1] + min(max(LINE_EVERY, grown), LINE_SELDOM):
+                return
+        shown[1:] = [now]
+        show(*news, **named)
 
     return sometimes
 

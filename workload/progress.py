@@ -1,6 +1,8 @@
 """What a workload has to tell while it trains, and how fast it goes. Imports no torch."""
 
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Literal
@@ -30,8 +32,9 @@ class Progress:
 
     Attributes:
         phase: in words, e.g. `epoch 2/6 training`.
-        step, steps: how far it is within that phase, in `unit`s, and how far that goes.
-        steps_per_second: all members together; 0 until there is a measurement.
+        step, steps: how far it is within that phase, in `unit`s, and how far that goes. Beyond
+            it, where a phase ends with what it has begun.
+        steps_per_second: of each member; 0 until there is a measurement.
         seconds_left: of the whole training; None until there is a measurement.
         members: those that train together.
         unit: what is counted.
@@ -45,18 +48,23 @@ class Progress:
     members: tuple[MemberProgress, ...] = ()
     unit: str = "steps"
 
+    @property
+    def place(self) -> str:
+        """E.g. `epoch 2/6 training 120/400`, or `400/400 and 12 more`."""
+        more = f" and {self.step - self.steps:,} more" if self.step > self.steps else ""
+        return f"{self.phase} {min(self.step, self.steps):,}/{self.steps:,}{more}"
+
+
+SAMPLES = 15
+
 
 class Pace:
-    """Seconds per step of each phase of training, smoothed.
+    """Seconds per step of each phase of training: the median of the newest SAMPLES measurements,
+    which one that a suspended process or a slow disk has stretched does not move."""
 
-    Args:
-        weight: of the newest measurement in the moving average, from 0 to 1.
-    """
-
-    def __init__(self, weight: float) -> None:
-        self._weight = weight
+    def __init__(self) -> None:
         self._last: tuple[float, Hashable, int] | None = None
-        self._seconds: dict[Hashable, float] = {}
+        self._samples: dict[Hashable, deque[float]] = {}
 
     def measure(self, phase: Hashable, step: int) -> None:
         """Take the time since the last call, unless a phase has ended in between."""
@@ -64,9 +72,8 @@ class Pace:
         self._last = (now, phase, step)
         if last is None or last[1] != phase or step <= last[2]:
             return
-        sample = (now - last[0]) / (step - last[2])
-        before = self._seconds.get(phase, sample)
-        self._seconds[phase] = before + self._weight * (sample - before)
+        samples = self._samples.setdefault(phase, deque(maxlen=SAMPLES))
+        samples.append((now - last[0]) / (step - last[2]))
 
     def pause(self) -> None:
         """Forget the last call: what comes before the next is no step."""
@@ -74,4 +81,5 @@ class Pace:
 
     def seconds_per_step(self, phase: Hashable) -> float | None:
         """None where the phase has not been measured."""
-        return self._seconds.get(phase)
+        samples = self._samples.get(phase)
+        return statistics.median(samples) if samples else None

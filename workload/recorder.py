@@ -16,7 +16,6 @@ from workload.progress import MemberProgress, Pace, Progress
 from workload.stopping import StoppedError
 
 TRAINING = "training"
-SMOOTHING = 0.1
 
 
 ModuleT = TypeVar("ModuleT", bound=NetworkModule[Any])
@@ -55,7 +54,7 @@ class NetworkRecorder(lightning.Callback, Generic[ModuleT]):
         self._progress, self._stop = progress, stop
         self._latest: dict[str, Any] = {}
         self._saved_updates = 0
-        self._pace = Pace(SMOOTHING)
+        self._pace = Pace()
 
     @abstractmethod
     def capture(self) -> dict[str, Any]:

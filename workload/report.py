@@ -48,6 +48,7 @@ class Report:
         task, tasks: the word for what is trained on, e.g. game and games.
         mean_of_last: whether a score is the mean of the last evaluations, not the newest one.
         defaults: whose the recipe's defaults are, as in `All recipes are the paper's`.
+        beside: published figures of a task by their name, which the table shows beside a score.
         exhibits: its tables and figures, in order; None for those that every workload can have.
         claims: what its runs say of the claims in `configs/claims`; None where there are none.
     """
@@ -61,6 +62,7 @@ class Report:
     tasks: str = "tasks"
     mean_of_last: bool = False
     defaults: str = "the workload's defaults"
+    beside: Callable[[str], Mapping[str, float]] = lambda task: {}
     exhibits: "Exhibits | None" = None
     claims: "ClaimNumbers | None" = None
 

@@ -1,6 +1,8 @@
 """What this machine has free. Imports torch only when asked about CUDA."""
 
 import os
+import pwd
+import resource
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ class FreeMemory:
     gpu: int
 
 
+OPEN_FILES = 200
+"""Of a process without its runs: libraries, devices, workers."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -55,10 +59,7 @@ def free_disk(path: Path) -> int:
     """Free bytes of the file system that holds `path`, or would once it is made."""
     import shutil
 
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
+    return shutil.disk_usage(nearest(path)).free
 
 
 def used_disk(path: Path) -> int:
@@ -76,6 +77,24 @@ def disk_for(runs: Sequence[Path]) -> int:
     return free_disk(runs[0]) + sum(map(used_disk, runs))
 
 
+def allow_open_files(count: int) -> None:
+    """Have the process allowed to open so many files more, beside what it needs anyway.
+
+    Raises:
+        UserError: the system's limit for this user is below that.
+    """
+    needed = count + OPEN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise UserError(
+            f"this needs {needed} open files, but `ulimit -Hn` allows {hard}; train fewer members "
+            "together, or have the limit raised"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 def check_device(device: str) -> None:
     """Raise UserError where `device` is cuda and this machine has no usable GPU."""
     if device == "cuda" and cuda_memory() is None:
@@ -84,10 +103,26 @@ def check_device(device: str) -> None:
 
 def writable(path: Path) -> bool:
     """Whether `path` is a directory that can be written to, or could be made."""
+    path = nearest(path)
+    return os.access(path, os.W_OK | os.X_OK) and path.is_dir()
+
+
+def nearest(path: Path) -> Path:
+    """The path, or the first folder above it that exists or that may not be looked into."""
     path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
+    with suppress(PermissionError):
+        while not path.exists():
+            path = path.parent
+        return path
+    return path.parent
+
+
+def owner(path: Path) -> str:
+    """Whose the path is, by name or else by number."""
+    number = os.stat(path).st_uid
+    with suppress(KeyError):
+        return pwd.getpwuid(number).pw_name
+    return f"user {number}"
 
 
 def cuda_memory() -> tuple[int, int] | None:

@@ -21,6 +21,8 @@ def dictionary(lines: Iterable[str]) -> dict[str, int]:
     number of types, with the four special ones, is a multiple of 8.
     """
     counts = Counter(chain.from_iterable(line.split() for line in lines))
+    for symbol in SPECIAL:  # in text that is tokenised already; fairseq has them by itself
+        del counts[symbol]
     types = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     padding = -(len(SPECIAL) + len(types)) % MULTIPLE
     return types | {f"madeupword{number:04d}": 0 for number in range(padding)}

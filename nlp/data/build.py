@@ -2,15 +2,16 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nlp.data import binarise
-from nlp.data.corpus import FORMAT
+from nlp.data.corpus import FORMAT, RECORD
 from nlp.data.lines import read_lines, write_lines
 from nlp.data.parallel import Lines
 from nlp.data.spec import SPLITS, CorpusSpec
-from nlp.data.text import Segmenter
+from nlp.data.tokenisation import Subwords, Tokenisation, subwords
 from nlp.data.verification import differences
 from workload.errors import ConfigError
 from workload.progress import StageProgress
@@ -20,38 +21,45 @@ LONGEST = 1022  # subwords: the model has 1,024 positions
 
 
 def make_corpus(
-    spec: CorpusSpec, folder: Path, text: Path, codes: Path, lines: Lines, progress: StageProgress
+    spec: CorpusSpec,
+    folder: Path,
+    text: Path,
+    codes: Path | None,
+    lines: Lines,
+    progress: StageProgress,
 ) -> None:
-    """Make the stage that is the corpus itself, from the stages `text` and `codes-N`."""
+    """Make the stage that is the corpus itself, from the stage `text` and a file of `codes-N`."""
     before = load_stage(text)
     assert before is not None
     inputs = {
         "text": before["outputs"],
-        "codes": sha256(codes / "codes"),
-        "joined": spec.joined,
+        "codes": codes and sha256(codes),
+        "joined": spec.preparation.joined,
     }
     if load_stage(folder, inputs) is not None:
         return
     with create_stage(folder, inputs) as (new, report):
         report |= before["report"]
-        shutil.copyfile(codes / "codes", new / "codes")
-        report["merge operations"] = len(read_lines(codes / "codes")) - 1
+        if codes:
+            shutil.copyfile(codes, new / codes.name)
+            made = load_stage(codes.parent)
+            assert made is not None
+            report["merge operations"] = made["report"]["learned"]
         for path in (p for p in text.iterdir() if p.name.split(".")[0] in ("valid", "test")):
             shutil.copyfile(path, new / path.name)
-        subwords = _segmented(spec, text, new, lines, progress)
-        _drop_long(spec, subwords, report)
-        for split, sides in subwords.items():
+        segmented = _segmented(spec, text, new, lines, progress)
+        _drop_long(spec, segmented, report)
+        for split, sides in segmented.items():
             for language, side in zip(spec.pair, sides, strict=True):
                 write_lines(new / f"{split}.bpe.{language}", side)
-        content = _binarised(spec, new, subwords, report, progress)
-        content["sha256"] = sha256_of_files(
-            new / file for file in ("codes", *(f"dict.{language}.txt" for language in spec.pair))
-        )
+        content = _binarised(spec, new, segmented, report, progress)
+        files = [*([codes.name] if codes else []), *(f"dict.{each}.txt" for each in spec.pair)]
+        content["sha256"] = sha256_of_files(new / file for file in files)
         different = differences(content)
         if different is not None:
             report["differs from the published preparation"] = different
         write_record(new / "report.json", report)
-        write_record(new / "corpus.json", content)
+        write_record(new / RECORD, content)
 
 
 def _segmented(
@@ -68,8 +76,9 @@ def _segmented(
         done += more
         progress("split into subwords", done, total)
 
+    way = spec.preparation.tokenisation, str(new / spec.preparation.codes_file)
     return {
-        split: [lines.apply(segment, side, str(new / "codes"), step) for side in sides]
+        split: [lines.apply(segment, side, way, step) for side in sides]
         for split, sides in tokenised.items()
     }
 
@@ -100,19 +109,22 @@ def _binarised(
 ) -> dict[str, Any]:
     """Dictionaries and binary files; returns corpus.json but for its checksums."""
     train = subwords["train"]
-    if spec.joined:
+    if spec.preparation.joined:
         types = [binarise.dictionary(train[0] + train[1])] * 2
     else:
         types = [binarise.dictionary(side) for side in train]
     for language, each in zip(spec.pair, types, strict=True):
         binarise.write_dictionary(new / f"dict.{language}.txt", each)
     splits: dict[str, dict[str, int]] = {}
+    trained = set(zip(*train, strict=True))
     for index, (split, sides) in enumerate(subwords.items(), start=1):
         splits[split] = {"pairs": len(sides[0])}
+        if split != "train":
+            splits[split]["in_train"] = sum(pair in trained for pair in zip(*sides, strict=True))
         for side, language, each, text in zip(
             ("source", "target"), spec.pair, types, sides, strict=True
         ):
-            prefix = new / f"{split}.{spec.source}-{spec.target}.{language}"
+            prefix = new / f"{split}.{'-'.join(spec.pair)}.{language}"
             tokens, unknown = binarise.write_binary(prefix, text, each)
             splits[split] |= {f"{side}_tokens": tokens, f"{side}_unknown": unknown}
         progress("binarise", index, len(subwords))
@@ -120,10 +132,7 @@ def _binarised(
     return {
         "format": FORMAT,
         "name": spec.name,
-        "source": spec.source,
-        "target": spec.target,
-        "bpe": spec.bpe,
-        "joined": spec.joined,
+        **asdict(spec.preparation),
         "splits": splits,
         "dictionaries": {
             language: len(each) + len(binarise.SPECIAL)
@@ -132,11 +141,11 @@ def _binarised(
     }
 
 
-_segmenters: dict[str, Segmenter] = {}  # per process: codes take .1 s to read
+_segmenters: dict[tuple[Tokenisation, str], Subwords] = {}  # per process: .1 s to read
 
 
-def segment(lines: Sequence[str], codes: str) -> list[str]:
-    """Work of one process: tokens to subwords."""
-    if codes not in _segmenters:
-        _segmenters[codes] = Segmenter(Path(codes))
-    return [_segmenters[codes].segment(line) for line in lines]
+def segment(lines: Sequence[str], way: tuple[Tokenisation, str]) -> list[str]:
+    """Work of one process: words to subwords, by a tokenisation and the file it has learned."""
+    if way not in _segmenters:
+        _segmenters[way] = subwords(way[0], Path(way[1]))
+    return [_segmenters[way].segment(line) for line in lines]

@@ -3,17 +3,23 @@
 import json
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from nlp.data.corpus import Corpus
+from nlp.data.cleaning import CHARACTERS, WORDS
+from nlp.data.corpus import KNOWN, Corpus, corpus_name
+from nlp.data.spec import Preparation, prepare_command
+from nlp.data.tokenisation import TOKENISATIONS
 from nlp.packages import require_packages
-from workload.errors import UserError
+from workload.errors import ConfigError, UserError, full_disk_explained
 from workload.output import aligned, say, stage_line
 from workload.stages import tidy_on_sigterm
 
-DEFAULTS = {"iwslt14": (10_000, False), "multi30k": (5_000, True), "grammar": (1_000, True)}
-OWN = (10_000, False)  # merge operations and joined, of anyone's text
+DEFAULTS = {
+    "multi30k": Preparation(bpe=5_000, joined=True),
+    "grammar": Preparation(bpe=1_000, joined=True),
+}
 
 
 def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -25,10 +31,36 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--archive", type=Path, metavar="FILE", help="the archive, or its folder: no download"
     )
-    parser.add_argument("--bpe", type=int, metavar="N", help="merge operations")
-    parser.add_argument("--joined", action="store_true", help="one dictionary for both languages")
-    parser.add_argument("--source", default="de", metavar="LANG", help="translated from")
-    parser.add_argument("--target", default="en", metavar="LANG", help="translated into")
+    parser.add_argument("--bpe", type=int, metavar="N", help="merge operations, or pieces")
+    parser.add_argument(
+        "--joined", action="store_true", default=None, help="one dictionary for both languages"
+    )
+    parser.add_argument("--source", metavar="LANG", help="translated from; default de")
+    parser.add_argument("--target", metavar="LANG", help="translated into; default en")
+    parser.add_argument(
+        "--tokenisation",
+        choices=TOKENISATIONS,
+        help="moses, lower-cased, is the default; sentencepiece for text of any language as it is; "
+        "none for text that is tokenised already",
+    )
+    parser.add_argument(
+        "--subwords", choices=("bpe", "unigram"), help="how sentencepiece learns; default bpe"
+    )
+    parser.add_argument(
+        "--ratio",
+        type=float,
+        metavar="X",
+        help="drop training pairs one side of which is longer than X times the other; default "
+        f"{WORDS.ratio:g} in tokens, {CHARACTERS.ratio:g} in characters where nothing separates "
+        "words",
+    )
+    parser.add_argument(
+        "--longest",
+        type=int,
+        metavar="N",
+        help=f"drop longer training pairs; default {WORDS.longest} tokens, "
+        f"{CHARACTERS.longest:,} characters",
+    )
     for flag in ("--data_dir", "--data-dir"):
         parser.add_argument(
             flag, type=Path, default=Path("data"), metavar="DIR", help="where corpora are kept"
@@ -38,23 +70,44 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     if values.jobs is not None and values.jobs < 1:
         raise UserError(f"jobs: {values.jobs} is not a number of processes, 1 or more")
     require_packages()
-    bpe, joined = DEFAULTS.get(values.corpus, OWN)
+    _check_name(values.corpus)
+    given = {
+        field.name: value
+        for field in fields(Preparation)
+        if (value := getattr(values, field.name)) is not None
+    }
+    preparation = replace(DEFAULTS.get(values.corpus, Preparation()), **given)
     from nlp.data.prepare import prepare
 
-    with tidy_on_sigterm(), stage_line(plain=True) as show:
+    with (
+        full_disk_explained(values.data_dir),
+        tidy_on_sigterm(),
+        stage_line(plain=True) as show,
+    ):
         corpus = prepare(
             values.corpus,
             values.data_dir,
-            bpe=bpe if values.bpe is None else values.bpe,
-            joined=joined or values.joined,
+            preparation,
             archive=values.archive,
-            source=values.source,
-            target=values.target,
             jobs=values.jobs,
             progress=show,
         )
     say(corpus_summary(corpus))
     return 0
+
+
+def _check_name(text: str) -> None:
+    """Raise ConfigError for a preset's name, which `--data` would take for the preset."""
+    from nlp.workload import WORKLOAD
+
+    name = corpus_name(text)
+    if name in KNOWN or name not in WORKLOAD.preset_names():
+        return
+    if Path(text).is_dir():
+        raise ConfigError(f"{text}: {name} is the name of a preset; rename the folder")
+    recipe = WORKLOAD.preset_recipe(name)
+    command = prepare_command(recipe.data, Path("data"), recipe.preparation)
+    raise ConfigError(f"{name} is a preset, which trains on {recipe.data}: `{command}`")
 
 
 def corpus_summary(corpus: Corpus) -> str:
@@ -69,18 +122,28 @@ def corpus_summary(corpus: Corpus) -> str:
         shares = [f"{part / whole:.5%}" for part, whole in zip(unknown, tokens, strict=True)]
         rows.append([split, f"{counts['pairs']:,}", *(f"{count:,}" for count in tokens), *shares])
     lines = aligned(rows, left=1)
+    for split in ("valid", "test"):
+        if same := report["splits"][split].get("in_train", 0):
+            lines.append(
+                f"in train as well: {same:,} of the {corpus.splits[split]['pairs']:,} {split} pairs"
+            )
     dropped = report["dropped"]
+    if dropped:
+        total, before = sum(dropped.values()), report["read"]["train"]
+        lines.append(f"dropped from train: {total:,} of {before:,} pairs ({total / before:.2%})")
     for reason, count in dropped.items():
         first = report["first dropped lines"].get(reason, [])
         more = ", ..." if count > len(first) else ""
         where = f" (line {', '.join(map(str, first))}{more})" if first else ""
-        lines.append(f"dropped from train: {count:,} {reason}{where}")
+        lines.append(f"  {count:,} {reason}{where}")
     if not dropped:
         lines.append("dropped from train: nothing")
-    if report["merge operations"] < corpus.bpe:
+    learned = report.get("merge operations", corpus.preparation.bpe)
+    if learned < corpus.preparation.bpe:
         lines.append(
-            f"{report['merge operations']:,} merge operations: no pair of symbols is left that "
-            "occurs twice"
+            f"{learned:,} pieces: the text has no more"
+            if corpus.preparation.tokenisation == "sentencepiece"
+            else f"{learned:,} merge operations: no pair of symbols is left that occurs twice"
         )
     different = report.get("differs from the published preparation")
     if different:

@@ -3,16 +3,20 @@
 import hashlib
 import json
 import os
-import shlex
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp.data.spec import SPLITS
+from nlp.data.spec import SPLITS, Preparation, prepare_command
 from workload.errors import ConfigError
+from workload.files import write_whole
 from workload.stages import load_stage, sha256
 
 FORMAT = 1
+LATER = ("tokenisation", "subwords", "ratio", "longest")  # not in every record of the format
+RECORD = "corpus.json"
 KNOWN = ("iwslt14", "multi30k", "grammar")
 
 
@@ -21,23 +25,25 @@ def corpus_name(data: str) -> str:
     return Path(os.path.abspath(data)).name
 
 
-def corpus_folder(data_dir: Path, data: str, bpe: int, joined: bool) -> Path:
+def corpus_folder(data_dir: Path, data: str, preparation: Preparation) -> Path:
     """`data/multi30k/bpe-5000-joined`; of a user's folder, its last name stands for it."""
-    return data_dir / corpus_name(data) / f"bpe-{bpe}{'-joined' if joined else ''}"
+    return data_dir / corpus_name(data) / preparation.corpus
 
 
-def prepare_command(data: str, folder: Path, languages: tuple[str, str] | None = None) -> str:
-    """What makes the corpus `folder`; where a user's text is no folder, its place is left open."""
+def how_to_prepare(data: str, data_dir: Path, preparation: Preparation) -> str:
+    """The command; where a user's text is no folder, its place is left open."""
     if data not in KNOWN and not Path(data).is_dir():
         data = f"FOLDER/{corpus_name(data)}"
-    _, bpe, *joined = folder.name.split("-")
-    command = ["wdbench", "prepare", data, "--bpe", bpe, *(["--joined"] if joined else [])]
-    if data not in KNOWN and languages:
-        command += ["--source", languages[0], "--target", languages[1]]
-    data_dir = folder.parent.parent
-    if data_dir != Path("data"):
-        command += ["--data-dir", str(data_dir)]
-    return shlex.join(command)
+    return prepare_command(data, data_dir, preparation)
+
+
+def prepared(data_dir: Path, data: str) -> "Iterator[Corpus]":
+    """Whole corpora of a text, by the name of their folder."""
+    for record in sorted((data_dir / corpus_name(data)).glob("*/corpus.json")):
+        with suppress(ConfigError):
+            corpus = Corpus.open(record.parent)
+            if corpus.folder.name == corpus.preparation.corpus:  # else an earlier version's
+                yield corpus
 
 
 @dataclass(frozen=True)
@@ -47,19 +53,34 @@ class Corpus:
     Attributes:
         folder: where its files are; fairseq reads them there.
         name: the corpus, e.g. `iwslt14`.
-        source, target: languages.
-        bpe: merge operations.
-        joined: whether both languages share one dictionary.
+        preparation: what was made of the text.
         splits: per split, its `pairs`, `source_tokens` and `target_tokens` with end marks.
     """
 
     folder: Path
     name: str
-    source: str
-    target: str
-    bpe: int
-    joined: bool
+    preparation: Preparation
     splits: dict[str, dict[str, int]]
+
+    @property
+    def source(self) -> str:
+        """The language translated from."""
+        return self.preparation.source
+
+    @property
+    def target(self) -> str:
+        """The language translated into."""
+        return self.preparation.target
+
+    @classmethod
+    def find(cls, data_dir: Path, data: str, preparation: Preparation) -> "Corpus":
+        """The corpus that `wdbench prepare` makes of a text. ConfigError as `open`."""
+        folder = corpus_folder(data_dir, data, preparation)
+        if not (folder / RECORD).exists():
+            command = how_to_prepare(data, data_dir, preparation)
+            name = corpus_name(data)
+            raise ConfigError(f"data: {name} is not prepared in {folder}; run `{command}` first")
+        return cls.open(folder)
 
     @classmethod
     def open(cls, folder: Path) -> "Corpus":
@@ -68,13 +89,9 @@ class Corpus:
         Raises:
             ConfigError: nothing is prepared there, or dictionaries or codes are not those written.
         """
-        record = folder / "corpus.json"
+        record = folder / RECORD
         if not record.exists():
-            name = folder.parent.name
-            raise ConfigError(
-                f"data: {name} is not prepared in {folder}; "
-                f"run `{prepare_command(name, folder)}` first"
-            )
+            raise ConfigError(f"{folder} is no prepared corpus: it has no {RECORD}")
         try:
             content: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
@@ -84,10 +101,10 @@ class Corpus:
             corpus = cls(
                 folder=folder,
                 name=content["name"],
-                source=content["source"],
-                target=content["target"],
-                bpe=content["bpe"],
-                joined=content["joined"],
+                preparation=Preparation(
+                    **{key: content[key] for key in ("source", "target", "bpe", "joined")},
+                    **{key: content[key] for key in LATER if key in content},
+                ),
                 splits=content["splits"],
             )
             digests = dict(content["sha256"])
@@ -106,7 +123,8 @@ class Corpus:
     def check_text(self, own: Path) -> None:
         """Raise ConfigError where the corpus was prepared from other text than a user's folder."""
         files = [own / f"{s}.{lang}" for s in SPLITS for lang in (self.source, self.target)]
-        text, corpus = load_stage(self.folder.parent / "text"), load_stage(self.folder)
+        text = load_stage(self.folder.parent / self.preparation.text)
+        corpus = load_stage(self.folder)
         if text is None or corpus is None or not all(file.is_file() for file in files):
             return
         if corpus["inputs"]["text"] != text["outputs"] or any(
@@ -114,13 +132,23 @@ class Corpus:
         ):
             raise ConfigError(
                 f"data: {self.folder} was prepared from other text than is in {own}; "
-                f"run `{prepare_command(str(own), self.folder, (self.source, self.target))}`"
+                f"run `{prepare_command(str(own), self.folder.parent.parent, self.preparation)}`"
             )
+
+    def copy_vocabulary(self, folder: Path) -> None:
+        """Have in a folder what translation needs, without the text; `open` takes it."""
+        if (folder / RECORD).exists():
+            return
+        files = [self.dictionary(language) for language in self.preparation.pair]
+        if self.preparation.codes_file:
+            files.append(self.codes)
+        for file in (*files, self.folder / RECORD):
+            write_whole(folder / file.name, file.read_bytes())
 
     @property
     def codes(self) -> Path:
-        """subword-nmt's merge operations."""
-        return self.folder / "codes"
+        """subword-nmt's merge operations, or sentencepiece's model."""
+        return self.folder / self.preparation.codes_file
 
     def dictionary(self, language: str) -> Path:
         """fairseq's dictionary of a language."""
@@ -144,6 +172,6 @@ class Corpus:
                 )
 
     def text(self, split: str, kind: str, language: str) -> list[str]:
-        """Lines of a split as text: `raw`, `tok` (tokenised, lower-cased) or `bpe`."""
+        """Lines of a split as text: `raw`, `tok` (words) or `bpe` (subwords)."""
         path = self.folder / f"{split}.{kind}.{language}"
         return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")

@@ -1,4 +1,4 @@
-"""Lines of text files, as corpora have them."""
+"""Lines of text, as corpora have them: UTF-8, ended by \\n or \\r\\n."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,19 +12,36 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a file, split at \\n only: Unicode knows more line ends than corpora do.
+    """Lines of a file. ConfigError as `decode_lines`."""
+    return decode_lines(path.read_bytes(), str(path))
+
+
+def decode_lines(content: bytes, name: str) -> list[str]:
+    """Lines of a text, split at \\n only: Unicode knows more line ends than corpora do.
+
+    Args:
+        content: all of it.
+        name: of the text, in errors.
 
     Raises:
-        ConfigError: with file and line, where the bytes are not UTF-8.
+        ConfigError: with name and line, where the bytes are not UTF-8, or where lines seem to end
+            in \\r alone.
     """
-    content = path.read_bytes().removesuffix(b"\n")
+    if not content:
+        return []
+    content = content.removesuffix(b"\n")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            f"{path} line {number} is not UTF-8 (byte 0x{content[error.start]:02x}); "
-            "convert the file, e.g. with iconv, or remove the pair"
+            f"{name} line {number} is not UTF-8 (byte 0x{content[error.start]:02x}); "
+            "convert it, e.g. with iconv"
         ) from error
-    lines = text.removeprefix("\ufeff").split("\n") if content else []
+    if "\n" not in text and "\r" in text.rstrip("\r"):
+        raise ConfigError(
+            f"{name}: its lines end in carriage returns, not in line feeds; convert it, e.g. with "
+            "`tr '\\r' '\\n'`"
+        )
+    lines = text.removeprefix("\ufeff").split("\n")
     return [line.removesuffix("\r") for line in lines]

@@ -8,23 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from typing import TypeVar
 
 CHUNK = 4000  # lines per task: about .3 s of tokenisation
 
-LinesFunction = Callable[[Sequence[str], str], list[str]]
+Argument = TypeVar("Argument")
 
 
 class Lines:
-    """Applies functions `(lines, argument) -> lines` to long texts, in spec."""
+    """Applies functions `(lines, argument) -> lines` to long texts, in order."""
 
     def __init__(self, executor: Executor | None) -> None:
         self._executor = executor
 
     def apply(
         self,
-        function: LinesFunction,
+        function: Callable[[Sequence[str], Argument], list[str]],
         lines: Sequence[str],
-        argument: str,
+        argument: Argument,
         progress: Callable[[int], None] = lambda _: None,
     ) -> list[str]:
         """The function's lines for all lines. `progress` is told how many more are done."""

@@ -3,12 +3,12 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nlp.data.cleaning import RATIO
 from nlp.data.lines import read_lines
+from nlp.data.text import normalise
 from workload.errors import ConfigError
 
 Pairs = tuple[list[str], list[str]]  # source lines, target lines
@@ -25,15 +25,19 @@ class Raw:
 
     Attributes:
         splits: train, valid and test.
-        ratio: of token counts, above which a training pair is no translation.
+        ratio: of lengths, above which a training pair is no translation; None for the usual one.
         valid_every: with n, every n-th training pair that cleaning leaves is for validation.
         report: counts of lines left out so far.
     """
 
     splits: dict[str, Pairs]
-    ratio: float = RATIO
+    ratio: float | None = None
     valid_every: int | None = None
     report: dict[str, int] = field(default_factory=dict)
+
+    def reversed(self) -> "Raw":
+        """The same pairs, translated the other way."""
+        return replace(self, splits={name: (t, s) for name, (s, t) in self.splits.items()})
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class PublishedCorpus:
         files: names of the files that preparation reads.
         sha256: of files, where known. The archive of IWSLT'14 has no published checksum: the
             counts and checksums of what is made from it prove it (`nlp/data/verification.py`).
-        read: raw pairs out of a folder with the files.
+        read: raw pairs out of a folder with the files, from de into en.
     """
 
     urls: tuple[str, ...]
@@ -79,8 +83,13 @@ def read_multi30k(folder: Path) -> Raw:
 
 
 def read_own(folder: Path, source: str, target: str) -> Raw:
-    """Anyone's text: `train.de`, `train.en`, `valid.de` and so on, a sentence per line."""
-    return Raw({split: _pair(folder, split, source, target) for split in MULTI30K_SPLITS})
+    """Anyone's text: `train.de`, `train.en`, `valid.de` and so on, a sentence per line,
+    normalised."""
+    splits = {}
+    for split in MULTI30K_SPLITS:
+        ours, theirs = _pair(folder, split, source, target)
+        splits[split] = [normalise(line) for line in ours], [normalise(line) for line in theirs]
+    return Raw(splits)
 
 
 def own_files(folder: Path, source: str, target: str) -> list[Path]:

@@ -1,16 +1,17 @@
-"""Raw pairs to tokenised, lower-cased, cleaned splits."""
+"""Raw pairs to cleaned splits of words."""
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nlp.data.cleaning import Dropped, kept
+from nlp.data.cleaning import CHARACTERS, WORDS, Dropped, Limits, kept
 from nlp.data.lines import write_lines
 from nlp.data.parallel import Lines
 from nlp.data.sources import Pairs, Raw
 from nlp.data.spec import SPLITS, CorpusSpec
-from nlp.data.text import lower_case, tokenise
+from nlp.data.tokenisation import Tokenisation, separates_words, to_words
 from workload.errors import ConfigError
 from workload.progress import StageProgress
 from workload.stages import create_stage
@@ -36,11 +37,11 @@ def make_text(
     tokenised: dict[str, Pairs] = {}
     for split, (source, target) in splits.items():
         tokenised[split] = (
-            lines.apply(tokenise_lower, source, spec.source, step),
-            lines.apply(tokenise_lower, target, spec.target, step),
+            lines.apply(words_of, source, (spec.preparation.tokenisation, spec.pair[0]), step),
+            lines.apply(words_of, target, (spec.preparation.tokenisation, spec.pair[1]), step),
         )
     dropped = Dropped()
-    training = kept(*tokenised["train"], dropped, raw.ratio)
+    training = kept(*tokenised["train"], dropped, _limits(spec, raw))
     chosen: dict[str, Sequence[int]] = {s: range(len(sides[0])) for s, sides in splits.items()}
     chosen["train"] = training
     if raw.valid_every:
@@ -85,6 +86,16 @@ def _check_splits(
                     )
 
 
-def tokenise_lower(lines: Sequence[str], language: str) -> list[str]:
-    """Work of one process: lines to lower-cased tokens."""
-    return [lower_case(tokenise(line, language)) for line in lines]
+def _limits(spec: CorpusSpec, raw: Raw) -> Limits:
+    usual = WORDS if separates_words(spec.preparation.tokenisation) else CHARACTERS
+    return replace(
+        usual,
+        ratio=spec.preparation.ratio or raw.ratio or usual.ratio,
+        longest=spec.preparation.longest or usual.longest,
+    )
+
+
+def words_of(lines: Sequence[str], way: tuple[Tokenisation, str]) -> list[str]:
+    """Work of one process: lines to words, by a tokenisation and a language."""
+    tokenisation, language = way
+    return [to_words(tokenisation, line, language) for line in lines]

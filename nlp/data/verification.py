@@ -24,7 +24,7 @@ def differences(content: Mapping[str, Any]) -> list[str] | None:
 
     None where none is published for these settings; an empty list where all is equal.
     """
-    if content["name"] != "iwslt14":
+    if (content["name"], content["source"], content["target"]) != ("iwslt14", "de", "en"):
         return None
     expected: dict[str, Any] = {f"{split} pairs": n for split, n in IWSLT14_PAIRS.items()}
     found = {f"{split} pairs": counts["pairs"] for split, counts in content["splits"].items()}

@@ -4,7 +4,6 @@ import math
 
 from nlp.metrics import VALID_BLEU
 from shared_optim.schemes import BASELINE
-from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -78,6 +77,6 @@ def bleu_figure(grid: RecordGrid, corpus: str, name: str) -> Picture | None:
     return picture(
         name,
         f"{corpus}: BLEU over epochs",
-        caption + lambda_note(rows),
+        caption,
         figure,
     )

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from rl.exhibits.aggregates import SOURCE, Normalised, over_games
+from rl.exhibits.aggregates import SOURCE, Normalised, about
 from rl.exhibits.statistics import performance_profile
-from workload.exhibits.cells import lambda_note
+from workload.exhibits.cells import listed
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     label_edges,
@@ -14,6 +14,7 @@ from workload.exhibits.drawing import (
     legend_lines,
     panels,
     picture,
+    readable,
     row_style,
     scheme_title,
     variant_handles,
@@ -33,8 +34,10 @@ def profile_figure(grid: RecordGrid, normalised: Normalised) -> Picture | None:
         return None
     rows = list(normalised.scores)
     by_panel = by_scheme(rows)
-    pooled = np.concatenate([game for scores in normalised.scores.values() for game in scores])
-    low, high = float(min(0.0, pooled.min())), float(pooled.max())
+    pooled = np.concatenate(
+        [game for scores in normalised.scores.values() for game in scores.values()]
+    )
+    low, high = readable(pooled)
     thresholds = np.linspace(low - 0.02 * (high - low), high + 0.02 * (high - low), POINTS)
     handles = variant_handles(grid, rows)
     lines, columns = legend_lines(handles), min(COLUMNS, len(by_panel))
@@ -43,13 +46,20 @@ def profile_figure(grid: RecordGrid, normalised: Normalised) -> Picture | None:
     styles = variants(grid)
     for panel, (scheme, own) in zip(axes, by_panel, strict=False):
         for row in own:
-            share = performance_profile(normalised.scores[row], thresholds)
+            share = performance_profile(list(normalised.scores[row].values()), thresholds)
             first = len(panel.lines) * 11 % 60
             panel.plot(thresholds, share, markevery=(first, 60), **row_style(row, styles))
         scheme_title(panel, scheme, scheme, "bold")
         panel.set_xlabel(f"threshold {TAU} (human-normalised)")
     label_edges(axes, len(by_panel), columns, f"share of runs above {TAU}")
     legend(figure, handles)
-    caption = f"Performance profiles ({SOURCE}). {over_games(normalised)}"
+    caption = f"Performance profiles ({SOURCE}), mean over games. {about(normalised)}"
+    lacking = [
+        f"{row.label(grid.keys)} ({normalised.count(row)})"
+        for row in rows
+        if normalised.lacks_games(row)
+    ]
+    if lacking:
+        caption += f" Over fewer games: {listed(lacking)}."
     name = "performance_profile"
-    return picture(name, "Performance profiles", caption + lambda_note(rows), figure)
+    return picture(name, "Performance profiles", caption, figure)

@@ -6,7 +6,7 @@ from workload.exhibits.cells import COUNTS, listed, mean_and_std, value
 from workload.exhibits.document import Table
 from workload.exhibits.grid import SCHEDULE, RecordGrid, Row
 from workload.exhibits.record import Record
-from workload.exhibits.score_table import PublishedScores, score_table
+from workload.exhibits.score_table import PublishedScores, bold_note, score_table
 
 PAPER = "Bjorck, Weinberger and Gomes, AAAI 2021, Table 1"
 
@@ -55,7 +55,7 @@ def _caption(grid: RecordGrid) -> str:
     text = (
         f"Score of a run: mean return per episode in {newest}, or in all where there "
         "are fewer. In a cell: mean over seeds and sample standard deviation (n - 1), seeds, the "
-        f"paper's number and ours minus it ({PAPER}). Bold: the highest mean of a game. {COUNTS}"
+        f"paper's number and ours minus it ({PAPER}). {bold_note('highest', 'game')} {COUNTS}"
     )
     runs = [run for runs in grid.runs.values() for run in runs]
     if any(run.stands_in for run in runs):

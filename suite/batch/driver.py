@@ -15,6 +15,7 @@ from suite.runs.job import Job
 from suite.runs.stop import StopRequest
 from suite.runs.train_job import record_failure
 from workload.errors import UserError
+from workload.resources import nearest, owner, writable
 
 WAIT = 1.0
 """Seconds to wait for a job's end before the display is renewed."""
@@ -50,6 +51,9 @@ class Driver:
         retries: what is tried again.
         stop: asked between jobs; on True all of them are asked to save and end.
         tick: called every second or so.
+
+    Attributes:
+        refused: why a run has failed, by its directory, where that cannot be written there.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Driver:
         self._locked: set[Path] = set()  # runs whose lock another process was found to hold
         self._worked = time.monotonic()  # when a job last did anything
         self._later: list[tuple[float, Job]] = []  # with the time before which it is not started
+        self.refused: dict[Path, str] = {}
         self._hopeless = ""  # why no job can be trained any more
 
     def train(self, jobs: Sequence[Job]) -> int:
@@ -78,6 +83,15 @@ class Driver:
                 that were running have been asked to save.
         """
         self._queue.extend(jobs)
+        try:
+            return self._train()
+        except UserError:  # nothing runs any more, or there is nobody left to be asked
+            raise
+        except Exception:
+            self._save_what_runs()
+            raise
+
+    def _train(self) -> int:
         stopping = False
         while self._queue or self._running or self._later:
             if (self._stop() or self._hopeless) and not stopping:
@@ -97,12 +111,22 @@ class Driver:
             raise UserError(self._hopeless)
         return self._stop.exit_code if self._stop() else 0
 
+    def _save_what_runs(self) -> None:
+        """Before an error of the driver's own ends the batch: its jobs are not to blame for it."""
+        self._pool.stop()
+        end = time.monotonic() + PATIENCE
+        while self._running and time.monotonic() < end:
+            ended = [job for job, _ in self._pool.ended(WAIT)]
+            self._running = [entry for entry in self._running if entry[1] not in ended]
+
     def _start(self) -> None:
         now = time.monotonic()
         self._queue.extend(job for due, job in self._later if due <= now)
         self._later = [(due, job) for due, job in self._later if due > now]
         while self._queue and len(self._running) < self._at_once:
-            job = self._queue.popleft()
+            job = self._writable_part(self._queue.popleft())
+            if job is None:
+                continue
             self._running.append((now, job))
             self._pool.start(job)
 
@@ -130,16 +154,19 @@ class Driver:
             return
         match ending.code:
             case 0 | 1:
-                failed = [run for run in left if run.failure()]
+                failed = [run for run in left if _has_failed(run)]
                 if failed and ending.code == 1:
                     self._after_failure(job, failed)
                 locked = [run for run in left if run not in failed]  # by another process
                 self._locked |= {run.path for run in locked}
                 self._start_later(split_job(job.of(locked)))
             case 2 if len(left) > 1:  # one of them is to blame; the others may go on
-                self._queue.extend(split_job(job.of(left)))
+                kept = self._writable_part(job.of(left))
+                if kept is not None:
+                    whole = len(kept.members) == len(left)
+                    self._queue.extend(split_job(kept) if whole else [kept])
             case 2:
-                _record(left, UserError(ending.message))
+                self._record(left, UserError(ending.message))
             case _:
                 self._after_loss(job, left, ending)
 
@@ -152,10 +179,32 @@ class Driver:
         if self._again(left):
             self._start_later([job.of(left)])  # a lost machine may not be noticed at once
         else:
-            _record(left, LostError(f"its process was lost again and again; {ending.message}"))
+            self._record(left, LostError(f"its process was lost again and again; {ending.message}"))
 
     def _start_later(self, jobs: Sequence[Job]) -> None:
         self._later += [(time.monotonic() + LATER, job) for job in jobs]
+
+    def _writable_part(self, job: Job) -> Job | None:
+        """The job without the runs whose directory cannot be written to, which have failed: those
+        of another user, of a file system for reading alone. None where no run is left."""
+        kept = []
+        for run in job.runs:
+            if writable(run.path):
+                kept.append(run)
+            else:
+                where = nearest(run.path)
+                problem = f"{where} cannot be written to; it belongs to {owner(where)}"
+                self._record([run], UserError(problem))
+        return job if len(kept) == len(job.runs) else job.of(kept) if kept else None
+
+    def _record(self, runs: Sequence[Run], error: Exception) -> None:
+        """Have these runs' failure in their directories, or else in `refused`."""
+        for run in runs:
+            try:
+                run.create()
+                record_failure([run], error)
+            except (OSError, UserError):
+                self.refused[run.path] = " ".join(str(error).split())
 
     def _again(self, runs: Sequence[Run]) -> bool:
         """Whether these runs get one more attempt."""
@@ -170,8 +219,7 @@ def _is_done(run: Run) -> bool:
     return False
 
 
-def _record(runs: Sequence[Run], error: Exception) -> None:
-    for run in runs:
-        with suppress(UserError):  # a directory that is damaged counts as a failure as it is
-            run.create()
-            record_failure([run], error)
+def _has_failed(run: Run) -> bool:
+    with suppress(UserError):  # damaged
+        return bool(run.failure())
+    return False

@@ -1,8 +1,9 @@
 """What a batch would do: runs, populations, memory, time. Imports no torch."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from suite.batch import overview
+from suite.batch import disk, overview
 from suite.batch.capacity import Capacity
 from suite.batch.grid_file import Grid, GridRun
 from suite.batch.order import Order
@@ -21,13 +22,16 @@ def describe_batch(
     capacity: Capacity,
     where: str,
     order: Order,
+    folder: Path,
 ) -> str:
     """What is done already, how the rest is packed, what that takes, what is missing."""
     jobs = [job for stage in stages for job in stage]
     lines = [overview.summary(grid.file.name, states), f"{where}: {capacity}", ""]
     lines += [*_packing(jobs), ""] if jobs else []
     lines += _stages(stages)
-    lines += [*_memory(jobs), *_time(waiting, len(jobs), capacity), *_missing_data(jobs)]
+    lines += _memory(jobs)
+    lines += disk.describe(jobs, capacity.jobs, folder)
+    lines += [*_time(waiting, len(jobs), capacity), *_missing_data(jobs)]
     lines += [*order.describe_missing(), *order.describe_hopeless(waiting)]
     return "\n".join([*lines, *overview.failures(grid.runs, states)]).rstrip()
 

@@ -6,9 +6,8 @@ from contextlib import AbstractContextManager
 from suite.batch import overview
 from suite.batch.grid_file import Grid
 from suite.batch.states import RunState, state_of
-from workload.output import at_most, live_display, say
+from workload.output import ever_rarer, live_display, say
 
-LINE_EVERY = 10.0  # seconds between plain lines
 PICTURE_EVERY = 2.0  # seconds between pictures on a terminal
 
 
@@ -31,7 +30,7 @@ def display_grid(grid: Grid, jobs: int) -> AbstractContextManager[Callable[[], N
     def draw() -> str:
         return overview.describe_grid(grid, states(), jobs)
 
-    plain = at_most(LINE_EVERY, lambda: say(_line(grid, states(), jobs)))
+    plain = ever_rarer(lambda: say(_line(grid, states(), jobs)))
     return live_display(draw, PICTURE_EVERY, plain)
 
 

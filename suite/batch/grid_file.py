@@ -6,7 +6,7 @@
     axes:                    # every combination
       rounding: [once, torch]
       scheme: [none, l2]
-      weight_decay: [1.0e-3, 1.0e-4]
+      weight_decay: [1.0e-3, 1.0e-4]     # or {log: [1e-6, 1e-2], points: 9}
       seed: [0, 1, 2]
     exclude:                 # runs with all of these values are left out
       - {rounding: torch, weight_decay: 1.0e-3}
@@ -18,15 +18,17 @@ one file may cover several workloads. Imports no torch.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from shared_optim.schemes import BASELINE
 from suite.config.flags import LISTS
-from suite.config.lines import compose, mapping_of, read_text
+from suite.config.lines import compose, line_of, mapping_of, read_text
 from suite.config.reader import Reader
 from suite.config.request import build, members
 from suite.registry import AnyWorkload, load, names
@@ -36,6 +38,9 @@ from workload.member import Member
 from workload.output import warn
 from workload.recipe import MachineBase, OptimizerRecipe
 
+SCHEDULE = "decay_schedule"
+FLOAT, TEXT = "tag:yaml.org,2002:float", "tag:yaml.org,2002:str"
+SEQUENCE, MAPPING = "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
 KEYS = ("workload", "preset", "base", "axes", "exclude", "include")
 
 
@@ -107,12 +112,16 @@ class _Document:
     def runs(self, folder: Path) -> Iterator[GridRun]:
         """Every run of the product that is not excluded, then the included ones."""
         unmatched = dict(enumerate(self._exclude, 1))
+        kept = 0
         for run in self._product(self._axes, folder):
             matched = [n for n, values in enumerate(self._exclude, 1) if _matches(run, values)]
             for number in matched:
                 unmatched.pop(number, None)
             if not matched:
+                kept += 1
                 yield run
+        if not kept and not self._include:
+            raise UserError(f"{self._name}: exclude leaves out every run of axes")
         for number in unmatched:
             warn(f"{self._name}: entry {number} of exclude matches no run")
         for values in self._include:
@@ -131,9 +140,12 @@ class _Document:
             recipe = build(workload.Recipe, values)
             workload.validate(recipe, machine)
             workload.validate_members(recipe, all_members)
+            # no decay has no schedule: it is trained once, not once per schedule of the others
+            plain = replace(recipe, decay_schedule=workload.Recipe().decay_schedule)
             for member in all_members:
-                run = Run.of(workload, recipe, member, folder)
-                yield GridRun(workload, recipe, machine, member, run)
+                own_recipe = plain if SCHEDULE in own and member.scheme == BASELINE else recipe
+                run = Run.of(workload, own_recipe, member, folder)
+                yield GridRun(workload, own_recipe, machine, member, run)
 
     def _read_base(
         self, parts: Mapping[str, yaml.Node], machine: Mapping[str, Any]
@@ -160,14 +172,20 @@ class _Document:
     def _values(self, node: yaml.Node, what: str) -> dict[str, list[Any]]:
         """Typed values of every key of a mapping, one or a list of them each."""
         name = f"{self._name}: {what}"
-        for key, value in mapping_of(
-            node, name, (*self._keys, *self._machine_keys), "axis"
-        ).items():
+        parts = mapping_of(node, name, (*self._keys, *self._machine_keys), "axis")
+        for key, value in parts.items():
             where = f"{self._name}, line {value.start_mark.line + 1}: {what}: {key}"
             if key in self._machine_keys:
                 raise UserError(f"{where} is no part of what a run computes; put it into base")
             if isinstance(value, yaml.SequenceNode) and not value.value:
                 raise UserError(f"{where} has no values")
+        ranges = {
+            key: spread(value, f"{line_of(value, self._name)}: {what}: {key}")
+            for key, value in parts.items()
+            if isinstance(value, yaml.MappingNode)
+        }
+        if ranges:
+            node = _with(parts | ranges, node)
         values = self._reader.axes(node, self._name, self._keys)
         for key, several in values.items():
             if len(set(several)) < len(several):
@@ -186,6 +204,34 @@ def _matches(run: GridRun, values: Mapping[str, list[Any]]) -> bool:
         getattr(run.member if key in LISTS else run.recipe, key) in allowed
         for key, allowed in values.items()
     )
+
+
+def spread(node: yaml.MappingNode, where: str) -> yaml.SequenceNode:
+    """The values of `{log: [1e-6, 1e-2], points: 9}`: as many as there are points, at equal
+    distances on the logarithmic axis, to three digits. UserError for all else."""
+    mistake = f"{where}: a range of values is {{log: [1e-6, 1e-2], points: 9}}"
+    parts = {str(key.value): value for key, value in node.value}
+    if set(parts) != {"log", "points"} or not isinstance(parts["log"], yaml.SequenceNode):
+        raise UserError(mistake)
+    try:
+        low, high = (float(end.value) for end in parts["log"].value)
+        points = int(parts["points"].value)
+    except (TypeError, ValueError) as error:
+        raise UserError(mistake) from error
+    if not (0 < low < high < math.inf and points >= 2):
+        raise UserError(f"{mistake}: two ends above 0, the lower first, and 2 points or more")
+    values = [low * (high / low) ** (place / (points - 1)) for place in range(points)]
+    scalars = [
+        yaml.ScalarNode(FLOAT, f"{value:.3g}", node.start_mark, node.end_mark) for value in values
+    ]
+    return yaml.SequenceNode(SEQUENCE, scalars, node.start_mark, node.end_mark)
+
+
+def _with(parts: Mapping[str, yaml.Node], node: yaml.Node) -> yaml.MappingNode:
+    """A mapping of these parts, where the node stands."""
+    keys = {key: yaml.ScalarNode(TEXT, key, node.start_mark, node.end_mark) for key in parts}
+    pairs = [(keys[key], value) for key, value in parts.items()]
+    return yaml.MappingNode(MAPPING, pairs, node.start_mark, node.end_mark)
 
 
 def _scalar(node: yaml.Node, what: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from suite.batch.grid_file import Grid, GridRun
 from suite.batch.states import RunState, time_left
-from workload.exhibits.labels import settings
+from workload.exhibits.labels import printable, settings
 from workload.output import aligned
 from workload.wording import duration
 
@@ -67,7 +67,7 @@ def running(runs: Sequence[GridRun], states: Sequence[RunState]) -> list[str]:
 def failures(runs: Sequence[GridRun], states: Sequence[RunState]) -> list[str]:
     """A line for each failure, the first ones."""
     lines = [
-        f"failed: {run.run.path}: {state.error}"
+        f"failed: {run.run.path}: {printable(state.error)}"
         for run, state in zip(runs, states, strict=True)
         if state.status == "failed"
     ]

@@ -1,8 +1,10 @@
 """Jobs as tasks of Ray Core, embedded in this process or on a cluster."""
 
 import os
+import secrets
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +19,10 @@ from suite.runs.session import SOURCE
 from workload.errors import UserError
 from workload.resources import gpu_memories
 
+LONGEST = 107 - len("/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store")
+"""Bytes of the folder in which Ray makes its own."""
+LOOK, SILENCE = 5.0, 30.0
+"""Seconds between looks whether the head of the cluster listens, and until it counts as ended."""
 ANSWER = 5.0
 """Seconds within which a cluster must answer."""
 GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -43,18 +49,36 @@ class Cluster:
     embedded: bool
 
 
+class ClusterLostError(UserError):
+    """The cluster has ended under a batch that was under way."""
+
+    exit_code = 1
+
+
 def embedded(capacity: Capacity) -> Cluster:
-    """Start Ray for this process alone; it ends with it, however that ends."""
+    """Start Ray for this process alone; it ends with it, however that ends.
+
+    Its ports are open to the network, so it has a secret of its own, which no file holds.
+    """
+    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     ray = _import_ray()
     with _around_init():
         ray.init(
             address="local",  # also where a cluster runs on this machine
+            _temp_dir=_folder_of_sockets(),
             num_cpus=capacity.jobs * capacity.cpus,
             include_dashboard=False,
             log_to_driver=False,
             logging_level="ERROR",
         )
     return Cluster(ray, [this_machine()], embedded=True)
+
+
+def _folder_of_sockets() -> str | None:
+    """Where Ray keeps its session; None for its own choice. The path of a socket below it has at
+    most 107 characters, more than what a long TMPDIR leaves."""
+    chosen = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or ""
+    return f"/tmp/ray-{os.getuid()}" if len(os.fsencode(chosen)) > LONGEST else None
 
 
 def connect(address: str) -> Cluster:
@@ -95,6 +119,8 @@ class RayPool:
             options["memory"] = capacity.memory.host
         self._work = cluster.ray.remote(**options)(work_elsewhere)
         self._running: dict[Any, Job] = {}
+        self._head = str(cluster.ray.get_runtime_context().gcs_address)
+        self._looked, self._silent, self._lost = time.monotonic(), 0.0, False
 
     def start(self, job: Job) -> None:
         self._running[self._work.remote(job, self._argv, Path.cwd())] = job
@@ -102,6 +128,7 @@ class RayPool:
     def ended(self, seconds: float) -> Ended:
         if not self._running:
             return []
+        self._check_head()
         done, _ = self._ray.wait(list(self._running), timeout=seconds)
         return [(self._running.pop(task), self._ending(task)) for task in done]
 
@@ -111,7 +138,27 @@ class RayPool:
             self._ray.cancel(task, force=False, recursive=False)
 
     def close(self) -> None:
-        self._ray.shutdown()
+        if not self._lost:  # Ray would wait for an answer
+            self._ray.shutdown()
+
+    def _check_head(self) -> None:
+        """Raise ClusterLostError where for long the head has not listened, or no node has lived:
+        Ray itself would end this process without a word a minute later, or wait for ever."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        since, self._looked = now - self._looked, now
+        host, _, port = self._head.rpartition(":")
+        problem = "none of its nodes lives"
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+            lives = any(node["Alive"] for node in self._ray.nodes())
+        except OSError as error:
+            lives, problem = False, f"its head at {self._head}: {error.strerror}"
+        self._silent = 0.0 if lives else self._silent + since
+        if self._silent > SILENCE:
+            self._lost = True
+            raise ClusterLostError(f"the Ray cluster has ended ({problem})")
 
     def _ending(self, task: Any) -> Ending:
         from ray.exceptions import RayError, TaskCancelledError
@@ -133,12 +180,15 @@ class RayPool:
         with suppress(RayError, ConnectionError, RuntimeError):
             if any(node["Alive"] for node in self._ray.nodes()):
                 return
-        raise UserError(f"the Ray cluster has ended ({problem}); the same command goes on")
+        self._lost = True
+        raise ClusterLostError(f"the Ray cluster has ended ({problem})")
 
 
 def _import_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if TOKEN.exists():  # Ray itself would use it everywhere but at a given address
+        with suppress(PermissionError):  # another user's
+            TOKEN.chmod(0o600)  # Ray makes it readable for everybody
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray

@@ -42,9 +42,14 @@ class RunState:
 def state_of(run: GridRun) -> RunState:
     """Read one run's directory. A record that is damaged counts as a failure and is named."""
     path = run.run.path
-    if not path.is_dir():
-        return RunState("waiting")
-    score = run.workload.report.scores[0]
+    try:
+        return _state_of(run) if path.is_dir() else RunState("waiting")
+    except OSError as error:
+        return RunState("failed", error=f"{path} cannot be read: {error.strerror}")
+
+
+def _state_of(run: GridRun) -> RunState:
+    path, score = run.run.path, run.workload.report.scores[0]
     try:
         run.run.has_config()
         done = run.run.done()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +41,20 @@ def work(job: Job, argv: list[str], stop: StopRequest, display: Display) -> Endi
             return Ending(0)
         code = train_job(job, waiting, argv, stop, lock=locked_if_free, display=display)
     except FullDiskError as error:
-        return Ending(HOPELESS, str(error))
+        elsewhere = any(_on_another_disk(run.path, job.folder) for run in job.runs)
+        return Ending(2 if elsewhere else HOPELESS, str(error))
     except UserError as error:
         return Ending(2, str(error))
     except OSError as error:  # of the run directories: no permission
         return Ending(2, f"{type(error).__name__}: {error}")
     return Ending(code)
+
+
+def _on_another_disk(run: Path, runs: Path) -> bool:
+    """Whether a run's directory is a link to, or a mount of, another file system than the runs'."""
+    with suppress(OSError):
+        return run.stat().st_dev != runs.stat().st_dev
+    return False
 
 
 def work_elsewhere(job: Job, argv: list[str], folder: Path) -> Ending:

@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from suite.batch import overview, ray_pool
+from suite.batch import disk, overview, ray_pool
 from suite.batch.capacity import Capacity, Demand, this_machine
 from suite.batch.driver import Driver, Retries
 from suite.batch.dry_run import describe_batch
@@ -38,14 +38,17 @@ def main(argv: list[str], prog: str) -> int:
         capacity = _capacity(cluster, options, waiting)
         stages = [pack(stage, capacity, options.runs) for stage in order.stages(waiting)]
         where = f"the cluster at {options.address}" if options.address else "this machine"
-        print(describe_batch(grid, states, waiting, stages, capacity, where, order))
+        print(
+            describe_batch(*(grid, states, waiting, stages, capacity, where, order), options.runs)
+        )
         return 0
     order.check()
     if not resources.writable(options.runs):
         raise UserError(f"runs: {options.runs} is no directory that can be written to")
     argv = [*sys.argv[:1], "batch", *argv]
-    code = _train(grid, waiting, order, options, argv) if waiting else 0
-    return _conclude(grid, order, code)
+    refused: dict[Path, str] = {}
+    code = _train(grid, waiting, order, options, argv, refused) if waiting else 0
+    return _conclude(grid, order, code, refused)
 
 
 def _capacity(
@@ -120,7 +123,9 @@ def _train(
     order: Order,
     options: argparse.Namespace,
     argv: list[str],
+    refused: dict[Path, str],
 ) -> int:
+    """Train what waits; returns the exit code. Failures that no directory holds go to `refused`."""
     with full_disk_explained(options.runs), ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         cluster = ray_pool.connect(options.address) if options.address else None
@@ -132,6 +137,7 @@ def _train(
             for job in jobs:
                 paths = [run.path for run in job.runs]
                 load(job.workload).check(job.recipe, job.machine, paths)
+        disk.check(jobs, capacity.jobs, options.runs)
         for job in jobs:
             load(job.workload).prepare_data(job.recipe, job.machine)
         tick = stack.enter_context(display_grid(grid, capacity.jobs))
@@ -144,7 +150,13 @@ def _train(
         retries = Retries(options.retries, tuple(options.retry_on))
         for stage in stages:
             driver = Driver(workers, capacity.jobs, retries, stop, tick)
-            if code := driver.train(_ready(stage, order)):
+            try:
+                code = driver.train(_ready(stage, order))
+            except ray_pool.ClusterLostError as error:
+                say(str(error))
+                code = error.exit_code
+            refused |= driver.refused
+            if code:
                 return code
         return 0
 
@@ -177,9 +189,14 @@ def _check_devices(jobs: Sequence[Job], capacity: Capacity) -> None:
             )
 
 
-def _conclude(grid: Grid, order: Order, code: int) -> int:
+def _conclude(grid: Grid, order: Order, code: int, refused: Mapping[Path, str]) -> int:
     """Print how the grid stands; returns the exit code."""
-    states = [state_of(run) for run in grid.runs]
+    states = [
+        RunState("failed", error=refused[run.run.path])
+        if run.run.path in refused
+        else state_of(run)
+        for run in grid.runs
+    ]
     pairs = list(zip(grid.runs, states, strict=True))
     for run, state in pairs:
         if state.status in ("done", "diverged"):

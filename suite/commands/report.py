@@ -1,8 +1,9 @@
 """`wdbench report RUNS... --out results/NAME`: tables and figures of runs, as in the paper."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from suite.commands.arguments import Parser
+from suite.commands.arguments import Parser, add_only_flag
 from suite.results import report_files
 from workload.errors import UserError
 from workload.output import say, warn
@@ -29,23 +30,49 @@ def main(argv: list[str], prog: str) -> int:
         metavar="N",
         help="newest evaluations whose mean is a score; default %(default)s",
     )
+    parser.add_argument(
+        "--grid",
+        type=Path,
+        metavar="FILE",
+        help="of these runs those that a grid file names; its missing ones are counted",
+    )
+    add_only_flag(parser)
     options = parser.parse_args(argv)
     if options.last < 1:
         raise UserError(f"--last: {options.last} is not above 0")
     report_files.check(options.out)
-    for path in write_report(options.runs, options.out, options.last):
+    written = write_report(
+        options.runs, options.out, options.last, grid=options.grid, only=options.only
+    )
+    for path in written:
         say(str(path))
     return 0
 
 
-def write_report(paths: list[Path], out: Path, last: int = LAST) -> list[Path]:
+def write_report(
+    paths: list[Path],
+    out: Path,
+    last: int = LAST,
+    *,
+    grid: Path | None = None,
+    only: Sequence[str] = (),
+) -> list[Path]:
     """Write the report on the runs at and below these paths; returns its main files.
+
+    Args:
+        paths: run directories, or folders above some.
+        out: the report's folder.
+        last: newest evaluations whose mean is a score, where a score is a mean.
+        grid: a grid file; runs that it does not name are left out, and those that are not on disk
+            are counted as missing.
+        only: conditions `KEY=VALUE,...`, all of which a run has to meet.
 
     Raises:
         UserError: there is no run, none can be read, or `out` is no place for a report.
     """
+    from suite.batch.grid_file import read_grid
     from suite.results import selection
-    from suite.results.provenance import provenance
+    from suite.results.provenance import provenance, stamp
     from suite.results.records import read
     from suite.results.sections import document
 
@@ -61,8 +88,15 @@ def write_report(paths: list[Path], out: Path, last: int = LAST) -> list[Path]:
 
     runs = sorted(selection.find(paths, leave_out), key=lambda run: run.path.resolve())
     described = selection.one_of_each(selection.describe(runs, leave_out), leave_out)
+    if grid is not None:
+        planned = [
+            selection.RunDescription(run.run, run.workload, run.recipe, run.member)
+            for run in read_grid(grid, paths[0], {}).runs
+        ]
+        described = selection.as_planned(described, planned, told)
+    described = selection.chosen(described, only)
     records = read(described, last, leave_out)
-    if not records:
+    if not any(record.status != "missing" for record in records):
         raise UserError("nothing to report: no run could be read")
-    content = document(records, last, told)
-    return report_files.write(content, provenance(records, left_out), out)
+    content = document(records, last, told, planned=grid is not None)
+    return report_files.write(content, provenance(records, left_out), out, stamp(records))

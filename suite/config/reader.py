@@ -5,6 +5,7 @@ one says. Types, defaults and help are jsonargparse's. What it does not say is a
 line of which file a mistake stands, and what is allowed there.
 """
 
+import re
 from argparse import ArgumentError
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ from workload.errors import UserError
 from workload.wording import unknown
 
 ALLOWED = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
+SEXAGESIMAL = re.compile(r"[-+]?\d+(:\d+)+(\.\d*)?")
+"""What YAML 1.1 reads as a number with the base 60: 1:3 is 63 there."""
+RANGE = re.compile(r"\d+ *(-|\.\.+) *\d+")
 
 
 class Given(NamedTuple):
@@ -139,6 +143,11 @@ class Reader:
 
     def _value(self, key: str, text: str, given: Given) -> Any:
         several = key in LISTS
+        where = f"{given.where}: " if given.file else ""
+        if self._types[key] in (int, float) and SEXAGESIMAL.fullmatch(text.strip()):
+            example = f"{key}: [1, 2, 3]" if given.file else f"--{key} 1 2 3"
+            hint = f"; several values are written out, e.g. {example}" if several else ""
+            raise UserError(f"{where}{key}: {text!r} is not {ALLOWED[self._types[key]]}{hint}")
         try:
             value = {key: [text] if several else text}
             typed = self._parser.parse_object(value, defaults=False)[key]
@@ -151,6 +160,8 @@ class Reader:
                     f"{key}: [{', '.join(parts)}]" if given.file else f"--{key} {' '.join(parts)}"
                 )
                 allowed += f"; several values are written {right}"
-            where = f"{given.where}: " if given.file else ""
+            elif several and RANGE.fullmatch(text.strip()):
+                right = f"{key}: [0, 1, 2]" if given.file else f"--{key} 0 1 2"
+                allowed += f"; there are no ranges, values are written out, e.g. {right}"
             raise UserError(f"{where}{key}: {text!r} is not {allowed}") from error
         return typed[0] if several else typed

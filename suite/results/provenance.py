@@ -19,6 +19,7 @@ UNKNOWN = "unknown"
 
 def provenance(records: Sequence[Record], left_out: Sequence[str]) -> str:
     """Markdown: what wrote the report, what computed the runs, their hours, what failed."""
+    records = [record for record in records if record.status != "missing"]
     sessions = {record.path: _sessions(record) for record in records}
     every = [session for own in sessions.values() for session in own]
     parts = [
@@ -41,6 +42,14 @@ def provenance(records: Sequence[Record], left_out: Sequence[str]) -> str:
         "\n".join(f"* {escape(reason)}" for reason in left_out) or "Nothing.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def stamp(records: Sequence[Record]) -> str:
+    """A line for the head of a page: which version wrote it, and when its newest run ended."""
+    sessions = [session for record in records for session in _sessions(record)]
+    ends = sorted(str(end) for session in sessions if (end := session.get("end")))
+    newest = f"; the newest run ended {ends[-1][:16].replace('T', ' ')} UTC" if ends else ""
+    return f"wdbench {versions()['wdbench']}, {_revision(git_state())}{newest}."
 
 
 def _sessions(record: Record) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ def read(
         points: rows of metrics that are kept of a long run.
         whole: keep what is beyond the length that all runs of a task have.
     """
-    common = {} if whole else common_lengths(described)
+    common = {} if whole else common_lengths([run for run in described if run.on_disk])
     records = []
     for run in described:
         shortest = common.get(run.column(), run.length)
@@ -223,6 +223,8 @@ def _columns(found: Sequence[LogRow], keys: Sequence[str]) -> Columns:
 
 
 def _status(run: Run) -> str:
+    if not run.path.is_dir():
+        return "missing"
     done = run.done()
     if done is not None and done.get("status") not in ("finished", "diverged"):
         raise UserError(

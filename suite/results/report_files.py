@@ -32,10 +32,11 @@ def check(out: Path) -> None:
         )
 
 
-def write(document: Document, circumstances: str, out: Path) -> list[Path]:
+def write(document: Document, circumstances: str, out: Path, stamp: str = "") -> list[Path]:
     """Write the report; returns the paths of its main files and folders.
 
     Files that an earlier report in `out` names and this one does not have are deleted.
+    `stamp` is a line on version and date, for the page alone.
     """
     text = f"{MARK}\n\n{markdown(document)}"
     for name in set(LINKS.findall(_read(out / TEXT))) - set(LINKS.findall(text)):
@@ -52,7 +53,7 @@ def write(document: Document, circumstances: str, out: Path) -> list[Path]:
     for picture in document.pictures:
         _replace(out / "figures" / f"{picture.name}.png", picture.png)
         _replace(out / "figures" / f"{picture.name}.pdf", picture.pdf)
-    _replace(out / PAGE, page(document).encode(errors="backslashreplace"))
+    _replace(out / PAGE, page(document, circumstances, stamp).encode(errors="backslashreplace"))
     _replace(out / PROVENANCE, circumstances.encode(errors="backslashreplace"))
     folders = [out / name for name in ("tables", "figures") if (out / name).is_dir()]
     return [out / PAGE, out / TEXT, out / PROVENANCE, *folders]

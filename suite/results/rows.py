@@ -17,6 +17,8 @@ TellDamage = Callable[[str], None]
 """Told of a file's damaged lines, in one sentence."""
 
 DIVERGED = b'"diverged": true'
+LARGEST = 3.4028234663852886e38
+"""Of float32, in which all that is trained is computed: more is damage, and would have no mean."""
 BLOCK, LARGE_BLOCK = 1 << 16, 1 << 20  # bytes that are read at once from the end, from the start
 
 
@@ -111,13 +113,10 @@ def newest(
 
 
 def number(value: Any) -> float:
-    """The value if it is a finite number, else nan."""
+    """The value if it is a finite number that a float32 holds, else nan."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return math.nan
-    try:
-        return float(value) if math.isfinite(value) else math.nan
-    except OverflowError:  # a whole number beyond what a float holds
-        return math.nan
+    return float(value) if abs(value) <= LARGEST else math.nan  # nan is not below anything
 
 
 class _Problems:
@@ -140,6 +139,9 @@ class _Problems:
         if isinstance(row, str):
             self._add(line_number, row)
             return None
+        for key, value in row.items():
+            if isinstance(value, int | float) and abs(value) > LARGEST:
+                self._add(line_number, f"{key} is beyond {LARGEST:.2g}, which is left out")
         return row
 
     def tell(self) -> None:

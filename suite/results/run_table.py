@@ -3,6 +3,7 @@
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from shared_optim.figures import DROWNED, FIGURES, MEDIAN
 from shared_optim.metric import Metric
@@ -10,8 +11,8 @@ from shared_optim.schemes import SCHEMES, units_note
 from suite.registry import load
 from suite.results.records import by_workload, length_notes, read_runs
 from suite.runs.directory import Run
-from workload.exhibits.grid import SCHEDULE
-from workload.exhibits.labels import differing, values
+from workload.exhibits.grid import SCHEDULE, Row
+from workload.exhibits.labels import differing, printable, values
 from workload.exhibits.record import Record
 
 SHOWS_FROM = 0.1  # drowned fraction below which the effect is called absent
@@ -30,10 +31,16 @@ def table(runs: Sequence[Run]) -> str:
 def _table(records: Sequence[Record]) -> str:
     workload = load(records[0].workload)
     keys = differing([record.values for record in records], {workload.TASK_KEY})
+    records = sorted(records, key=lambda record: _place(record, keys))
     columns = workload.report.columns
     head = [workload.TASK_KEY, "scheme", "lambda", *keys, "seed", "status"]
-    head += [metric.label for metric in (*columns, *FIGURES)]
-    lines = [head, *(_cells(record, keys, columns) for record in records)]
+    beside = {record.task: workload.report.beside(record.task) for record in records}
+    others = list(dict.fromkeys(name for figures in beside.values() for name in figures))
+    head += [*(metric.label for metric in columns), *others, *(figure.label for figure in FIGURES)]
+    lines = [head]
+    for record in records:
+        published = [beside[record.task].get(name) for name in others]
+        lines.append(_cells(record, keys, columns, published))
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     rows = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
     rows.insert(1, "  ".join("-" * width for width in widths))
@@ -41,6 +48,14 @@ def _table(records: Sequence[Record]) -> str:
     notes = [look_at(records), *([units] if units else [])]
     notes += length_notes(records, workload.LENGTH_KEY)
     return "\n".join([*rows, "", *(textwrap.fill(note, 100) for note in notes)])
+
+
+def _place(record: Record, keys: Sequence[str]) -> tuple[Any, ...]:
+    """Tasks by name, in each the order of a report's rows, then seeds."""
+    member = record.member
+    extras = tuple(values(record.values, keys))
+    row = Row(member.scheme, float(member.weight_decay), record.decay, extras)
+    return record.task, row.sort_key, member.seed
 
 
 def look_at(records: Sequence[Record]) -> str:
@@ -69,16 +84,22 @@ def look_at(records: Sequence[Record]) -> str:
     return f"Look at the column drowned: {fact}. {column}"
 
 
-def _cells(record: Record, keys: Sequence[str], columns: Sequence[Metric]) -> list[str]:
+def _cells(
+    record: Record,
+    keys: Sequence[str],
+    columns: Sequence[Metric],
+    published: Sequence[float | None],
+) -> list[str]:
     member = record.member
     return [
         record.task,
         member.scheme,
         f"{member.weight_decay:g}" if member.weight_decay else "-",
-        *values(record.values, keys),
+        *map(printable, values(record.values, keys)),
         str(member.seed),
         record.status,
         *(_score(record, metric) for metric in columns),
+        *("-" if number is None else f"{number:g}" for number in published),
         *(_figure(record, figure) for figure in FIGURES),
     ]
 

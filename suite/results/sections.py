@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared_optim.schemes import SCHEMES
+from shared_optim.schemes import SCHEMES, units_note
 from suite.registry import AnyWorkload, load, names
 from suite.results.records import by_workload, length_notes
 from suite.results.selection import LeaveOut
@@ -23,22 +23,27 @@ INTRODUCTION = (
 )
 
 
-def document(records: Sequence[Record], last: int, leave_out: LeaveOut) -> Document:
+def document(
+    records: Sequence[Record], last: int, leave_out: LeaveOut, *, planned: bool = False
+) -> Document:
     """The report on these runs.
 
     Args:
         records: the runs, of any workloads.
         last: evaluations whose mean is a run's score, where a score is a mean.
         leave_out: told what had to be left out of a test, and why.
+        planned: whether the records are all that a grid file names, missing ones among them.
     """
     with typography():
         sections = tuple(
-            _section(load(own[0].workload), own, last, leave_out)
+            _section(load(own[0].workload), own, last, leave_out, planned)
             for own in sorted(by_workload(records), key=lambda own: _order(own[0].workload))
         )
     _check_names([table.name for section in sections for table in section.tables])
     _check_names([picture.name for section in sections for picture in section.pictures])
-    return Document(TITLE, (INTRODUCTION, *_other_schemes(records)), sections)
+    units = units_note(record.member.scheme for record in records)
+    told = (INTRODUCTION, *_other_schemes(records), *([units] if units else []))
+    return Document(TITLE, told, sections)
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -63,10 +68,14 @@ def _other_schemes(records: Sequence[Record]) -> list[str]:
 
 
 def _section(
-    workload: AnyWorkload, records: Sequence[Record], last: int, leave_out: LeaveOut
+    workload: AnyWorkload,
+    records: Sequence[Record],
+    last: int,
+    leave_out: LeaveOut,
+    planned: bool,
 ) -> Section:
     report = workload.report
-    grid = RecordGrid.of(records, workload, last)
+    grid = RecordGrid.of(records, workload, last, planned=planned)
     if report.exhibits is None:
         found = generic.exhibits(grid, workload.NAME)
     else:
@@ -86,7 +95,7 @@ def _section(
 def _about(records: Sequence[Record], grid: RecordGrid) -> tuple[str, ...]:
     count = {
         status: sum(record.status == status for record in records)
-        for status in ("finished", "diverged", "failed", "unfinished")
+        for status in ("finished", "diverged", "failed", "unfinished", "missing")
     }
     # A run that failed and one that goes on are alike here: a retry must not change the page.
     going = count["failed"] + count["unfinished"]
@@ -94,6 +103,7 @@ def _about(records: Sequence[Record], grid: RecordGrid) -> tuple[str, ...]:
         f"{count['finished']} finished",
         f"{count['diverged']} diverged",
         f"{going} unfinished",
+        *([f"{count['missing']} missing"] if count["missing"] else []),
     ]
     text = f"{len(records)} runs on {listed(grid.tasks)}: {', '.join(kinds)}."
     differ = f" Runs differ in {listed(grid.keys)}, which tables show." if grid.keys else ""

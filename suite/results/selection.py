@@ -9,6 +9,7 @@ import os
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from workload.member import Member
 from workload.output import warn
 from workload.recipe import OptimizerRecipe
 from workload.report import Report
+from workload.wording import counted, unknown
 
 LeaveOut = Callable[[str], None]
 """Told of each run and line that cannot be read, and why."""
@@ -62,9 +64,19 @@ class RunDescription:
         return self.workload.LENGTH_KEY in self.workload.free_keys(self.run.config["recipe"])
 
     @property
+    def on_disk(self) -> bool:
+        """Whether there is a directory; a grid may name runs that nobody has begun."""
+        return self.run.path.is_dir()
+
+    @property
     def values(self) -> dict[str, Any]:
         """The recipe by key, with the defaults of keys that the run was made without."""
         return self.recipe.values()
+
+    @property
+    def keys_and_member(self) -> dict[str, Any]:
+        """The recipe by key, with scheme, weight_decay and seed."""
+        return {**self.values, **vars(self.member)}
 
     def column(self) -> tuple[str, str]:
         """Where runs are compared with each other: the workload and the task."""
@@ -140,7 +152,7 @@ def one_of_each(described: Sequence[RunDescription], leave_out: LeaveOut) -> lis
     """Of directories with the same run the longest, and of equally long ones a finished one."""
     kept: dict[str, RunDescription] = {}
     for run in described:
-        own = canonical(identity(run.workload, run.run.config))
+        own = _name(run)
         twin = kept.setdefault(own, run)
         if twin is run:
             continue
@@ -150,6 +162,55 @@ def one_of_each(described: Sequence[RunDescription], leave_out: LeaveOut) -> lis
         leave_out(f"{worse.run.path} is the same run as {better.run.path}{shorter}")
         kept[own] = better
     return list(kept.values())
+
+
+def as_planned(
+    described: Sequence[RunDescription], planned: Sequence[RunDescription], tell: LeaveOut
+) -> list[RunDescription]:
+    """The runs that a grid names, in its order: as they are on disk, else as it plans them."""
+    on_disk = {_name(run): run for run in described}
+    names = [_name(run) for run in planned]
+    if others := len(on_disk.keys() - set(names)):
+        tell(f"{counted(others, 'run')} that the grid file does not name: left out")
+    return [on_disk.get(name, run) for name, run in zip(names, planned, strict=True)]
+
+
+def chosen(described: Sequence[RunDescription], conditions: Sequence[str]) -> list[RunDescription]:
+    """The runs that meet every condition `KEY=VALUE,...`: one of the values under the key.
+
+    Raises:
+        UserError: a condition has another form or names a key that no run has, or no run is left.
+    """
+    kept = list(described)
+    for condition in conditions:
+        key, equals, values = condition.partition("=")
+        known = dict.fromkeys(name for run in described for name in run.keys_and_member)
+        if not equals:
+            raise UserError(f"--only: {condition!r} is no KEY=VALUE, e.g. scheme=l2,decoupled")
+        if key not in known:
+            raise UserError(f"--only: {unknown('key', key, known)}")
+        own = [(run, run.keys_and_member.get(key)) for run in kept]
+        kept = [run for run, value in own if _is_one_of(value, values.split(","))]
+        if not kept:
+            found = sorted({str(value) for _, value in own})
+            raise UserError(f"--only: no run has {condition}; there are {', '.join(found)}")
+    return kept
+
+
+def _is_one_of(value: Any, texts: Sequence[str]) -> bool:
+    """Whether a text says this value; numbers however they are written."""
+    for text in texts:
+        with suppress(ValueError):
+            if not isinstance(value, str | bool | None) and float(text) == value:
+                return True
+        if text.strip().lower() in (str(value).lower(), Path(str(value)).name.lower()):
+            return True
+    return False
+
+
+def _name(run: RunDescription) -> str:
+    """What tells the run from all others."""
+    return canonical(identity(run.workload, run.run.config))
 
 
 def common_lengths(described: Sequence[RunDescription]) -> dict[tuple[str, str], int]:

@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from workload.output import at_most, live_display, say
+from workload.output import ever_rarer, live_display, say
 from workload.progress import MemberProgress, Progress
 from workload.wording import duration
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-LINE_EVERY = 10.0  # seconds between plain lines
 PICTURE_EVERY = 0.25  # seconds between pictures on a terminal
 NAMED = 2  # members that a plain line shows one by one; of more it shows medians
 NAMED_FIGURES, MEDIAN_FIGURES = 3, 2  # of each, the first ones
@@ -23,7 +22,7 @@ ShowProgress = Callable[[Progress], None]
 
 def display_population(title: str) -> AbstractContextManager[ShowProgress]:
     """Give the callback for training; it may be called as often as training likes."""
-    plain = at_most(LINE_EVERY, lambda progress: say(_line(title, progress)))
+    plain = ever_rarer(lambda progress: say(_line(title, progress)))
     return live_display(lambda progress: _table(title, progress), PICTURE_EVERY, plain)
 
 
@@ -35,11 +34,10 @@ def _line(title: str, progress: Progress) -> str:
 
 def _phase(progress: Progress) -> str:
     left = progress.seconds_left
-    # A phase ends with an episode, some steps late.
-    step = min(progress.step, progress.steps)
+    running = sum(member.status == "running" for member in progress.members)
     return (
-        f"{progress.phase} {step:,}/{progress.steps:,}, "
-        f"{_rate(progress.steps_per_second)} {progress.unit}/s"
+        f"{progress.place}, {_rate(progress.steps_per_second)} {progress.unit}/s"
+        + (f" x {running}" if len(progress.members) > 1 else "")
         + ("" if left is None else f", {duration(left)} left")
     )
 

@@ -41,8 +41,7 @@ def beating(runs: Sequence[Run]) -> Iterator[Callable[[Progress], None]]:
         if time.monotonic() < due:
             return
         due = time.monotonic() + EVERY
-        where = f"{progress.phase} {min(progress.step, progress.steps):,}/{progress.steps:,}"
-        _write(runs, where, progress.seconds_left)
+        _write(runs, progress.place, progress.seconds_left)
 
     _write(runs, "starting", None)
     try:

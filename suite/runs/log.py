@@ -1,18 +1,24 @@
-"""What a run writes while it trains: two JSON-lines files and TensorBoard events.
+"""What a run writes while it trains: JSON-lines files and TensorBoard events.
 
-All three only ever grow, so their lengths are offsets to which a resumed run can cut them back.
+They only ever grow, so their lengths are offsets to which a resumed run can cut them back.
 """
 
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from workload.files import finite
+from workload.files import finite, read_json
 
 METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfevents.run"
+
+
+LAYER = "optim/layer/"
+"""How keys of a single layer's figures begin. Rows have them; in TensorBoard they would be a
+thousand graphs per run."""
 
 
 class RunLogFiles:
@@ -22,13 +28,14 @@ class RunLogFiles:
         path: the run directory.
         step: key of rows over which TensorBoard shows metrics, e.g. `agent_steps`.
         epoch: key of rows over which it shows evaluations, e.g. `iteration`.
+        own: names of the workload's own files of rows, which TensorBoard does not show.
     """
 
-    def __init__(self, path: Path, step: str, epoch: str) -> None:
+    def __init__(self, path: Path, step: str, epoch: str, own: Sequence[str] = ()) -> None:
         self.path = path
         self._step, self._epoch = step, epoch
         self._files: dict[str, BinaryIO] = {
-            name: (path / name).open("ab") for name in (METRICS, EVALUATIONS, EVENTS)
+            name: (path / name).open("ab") for name in (METRICS, EVALUATIONS, EVENTS, *own)
         }
 
     def metrics(self, row: dict[str, Any]) -> None:
@@ -40,6 +47,10 @@ class RunLogFiles:
         """A row at the end of an iteration or epoch; TensorBoard shows it under that name."""
         self._append(EVALUATIONS, row)
         self._events(row, step=int(row[self._epoch]), prefix=f"{self._epoch}/")
+
+    def own(self, file: str, row: dict[str, Any]) -> None:
+        """A row of one of the workload's own files."""
+        self._append(file, row)
 
     def offsets(self) -> dict[str, int]:
         """Bytes per file, all of them on the disk: a checkpoint may rely on them."""
@@ -87,13 +98,31 @@ class RunLogFiles:
         if not os.fstat(self._files[EVENTS].fileno()).st_size:
             version = Event(wall_time=time.time(), file_version="brain.Event:2")
             self._write(EVENTS, _record(version.SerializeToString()))
+            for summary in self._hyperparameters():
+                event = Event(wall_time=time.time(), step=0, summary=summary)
+                self._write(EVENTS, _record(event.SerializeToString()))
         values = [
             Summary.Value(tag=prefix + key, simple_value=value)
             for key, value in row.items()
-            if isinstance(value, int | float) and key not in (self._step, self._epoch)
+            if isinstance(value, int | float)
+            and key not in (self._step, self._epoch)
+            and not key.startswith(LAYER)
         ]
         event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
         self._write(EVENTS, _record(event.SerializeToString()))
+
+    def _hyperparameters(self) -> Sequence[Any]:
+        """What TensorBoard's page HPARAMS compares runs by: recipe and member of config.json."""
+        config = read_json(self.path / "config.json")
+        if config is None:
+            return ()
+        from torch.utils.tensorboard.summary import hparams
+
+        values = {**config["recipe"], **config["member"]}
+        summaries: Sequence[Any] = hparams(  # type: ignore[no-untyped-call]
+            {key: value for key, value in values.items() if value is not None}, {}
+        )
+        return summaries
 
     def _write(self, name: str, data: bytes) -> None:
         self._files[name].write(data)

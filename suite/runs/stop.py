@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM as a wish to stop, kept until training reaches a point to resume from."""
+"""Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP as a wish to stop, kept until training reaches a point to
+resume from."""
 
 import signal
 import sys
@@ -6,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+"""Ctrl-C, a scheduler's end, the warning before it, a terminal that is closed."""
 STOPPING = (
     "stopping: the state is saved first; a second Ctrl-C stops at once and "
     "loses what came since the last checkpoint"
@@ -13,7 +16,7 @@ STOPPING = (
 
 
 class StopRequest:
-    """Becomes true on the first SIGINT or SIGTERM; a second SIGINT aborts at once.
+    """Becomes true on the first of SIGNALS; a second SIGINT aborts at once.
 
     Attributes:
         at_once: a second SIGINT came. Code that it interrupts may raise anything in place of
@@ -29,7 +32,8 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """130 after SIGINT, 143 after SIGTERM: what shells and job schedulers expect."""
+        """128 and the signal's number, 130 after SIGINT, 143 after SIGTERM: what shells and job
+        schedulers expect."""
         return 128 + (self.signal or signal.SIGINT)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -44,10 +48,13 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Handle the signals while the block runs, then put the former handlers back."""
+    """Handle the signals while the block runs, then put the former handlers back. One that is
+    ignored stays so: nohup lets a process outlive its terminal."""
     request = StopRequest()
     former = {
-        number: signal.signal(number, request._handle) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, request._handle)
+        for number in SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield request

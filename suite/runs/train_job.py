@@ -15,6 +15,7 @@ from suite.runs.job import Job
 from suite.runs.log import RunLogFiles
 from suite.runs.session import now, recorded_session
 from suite.runs.stop import StopRequest
+from workload import resources
 from workload.errors import UserError, full_disk_explained, out_of_space
 from workload.files import write_json
 from workload.member import Outcome
@@ -22,6 +23,8 @@ from workload.output import say
 from workload.progress import Progress
 from workload.recipe import MachineBase
 
+FILES_OF_A_RUN = 5
+"""Those of its log, and its lock."""
 Lock = Callable[[Sequence[Run]], AbstractContextManager[Sequence[Run]]]
 Display = Callable[[str], AbstractContextManager[ShowProgress]]
 
@@ -175,6 +178,7 @@ def _outcomes(
     job: Job, runs: Sequence[Run], stop: StopRequest, display: Display
 ) -> Sequence[Outcome]:
     workload = load(job.workload)
+    resources.allow_open_files(FILES_OF_A_RUN * len(runs))
     with ExitStack() as stack:
         beat = stack.enter_context(heartbeat.beating(runs))
         show = stack.enter_context(display(workload.task(job.recipe)))
@@ -183,11 +187,11 @@ def _outcomes(
             beat(state)
             show(state)
 
-        keys = workload.STEP_KEY, workload.EPOCH_KEY
+        kinds = workload.STEP_KEY, workload.EPOCH_KEY, workload.ROW_FILES
         return workload.train(
             job.recipe,
             [run.member for run in runs],
-            [stack.enter_context(RunLogFiles(run.path, *keys)) for run in runs],
+            [stack.enter_context(RunLogFiles(run.path, *kinds)) for run in runs],
             job.machine,
             progress=progress,
             stop=stop,

@@ -14,6 +14,7 @@ from nlp.data.archive import extract
 from nlp.data.lines import read_lines, write_lines
 from nlp.data.prepare import prepare
 from nlp.data.sources import PUBLISHED, segments
+from nlp.data.spec import Preparation
 from tests.benchmarks.timing import hardware
 from tests.real_data import real
 
@@ -33,9 +34,7 @@ def main() -> None:
             first.setdefault(stage, time.perf_counter())
 
         start = time.perf_counter()
-        prepare(
-            str(folder), Path(name) / "data", bpe=10_000, joined=False, jobs=JOBS, progress=progress
-        )
+        prepare(str(folder), Path(name) / "data", Preparation(), jobs=JOBS, progress=progress)
         end = time.perf_counter()
     learning = first["split into subwords"] - first["learn BPE"]
     beyond = end - start - learning

@@ -18,6 +18,7 @@ from nlp.data.binarise import SPECIAL, write_binary
 from nlp.data.corpus import FORMAT, Corpus, corpus_folder
 from nlp.data.lines import read_lines, write_lines
 from nlp.data.sources import IWSLT_TESTS, segments
+from nlp.data.spec import Preparation
 from tests.real_data import real
 from workload.files import write_json
 from workload.stages import sha256_of_files
@@ -34,7 +35,7 @@ def main() -> None:
 
 def real_pairs(data_dir: Path) -> Corpus:
     """The corpus in `data_dir`, made when it is not there."""
-    folder = corpus_folder(data_dir, NAME, BPE, joined=False)
+    folder = corpus_folder(data_dir, NAME, Preparation(bpe=BPE))
     if not (folder / "corpus.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as temporary:

@@ -30,6 +30,7 @@ class SilentLog:
 
     def metrics(self, row: dict[str, Any]) -> None: ...
     def evaluation(self, row: dict[str, Any]) -> None: ...
+    def own(self, file: str, row: dict[str, Any]) -> None: ...
     def rewind(self, offsets: dict[str, int]) -> None: ...
     def offsets(self) -> dict[str, int]:
         return {}
@@ -40,9 +41,9 @@ def main() -> None:
     spans: list[tuple[float, float]] = []
     run = Population.run
 
-    def timed(population: Population, ticks: int) -> Any:
+    def timed(population: Population, *arguments: Any) -> Any:
         begin = time.process_time()
-        rows = run(population, ticks)
+        rows = run(population, *arguments)
         end = time.process_time()
         spans.append((begin, end))
         inside.append(end - begin)

@@ -44,11 +44,11 @@ def main() -> None:
     comparisons = []
     for name, sizes, rounds in (("3.5M", SMALL, 20), ("36.7M", {}, 5)):
         recipe = Recipe(
-            data=corpus.name, bpe=corpus.bpe, joined=corpus.joined, warm_up=400, **sizes
+            data=corpus.name, **dataclasses.asdict(corpus.preparation), warm_up=400, **sizes
         )
         comparisons += training(name, recipe, corpus, rounds)
         comparisons.append(diagnostics(name, recipe, corpus, rounds))
-    calls = Recipe(data=corpus.name, bpe=corpus.bpe, joined=corpus.joined, warm_up=400, **CALLS)
+    calls = Recipe(data=corpus.name, **dataclasses.asdict(corpus.preparation), warm_up=400, **CALLS)
     comparisons += training("width 8", calls, corpus, 50, (("float32", None),))
     comparisons.append(matrix_product())
     print(hardware())

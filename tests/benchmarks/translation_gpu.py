@@ -16,6 +16,7 @@ inside costs.
 """
 
 import argparse
+import dataclasses
 import itertools
 import statistics
 import time
@@ -144,7 +145,7 @@ def theirs(corpus: Corpus, precision: tuple[str, ...]) -> Update:
 
 
 def recipe_of(corpus: Corpus, precision: str = "float32") -> Recipe:
-    return Recipe(data=corpus.name, bpe=corpus.bpe, joined=corpus.joined, precision=precision)
+    return Recipe(data=corpus.name, **dataclasses.asdict(corpus.preparation), precision=precision)
 
 
 def alone(corpus: Corpus, precision: str, *, graphs: bool) -> TranslationModule:

@@ -6,6 +6,7 @@ def data_dir(tmp_path_factory):
     """A folder with the prepared corpus `sentences`: 300 pairs of our grammar."""
     pytest.importorskip("fairseq", reason="fairseq is not installed")
     from nlp.data.prepare import prepare
+    from nlp.data.spec import Preparation
     from workload.grammar import pairs
 
     folder = tmp_path_factory.mktemp("corpus")
@@ -20,5 +21,41 @@ def data_dir(tmp_path_factory):
         for language, side in (("de", 0), ("en", 1)):
             lines = "".join(f"{pair[side]}\n" for pair in part)
             (text / f"{split}.{language}").write_text(lines, encoding="utf-8")
-    prepare(str(text), folder / "data", bpe=150, joined=True, jobs=1, progress=lambda *_: None)
+    prepare(str(text), folder / "data", Preparation(bpe=150, joined=True), jobs=1)
     return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A folder with a prepared corpus in data/ and a run with weights nobody trained in runs/."""
+    pytest.importorskip("fairseq", reason="fairseq is not installed")
+    import torch
+
+    from nlp import weights
+    from nlp.data.corpus import Corpus, corpus_folder
+    from nlp.fairseq_model import build_model, build_task
+    from nlp.workload import WORKLOAD as NLP
+    from suite.__main__ import main
+    from suite.runs.directory import Run, locked
+    from tests.nlp.runs import SIZES
+    from workload.grammar import pairs
+
+    folder = tmp_path_factory.mktemp("translate")
+    (folder / "text").mkdir()
+    sentences = pairs(120)
+    for name, begin, end in (("train", 0, 100), ("valid", 100, 110), ("test", 110, 120)):
+        for side, language in enumerate(("de", "en")):
+            text = "".join(f"{pair[side]}\n" for pair in sentences[begin:end])
+            (folder / "text" / f"{name}.{language}").write_text(text, encoding="utf-8")
+    prepare = ["prepare", str(folder / "text"), "--bpe", "60", "--joined", "--jobs", "1"]
+    assert main([*prepare, "--data-dir", str(folder / "data")]) == 0
+    recipe = NLP.Recipe(data="text", **SIZES)
+    run = Run.of(NLP, recipe, NLP.Member("none", 0.0, 0), folder / "runs")
+    with locked([run]):
+        corpus = Corpus.open(corpus_folder(folder / "data", "text", recipe.preparation))
+        for epoch in (1, 2):
+            torch.manual_seed(epoch)
+            model = build_model(recipe, build_task(recipe, corpus))
+            path = weights.save(run.path, epoch, model, recipe, corpus)
+        weights.mark_best(path)
+    return folder, run.path

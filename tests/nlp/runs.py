@@ -3,6 +3,8 @@
 from nlp.config import Machine, Recipe
 from tests.list_log import Killed, ListLog
 
+SIZES = {"bpe": 60, "joined": True, "width": 16, "feed_forward": 16, "heads": 2, "layers": 1}
+"""Of a model that nobody trained."""
 SMALL = Recipe(
     data="sentences",
     bpe=150,
@@ -31,12 +33,14 @@ def train_one(
     device="cpu",
     kill_after=None,
     stop_after=None,
+    stop=lambda: False,
     **rest,
 ):
     """Train and return the log and the outcome.
 
     `kill_after` raises out of the training at the so-manieth progress report, which come after
-    every update and now and then while decoding; `stop_after` asks it to stop there.
+    every update and now and then while decoding; `stop_after` asks it to stop there, and so does
+    `stop`.
     """
     from nlp.training import train_members
 
@@ -63,7 +67,7 @@ def train_one(
         [log],
         machine,
         progress=progress,
-        stop=lambda: stop_after is not None and reports + 1 >= stop_after,
+        stop=lambda: stop() or (stop_after is not None and reports + 1 >= stop_after),
         **rest,
     )
     return log, outcome

@@ -29,14 +29,14 @@ def recipe():
 @pytest.fixture(scope="module")
 def fairseqs(data_dir, recipe):
     """The pairs of every batch of the first epochs, as fairseq-train takes them."""
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    folder = corpus_folder(data_dir, recipe.data, recipe.preparation)
     peer = fairseq_peer(folder, recipe)
     return [pairs(peer.batches.next_epoch_itr(shuffle=True)) for _ in range(EPOCHS)]
 
 
 @pytest.fixture
 def batches(data_dir, recipe):
-    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined))
+    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.preparation))
     task = build_task(recipe, corpus)
     load_split(task, "train")
     return TrainingBatches(task, recipe.max_tokens, seed=1, shard=0, shards=1)
@@ -63,7 +63,7 @@ def test_an_epoch_is_continued_after_the_batches_that_are_done(batches, fairseqs
 def test_a_batch_is_the_one_that_fairseq_collates(batches, data_dir, recipe):
     """In every tensor, down to which of two sentences of the same length comes first."""
     theirs = fairseq_peer(
-        corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined), recipe
+        corpus_folder(data_dir, recipe.data, recipe.preparation), recipe
     ).batches.next_epoch_itr(shuffle=True)
     for ours, expected in zip(batches, theirs, strict=True):
         assert ours.keys() == expected.keys()

@@ -4,7 +4,11 @@ import pytest
 
 pytest.importorskip("sacrebleu", reason="sacrebleu is not installed")
 
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+
 from nlp import bleu
+from nlp.stopping import StoppedError
 
 WORDS = ["a man in a red shirt is climbing .", "two dogs play in the snow , it seems ."]
 
@@ -68,3 +72,35 @@ def test_unequal_or_no_lines_are_refused():
         bleu.tokenised(WORDS[:1], WORDS)
     with pytest.raises(ValueError, match="0 hypotheses for 0 references"):
         bleu.detokenised([], [])
+
+
+@pytest.mark.parametrize("tokeniser", ["13a", "zh"])
+def test_chrf_and_ter_are_sacrebleus(tokeniser):
+    hypotheses = [
+        "the Cat sat on a mat .",
+        "it rains a lot",
+        "",
+        "\u6211 \u559c\u6b22 \u732b \u3002",
+    ]
+    references = [
+        "the cat sat on the mat .",
+        "a lot it rains",
+        "yes",
+        "\u6211\u559c\u6b22\u732b\u3002",
+    ]
+    theirs = CHRF(lowercase=True).corpus_score(hypotheses, [references])
+    assert bleu.chrf(hypotheses, references).value == theirs.score
+    asian = tokeniser == "zh"
+    metric = TER(normalized=asian, asian_support=asian)
+    ours = bleu.ter(hypotheses, references, tokeniser)
+    assert ours.value == pytest.approx(metric.corpus_score(hypotheses, [references]).score)
+    assert ours.signature == str(metric.get_signature())
+    with pytest.raises(ValueError, match="0 hypotheses for 1 references"):
+        bleu.chrf([], ["a"])
+
+
+def test_ter_stops_between_two_sentences():
+    answers = iter([False, True])
+    with pytest.raises(StoppedError):
+        bleu.ter(["a b", "c"], ["b a", "d"], stop=lambda: next(answers))
+    assert next(answers, None) is None

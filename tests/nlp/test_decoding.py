@@ -1,6 +1,7 @@
 """fairseq-generate as the oracle: the same weights give the same hypotheses."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -9,9 +10,9 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 import torch
 
 from nlp.batches import TrainingBatches
-from nlp.beam_search import _StepwiseModel
+from nlp.beam_search import _StepwiseModel, forbid_repeats
 from nlp.data.corpus import Corpus, corpus_folder
-from nlp.decoding import decode, generate_limits, length_limit
+from nlp.decoding import decode, generate_limits, length_limit, search
 from nlp.fairseq_model import build_model, build_task, load_split
 from nlp.loss import batch_loss
 from nlp.transformer import Transformer
@@ -23,7 +24,7 @@ RECIPE = dataclasses.replace(SMALL, width=32, feed_forward=64, layers=2, beam=5)
 
 @pytest.fixture(scope="module")
 def corpus(data_dir):
-    return Corpus.open(corpus_folder(data_dir, RECIPE.data, RECIPE.bpe, RECIPE.joined))
+    return Corpus.open(corpus_folder(data_dir, RECIPE.data, RECIPE.preparation))
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,52 @@ def model(task):
             (sums.loss / sums.tokens).backward()
             optimizer.step()
     return model.eval()
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_no_sequence_comes_twice_where_fairseq_lets_none(size):
+    """Against fairseq's own block, row by row of random hypotheses."""
+    from fairseq.ngram_repeat_block import NGramRepeatBlock
+
+    torch.manual_seed(0)
+    block = NGramRepeatBlock(size, use_extension=False)
+    for time in range(1, 9):
+        tokens = torch.randint(4, 7, (12, time))
+        log_p = torch.randn(12, 10)
+        expected = block(tokens, log_p.clone(), 4, 3, time - 1)
+        forbid_repeats(log_p, tokens, size)
+        assert torch.equal(log_p, expected)
+
+
+@pytest.mark.parametrize("options", [{"length_penalty": 2.0}, {"no_repeat_ngram": 2}])
+def test_options_and_scores_are_those_of_fairseqs_generator(task, model, sources, options):
+    from fairseq.ngram_repeat_block import NGramRepeatBlock
+    from fairseq.sequence_generator import SequenceGenerator
+
+    class OfWhatIsWritten(NGramRepeatBlock):
+        """On a CPU fairseq's takes the padding behind the words for their last ones."""
+
+        def forward(self, tokens, lprobs, bsz, beam_size, step):
+            return super().forward(tokens[:, : step + 1], lprobs, bsz, beam_size, step)
+
+    theirs = SequenceGenerator(
+        [model],
+        task.target_dictionary,
+        beam_size=4,
+        max_len_a=1.2,
+        max_len_b=10,
+        len_penalty=options.get("length_penalty", 1.0),
+        no_repeat_ngram_size=options.get("no_repeat_ngram", 0),
+    )
+    if size := options.get("no_repeat_ngram"):
+        theirs.repeat_ngram_blocker = OfWhatIsWritten(size)
+    found = search(model, task, sources, beam=4, **options)
+    for source, ours in zip(sources[:8], found, strict=False):
+        expected = theirs.generate([model], {"net_input": {"src_tokens": source[None]}})[0]
+        assert len(ours) == len(expected) == 4
+        for one, other in zip(ours, expected, strict=True):
+            assert one.score == pytest.approx(float(other["score"]) / math.log(2), abs=1e-4)
+        assert torch.equal(ours[0].tokens, expected[0]["tokens"])
 
 
 @pytest.fixture(scope="module")

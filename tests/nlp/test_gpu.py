@@ -59,7 +59,7 @@ def test_captured_programs_learn_as_the_plain_path(
 
 def test_dropout_differs_from_update_to_update_and_not_from_replay_to_replay(data_dir):
     """The seed of every update reaches the graph, whatever was drawn before."""
-    corpus = Corpus.open(corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined))
+    corpus = Corpus.open(corpus_folder(data_dir, SMALL.data, SMALL.preparation))
     recipe = dataclasses.replace(SMALL, dropout=0.5, accumulate=2)
     module = TranslationModule(recipe, MEMBER, corpus).cuda()
     module.use_graphs("on")

@@ -16,6 +16,7 @@ from nlp.data import binarise, sources
 from nlp.data.cleaning import Dropped, kept
 from nlp.data.prepare import prepare
 from nlp.data.sources import IWSLT_TESTS
+from nlp.data.spec import Preparation
 from nlp.data.text import Segmenter, lower_case, tokenise
 from tests.nlp.data import iwslt_lines
 from tests.real_data import real
@@ -119,7 +120,7 @@ def archive(published, tmp_path_factory):
 
 def test_the_whole_archive(published, archive, tmp_path):
     pytest.importorskip("fairseq", reason="needs fairseq")
-    corpus = prepare("iwslt14", tmp_path, bpe=300, joined=False, archive=archive, jobs=2)
+    corpus = prepare("iwslt14", tmp_path, Preparation(bpe=300), archive=archive, jobs=2)
     folder = corpus.folder
     # The test set is the official one, though the training text is not.
     for language in LANGUAGES:
@@ -154,16 +155,15 @@ def test_the_whole_archive(published, archive, tmp_path):
 
 def test_finished_stages_are_not_redone(archive, tmp_path):
     pytest.importorskip("fairseq", reason="needs fairseq")
-    separate = prepare("iwslt14", tmp_path, bpe=100, joined=False, archive=archive, jobs=2)
+    separate = prepare("iwslt14", tmp_path, Preparation(bpe=100), archive=archive, jobs=2)
     seen = set()
-    joined = prepare(
-        "iwslt14", tmp_path, bpe=100, joined=True, progress=lambda stage, *_: seen.add(stage)
-    )
+    both = Preparation(bpe=100, joined=True)
+    joined = prepare("iwslt14", tmp_path, both, progress=lambda stage, *_: seen.add(stage))
     assert seen == {"split into subwords", "binarise"}
     assert joined.codes.read_bytes() == separate.codes.read_bytes()
     assert joined.dictionary("de").read_bytes() == joined.dictionary("en").read_bytes()
     seen.clear()
-    prepare("iwslt14", tmp_path, bpe=100, joined=True, progress=lambda stage, *_: seen.add(stage))
+    prepare("iwslt14", tmp_path, both, progress=lambda stage, *_: seen.add(stage))
     assert not seen
 
 

@@ -1,16 +1,19 @@
 """Preparation of anyone's text: what comes out, and one sentence for each mistake going in."""
 
 import dataclasses
+import errno
 import gzip
 import hashlib
 import http.server
 import io
 import json
+import os
 import random
 import re
 import shutil
 import tarfile
 import threading
+import unicodedata
 
 import pytest
 
@@ -19,6 +22,7 @@ from nlp.data import prepare as preparing
 from nlp.data import sources
 from nlp.data.corpus import Corpus
 from nlp.data.prepare import prepare
+from nlp.data.spec import Preparation
 from suite.__main__ import main
 from workload.errors import ConfigError
 from workload.stages import lock_folder
@@ -26,6 +30,7 @@ from workload.stages import lock_folder
 pytest.importorskip("fairseq", reason="preparation needs fairseq")
 
 GERMAN = ["Der Hund bellt.", "Die Katze, die schl\u00e4ft.", "Es regnet heute.", "Wir gehen heim!"]
+FRENCH = ["Le chien aboie.", "Le chat qui dort.", "Il pleut aujourd'hui.", "Allons chez nous !"]
 ENGLISH = ["The dog barks.", "The cat that sleeps.", "It is raining today.", "We're going home!"]
 
 
@@ -46,8 +51,10 @@ def text(tmp_path):
 
 
 def make(text, tmp_path, **changes):
-    options = {"bpe": 10, "joined": False, "jobs": 1} | changes
-    return prepare(str(text), tmp_path / "data", **options)
+    options = {"bpe": 10, "jobs": 1} | changes
+    keys = [field.name for field in dataclasses.fields(Preparation) if field.name in options]
+    preparation = Preparation(**{key: options.pop(key) for key in keys})
+    return prepare(str(text), tmp_path / "data", preparation, **options)
 
 
 def refused(text, tmp_path, **changes):
@@ -117,6 +124,51 @@ def test_training_pairs_are_dropped_for_a_reason(text, tmp_path):
     assert corpus.splits["train"]["pairs"] == 4
 
 
+def test_what_was_dropped_is_said_with_its_share(text, tmp_path, capsys):
+    write(text, "train", [*GERMAN, "", "Ja"], [*ENGLISH, "No.", "one two"])
+    write(text, "test", ["Gut so."], ["Just so."])
+    argv = ["prepare", str(text), "--bpe", "10", "--data-dir", str(tmp_path / "d"), "--jobs", "1"]
+    assert main(argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "dropped from train: 2 of 6 pairs (33.33%)" in lines
+    assert "  1 empty (line 5)" in lines
+    assert "  1 length ratio over 1.5 (line 6)" in lines
+    assert "in train as well: 4 of the 4 valid pairs" in lines
+    assert not any("test pairs" in line for line in lines)
+
+
+def test_text_of_anybody_is_normalised(text, tmp_path):
+    plain = make(text, tmp_path / "plain")
+    for path in text.iterdir():
+        lines = path.read_text().splitlines()
+        spoilt = [unicodedata.normalize("NFD", "\u00ad".join(line)) for line in lines]
+        path.write_text("".join(f"\u200b{line}\n" for line in spoilt))
+    corpus = make(text, tmp_path)
+    for kind in ("raw", "tok", "bpe"):
+        assert corpus.text("test", kind, "de") == plain.text("test", kind, "de")
+    write(text, "test", GERMAN, [*ENGLISH[:2], "\u200b\u200b", ENGLISH[3]])
+    with pytest.raises(ConfigError, match=r"test\.en line 3 \(en\) is empty|test.en line 3"):
+        make(text, tmp_path)
+
+
+def test_a_text_with_carriage_returns_alone(text, tmp_path):
+    (text / "train.de").write_bytes("".join(f"{line}\r" for line in GERMAN).encode())
+    message = refused(text, tmp_path)
+    assert "train.de: its lines end in carriage returns" in message
+    (text / "train.de").write_bytes("".join(f"{line}\r\n" for line in GERMAN).encode())
+    assert make(text, tmp_path).splits["train"]["pairs"] == 4
+
+
+def test_a_full_disk_is_told_with_its_place(text, tmp_path, capsys, monkeypatch):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(preparing, "make_corpus", full)
+    place = tmp_path / "d"
+    assert main(["prepare", str(text), "--data-dir", str(place), "--jobs", "1"]) == 2
+    assert f"no space is left on the disk of {place}" in capsys.readouterr().err
+
+
 def test_lines_end_at_line_feeds_only(text, tmp_path):
     """Python's splitlines would see five line ends in this line."""
     write(text, "test", ["Ja\u2028ja\u0085ja\x1cja\x0bja\x0cja"], ["Yes yes yes yes yes yes"])
@@ -151,14 +203,55 @@ def test_a_corpus_knows_the_text_it_was_made_from(text, tmp_path):
     write(text, "train", ENGLISH, GERMAN)
     with pytest.raises(ConfigError, match="was prepared from other text than is in") as raised:
         corpus.check_text(text)
-    assert (
-        f"prepare {text} --bpe 10 --source de --target en --data-dir {tmp_path / 'data'}`"
-        in str(raised.value)
-    )
+    assert f"prepare {text} --bpe 10 --data-dir {tmp_path / 'data'}`" in str(raised.value)
     make(text, tmp_path, bpe=12).check_text(text)
     with pytest.raises(ConfigError, match="was prepared from other text than is in"):
         corpus.check_text(text)
     make(text, tmp_path).check_text(text)
+
+
+def test_the_reverse_direction_and_another_pair_lie_beside_the_first(text, tmp_path):
+    """Of one folder three corpora, each with its own codes, dictionaries and direction."""
+    for split in ("train", "valid", "test"):
+        french = "".join(f"{line}\n" for line in FRENCH)
+        (text / f"{split}.fr").write_text(french)
+    forth = make(text, tmp_path)
+    kept = {path: path.read_bytes() for path in forth.folder.iterdir()}
+    back = make(text, tmp_path, source="en", target="de")
+    french = make(text, tmp_path, source="fr", target="en")
+    assert {path: path.read_bytes() for path in forth.folder.iterdir()} == kept
+    assert Corpus.open(forth.folder) == forth == make(text, tmp_path)
+    assert [c.folder.name for c in (forth, back, french)] == [
+        "bpe-10",
+        "bpe-10-en-de",
+        "bpe-10-fr-en",
+    ]
+    record = json.loads((back.folder / "corpus.json").read_text())
+    assert (record["source"], record["target"]) == ("en", "de")
+    assert (back.folder / "test.en-de.en.bin").exists()
+    assert back.text("test", "tok", "de") == forth.text("test", "tok", "de")
+    assert french.codes.read_bytes() != forth.codes.read_bytes()
+    for corpus in (forth, back, french):
+        corpus.check_text(text)
+
+
+def test_a_published_corpus_translates_in_both_directions(multi30k, tmp_path):
+    archive = packed(tmp_path / "a.tgz", multi30k)
+    corpus = make("multi30k", tmp_path, archive=archive, source="en", target="de")
+    assert corpus.preparation.pair == ("en", "de")
+    assert corpus.text("test", "raw", "de") == GERMAN
+    assert corpus.text("test", "raw", "en") == ENGLISH
+
+
+def test_presets_names_are_told_apart_from_texts(text, tmp_path, capsys):
+    folder = text.rename(tmp_path / "grammar-tiny")
+    argv = ["--data-dir", str(tmp_path / "data")]
+    assert main(["prepare", str(folder), *argv]) == 2
+    assert "grammar-tiny is the name of a preset; rename the folder" in capsys.readouterr().err
+    assert main(["prepare", "multi30k-small", *argv]) == 2
+    said = "multi30k-small is a preset, which trains on multi30k: `wdbench prepare multi30k "
+    assert f"{said}--bpe 5000 --joined`" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 def test_interruption_leaves_the_finished_stages_only(text, tmp_path, monkeypatch):
@@ -180,7 +273,7 @@ def test_a_folder_of_the_users_own_is_not_replaced(text, tmp_path):
     (text / "text").mkdir()
     (text / "text" / "notes").write_text("mine")
     with pytest.raises(ConfigError, match=r"mine/text is in the way"):
-        prepare(str(text), tmp_path, bpe=10, joined=False, jobs=1)
+        prepare(str(text), tmp_path, Preparation(bpe=10), jobs=1)
     assert (text / "text" / "notes").read_text() == "mine"
     assert {path.name for path in text.iterdir()} == {
         "text",
@@ -201,10 +294,13 @@ def test_command_prints_counts_and_reasons(text, tmp_path, capsys):
     assert main(argv) == 0
     printed = capsys.readouterr().out
     assert "dropped from train: nothing" in printed
+    assert "in train as well: 4 of the 4 test pairs" in printed
     assert "8 merge operations: no pair of symbols is left that occurs twice" in printed
     assert re.search(r"test +4 ", printed)
     assert main(["prepare", str(tmp_path / "no")]) == 2
-    assert "is none of iwslt14, multi30k, grammar" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "is none of" in error
+    assert "iwslt14, multi30k, grammar" in error
 
 
 def test_unequal_line_counts(text, tmp_path):
@@ -241,11 +337,11 @@ def test_over_long_line_in_the_test_set(text, tmp_path):
 
 def test_settings_that_cannot_be(text, tmp_path):
     (text / "train.xx").touch()
-    assert "known are" in refused(text, tmp_path, source="xx")
+    assert "choose --tokenisation sentencepiece" in refused(text, tmp_path, source="xx")
     assert "must differ" in refused(text, tmp_path, source="en")
     assert "train.fr does not exist" in refused(text, tmp_path, source="fr")
     assert "bpe: 0" in refused(text, tmp_path, bpe=0)
-    assert "from de into en" in refused("multi30k", tmp_path, source="en", target="de")
+    assert "has the languages de and en" in refused("multi30k", tmp_path, source="fr")
     assert "archive" in refused("grammar", tmp_path, archive=text)
     write(text, "train", ["a"], ["b"])
     with pytest.raises(ConfigError, match=r"two letters|too small"):
@@ -399,4 +495,4 @@ def test_two_at_once(text, tmp_path):
     busy = lock_folder(tmp_path / "data" / "mine")
     with busy, pytest.raises(ConfigError, match="another process prepares"):
         make(text, tmp_path)
-    assert make(text, tmp_path).bpe == 10
+    assert make(text, tmp_path).preparation.bpe == 10

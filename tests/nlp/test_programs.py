@@ -32,7 +32,7 @@ NO_DROPOUT = dataclasses.replace(SMALL, dropout=0.0)
 
 @pytest.fixture
 def corpus(data_dir):
-    return Corpus.open(corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined))
+    return Corpus.open(corpus_folder(data_dir, SMALL.data, SMALL.preparation))
 
 
 def alone(recipe, corpus, member=MEMBER):

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -11,11 +12,12 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 
-from nlp import weights
+from nlp import beam_search, weights
 from nlp.config import learning_rate
 from nlp.data.corpus import Corpus, corpus_folder
 from nlp.loss import batch_loss
-from nlp.module import TranslationModule
+from nlp.module import TranslationModule, dropout_seed
+from nlp.recorder import TranslationRecorder
 from nlp.transformer import Transformer
 from shared_optim.schemes import BASELINE, SCHEMES
 from tests.list_log import Killed
@@ -74,7 +76,7 @@ def test_rows_add_up(undisturbed):
 
 def test_the_loggers_of_anybodys_trainer_get_the_rows(data_dir):
     recipe = dataclasses.replace(SMALL, epochs=1)
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    folder = corpus_folder(data_dir, recipe.data, recipe.preparation)
     module = TranslationModule(recipe, MEMBER, Corpus.open(folder))
     heard, for_callbacks = fit_one_epoch(module)
     rows = [(step, metrics) for step, metrics in heard if "train/loss" in metrics]
@@ -87,7 +89,7 @@ def test_the_loggers_of_anybodys_trainer_get_the_rows(data_dir):
 
 def test_lightnings_monitor_sees_alpha_and_an_epoch_of_decay_is_one_of_the_corpus(data_dir):
     recipe = dataclasses.replace(SMALL, epochs=1, warm_up=5, decay_schedule="early:2epochs")
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    folder = corpus_folder(data_dir, recipe.data, recipe.preparation)
     module = TranslationModule(recipe, MEMBER, Corpus.open(folder))
     monitor = LearningRateMonitor(logging_interval="step")
     heard, _ = fit_one_epoch(module, monitor)
@@ -99,7 +101,7 @@ def test_lightnings_monitor_sees_alpha_and_an_epoch_of_decay_is_one_of_the_corpu
 
 
 def test_every_scheme_trains_and_is_one_of_its_own(data_dir):
-    folder = corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined)
+    folder = corpus_folder(data_dir, SMALL.data, SMALL.preparation)
     found = {}
     for name in SCHEMES:
         module = alone(SMALL, Corpus.open(folder))
@@ -114,7 +116,7 @@ def test_every_scheme_trains_and_is_one_of_its_own(data_dir):
 
 def test_the_padding_row_and_words_not_seen_are_counted_apart(data_dir):
     """Of the source embeddings, which no output shares, only the words of the batch have an m."""
-    folder = corpus_folder(data_dir, SMALL.data, SMALL.bpe, SMALL.joined)
+    folder = corpus_folder(data_dir, SMALL.data, SMALL.preparation)
     recipe = dataclasses.replace(SMALL, joined=False, log_every=1, dropout=0.0)
     module = alone(recipe, Corpus.open(folder))
     batch = next(iter(module.train_dataloader()))
@@ -127,6 +129,14 @@ def test_the_padding_row_and_words_not_seen_are_counted_apart(data_dir):
     assert module.row[f"{layer}/elements"] == words * SMALL.width
     assert module.row[f"{layer}/zero_weights"] == SMALL.width
     assert module.row[f"{layer}/untouched"] == (words - 1 - seen) * SMALL.width
+
+
+def test_a_corpus_may_lie_under_a_path_with_colons(tmp_path, data_dir, undisturbed):
+    """fairseq takes such a path for several."""
+    folder = tmp_path / "C:" / "a://b"
+    shutil.copytree(data_dir, folder)
+    log, _ = train_one(tmp_path / "run", MEMBER, folder)
+    same(log, undisturbed)
 
 
 def test_a_run_killed_anywhere_goes_on_bit_for_bit(tmp_path, data_dir, undisturbed):
@@ -146,6 +156,54 @@ def test_a_stopped_run_is_saved_where_it_stood(tmp_path, data_dir, undisturbed):
     assert pointer["latest"]["position"] == [0, 5, 5]
     log, _ = train_one(tmp_path, MEMBER, data_dir)
     same(log, undisturbed)
+
+
+@pytest.mark.parametrize("phase", ["validation", "test"])
+def test_a_stop_while_decoding_is_answered_at_the_next_word(
+    tmp_path, data_dir, undisturbed, monkeypatch, phase
+):
+    """Decoding asks before every word; what is before it is saved, what is decoded is not kept."""
+    asked, words = [], []
+    report, generator = TranslationRecorder._report, beam_search._StepwiseModel
+    forward = generator.forward_decoder
+
+    def note(recorder, name, *numbers):
+        report(recorder, name, *numbers)
+        if name == phase:
+            asked.append(name)
+
+    def count(*arguments, **named):
+        if asked:
+            words.append(1)
+        return forward(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TranslationRecorder, "_report", note)
+        patch.setattr(generator, "forward_decoder", count)
+        patch.setattr("nlp.decoding.BATCH_TOKENS", {"cpu": 64})
+        log, outcome = train_one(tmp_path, MEMBER, data_dir, stop=lambda: bool(asked))
+    assert outcome.status == "interrupted"
+    assert len(words) == 1
+    assert len(asked) == 1
+    pointer = json.loads((tmp_path / "checkpoint" / "checkpoint.json").read_text())
+    updates = undisturbed[0].rows["eval"][0]["updates"]
+    position = [0, updates, updates] if phase == "validation" else [2, 0, 2 * updates]
+    assert pointer["latest"]["position"] == position
+    log, outcome = train_one(tmp_path, MEMBER, data_dir)
+    assert outcome.status == "finished"
+    same(log, undisturbed)
+
+
+def test_of_epochs_with_equal_bleu_the_one_with_the_lower_loss_is_best(
+    tmp_path, data_dir, monkeypatch
+):
+    losses = iter([3.0, 2.0, 2.0, 2.5])
+    monkeypatch.setattr("nlp.recorder.losses", lambda *_: {"valid/loss": next(losses)})
+    monkeypatch.setattr(TranslationRecorder, "_valid_bleu", lambda self: 0.0)
+    recipe = dataclasses.replace(SMALL, epochs=4, average_last=4)
+    log, _ = train_one(tmp_path, MEMBER, data_dir, recipe=recipe)
+    kept = {path.name: path for path in (log.path / "weights").glob("*.pt")}
+    assert kept["best.pt"].samefile(kept["epoch003.pt"])
 
 
 def test_a_run_killed_after_its_last_epoch_is_tested_again(tmp_path, data_dir, undisturbed):
@@ -209,7 +267,7 @@ def test_a_diverged_run_ends_and_says_so(tmp_path, data_dir):
 def test_two_batches_per_update_are_one_large_batch(tmp_path, data_dir):
     """The gradient is divided by the tokens of all batches, so it is the large batch's."""
     recipe = dataclasses.replace(SMALL, accumulate=2, dropout=0.0)
-    folder = corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined)
+    folder = corpus_folder(data_dir, recipe.data, recipe.preparation)
     module = alone(recipe, Corpus.open(folder))
     batches = [batch for batch, _ in zip(module.train_dataloader(), range(2), strict=False)]
     gradients = {}
@@ -231,8 +289,37 @@ def test_two_batches_per_update_are_one_large_batch(tmp_path, data_dir):
         torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("shards", [2, 4])
+def test_processes_drop_what_one_alone_would(data_dir, shards, monkeypatch):
+    """The gradients of an update's batches, dropout on, summed over processes and by one alone."""
+    recipe = dataclasses.replace(SMALL, accumulate=4, dropout=0.3)
+    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.preparation))
+    monkeypatch.setattr(TranslationModule, "_update", lambda self: None)
+
+    def gradients(**share):
+        module = TranslationModule(recipe, MEMBER, corpus, **share)
+        module.manual_backward = lambda loss: loss.backward()
+        monkeypatch.setattr(module, "_no_sync", contextlib.nullcontext)
+        batches = zip(range(module.share), module.train_dataloader(), strict=False)
+        for index, batch in batches:
+            module.training_step(batch, index)
+        return {name: p.grad for name, p in module.model.named_parameters()}
+
+    alone = gradients()
+    parts = [gradients(shard=shard, shards=shards) for shard in range(shards)]
+    for name, gradient in alone.items():
+        total = sum(part[name] for part in parts)
+        torch.testing.assert_close(total, gradient, rtol=1e-4, atol=1e-4)
+
+
+def test_every_batch_of_a_long_training_has_masks_of_its_own():
+    """A CPU's generator takes the last 32 bits of a seed."""
+    seeds = {dropout_seed(3, u, n) % 2**32 for u in range(20_000) for n in range(16)}
+    assert len(seeds) == 20_000 * 16
+
+
 def test_two_processes_share_the_batches_of_an_update(tmp_path, data_dir):
-    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1, dropout=0.0)
+    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1)
     one, _ = train_one(tmp_path / "one", MEMBER, data_dir, recipe=recipe)
     two, outcome = train_one(tmp_path / "two", MEMBER, data_dir, recipe=recipe, devices=2)
     assert outcome.status == "finished"
@@ -244,8 +331,8 @@ def test_two_processes_share_the_batches_of_an_update(tmp_path, data_dir):
 
 def test_two_processes_go_on_where_only_one_has_a_batch_left(tmp_path, data_dir):
     """The last update of an epoch of an odd number of batches, resumed by two processes."""
-    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1, dropout=0.0)
-    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.bpe, recipe.joined))
+    recipe = dataclasses.replace(SMALL, accumulate=2, epochs=1)
+    corpus = Corpus.open(corpus_folder(data_dir, recipe.data, recipe.preparation))
     module = TranslationModule(recipe, MEMBER, corpus)
     assert module.batches.per_epoch % 2 == 1
     one, _ = train_one(tmp_path / "one", MEMBER, data_dir, recipe=recipe)
@@ -271,10 +358,49 @@ def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir, undisturbed):
 
 
 def test_weights_are_refused_with_another_dictionary(tmp_path, data_dir, undisturbed):
+    copy = tmp_path / "run"
+    shutil.copytree(undisturbed[0].path, copy)
+    weights.load_model(copy, data_dir)
+    exchange_words(copy / "weights")
+    with pytest.raises(ConfigError, match="is not the dictionary that"):
+        weights.load_model(copy, data_dir)
+
+
+def test_training_begins_with_the_weights_of_a_run_or_a_file(tmp_path, data_dir, undisturbed):
+    run = undisturbed[0].path
+    corpus = Corpus.open(corpus_folder(data_dir, SMALL.data, SMALL.preparation))
+    for source, averaged in ((run, False), (run / "weights" / "epoch001.pt", None)):
+        recipe = dataclasses.replace(SMALL, init_from=str(source))
+        begun = TranslationModule(recipe, MEMBER, corpus).model.state_dict()
+        theirs = (
+            weights.load_weights(run, averaged=averaged)
+            if averaged is not None
+            else torch.load(source, weights_only=True)["weights"]
+        )
+        assert all(torch.equal(begun[name], theirs[name]) for name in theirs)
+    recipe = dataclasses.replace(SMALL, init_from=str(run), epochs=1)
+    log, outcome = train_one(tmp_path, MEMBER, data_dir, recipe=recipe)
+    assert outcome.status == "finished"
+    tuned, random = (each.rows["eval"][0]["train/loss"] for each in (log, undisturbed[0]))
+    assert tuned < random
+
+
+def test_weights_to_begin_with_that_do_not_fit(tmp_path, data_dir, undisturbed):
+    run = undisturbed[0].path
+    corpus = Corpus.open(corpus_folder(data_dir, SMALL.data, SMALL.preparation))
+
+    def begin(**changes):
+        recipe = dataclasses.replace(SMALL, **{"init_from": str(run), **changes})
+        return TranslationModule(recipe, MEMBER, corpus)
+
+    with pytest.raises(ConfigError, match="has width 16, this run 32"):
+        begin(width=32)
+    with pytest.raises(ConfigError, match="is neither a run with weights nor a file"):
+        begin(init_from=str(tmp_path / "no"))
     copy = tmp_path / "data"
     shutil.copytree(data_dir, copy)
-    weights.load_model(undisturbed[0].path, copy)
     folder = copy / "sentences" / "bpe-150-joined"
     exchange_words(folder)
+    corpus = Corpus.open(folder)
     with pytest.raises(ConfigError, match="is not the dictionary that"):
-        weights.load_model(undisturbed[0].path, copy)
+        begin()

@@ -19,7 +19,7 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 @pytest.fixture(scope="module")
 def task(data_dir):
-    corpus = Corpus.open(corpus_folder(data_dir, RECIPE.data, RECIPE.bpe, RECIPE.joined))
+    corpus = Corpus.open(corpus_folder(data_dir, RECIPE.data, RECIPE.preparation))
     task = build_task(RECIPE, corpus)
     load_split(task, "train")
     return task

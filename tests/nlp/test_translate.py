@@ -4,52 +4,26 @@ import hashlib
 import importlib.util
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
+import unicodedata
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
 
-import torch
-
 from nlp import weights
-from nlp.data.corpus import Corpus, corpus_folder
-from nlp.decoding import decode
-from nlp.fairseq_model import build_model, build_task
+from nlp.decoding import decode, search
 from nlp.plain_text import source_tokens
-from nlp.workload import WORKLOAD as NLP
 from suite.__main__ import main
-from suite.runs.directory import Run, locked
+from tests.nlp.runs import SIZES
 from tests.suite.run_files import make_run, make_translation
 from workload.grammar import pairs
 
-SIZES = {"bpe": 60, "joined": True, "width": 16, "feed_forward": 16, "heads": 2, "layers": 1}
 SENTENCES = [pair[0] for pair in pairs(6, seed=5)]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with a prepared corpus in data/ and a run with weights nobody trained in runs/."""
-    folder = tmp_path_factory.mktemp("translate")
-    (folder / "text").mkdir()
-    sentences = pairs(120)
-    for name, begin, end in (("train", 0, 100), ("valid", 100, 110), ("test", 110, 120)):
-        for side, language in enumerate(("de", "en")):
-            text = "".join(f"{pair[side]}\n" for pair in sentences[begin:end])
-            (folder / "text" / f"{name}.{language}").write_text(text, encoding="utf-8")
-    prepare = ["prepare", str(folder / "text"), "--bpe", "60", "--joined", "--jobs", "1"]
-    assert main([*prepare, "--data-dir", str(folder / "data")]) == 0
-    recipe = NLP.Recipe(data="text", **SIZES)
-    run = Run.of(NLP, recipe, NLP.Member("none", 0.0, 0), folder / "runs")
-    with locked([run]):
-        corpus = Corpus.open(corpus_folder(folder / "data", "text", 60, True))
-        for epoch in (1, 2):
-            torch.manual_seed(epoch)
-            model = build_model(recipe, build_task(recipe, corpus))
-            path = weights.save(run.path, epoch, model, recipe, corpus)
-        weights.mark_best(path)
-    return folder, run.path
 
 
 @pytest.fixture
@@ -109,6 +83,32 @@ def test_it_is_the_text_that_the_steps_one_by_one_give(command, made):
     assert command(text="\n".join(SENTENCES)) == expected
 
 
+def test_text_that_looks_equal_is_translated_alike(command):
+    """Decomposed letters, soft hyphens, zero-width spaces and marks of direction change nothing."""
+    text = "Die M\u00e4nner gr\u00fc\u00dfen den H\u00e4ndler."
+    (expected,) = command(text=text)
+    decomposed = unicodedata.normalize("NFD", text)
+    assert decomposed != text
+    hidden = "\u200b\ufeff" + "\u00ad".join(text) + "\u200e"
+    assert command(text=f"{decomposed}\n{hidden}") == [expected, expected]
+    assert command(text="\u200b\u200b\u00ad\ufeff") == [""]
+
+
+def test_what_the_model_does_not_know_is_counted_on_stderr(made, command, capsys):
+    folder, run = made
+    it = weights.load_model(run, folder / "data")
+    unknown = it.task.source_dictionary.unk()
+    text = f"{SENTENCES[0]} \u5316\u5b66"
+    (tokens,) = source_tokens(it, [text])
+    assert int(tokens.eq(unknown).sum()) == 2
+    command(text="")
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+    options = ["--data-dir", str(folder / "data"), "--device", "cpu"]
+    assert main(["translate", str(run), *options]) == 0
+    said = f"2 of {len(tokens) - 1} subwords are unknown to the model"
+    assert said in capsys.readouterr().err
+
+
 def test_an_empty_line_stays_empty_and_no_text_gives_none(command):
     first, second = SENTENCES[:2]
     one, two = command(text=f"{first}\n{second}")
@@ -129,29 +129,75 @@ def test_beam_and_averaged_weights_are_chosen_by_flags(command):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"Ein Hund.\nEin B\xe4r.\n", "standard input: line 2 is not UTF-8 at byte 6"),
-        ("Gut.\n" + "ja " * 1_100, "line 2 has"),
+        (b"Ein Hund.\nEin B\xe4r.\n", "standard input line 2 is not UTF-8 (byte 0xe4)"),
+        ("Ein Hund.\rEin Vogel.\r", "standard input: its lines end in carriage returns"),
     ],
 )
-def test_a_line_that_will_not_do_is_named(command, text, said):
+def test_text_that_will_not_do_is_told_before_the_model_is_loaded(command, text, said, monkeypatch):
+    monkeypatch.setattr(weights, "load_model", None)
     assert said in command(text=text)
+
+
+def test_options_may_stand_between_run_and_file(made, tmp_path, capsys):
+    folder, run = made
+    (tmp_path / "text.de").write_text(SENTENCES[0])
+    options = ["--data-dir", str(folder / "data"), "--device", "cpu"]
+    orders = [
+        ["--beam", "2", run, tmp_path / "text.de"],
+        [run, "--beam", "2", tmp_path / "text.de"],
+        [run, tmp_path / "text.de", "--beam", "2"],
+    ]
+    capsys.readouterr()
+    for order in orders:
+        assert main(["translate", *map(str, order), *options]) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == second == third
+
+
+def test_a_line_that_is_too_long_is_named_and_the_others_are_translated(made, command, capsys):
+    folder, run = made
+    one, two = command(text=f"{SENTENCES[0]}\n{SENTENCES[1]}")
+    text = f"{SENTENCES[0]}\n{'ja ' * 1_100}\n{SENTENCES[1]}\n"
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+    options = ["--data-dir", str(folder / "data"), "--device", "cpu"]
+    assert main(["translate", str(run), *options]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [one, "", two]
+    assert "line 2 has" in err
+    assert "it is not translated" in err
+
+
+def test_translations_are_utf8_whatever_the_locale(made, command, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("nlp.plain_text.to_text", lambda *_: "\u732b")
+    folder, run = made
+    command(text="")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(SENTENCES[0].encode())))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    options = ["--data-dir", str(folder / "data"), "--device", "cpu"]
+    assert main(["translate", str(run), *options]) == 0
+    assert written.getvalue().decode() == "\u732b\n"
 
 
 def test_the_longest_line_that_the_model_takes_is_translated(command, made):
     folder, run = made
     words = weights.load_model(run, folder / "data")
-    for count in range(400, 1_024):
-        text = "x " * count
-        if len(source_tokens(words, [text])[0]) >= 1_023:
-            break
-    assert len(command("--beam", "1", text=text)) == 1
-    assert "the model takes 1,024" in command(text=text + "x x x")
+    word = SENTENCES[0].split()[0]
+    once, twice = source_tokens(words, [word, f"{word} {word}"])
+    each = len(twice) - len(once)
+    text = f"{word} " * (1_023 // each)
+    assert len(source_tokens(words, [text])[0]) in range(1_025 - each, 1_025)
+    (line,) = command("--beam", "1", text=text)
+    assert line
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
         (["--beam", "0"], "--beam: 0"),
+        (["--max-length", "0"], "--max-length: 0 is not 1 or more"),
+        (["--no-repeat-ngram", "1"], "--no-repeat-ngram: 1 is not 2 or more"),
+        (["--interactive", "nothing.txt"], "--interactive reads standard input, not nothing.txt"),
         (["nothing.txt"], "nothing.txt cannot be read: No such file"),
         (["--averagd"], "unrecognized arguments: --averagd"),
     ],
@@ -169,23 +215,81 @@ def test_a_run_without_weights_an_rl_run_and_no_run(command, tmp_path):
 
 
 def test_damaged_weights_another_dictionary_and_no_corpus(command, made, tmp_path):
-    folder, run = made
+    _, run = made
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     best = copy / "weights" / "best.pt"
-    best.write_bytes(best.read_bytes()[:-100])
+    whole = best.read_bytes()
+    best.write_bytes(whole[:-100])
     assert "is damaged" in command(run=copy)
-    data = tmp_path / "data"
-    shutil.copytree(folder / "data", data)
-    corpus = corpus_folder(data, "text", 60, True)
-    dictionary = corpus / "dict.de.txt"
+    best.write_bytes(whole)
+    dictionary = copy / "weights" / "dict.de.txt"
     dictionary.write_text(dictionary.read_text().replace(" ", "x ", 1))
-    assert "is not what was prepared" in command(data=data)
-    record = json.loads((corpus / "corpus.json").read_text())
+    assert "is not what was prepared" in command(run=copy)
+    record = json.loads((copy / "weights" / "corpus.json").read_text())
     record["sha256"]["dict.de.txt"] = hashlib.sha256(dictionary.read_bytes()).hexdigest()
-    (corpus / "corpus.json").write_text(json.dumps(record))
-    assert "is not the dictionary that" in command(data=data)
-    assert "is not prepared" in command(data=tmp_path / "empty")
+    (copy / "weights" / "corpus.json").write_text(json.dumps(record))
+    assert "is not the dictionary that" in command(run=copy)
+
+
+def test_a_run_translates_wherever_it_lies_without_the_corpus(command, made, tmp_path):
+    _, run = made
+    text = "\n".join(SENTENCES)
+    shutil.copytree(run, tmp_path / "elsewhere")
+    expected = command(text=text)
+    assert command(text=text, run=tmp_path / "elsewhere", data=tmp_path / "no") == expected
+
+
+def test_a_run_of_an_earlier_version_takes_the_prepared_corpus(command, made, tmp_path):
+    _, run = made
+    shutil.copytree(run, tmp_path / "run")
+    for name in ("corpus.json", "codes", "dict.de.txt", "dict.en.txt"):
+        (tmp_path / "run" / "weights" / name).unlink()
+    text = "\n".join(SENTENCES)
+    assert command(text=text, run=tmp_path / "run") == command(text=text)
+    assert "is not prepared" in command(run=tmp_path / "run", data=tmp_path / "empty")
+
+
+def test_n_best_and_scores_are_those_of_the_search(command, made):
+    folder, run = made
+    it = weights.load_model(run, folder / "data")
+    found = search(it.model, it.task, source_tokens(it, SENTENCES), beam=4, length_penalty=0.5)
+    flags = ["--beam", "4", "--length-penalty", "0.5"]
+    lines = command(*flags, "--n-best", "3", "--scores", text="\n".join(SENTENCES))
+    scores = [float(line.split("\t")[0]) for line in lines]
+    expected = [each.score for hypotheses in found for each in hypotheses[:3]]
+    assert scores == pytest.approx(expected, abs=1e-4)
+    best = [line.split("\t")[1] for line in lines[::3]]
+    assert best == command(*flags, text="\n".join(SENTENCES))
+    assert command("--n-best", "2", text="\n") == ["", ""]
+    assert "--n-best: 6 is above the beam, 5" in command("--n-best", "6", text="x")
+
+
+def test_lines_are_as_long_as_is_asked_for(command, made):
+    folder, run = made
+    it = weights.load_model(run, folder / "data")
+    for line in command("--max-length", "4", text="\n".join(SENTENCES)):
+        assert len(it.task.target_dictionary.encode_line(line).tolist()) - 1 <= 4
+
+
+def test_interactive_answers_before_the_next_line_is_written(made):
+    folder, run = made
+    options = ["--interactive", "--device", "cpu", "--data-dir", str(folder / "data")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "suite", "translate", str(run), *options],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    answers = []
+    for sentence in SENTENCES[:2]:
+        process.stdin.write(f"{sentence}\n")
+        process.stdin.flush()
+        answers.append(process.stdout.readline())
+    process.stdin.close()
+    assert process.wait(60) == 0
+    assert all(answer.strip() for answer in answers)
 
 
 def test_without_fairseq_it_says_what_to_install(command, monkeypatch):

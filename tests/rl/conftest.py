@@ -1,8 +1,14 @@
+import dataclasses
+import math
+
 import pytest
+import torch
 
 from rl.config import Machine, Recipe
+from rl.trained_agent import TrainedAgent
 from rl.training import train_population
 from tests.list_log import Killed, ListLog
+from workload.identity import FORMAT
 from workload.member import Member
 
 SMALL = Recipe(
@@ -22,6 +28,20 @@ SMALL = Recipe(
 SEEDED = (Member("separated", 1e-3, 3), Member("l2", 1e-2, 0), Member("none", 0.0, 3))
 
 
+CONFIG = {
+    "format": FORMAT,
+    "workload": "rl",
+    "recipe": SMALL.values(),
+    "member": dataclasses.asdict(SEEDED[0]),
+}
+"""What config.json would say of the first of them."""
+
+
+def load_agent(path):
+    """The agent of a run of SMALL, on the CPU."""
+    return TrainedAgent.load(path, CONFIG, torch.device("cpu"))
+
+
 def run(
     folder, members, *, recipe=SMALL, device="cpu", kill_after=None, stop_after=None, **options
 ):
@@ -34,7 +54,7 @@ def run(
 
     def progress(report):
         nonlocal chunks
-        chunks += "resuming" not in report.phase
+        chunks += not any(word in report.phase for word in ("resuming", "reading"))
         if chunks == kill_after:
             raise Killed
 
@@ -42,7 +62,12 @@ def run(
         recipe,
         members,
         logs,
-        Machine(device=device, threads=1, checkpoint_every=options.pop("checkpoint_every", 40)),
+        Machine(
+            device=device,
+            threads=1,
+            checkpoint_every=options.pop("checkpoint_every", 40),
+            keep_checkpoints=options.pop("keep_checkpoints", "0"),
+        ),
         progress=progress,
         stop=lambda: chunks + 1 == stop_after,
         **options,
@@ -53,6 +78,7 @@ def run(
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr("rl.module.CHUNK", 24)
+    monkeypatch.setattr("rl.training.CHUNK_SECONDS", math.inf)
 
 
 @pytest.fixture(scope="session")
@@ -60,4 +86,5 @@ def undisturbed(tmp_path_factory):
     """The three members trained together, without an interruption."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rl.module.CHUNK", 24)
+        patch.setattr("rl.training.CHUNK_SECONDS", math.inf)
         return run(tmp_path_factory.mktemp("undisturbed"), SEEDED)

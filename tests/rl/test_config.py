@@ -16,6 +16,8 @@ from workload.member import Member
         ({"warm_up": 4, "n_step": 4}, "warm_up: 4 is not above n_step"),
         ({"replay_capacity": 19_999}, "replay_capacity: 19,999 is below warm_up, 20,000"),
         ({"training_steps": 3}, "training_steps: 3 is below update_every"),
+        ({"truncation": "bootstrap", "n_step": 3}, "truncation: bootstrap needs n_step 1, not 3"),
+        ({"no_ops": -1}, "no_ops: -1 is not a finite number >= 0"),
         ({"decay_schedule": "early"}, "decay_schedule: 'early' is none of always, early:T"),
         ({"decay_schedule": "early:0"}, "decay_schedule: 'early:0'"),
     ],
@@ -62,9 +64,17 @@ def test_machine_knobs_are_checked():
         Machine(checkpoint_every=0)
 
 
+@pytest.mark.parametrize("text", ["-1", "all", "2.5", ""])
+def test_how_many_weights_are_kept_is_checked(text):
+    with pytest.raises(ConfigError, match=r"keep_checkpoints: .* is neither a number .* nor best"):
+        Machine(keep_checkpoints=text)
+
+
 def test_the_defaults_are_the_papers_recipe():
     recipe = Recipe()
     # DESIGN, from Bjorck et al., Tables 2 and 3, and Dopamine's settings
     assert (recipe.learning_rate, recipe.adam_eps, recipe.loss) == (2.5e-4, 1e-8, "huber")
     assert (recipe.warm_up, recipe.update_every, recipe.target_every) == (20_000, 4, 8_000)
     assert (recipe.max_episode_steps, recipe.gamma, recipe.sticky_actions) == (27_000, 0.99, 0.25)
+    assert (recipe.truncation, recipe.action_set, recipe.no_ops) == ("terminal", "minimal", 0)
+    assert (recipe.fire_reset, recipe.episodic_life) == (False, False)

@@ -40,6 +40,7 @@ class Reference:
     def step(self, action: int) -> tuple[np.ndarray, float, bool]:
         observation, reward, terminated, truncated, _ = self.environment.step(action)
         ended = terminated or truncated
+        self.last_frame = observation[-1]
         return self.reset() if ended else observation, float(reward), ended
 
 
@@ -58,6 +59,8 @@ def follow(recipe: Recipe, seeds: list[int], ticks: int) -> int:
             observation, reward, ended = reference.step(int(actions[k]))
             np.testing.assert_array_equal(step.observation[k], observation)
             assert (step.reward[k], step.ended[k]) == (reward, ended)
+            if ended:
+                np.testing.assert_array_equal(step.last_frames[k], reference.last_frame)
         ends += int(step.ended.sum())
     environments.close()
     return ends
@@ -80,8 +83,54 @@ def test_frame_skip_and_sticky_actions_are_the_recipes() -> None:
 def test_an_episode_is_cut_off_at_exactly_the_cap() -> None:
     environments = Environments(Recipe(game="Pong", max_episode_steps=50), members=1)
     environments.reset([1])
-    ends = [bool(environments.step(np.array([0])).ended[0]) for _ in range(150)]
-    assert np.flatnonzero(ends).tolist() == [49, 99, 149]
+    steps = [environments.step(np.array([0])) for _ in range(150)]
+    assert np.flatnonzero([step.ended[0] for step in steps]).tolist() == [49, 99, 149]
+    assert np.flatnonzero([step.cut_off[0] for step in steps]).tolist() == [49, 99, 149]
+    environments.close()
+
+
+def test_an_episode_that_is_lost_is_not_cut_off() -> None:
+    environments = Environments(Recipe(game="Breakout"), members=1)
+    environments.reset([1])
+    steps = [environments.step(np.array([1])) for _ in range(300)]
+    assert any(step.ended[0] for step in steps)
+    assert not any(step.cut_off[0] for step in steps)
+
+
+def test_the_full_action_set_is_the_consoles() -> None:
+    minimal, full = (
+        Environments(Recipe(game="Breakout", action_set=name), members=1)
+        for name in ("minimal", "full")
+    )
+    assert (minimal.actions, full.actions) == (4, 18)
+    full.reset([1])
+    assert full.step(np.array([17])).observation.shape == (1, 4, 84, 84)
+    minimal.close()
+    full.close()
+
+
+@pytest.mark.parametrize(("no_ops", "different"), [(0, False), (30, True)])
+def test_no_ops_let_each_seed_begin_at_another_time(no_ops: int, different: bool) -> None:
+    recipe = Recipe(game="Seaquest", sticky_actions=0.0, no_ops=no_ops)
+    environments = Environments(recipe, members=8)
+    first = environments.reset(range(8))
+    assert not first[:, :3].any()  # an episode's first observation is one frame
+    assert first[:, 3].any()
+    later = [environments.step(np.zeros(8, dtype=np.int64)).observation for _ in range(5)][-1]
+    assert (len({own.tobytes() for own in later}) > 1) is different
+    environments.close()
+
+
+@pytest.mark.parametrize(("fire", "lives"), [(False, 5), (True, 4)])
+def test_a_ball_that_has_to_be_served_is_served_by_fire(fire: bool, lives: int) -> None:
+    recipe = Recipe(game="Breakout", sticky_actions=0.0, fire_reset=fire)
+    environments = Environments(recipe, members=1)
+    assert not environments.reset([1])[:, :3].any()
+    assert environments.lives.tolist() == [5]
+    for _ in range(60):
+        environments.step(np.array([0]))
+    assert environments.lives.tolist() == [lives]
+    environments.close()
 
 
 def stream(seeds: list[int], slot: int, ticks: int = 400) -> Iterator[tuple[bytes, float, bool]]:

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from rl.memory import replay_bytes
-from rl.replay import Batch, Replay
+from rl.replay import CLOSING, Batch, Replay
 
 GAMMA = 0.9
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -117,13 +118,66 @@ class World:
                 self.check_transition(k, row, batch, b)
 
     def check_transition(self, k: int, row: Row, batch: Batch, b: int) -> None:
-        state, action, reward, discount, following = self.oracles[k].transition(row, self.n_step)
-        np.testing.assert_array_equal(batch.state[k, b].cpu(), state)
-        assert batch.actions[k, b] == action
-        assert float(batch.rewards[k, b]) == pytest.approx(reward, abs=1e-6)
-        assert float(batch.discounts[k, b]) == pytest.approx(discount, abs=1e-6)
-        if following is not None:
-            np.testing.assert_array_equal(batch.next_state[k, b].cpu(), following)
+        check_transition(self.oracles[k].transition(row, self.n_step), batch, k, b)
+
+
+def check_transition(expected: tuple[Any, ...], batch: Batch, k: int, b: int) -> None:
+    state, action, reward, discount, following = expected
+    np.testing.assert_array_equal(batch.state[k, b].cpu(), state)
+    assert batch.actions[k, b] == action
+    assert float(batch.rewards[k, b]) == pytest.approx(reward, abs=1e-6)
+    assert float(batch.discounts[k, b]) == pytest.approx(discount, abs=1e-6)
+    if following is not None:
+        np.testing.assert_array_equal(batch.next_state[k, b].cpu(), following)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("episode_length", [1.0, 1.5, 4.0, 50.0])
+def test_what_follows_a_cut_is_the_closing_row_and_no_transition_begins_there(
+    episode_length: float, device: str
+) -> None:
+    random, capacity, members = np.random.default_rng(0), 16, 2
+    replay = Replay(
+        members, capacity, n_step=1, gamma=GAMMA, batch_size=128, device=device, closes=True
+    )
+    oracles = [Oracle() for _ in range(members)]
+    cuts = 0
+    for tick in range(120):
+        frames = random.integers(1, 256, (members, 84, 84), dtype=np.uint8)
+        actions = random.integers(0, 18, members)
+        rewards = random.integers(-1, 2, members).astype(np.float32)
+        over = random.random(members) < 1 / episode_length
+        cut = over & (random.random(members) < 0.5)
+        write(replay, frames, actions, rewards, over & ~cut, np.ones(members, dtype=bool))
+        last = random.integers(1, 256, (members, 84, 84), dtype=np.uint8)
+        there = [torch.from_numpy(array).to(replay.storage) for array in (last, cut)]
+        replay.close(*there)
+        replay.appended += cut
+        for k in range(members):
+            lost = bool(over[k] and not cut[k])
+            oracles[k].append(frames[k], int(actions[k]), float(rewards[k]), lost)
+            if cut[k]:
+                oracles[k].append(last[k], CLOSING, 0.0, True)
+        cuts += int(cut.sum())
+        if tick < 8 or tick % 6:
+            continue
+        batch = sample(replay, random.random((members, 128)))
+        for k, oracle in enumerate(oracles):
+            own = oracle.sampleable(capacity - 1, 1)
+            # a closing row stands for the row before, which may be one older than the others
+            number = {id(row): i for i, row in enumerate(oracle.rows)}
+            starts = [
+                row if row.action != CLOSING else oracle.rows[number[id(row)] - 1] for row in own
+            ]
+            known = {row.frame.tobytes(): row for row in starts}
+            seen = set()
+            for b in range(128):
+                row = known[batch.state[k, b, -1].cpu().numpy().tobytes()]
+                assert row.action != CLOSING
+                check_transition(oracle.transition(row, 1), batch, k, b)
+                seen.add(id(row))
+            assert len(seen) == len(known)
+    assert cuts
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -20,6 +20,38 @@ def test_returns_and_lengths_by_hand():
     assert scores.window == scores.phase
 
 
+def test_what_ended_is_given_back_with_its_member():
+    scores = Scores(3)
+    acting = np.array([True, True])
+    for ended in ([False, False], [False, True]):
+        found = scores.add(
+            slice(1, 3), np.array([2.0, 5.0]), np.array(ended), acting, training=True
+        )
+    assert found == [(2, 10.0, 2)]
+
+
+def test_the_newest_hundred_training_episodes_are_kept_also_through_a_checkpoint():
+    scores, one = Scores(1), (slice(0, 1), np.array([True]), np.array([True]))
+    assert scores.recent_mean(0) == {"train/return_last100": None}
+    for number in range(130):
+        scores.add(one[0], np.array([float(number)]), *one[1:], training=True)
+        scores.add(one[0], np.array([1e6]), *one[1:], training=False)
+    expected = {"train/return_last100": sum(range(30, 130)) / 100}
+    assert scores.recent_mean(0) == expected
+    other = Scores(1)
+    other.set_state(0, json.loads(json.dumps(scores.state(0))))
+    assert other.recent_mean(0) == expected
+    scores.add(one[0], np.array([130.0]), *one[1:], training=True)
+    other.add(one[0], np.array([130.0]), *one[1:], training=True)
+    assert other.recent_mean(0) == scores.recent_mean(0) != expected
+
+
+def test_a_state_from_before_they_were_kept_has_none():
+    scores = Scores(1)
+    scores.set_state(0, {k: v for k, v in Scores(1).state(0).items() if k != "recent"})
+    assert scores.recent_mean(0) == {"train/return_last100": None}
+
+
 def test_members_of_one_block_are_added_to_their_places():
     scores = Scores(3)
     acting = np.array([True, True])
@@ -37,10 +69,11 @@ def test_an_evaluation_episode_stays_out_of_the_training_window():
 
 
 def test_a_summary_by_hand():
-    assert episode_summary("train", [(1.0, 10), (3.0, 20)]) == {
-        "train/episodes": 2,
-        "train/return": 2.0,
-        "train/return_std": 1.0,
+    assert episode_summary("train", [(1.0, 10), (3.0, 20), (1.0, 15), (3.0, 15), (1.0, 15)]) == {
+        "train/episodes": 5,
+        "train/return": 1.8,
+        "train/return_median": 1.0,
+        "train/return_std": pytest.approx(0.96**0.5),
         "train/length": 15.0,
     }
     assert episode_summary("eval", [])["eval/return"] is None

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rl.config import Machine
-from rl.member_checkpoint import read_position, trained_parameters
+from rl.member_checkpoint import read_position, trained_state
 from rl.population import Population
 from rl.position import Position
 from rl.training import train_population
@@ -56,7 +56,7 @@ def test_a_stop_within_a_chunk_saves_there_and_is_heard_while_resuming(
     log, outcome, _ = train(tmp_path)
     expected = undisturbed[0][0]
     assert (log.rows, outcome) == (expected.rows, undisturbed[1][0])
-    ours, theirs = trained_parameters(tmp_path), trained_parameters(expected.path)
+    ours, theirs = trained_state(tmp_path).parameters, trained_state(expected.path).parameters
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 

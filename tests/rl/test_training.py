@@ -2,16 +2,17 @@
 
 import dataclasses
 import json
+import statistics
 import weakref
 
 import numpy as np
 import pytest
 import torch
 
-from rl.member_checkpoint import delete_replay, read_position, trained_parameters
+from rl.member_checkpoint import delete_replay, read_position, trained_state
 from rl.module import DQNModule
 from rl.population import Population
-from rl.position import Position
+from rl.position import EPISODES, Position
 from tests.list_log import Killed
 from tests.listening import fit_one_epoch
 from tests.rl.conftest import SEEDED, SMALL, run
@@ -23,7 +24,7 @@ from workload.member import Member
 def same_run(log, expected):
     """Rows and trained parameters agree to the last bit."""
     assert log.rows == expected.rows
-    ours, theirs = trained_parameters(log.path), trained_parameters(expected.path)
+    ours, theirs = trained_state(log.path).parameters, trained_state(expected.path).parameters
     return all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -151,6 +152,33 @@ def test_rows_add_up(undisturbed):
         assert all(row["train/length"] in (None, 50.0) for row in rows)
 
 
+def test_every_episode_is_a_row_and_the_summaries_are_theirs(undisturbed):
+    for log in undisturbed[0]:
+        episodes = log.rows[EPISODES]
+        # every one is cut off at 50 steps: three, then one of evaluation, twice
+        assert [row["truncated"] for row in episodes] == [True] * 8
+        assert [(row["iteration"], row["phase"], row["agent_steps"]) for row in episodes] == [
+            (iteration, phase, 150 * iteration + step)
+            for iteration in (0, 1)
+            for phase, step in (*(("training", at) for at in (50, 100, 150)), ("evaluation", 150))
+        ]
+        for i, summary in enumerate(log.rows["eval"]):
+            for phase, prefix in (("training", "train"), ("evaluation", "eval")):
+                own = [r for r in episodes if r["phase"] == phase and r["iteration"] == i]
+                returns = [row["return"] for row in own]
+                assert summary[f"{prefix}/episodes"] == len(own)
+                assert summary[f"{prefix}/return"] == pytest.approx(statistics.mean(returns))
+                assert summary[f"{prefix}/return_median"] == statistics.median(returns)
+                assert summary[f"{prefix}/steps"] == sum(row["length"] for row in own)
+            so_far = [
+                row["return"]
+                for row in episodes
+                if row["phase"] == "training" and row["iteration"] <= i
+            ]
+            assert summary["train/return_last100"] == pytest.approx(statistics.mean(so_far))
+            assert summary["frames"] == 4 * summary["agent_steps"]
+
+
 def test_a_diverged_member_stops_and_the_others_do_not_notice(tmp_path, undisturbed):
     # alpha * lambda = 2.5e26: theta overflows at the second update
     company = [SEEDED[0], Member("decoupled", 1e30, 1)]
@@ -180,7 +208,7 @@ def test_a_damaged_checkpoint_is_named_and_the_previous_one_works(tmp_path, undi
 def test_exempting_biases_from_decay_changes_only_what_decays(tmp_path):
     recipe = dataclasses.replace(SMALL, decay_biases=False, iterations=1)
     (log,), _ = run(tmp_path, [Member("decoupled", 1e3, 0)], recipe=recipe)
-    parameters = trained_parameters(log.path)
+    parameters = trained_state(log.path).parameters
     # alpha * lambda = 0.25: kernels shrink by a quarter per update, biases only learn
     assert float(parameters["hidden.weight"].abs().mean()) < 1e-3
     assert float(parameters["output.bias"].abs().max()) > 1e-3
@@ -190,7 +218,7 @@ def test_bfloat16_trains_with_float32_weights(tmp_path):
     recipe = dataclasses.replace(SMALL, precision="bf16", iterations=1)
     (log,), (outcome,) = run(tmp_path, SEEDED[:1], recipe=recipe)
     assert outcome.status == "finished"
-    parameters = trained_parameters(log.path)
+    parameters = trained_state(log.path).parameters
     assert {value.dtype for value in parameters.values()} == {torch.float32}
     # weights that were only ever bfloat16 would have 16 zero bits each
     bits = parameters["hidden.weight"].numpy().view(np.uint32)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from nlp.data.corpus import corpus_folder
+from nlp.data.spec import Preparation
 from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
 from suite.runs.directory import Run, locked
@@ -76,7 +77,8 @@ def _values(state):
 
 def make_corpus(data_dir, name, *, bpe, joined, source="de", target="en"):
     """A folder that looks prepared, with one pair of two words in train and in valid."""
-    folder = corpus_folder(Path(data_dir), name, bpe, joined)
+    preparation = Preparation(source, target, bpe, joined)
+    folder = corpus_folder(Path(data_dir), name, preparation)
     folder.mkdir(parents=True)
     counts = {"pairs": 29_000, "source_tokens": 1, "target_tokens": 1}
     record = {

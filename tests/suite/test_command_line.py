@@ -1,6 +1,8 @@
 """The commands as a shell starts them."""
 
+import errno
 import importlib.metadata
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -131,3 +133,12 @@ def test_lightning_run_model_without_click_says_what_to_install(monkeypatch, cap
     monkeypatch.setitem(sys.modules, "lightning.fabric.cli", SimpleNamespace())
     assert commands.lightning(["run", "model", "train.py"]) == 2
     assert "pip install click" in capsys.readouterr().err
+
+
+def test_a_file_system_for_reading_alone_is_an_error_of_input(monkeypatch, capsys):
+    def write(argv, prog):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "runs/plot.png")
+
+    monkeypatch.setattr("suite.commands.plot.main", write)
+    assert commands.main(["plot", "runs"]) == 2
+    assert capsys.readouterr().err == "wdbench: error: runs/plot.png: Read-only file system\n"

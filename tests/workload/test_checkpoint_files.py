@@ -26,6 +26,7 @@ def checkpoint(files, step):
 @pytest.fixture
 def files(tmp_path):
     """Three checkpoints were made, so two are kept: 002.pt and 003.pt."""
+    (tmp_path / "run").mkdir()
     files = CheckpointFiles(tmp_path / "run")
     for step in (1, 2, 3):
         checkpoint(files, step)
@@ -37,6 +38,7 @@ def names(files):
 
 
 def test_a_first_state_that_was_never_pointed_to_is_in_nobodys_way(tmp_path):
+    (tmp_path / "run").mkdir()
     files = CheckpointFiles(tmp_path / "run")
     files.write("001.pt", lambda stream: stream.write(b"001.pt"))  # and a kill before the pointer
     assert files.entry() is None
@@ -52,6 +54,12 @@ def test_a_pointer_that_was_lost_is_damage(files):
     with pytest.raises(CheckpointError, match=r"checkpoint\.json: is missing"):
         files.entry()
     assert names(files) == ["002.pt", "003.pt"]
+
+
+def test_of_a_run_that_was_taken_away_nothing_comes_back(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        checkpoint(CheckpointFiles(tmp_path / "run"), 1)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_run_without_a_checkpoint_has_none_and_looking_makes_nothing(tmp_path):

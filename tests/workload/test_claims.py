@@ -142,5 +142,5 @@ def test_the_command_prints_verdicts_and_writes_the_page(tmp_path, capsys):
     assert "not tested" in printed
     text = (out / "report.md").read_text()
     assert "decoupled decay translates better than l2" in text
-    assert (out / "verdicts_nlp.png").exists()
+    assert (out / "figures" / "verdicts_nlp.png").exists()
     assert main(["claims", str(tmp_path / "nothing")]) == 2

@@ -24,6 +24,7 @@ GOLDEN = {
     ("nlp", "multi30k-small"): "multi30k/separated-1e-4/seed0-959ac688",
     ("rl", "demo"): "Pong/separated-1e-4/seed0-fb810d87",
     ("rl", "dopamine"): "Pong/separated-1e-4/seed0-1f47acc8",
+    ("rl", "nature"): "Pong/separated-1e-4/seed0-8adfa449",
     ("rl", "paper"): "Pong/separated-1e-4/seed0-0a29189c",
     ("vision", "cifar10"): "cifar10/separated-1e-4/seed0-67842bf5",
     ("vision", "cifar10-small"): "cifar10/separated-1e-4/seed0-ce8bc4ed",

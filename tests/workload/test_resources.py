@@ -1,12 +1,14 @@
 """Free memory under a container's limit."""
 
 import os
+import resource
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from workload import resources
+from workload.errors import UserError
 from workload.wording import amount, duration
 
 
@@ -70,3 +72,21 @@ def test_files_that_vanish_while_they_are_counted_do_not_count(tmp_path, monkeyp
 def test_amounts_and_durations_read_well():
     assert [amount(n) for n in (12, 7066, 7_066_000_000)] == ["12 B", "7.07 kB", "7.07 GB"]
     assert [duration(s) for s in (5, 65, 3720)] == ["5 s", "1 min 05 s", "1 h 02 min"]
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "count", "then"),
+    [(1024, 4096, 160, 1024), (256, 4096, 160, 360), (256, resource.RLIM_INFINITY, 400, 600)],
+)
+def test_the_limit_of_open_files_is_raised_as_far_as_needed(monkeypatch, soft, hard, count, then):
+    limits = [(soft, hard)]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, new: limits.append(new))
+    resources.allow_open_files(count)
+    assert limits[-1] == (then, hard)
+
+
+def test_a_limit_that_cannot_be_raised_is_named(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 300))
+    with pytest.raises(UserError, match=r"this needs 360 open files, but `ulimit -Hn` allows 300"):
+        resources.allow_open_files(160)

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
-from shared_optim.schemes import units_note
 from workload.exhibits.document import Cell, cell
 from workload.exhibits.grid import RecordGrid, Row
 
 NOTHING = "-"
+LARGE = 1e9
+"""From here on a number is printed with its power of ten."""
 MINUS = "\N{MINUS SIGN}"
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 COUNTS = (
-    "k/n: k of the n seeds on disk are finished. Runs that diverged, failed or are unfinished are "
-    "in n alone, and nothing stands in for them."
+    "k/n: k of n seeds are finished; n is the grid file's number, or without one the most seeds "
+    "that any cell has. Runs that diverged, failed, are unfinished or missing are in n alone, and "
+    "nothing stands in for them."
 )
 
 
@@ -19,6 +21,8 @@ def value(number: float | None, decimals: int | None = None, sign: bool = False)
     """A number; without `decimals` one digit after the point, none from 100 on."""
     if number is None:
         return NOTHING
+    if abs(number) >= LARGE:
+        return f"{number:{'+' if sign else ''}.3g}".replace("e+", "e").replace("-", MINUS)
     if decimals is None:
         decimals = digits(number)
     number = round(number, decimals) or 0.0  # no minus before zero
@@ -51,12 +55,6 @@ def row_head(grid: RecordGrid) -> tuple[str, ...]:
 def row_cells(row: Row) -> tuple[Cell, ...]:
     """Scheme, lambda and what else tells the row apart."""
     return cell(row.scheme), cell(row.decay), *map(cell, row.extras)
-
-
-def lambda_note(rows: Sequence[Row]) -> str:
-    """The sentence on the units of lambda where several stand side by side, else nothing."""
-    note = units_note(row.scheme for row in rows)
-    return f" Note: {note}" if note else ""
 
 
 def listed(names: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from shared_optim.metric import Metric
-from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -102,7 +101,7 @@ def curve_figure(
     over = step.replace("_", " ")
     caption = f"{task}: {what} over {over}, a panel per scheme. {BAND_NOTE}"
     caption += (CROSS_NOTE if diverged else "") + note
-    return picture(name, f"{task}: {what}", caption + lambda_note(rows), figure)
+    return picture(name, f"{task}: {what}", caption, figure)
 
 
 def _open(marker: str) -> Style:

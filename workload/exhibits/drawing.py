@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from shared_optim.schemes import BASELINE, SCHEMES, order
+from workload.exhibits.cells import value
 from workload.exhibits.document import Picture
 from workload.exhibits.grid import RecordGrid, Row
 from workload.exhibits.series import Curves
@@ -30,11 +31,17 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LAMBDA = "\N{GREEK SMALL LETTER LAMDA}"
 GREY = "#555555"
 LETTER, HANDLE = 0.062, 0.62  # inches in a legend
+FAR = 50.0
 LETTERS = 13  # of a title in bold, in an inch
 DIVERGED: Style = {"marker": "X", "markersize": 6, "color": "#CC0000", "linestyle": "none"}
-BAND_NOTE = "Line: mean over the seeds that have come so far; band: lowest to highest."
+BAND_NOTE = (
+    "Line: mean over the seeds, thin and pale where fewer have come so far; band: lowest to "
+    "highest."
+)
 CROSS_NOTE = " Cross: a run diverged."
 BAND: Style = {"alpha": 0.15, "linewidth": 0}
+FEWER: Style = {"alpha": 0.45, "linewidth": 0.6, "marker": None}
+"""How a line goes on where a seed has ended."""
 TYPE: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -64,8 +71,8 @@ def typography() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        for key, value in TYPE.items():
-            matplotlib.rcParams[key] = value  # type: ignore[index]
+        for key, setting in TYPE.items():
+            matplotlib.rcParams[key] = setting  # type: ignore[index]
         yield
 
 
@@ -262,7 +269,8 @@ def scheme_handles(rows: Sequence[Row]) -> list[Any]:
 
 
 def draw_mean(axes: "Axes", curves: Curves, style: Style, **more: Any) -> None:
-    """The mean over seeds as a line with a few markers, the range from lowest to highest."""
+    """The mean over seeds as a line with a few markers, the range from lowest to highest. Beyond
+    the last point that most seeds have, the line is thin and pale."""
     low, mean, high = envelope(curves)
     style = style | more
     if len(curves.x) == 1 and not style.get("marker"):
@@ -270,7 +278,11 @@ def draw_mean(axes: "Axes", curves: Curves, style: Style, **more: Any) -> None:
     every = max(1, len(curves.x) // 6)
     # Curves that coincide show their markers in different places.
     first = len(axes.lines) % every
-    axes.plot(curves.x, mean, markevery=(first, every), **style)
+    seeds = np.isfinite(curves.y).sum(axis=0)
+    whole = int(np.flatnonzero(seeds == seeds.max())[-1]) + 1
+    axes.plot(curves.x[:whole], mean[:whole], markevery=(first, every), **style)
+    if whole < len(curves.x):
+        axes.plot(curves.x[whole - 1 :], mean[whole - 1 :], **style | FEWER)
     if len(curves.x) == 1:
         axes.vlines(curves.x, low, high, color=style["color"], linewidth=0.8)
     else:
@@ -294,8 +306,43 @@ def draw_cross(axes: "Axes", at: float | None, values: Any) -> None:
         axes.plot(at, 0, transform=axes.get_xaxis_transform(), clip_on=False, zorder=5, **DIVERGED)
 
 
+def _leave_out_far_values(figure: "Figure") -> float | None:
+    """Bound y axes that have no logarithm; the value that lies farthest off, None without one."""
+    farthest = None
+    for axes in figure.axes:
+        if axes.get_yscale() != "linear":
+            continue
+        shared = axes.get_shared_y_axes().get_siblings(axes)
+        drawn = [np.asarray(line.get_ydata(), float) for one in shared for line in one.lines]
+        values = np.concatenate([*drawn, np.empty(0)])
+        values = values[np.isfinite(values)]
+        low, high = readable(values)
+        far = values[(values < low) | (values > high)]
+        if len(far):
+            margin = 0.05 * (high - low)
+            axes.set_ylim(low - margin, high + margin)
+            farthest = max([*far, *([] if farthest is None else [farthest])], key=abs)
+    return None if farthest is None else float(farthest)
+
+
+def readable(values: Any) -> tuple[float, float]:
+    """Lowest and highest of the values that lie within FAR times the distance of their deciles."""
+    if not len(values):
+        return -math.inf, math.inf
+    tenth, middle, ninth = np.quantile(values, [0.1, 0.5, 0.9])
+    reach = FAR * ((ninth - tenth) or abs(middle) or 1.0)
+    near = values[(values >= tenth - reach) & (values <= ninth + reach)]
+    return float(near.min()), float(near.max())
+
+
 def picture(name: str, title: str, caption: str, figure: "Figure") -> Picture:
-    """The figure as PNG and PDF whose bytes depend on what is drawn alone."""
+    """The figure as PNG and PDF whose bytes depend on what is drawn alone.
+
+    Where a few values lie so far off that the others would be one line, the axis leaves them out
+    and the caption says so.
+    """
+    if beyond := _leave_out_far_values(figure):
+        caption += f" Beyond the axes, and not shown: values up to {value(beyond)}."
     png, pdf = BytesIO(), BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # characters that the font does not have

@@ -9,6 +9,7 @@ from workload.exhibits.lambda_sweep import lambda_sweep
 from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
 from workload.exhibits.score_table import plain_score_table
 from workload.exhibits.smallest_difference import smallest_difference
+from workload.exhibits.tuning import tuning_table
 
 if TYPE_CHECKING:
     from workload.report import Exhibit
@@ -37,6 +38,11 @@ def exhibits(grid: RecordGrid, workload: str) -> "Sequence[Exhibit]":
                 decimals=score.decimals,
             )
             for score in report.scores
+        ),
+        *(
+            tuning_table(grid, score, name("tuning", score.key), decimals=score.decimals)
+            for score in report.scores
+            if score.better
         ),
         *(lambda_sweep(grid, score, name("stability", score.key)) for score in report.scores),
         *(

@@ -46,11 +46,13 @@ class Summary:
         scores: one per finished run, in the order of the seeds.
         present: runs on disk, whatever became of them.
         diverged: those among them whose weights became infinite or no numbers.
+        planned: runs that there should be.
     """
 
     scores: tuple[float, ...]
     present: int
     diverged: int
+    planned: int
 
     @property
     def mean(self) -> float | None:
@@ -65,7 +67,12 @@ class Summary:
     def seeds(self) -> str:
         """E.g. `2/3` or `2/3, 1 diverged`."""
         diverged = f", {self.diverged} diverged" if self.diverged else ""
-        return f"{len(self.scores)}/{self.present}{diverged}"
+        return f"{len(self.scores)}/{self.planned}{diverged}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run that there should be has finished."""
+        return len(self.scores) == self.planned > 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ class RecordGrid:
         last: newest evaluations whose mean is a score, where a score is a mean.
         rows: in the order of the tables.
         runs: the records of a row and a task, by seed.
+        planned: whether they are all that a grid file names, those among them that are not on
+            disk; else every cell should have as many seeds as the one that has most.
     """
 
     report: Report
@@ -90,15 +99,23 @@ class RecordGrid:
     last: int
     rows: tuple[Row, ...]
     runs: dict[tuple[Row, str], tuple[Record, ...]]
+    planned: bool = False
 
     @classmethod
-    def of(cls, records: Sequence[Record], workload: "Workload[Any, Any]", last: int) -> Self:
+    def of(
+        cls,
+        records: Sequence[Record],
+        workload: "Workload[Any, Any]",
+        last: int,
+        *,
+        planned: bool = False,
+    ) -> Self:
         """Arrange the records of one workload.
 
         Args:
             records: at least one.
             workload: theirs.
-            last: as in Attributes.
+            last, planned: as in Attributes.
         """
         length = workload.LENGTH_KEY
         recipes = [{**record.values, length: record.compared_length} for record in records]
@@ -124,6 +141,7 @@ class RecordGrid:
                 key: tuple(sorted(cell, key=lambda record: record.member.seed))
                 for key, cell in found.items()
             },
+            planned=planned,
         )
 
     def at(self, row: Row, task: str) -> tuple[Record, ...]:
@@ -135,8 +153,9 @@ class RecordGrid:
         runs = self.at(row, task)
         return Summary(
             scores=tuple(run.scores[key] for run in runs if key in run.scores),
-            present=len(runs),
+            present=sum(run.status != "missing" for run in runs),
             diverged=sum(run.diverged for run in runs),
+            planned=len(runs) if self.planned else max(map(len, self.runs.values())),
         )
 
     def file_name(self, task: str) -> str:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from shared_optim.metric import Metric
 from shared_optim.schemes import BASELINE, SCHEMES, order
-from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     COLUMNS,
@@ -100,7 +99,7 @@ def lambda_sweep(
     )
     if published is not None and beside:
         caption += f" Hollow: {published.source}."
-    return picture(name, "Score against lambda", caption + lambda_note(grid.rows), figure)
+    return picture(name, "Score against lambda", caption, figure)
 
 
 def _lambda_axis(grid: RecordGrid, axes: "Axes") -> None:

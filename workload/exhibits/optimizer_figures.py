@@ -7,7 +7,6 @@ import numpy as np
 
 from shared_optim.figures import BANDS, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.schemes import SCHEMES
-from workload.exhibits.cells import lambda_note
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import (
     BAND_NOTE,
@@ -63,7 +62,7 @@ def quantile_figure(grid: RecordGrid, task: str, name: str) -> Picture | None:
     )
     if decays:
         caption += " Dotted: m = lambda w, where the first moment is the decay and nothing else."
-    return picture(name, f"{task}: |m/w|", caption + lambda_note([row for row, _ in rows]), figure)
+    return picture(name, f"{task}: |m/w|", caption, figure)
 
 
 def norm_figure(grid: RecordGrid, name: str) -> Picture | None:
@@ -121,7 +120,7 @@ def norm_figure(grid: RecordGrid, name: str) -> Picture | None:
             panel.yaxis.set_major_locator(LogLocator(subs=several))
     legend(figure, handles)
     caption = f"2-norm of all weights, logarithmic. {BAND_NOTE}"
-    return picture(name, "Weight norms", caption + lambda_note(used), figure)
+    return picture(name, "Weight norms", caption, figure)
 
 
 def _short(norm: float) -> str:

@@ -1,6 +1,8 @@
 """How large a difference must be for a few seeds to show it."""
 
+from collections.abc import Sequence
 from functools import cache
+from statistics import median
 
 ALPHA = 0.05
 POWER = 0.8
@@ -68,17 +70,17 @@ def smallest_shift(runs: int) -> float:
     return float(brentq(missing, 1e-3, 40))
 
 
-def pooled_deviation(deviations: list[float], runs: list[int]) -> float | None:
-    """Standard deviation common to several groups: sqrt(sum (n-1) s^2 / sum (n-1)).
+def common_deviation(deviations: Sequence[float], runs: Sequence[int]) -> float:
+    """Standard deviation common to several groups, which one group of another spread moves little.
+
+    The median over groups of s^2 / q_n, q_n the median of chi^2 with n - 1 degrees of freedom over
+    n - 1: what the variance would be if s^2 were its own median.
 
     Args:
         deviations: sample standard deviation of each group.
-        runs: its number of runs.
-
-    None where no group has two runs.
+        runs: its number of runs, two or more.
     """
-    freedom = sum(n - 1 for n in runs if n > 1)
-    if not freedom:
-        return None
-    squares = zip(deviations, runs, strict=True)
-    return float((sum((n - 1) * s**2 for s, n in squares if n > 1) / freedom) ** 0.5)
+    from scipy.stats import chi2
+
+    groups = zip(deviations, runs, strict=True)
+    return float(median(s**2 * (n - 1) / chi2.median(n - 1) for s, n in groups) ** 0.5)

@@ -22,7 +22,8 @@ class Record:
         workload: the workload's name.
         task: what it is trained on, by its last name; `full_task` as the recipe has it.
         recipe, member: the configuration as typed values; `values`: the recipe's by key.
-        status: `finished`, `diverged`, `failed` or `unfinished`.
+        status: `finished`, `diverged`, `failed` or `unfinished`; `missing` where a grid names a run
+            that is not on disk.
         error: the last error of a failed run.
         length: iterations or epochs that its recipe asks for.
         length_is_free: whether what it computed up to a step does not depend on that.

@@ -7,7 +7,6 @@ from shared_optim.metric import Metric
 from workload.exhibits.cells import (
     COUNTS,
     digits,
-    lambda_note,
     mean_and_std,
     row_cells,
     row_head,
@@ -55,7 +54,7 @@ def score_table(
         metric: one of the report's scores.
         name: of the files.
         title: of the table.
-        caption: before the note on units.
+        caption: whole.
         decimals: digits after the point; None for one below a hundred and none from there on.
         published: whose numbers stand beside ours.
         below: further lines, a name and a text per task each.
@@ -66,6 +65,7 @@ def score_table(
         entries = [
             _Entry(
                 task,
+                bool(grid.at(row, task)),
                 grid.summary(row, task, metric.key),
                 row in best[task],
                 published.score(grid, row, task) if published else None,
@@ -76,7 +76,7 @@ def score_table(
         ]
         rows.append((*row_cells(row), *(entry.cell(decimals) for entry in entries)))
         for entry in entries:
-            if entry.summary.present:
+            if entry.is_planned:
                 beside = (entry.published, entry.difference) if published else ()
                 fixed: tuple[Value, ...] = (row.scheme, row.weight_decay, *row.extras, entry.task)
                 data.append((*fixed, *entry.values(), *beside))
@@ -86,12 +86,13 @@ def score_table(
     return Table(
         name=name,
         title=title,
-        caption=caption + lambda_note(grid.rows),
+        caption=caption,
         head=(*row_head(grid), *grid.tasks),
         rows=tuple(rows),
         data_head=(
             *("scheme", "lambda", *grid.keys, task, "mean", "standard_deviation"),
-            *("seeds_finished", "seeds_present", "seeds_diverged", f"best_of_{task}"),
+            *("seeds_finished", "seeds_present", "seeds_diverged", "seeds_planned"),
+            f"best_of_{task}",
             *(("published", "difference") if published else ()),
         ),
         data=tuple(data),
@@ -103,7 +104,7 @@ def plain_score_table(grid: RecordGrid, metric: Metric, name: str) -> Table:
     report = grid.report
     score = f"mean of the last {grid.last} evaluations" if report.mean_of_last else "newest value"
     best = {"higher": "highest", "lower": "lowest", "": ""}[metric.better]
-    bold = f" Bold: the {best} mean of a {report.task}." if best else ""
+    bold = f" {bold_note(best, report.task)}" if best else ""
     unit = f", {metric.unit}" if metric.unit not in ("", "%", "ln") else ""
     return score_table(
         grid,
@@ -118,28 +119,39 @@ def plain_score_table(grid: RecordGrid, metric: Metric, name: str) -> Table:
     )
 
 
+def bold_note(best: str, task: str) -> str:
+    """What bold means; `best` is `highest` or `lowest`."""
+    return (
+        f"Bold: the {best} mean of a {task} among cells that are complete, where at most half of "
+        "them have it."
+    )
+
+
 def best_rows(
     grid: RecordGrid, rows: Sequence[Row], task: str, metric: Metric, decimals: int | None
 ) -> set[Row]:
-    """The rows with the best mean as printed; none where there is nothing to compare."""
-    means = {row: grid.summary(row, task, metric.key).mean for row in rows}
+    """The rows with the best mean as printed, among those whose seeds have all finished; none
+    where there is nothing to compare, or where more than half of them are best."""
+    summaries = {row: grid.summary(row, task, metric.key) for row in rows}
     printed = {
-        row: round(mean, digits(mean) if decimals is None else decimals)
-        for row, mean in means.items()
-        if mean is not None
+        row: round(summary.mean, digits(summary.mean) if decimals is None else decimals)
+        for row, summary in summaries.items()
+        if summary.complete and summary.mean is not None
     }
-    if len(printed) < 2 or not metric.better:
+    if not printed or not metric.better:
         return set()
     top = max(printed.values()) if metric.better == "higher" else min(printed.values())
-    return {row for row, mean in printed.items() if mean == top}
+    best = {row for row, mean in printed.items() if mean == top}
+    return best if 2 * len(best) <= len(printed) else set()
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A cell of the table: ours, whether it is the best, and the paper's number with and without
-    its misprints."""
+    """A cell of the table: whether any of its runs is known of, ours, whether it is the best, and
+    the paper's number with and without its misprints."""
 
     task: str
+    is_planned: bool
     summary: Summary
     is_best: bool
     published: float | None
@@ -155,7 +167,7 @@ class _Entry:
 
     def cell(self, decimals: int | None) -> Cell:
         summary = self.summary
-        if not summary.present:
+        if not self.is_planned:
             return cell("-")
         lines = [mean_and_std(summary.mean, summary.deviation, decimals) + self.mark]
         lines.append(f"seeds {summary.seeds}")
@@ -173,7 +185,8 @@ class _Entry:
         summary = self.summary
         count = len(summary.scores)
         moments = summary.mean, summary.deviation
-        return (*moments, count, summary.present, summary.diverged, int(self.is_best))
+        seeds = count, summary.present, summary.diverged, summary.planned
+        return (*moments, *seeds, int(self.is_best))
 
 
 def _mark(grid: RecordGrid, row: Row, task: str, metric: Metric) -> str:

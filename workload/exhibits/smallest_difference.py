@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 from shared_optim.metric import Metric
 from workload.exhibits.cells import NOTHING, percent, value
 from workload.exhibits.document import Cell, Table, Value, cell
 from workload.exhibits.grid import RecordGrid
-from workload.exhibits.power import FORMULA, pooled_deviation, smallest_effect
+from workload.exhibits.power import FORMULA, common_deviation, smallest_effect
 
 
 @dataclass(frozen=True)
@@ -47,28 +48,31 @@ def smallest_difference(
     data: list[tuple[Value, ...]] = []
     known = [published] if published and any(map(published.relative, grid.tasks)) else []
     for task in grid.tasks:
-        ours = _ours(grid, task, metric.key)
+        spread = _spread(grid, task, metric.key)
         others = [each.relative(task) for each in known]
-        rows.append(tuple(map(cell, [task, *_texts(ours, decimals), *map(percent, others)])))
-        data.append((task, *ours, *others))
+        rows.append(tuple(map(cell, [task, *_texts(spread, decimals), *map(percent, others)])))
+        data.append((task, *_values(spread), *others))
     what = grid.report.task
     beside = "".join(f" Beside it: {each.note}" for each in known)
     return Table(
         name=name,
         title="The smallest difference that would show",
         caption=(
-            f"For two rows with n seeds each: {FORMULA}. The standard deviation is pooled over "
-            "the rows with two finished seeds or more; n is their smallest number of seeds; per "
-            "cent are of the mean over these rows. A difference below this is not evidence of "
-            f"none. Where no two seeds differ there is nothing to go by: {NOTHING}.{beside}"
+            f"For two rows with n seeds each: {FORMULA}. Pooled standard deviation: the one that "
+            "the rows with two finished seeds or more have in common, from the median of their "
+            "variances, which a single row cannot move; widest row: the largest of any row. n is "
+            "their smallest number of seeds; per cent are of the median of their means. A "
+            "difference below this is not evidence of none. Where no two seeds differ there is "
+            f"nothing to go by: {NOTHING}.{beside}"
         ),
         head=(
-            *(what, "n", "standard deviation", "smallest difference", "of the mean"),
+            *(what, "n", "pooled standard deviation", "widest row"),
+            *("smallest difference", "of the mean"),
             *(each.head for each in known),
         ),
         rows=tuple(rows),
         data_head=(
-            *(what, "n", "pooled_standard_deviation", "mean"),
+            *(what, "n", "pooled_standard_deviation", "widest_standard_deviation", "mean"),
             *("smallest_difference", "smallest_difference_relative"),
             *(each.data_head for each in known),
         ),
@@ -76,28 +80,58 @@ def smallest_difference(
     )
 
 
-def _ours(
-    grid: RecordGrid, task: str, key: str
-) -> tuple[int | None, float | None, float | None, float | None, float | None]:
-    """n, pooled deviation, mean, smallest difference, the same relative to the mean."""
-    summaries = [grid.summary(row, task, key) for row in grid.rows]
-    several = [summary for summary in summaries if len(summary.scores) > 1]
+@dataclass(frozen=True)
+class _Spread:
+    """Of the rows of a task: smallest number of seeds, their spread, the widest one, the mean."""
+
+    n: int
+    pooled: float
+    widest: float
+    widest_row: str
+    mean: float
+
+    @property
+    def smallest(self) -> float | None:
+        """The smallest difference that would show; None where no two seeds differ."""
+        return smallest_effect(self.n) * self.pooled if self.pooled else None
+
+    @property
+    def relative(self) -> float | None:
+        return self.smallest / abs(self.mean) if self.smallest and self.mean else None
+
+
+def _spread(grid: RecordGrid, task: str, key: str) -> _Spread | None:
+    """None where no row has two finished seeds."""
+    found = {row: grid.summary(row, task, key) for row in grid.rows}
+    several = {row: summary for row, summary in found.items() if len(summary.scores) > 1}
     if not several:
-        return None, None, None, None, None
-    counts = [len(summary.scores) for summary in several]
-    deviation = pooled_deviation([s.deviation or 0.0 for s in several], counts)
-    assert deviation is not None
-    mean = sum(s.mean or 0.0 for s in several) / len(several)
-    if not deviation:
-        return min(counts), deviation, mean, None, None
-    smallest = smallest_effect(min(counts)) * deviation
-    return min(counts), deviation, mean, smallest, smallest / abs(mean) if mean else None
+        return None
+    counts = [len(summary.scores) for summary in several.values()]
+    deviations = [summary.deviation or 0.0 for summary in several.values()]
+    widest = max(several, key=lambda row: several[row].deviation or 0.0)
+    return _Spread(
+        n=min(counts),
+        pooled=common_deviation(deviations, counts),
+        widest=max(deviations),
+        widest_row=widest.label(grid.keys),
+        mean=median(summary.mean or 0.0 for summary in several.values()),
+    )
 
 
-def _texts(
-    ours: tuple[int | None, float | None, float | None, float | None, float | None],
-    decimals: int | None,
-) -> list[str]:
-    count, deviation, _, smallest, relative = ours
-    seeds = NOTHING if count is None else str(count)
-    return [seeds, value(deviation, decimals), value(smallest, decimals), percent(relative)]
+def _values(spread: _Spread | None) -> tuple[Value, ...]:
+    if spread is None:
+        return (None,) * 6
+    moments = spread.pooled, spread.widest, spread.mean
+    return (spread.n, *moments, spread.smallest, spread.relative)
+
+
+def _texts(spread: _Spread | None, decimals: int | None) -> list[str]:
+    if spread is None:
+        return [NOTHING] * 5
+    return [
+        str(spread.n),
+        value(spread.pooled, decimals),
+        f"{value(spread.widest, decimals)}, {spread.widest_row}",
+        value(spread.smallest, decimals),
+        percent(spread.relative),
+    ]

@@ -1,4 +1,9 @@
-"""A table as LaTeX, to be put into a paper with \\input. Needs no package."""
+r"""A table as LaTeX, to be put into a paper with \input. Needs booktabs; graphicx where a table is
+wider than a page is high, and rotating where it stands in landscape, as its first line says."""
+
+import re
+from collections.abc import Sequence
+from itertools import zip_longest
 
 from workload.exhibits.cells import MINUS, PLUS_MINUS
 from workload.exhibits.document import Cell, Table
@@ -22,43 +27,136 @@ SPECIAL = {
     MINUS: "$-$",
     PLUS_MINUS: r"$\pm$",
 }
+COLUMN, PAGE, LANDSCAPE = 240, 480, 660
+"""Widths in points: of one of two columns, of both, of a page on its side."""
+LETTER, SEPARATION = 3.6, 6.0
+"""Points of a letter in scriptsize, on average, and between two columns."""
+LATIN = 0x17F
+"""The last letter that every LaTeX prints; of others it has no fonts without being asked."""
+FIGURES = re.compile(rf"({MINUS}?[\d,]+|-)(\.\d+)?(?: {PLUS_MINUS} ([\d,]+|-)(\.\d+)?)?")
+"""A number, or a sign for none, and what may stand behind a plus-minus sign."""
 
 
 def latex(table: Table) -> str:
-    """A table environment with caption and label; cells of several lines are stacked."""
-    columns = "l" * len(table.head)
-    lines = [" & ".join(_cell(Cell((text,))) for text in table.head) + r" \\"]
-    body = [" & ".join(map(_cell, row)) + r" \\" for row in table.rows]
+    """A table environment with caption and label.
+
+    A cell's first line stands beside its neighbours', further lines in lines of their own below.
+    Columns of numbers are aligned at the decimal point, and at that of what follows a plus-minus
+    sign. The caption has no `Table 1:`, which LaTeX itself puts before it.
+    """
+    names, packages, scaled = _environment(_width(table))
+    aligned = [
+        _aligned([_line(row[column], 0) for row in table.rows]) for column in range(len(table.head))
+    ]
+    body: list[str] = []
+    for place, row in enumerate(table.rows):
+        first = [
+            _bold(cell, own[place] if own else escape(_line(cell, 0)))
+            for cell, own in zip(row, aligned, strict=True)
+        ]
+        body.append(" & ".join(first) + r" \\")
+        further = zip_longest(*(cell.lines[1:] for cell in row), fillvalue="")
+        body += [
+            " & ".join(rf"{{\tiny {escape(text)}}}" if text else "" for text in line) + r" \\"
+            for line in further
+        ]
+        if any(len(cell.lines) > 1 for cell in row) and place < len(table.rows) - 1:
+            body.append(r"\addlinespace")
+    spec = "".join("r" if own else "l" for own in aligned)
+    tabular = [
+        rf"\begin{{tabular}}{{{spec}}}",
+        r"\toprule",
+        " & ".join(map(escape, table.head)) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    if scaled:
+        tabular = [r"\resizebox{\linewidth}{!}{%", *tabular[:-1], tabular[-1] + "}"]
+    title = re.sub(r"^Table \d+: *", "", table.title)
+    title = title[:1].upper() + title[1:]
     return "\n".join(
         [
-            r"\begin{table*}",
+            "% " + " ".join(rf"\usepackage{{{name}}}" for name in packages),
+            rf"\begin{{{names}}}",
             r"\centering",
             r"\scriptsize",
-            r"\setlength{\tabcolsep}{3pt}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\hline",
-            *lines,
-            r"\hline",
-            *body,
-            r"\hline",
-            r"\end{tabular}",
-            rf"\caption{{{escape(table.title)}. {escape(table.caption)}}}",
+            rf"\setlength{{\tabcolsep}}{{{SEPARATION / 2:g}pt}}",
+            *tabular,
+            rf"\caption{{{escape(title)}. {escape(table.caption)}}}",
             rf"\label{{tab:{table.name}}}",
-            r"\end{table*}",
+            rf"\end{{{names}}}",
             "",
         ]
     )
 
 
-def _cell(cell: Cell) -> str:
-    first, *rest = map(escape, cell.lines)
-    if cell.bold:
-        first = rf"\textbf{{{first}}}"
-    if not rest:
-        return first
-    return r"\shortstack[l]{" + r"\\".join([first, *rest]) + r"\rule{0pt}{2.2ex}}"
-
-
 def escape(text: str) -> str:
-    """Plain text as LaTeX that prints it."""
-    return "".join(SPECIAL.get(letter, letter) for letter in text)
+    """Plain text as LaTeX that prints it; letters beyond the Latin ones by their number."""
+    return "".join(SPECIAL.get(letter) or _letter(letter) for letter in text)
+
+
+def _letter(letter: str) -> str:
+    return letter if ord(letter) <= LATIN else f"{{[}}U+{ord(letter):04X}]"
+
+
+def _environment(width: float) -> tuple[str, Sequence[str], bool]:
+    """The environment for a table of so many points, the packages that it needs, and whether it has
+    to be made smaller."""
+    if width <= COLUMN:
+        return "table", ["booktabs"], False
+    if width <= PAGE:
+        return "table*", ["booktabs"], False
+    if width <= LANDSCAPE:
+        return "sidewaystable*", ["booktabs", "rotating"], False
+    return "sidewaystable*", ["booktabs", "rotating", "graphicx"], True
+
+
+def _width(table: Table) -> float:
+    """Points, roughly."""
+    columns = zip(table.head, *([_text(cell) for cell in row] for row in table.rows), strict=True)
+    return sum(LETTER * max(map(len, column)) + SEPARATION for column in columns)
+
+
+def _text(cell: Cell) -> str:
+    return max(cell.lines, key=len, default="")
+
+
+def _line(cell: Cell, number: int) -> str:
+    return cell.lines[number] if number < len(cell.lines) else ""
+
+
+def _bold(cell: Cell, text: str) -> str:
+    return rf"\textbf{{{text}}}" if cell.bold else text
+
+
+def _aligned(texts: Sequence[str]) -> list[str] | None:
+    """A column of figures, to be set flush right: with blanks as wide as the digits that others
+    have behind the point, and before it behind a plus-minus sign. None for other columns."""
+    found = [FIGURES.fullmatch(text) for text in texts]
+    if not any(found) or any(text and not match for text, match in zip(texts, found, strict=True)):
+        return None
+    parts = [match.groups(default="") if match else ("", "", "", "") for match in found]
+    widest = [max(len(part[place]) for part in parts) for place in range(4)]
+    sign = f" {PLUS_MINUS} "
+    aligned = []
+    for whole, fraction, spread, behind in parts:
+        text = escape(whole + fraction) + _rest(fraction, widest[1])
+        if spread:
+            text += escape(sign) + _blank("0" * (widest[2] - len(spread)))
+            text += escape(spread + behind) + _rest(behind, widest[3])
+        elif widest[2]:
+            text += _blank(sign + "0" * widest[2]) + _rest("", widest[3])
+        aligned.append(text)
+    return aligned
+
+
+def _rest(fraction: str, width: int) -> str:
+    """The space of the digits that a fraction, e.g. `.5`, has fewer than the widest one."""
+    return _blank(("." + "0" * width)[len(fraction) : width])
+
+
+def _blank(text: str) -> str:
+    """A space as wide as a text."""
+    return rf"\phantom{{{escape(text)}}}" if text else ""

@@ -6,30 +6,49 @@ from html import escape
 from workload.exhibits.document import Cell, Document, Picture, Section, Table
 
 STYLE = """
-body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 82rem;
-       margin: 2rem auto; padding: 0 1.5rem; }
+:root { color-scheme: light dark; --ink: #1a1a1a; --soft: #595959; --paper: #ffffff;
+        --panel: #f5f5f5; --line: #e4e4e4; --link: #005a9c; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e6; --soft: #a6a6a6; --paper: #16181b; --panel: #22252a; --line: #33373d;
+          --link: #7ab8f5; }
+}
+body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: var(--ink);
+       background: var(--paper); max-width: 82rem; margin: 2rem auto; padding: 0 1.5rem;
+       overflow-wrap: anywhere; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin-bottom: .4rem; }
 h2 { font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .6rem;
-     border-top: 2px solid #1a1a1a; }
+     border-top: 2px solid var(--ink); }
 h3 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 p { max-width: 62rem; }
-nav { background: #f5f5f5; padding: .7rem 1.2rem; margin: 1.2rem 0; font-size: .92rem; }
+nav { background: var(--panel); padding: .7rem 1.2rem; margin: 1.2rem 0; font-size: .92rem; }
 nav ul { margin: .2rem 0; padding-left: 1.1rem; columns: 2; }
 nav li { break-inside: avoid; }
 nav p { margin: .3rem 0 0; font-weight: 600; }
-a { color: #005a9c; }
+a { color: var(--link); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabular-nums;
-        border-top: 1.5px solid #1a1a1a; border-bottom: 1.5px solid #1a1a1a; }
-th { text-align: left; border-bottom: 1px solid #1a1a1a; vertical-align: bottom; }
+        border-top: 1.5px solid var(--ink); border-bottom: 1.5px solid var(--ink); }
+th { text-align: left; border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 th, td { padding: .28rem .7rem .28rem 0; white-space: nowrap; }
 td { vertical-align: top; }
-td small { display: block; color: #595959; font-size: .88em; line-height: 1.35; }
-tbody tr + tr td { border-top: 1px solid #e4e4e4; }
-.caption { font-size: .86rem; color: #444; margin: .5rem 0 1.2rem; }
+td small { display: block; color: var(--soft); font-size: .88em; line-height: 1.35; }
+tbody tr + tr td { border-top: 1px solid var(--line); }
+.caption { font-size: .86rem; color: var(--soft); margin: .5rem 0 1.2rem; }
 figure { margin: 0 0 1.5rem; }
-figure img { width: 100%; max-width: 52rem; height: auto; }
+figure img { width: 100%; max-width: 52rem; height: auto; background: #ffffff; cursor: zoom-in; }
+figure .close { display: none; }
+figure:target { position: fixed; inset: 0; margin: 0; padding: 1rem; overflow: auto; z-index: 1;
+                background: var(--paper); }
+figure:target img { width: auto; max-width: none; min-width: 100%; cursor: default; }
+figure:target .close { display: block; margin-bottom: .5rem; }
+details pre { overflow-x: auto; background: var(--panel); padding: .7rem; font-size: .8rem; }
+@media (max-width: 40rem) {
+  body { margin: .8rem auto; padding: 0 .8rem; }
+  nav ul { columns: 1; }
+}
 @media print {
+  :root { --ink: #1a1a1a; --soft: #444444; --paper: #ffffff; --line: #e4e4e4; --link: #1a1a1a; }
+  details { display: none; }
   body { font-size: 10pt; margin: 0; max-width: none; padding: 0; }
   nav { display: none; }
   figure, tr { break-inside: avoid; }
@@ -40,11 +59,23 @@ figure img { width: 100%; max-width: 52rem; height: auto; }
 """
 
 
-def page(document: Document) -> str:
-    """The whole report as one file."""
+def page(document: Document, circumstances: str = "", stamp: str = "") -> str:
+    """The whole report as one file.
+
+    Args:
+        document: what the runs' results say.
+        circumstances: the provenance, as Markdown: shown as it is.
+        stamp: a line on version and date.
+    """
+    told = f"<p>{escape(stamp)}</p>\n" if stamp else ""
+    details = (
+        f"<details>\n<summary>Provenance</summary>\n<pre>{escape(circumstances)}</pre>\n</details>"
+        if circumstances
+        else ""
+    )
     title = escape(document.title)
     paragraphs = "\n".join(f"<p>{escape(text)}</p>" for text in document.paragraphs)
-    sections = "\n".join(_section(s, number) for number, s in enumerate(document.sections, 1))
+    sections = "\n".join(map(_section, document.sections))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -56,10 +87,9 @@ def page(document: Document) -> str:
 <body>
 <h1>{title}</h1>
 {paragraphs}
-<p>Revisions, versions, hardware, hours and failures: <a href="provenance.md">provenance.md</a>,
-apart from this page, which depends on the runs' results alone.</p>
-{_contents(document)}
+{told}{_contents(document)}
 {sections}
+{details}
 </body>
 </html>
 """
@@ -67,29 +97,26 @@ apart from this page, which depends on the runs' results alone.</p>
 
 def _contents(document: Document) -> str:
     lists = []
-    for number, section in enumerate(document.sections, 1):
-        named = [(table.name, table.title) for table in section.tables]
-        named += [(picture.name, picture.title) for picture in section.pictures]
-        items = [
-            f'<li><a href="#{number}-{escape(name)}">{escape(title)}</a></li>'
-            for name, title in named
-        ]
+    for section in document.sections:
+        named = [(f"table-{table.name}", table.title) for table in section.tables]
+        named += [(f"figure-{picture.name}", picture.title) for picture in section.pictures]
+        items = [f'<li><a href="#{escape(name)}">{escape(title)}</a></li>' for name, title in named]
         lists.append(f"<p>{escape(section.title)}</p>\n<ul>\n{chr(10).join(items)}\n</ul>")
     return "<nav>\n" + "\n".join(lists) + "\n</nav>"
 
 
-def _section(section: Section, number: int) -> str:
+def _section(section: Section) -> str:
     parts = [f"<h2>{escape(section.title)}</h2>"]
     parts += [f"<p>{escape(text)}</p>" for text in section.paragraphs]
-    parts += [_table(table, number) for table in section.tables]
-    parts += [_figure(picture, number) for picture in section.pictures]
+    parts += [_table(table) for table in section.tables]
+    parts += [_figure(picture) for picture in section.pictures]
     return "\n".join(parts)
 
 
-def _table(table: Table, number: int) -> str:
+def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(text)}</th>" for text in table.head)
     rows = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
-    return f"""<h3 id="{number}-{escape(table.name)}">{escape(table.title)}</h3>
+    return f"""<h3 id="table-{escape(table.name)}">{escape(table.title)}</h3>
 <div class="wide"><table>
 <thead><tr>{head}</tr></thead>
 <tbody>
@@ -106,10 +133,12 @@ def _cell(cell: Cell) -> str:
     return f"<td>{first}{''.join(f'<small>{line}</small>' for line in rest)}</td>"
 
 
-def _figure(picture: Picture, number: int) -> str:
+def _figure(picture: Picture) -> str:
     data = base64.b64encode(picture.png).decode()
-    return f"""<h3 id="{number}-{escape(picture.name)}">{escape(picture.title)}</h3>
-<figure>
-<img alt="{escape(picture.title)}" src="data:image/png;base64,{data}">
+    name = escape(picture.name)
+    return f"""<h3 id="figure-{name}">{escape(picture.title)}</h3>
+<figure id="large-{name}">
+<a class="close" href="#figure-{name}">Back to the report</a>
+<a href="#large-{name}"><img alt="{escape(picture.title)}" src="data:image/png;base64,{data}"></a>
 <figcaption class="caption">{escape(picture.caption)}</figcaption>
 </figure>"""

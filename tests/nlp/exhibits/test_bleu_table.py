@@ -44,9 +44,9 @@ def test_both_columns_are_mean_and_sample_deviation_over_seeds(table):
 def test_a_line_reads(table):
     lines = [[cell.lines[0] for cell in row] for row in table.rows]
     assert lines == [
-        ["iwslt14", "none", "-", "34.20 ± 0.26", "33.30 ± 0.44", "3/3", "-", "-"],
-        ["iwslt14", "l2", "1e-3", "21.00 ± 1.41", "21.00 ± 0.71", "2/2", "-", "-"],
-        ["iwslt14", "separated", "1e-4", "34.60 ± 0.40", "33.20 ± 0.10", "3/3", "-", "-"],
+        ["iwslt14", "none", "-", "34.20 ± 0.26", "33.30 ± 0.44", "3/3", "-", "-", "-"],
+        ["iwslt14", "l2", "1e-3", "21.00 ± 1.41", "21.00 ± 0.71", "2/3", "-", "-", "-"],
+        ["iwslt14", "separated", "1e-4", "34.60 ± 0.40", "33.20 ± 0.10", "3/3", "-", "-", "-"],
     ]
 
 
@@ -62,8 +62,9 @@ def test_each_column_has_its_own_best(table):
 
 def test_equal_means_are_bold_together(tmp_path):
     scores = {("none", 0.0): [(30.0, 31.0)], ("l2", 1e-3): [(30.0, 30.0)]}
+    scores |= {("l2", 1e-4): [(29.0, 30.0)], ("l2", 1e-5): [(28.0, 30.0)]}
     rows = table_of(tmp_path, scores).rows
-    assert [[cell.bold for cell in row[3:5]] for row in rows] == [[True, True], [True, False]]
+    assert [[cell.bold for cell in row[3:5]] for row in rows[:2]] == [[True, True], [True, False]]
 
 
 def test_the_signature_under_which_bleu_was_counted_stands_in_the_caption(tmp_path):
@@ -83,7 +84,7 @@ def test_runs_that_did_not_finish_are_counted_alone(tmp_path):
 
 def test_the_comparison_with_none_stands_beside_seed_by_seed(tmp_path):
     sacrebleu = pytest.importorskip("sacrebleu", reason="sacrebleu is not installed")
-    from nlp.exhibits.paired import paired_bootstrap
+    from nlp.exhibits.paired import holm, paired_bootstrap, randomisation
     from tests.nlp.exhibits.translations import references, translated
 
     lines = references()
@@ -108,9 +109,46 @@ def test_the_comparison_with_none_stands_beside_seed_by_seed(tmp_path):
     records = [record for record in records_of_table(table) if record["scheme"] == "l2"]
     assert [record["seed"] for record in records] == [0, 1]
     assert [record["13a_minus_none"] for record in records] == pytest.approx(expected, abs=1e-9)
-    p_values = [paired_bootstrap(theirs, [ours], lines)[0][0][1] for ours, theirs in pairs]
+    p_values = [randomisation(theirs, [ours], lines)[0] for ours, theirs in pairs]
+    of_bootstrap = [paired_bootstrap(theirs, [ours], lines)[0][0][1] for ours, theirs in pairs]
     assert [record["p_value"] for record in records] == p_values
-    difference, p = (cell.lines[0] for cell in table.rows[1][-2:])
+    assert [record["p_value_holm"] for record in records] == holm(p_values)
+    assert [record["sacrebleu_bootstrap_p_value"] for record in records] == of_bootstrap
+    difference, adjusted, p = (cell.lines[0] for cell in table.rows[1][-3:])
     assert difference.replace("\N{MINUS SIGN}", "-") == f"{statistics.mean(expected):+.2f}"
-    assert p == ", ".join(f"{value:.3f}" for value in p_values)
+    assert adjusted == ", ".join(f"{value:.3f}" for value in holm(p_values))
+    assert p == ", ".join(f"{value:.3f}" for value in of_bootstrap)
+    assert "over the 2 comparisons of the table" in table.caption
     assert "seed:12345" in table.caption
+
+
+def test_chrf_and_ter_stand_beside_bleu_where_runs_have_them(tmp_path):
+    values = {"none": [(50.0, 60.0), (52.0, 58.0)], "l2": [None]}
+    runs = [
+        translation_run(
+            tmp_path,
+            "iwslt14",
+            scheme,
+            0.0 if scheme == "none" else 1e-3,
+            seed,
+            (30.0, 31.0),
+            others={
+                "test/chrf": both[0],
+                "test/ter": both[1],
+                "test/signature_chrf": "chrF2|case:lc",
+                "test/signature_ter": "tok:tercom",
+            }
+            if both
+            else {},
+        )
+        for scheme, of_seeds in values.items()
+        for seed, both in enumerate(of_seeds)
+    ]
+    table = bleu_table(grid_of(runs), lambda reason: None)
+    shown = {
+        row[1].lines[0]: [cell.lines[0] for cell, head in zip(row, table.head, strict=True)
+                          if head in ("chrF", "TER")]
+        for row in table.rows
+    }  # fmt: skip
+    assert shown == {"none": ["51.00 \u00b1 1.41", "59.00 \u00b1 1.41"], "l2": ["-", "-"]}
+    assert "chrF (sacrebleu chrF2|case:lc). TER (sacrebleu tok:tercom)." in table.caption

@@ -1,6 +1,6 @@
 """Aggregates of human-normalised scores: which games, which rows, and the numbers."""
 
-import itertools
+import math
 import statistics
 
 import pytest
@@ -50,58 +50,90 @@ def test_scores_are_normalised_by_those_of_random_play_and_of_a_person(whole):
     found = Normalised.of(whole)
     assert found.games == ("Breakout", "Pong")
     for row, scores in found.scores.items():
-        for ours, expected in zip(scores, normalised(row.scheme), strict=True):
+        for ours, expected in zip(scores.values(), normalised(row.scheme), strict=True):
             assert ours.tolist() == pytest.approx(expected, abs=1e-12)
 
 
 def test_random_play_is_0_and_a_person_is_1(tmp_path):
     found = Normalised.of(grid(tmp_path, {("Pong", "none"): [-20.7], ("Pong", "l2"): [14.6]}))
-    values = [float(scores[0][0]) for scores in found.scores.values()]
+    values = [float(scores["Pong"][0]) for scores in found.scores.values()]
     assert values == pytest.approx([0, 1], abs=1e-12)
+
+
+def middle(games):
+    """The mean of the middle half of equally heavy games, by copies of their runs."""
+    longest = math.lcm(*map(len, games))
+    copies = sorted(x for game in games for x in game for _ in range(4 * longest // len(game)))
+    cut = len(copies) // 4
+    return statistics.mean(copies[cut : len(copies) - cut])
 
 
 def test_the_aggregates_are_those_of_the_plain_formulas(whole):
     none, l2 = records_of_table(aggregate_table(whole, Normalised.of(whole)))
     for record in (none, l2):
-        pooled = sorted(itertools.chain(*normalised(record["scheme"])))
-        cut = len(pooled) // 4
-        expected = statistics.mean(pooled[cut : len(pooled) - cut])
-        assert record["iqm"] == pytest.approx(expected, abs=1e-12)
-        assert record["runs"] == len(pooled)
-        assert pooled[0] <= record["iqm_low"] <= record["iqm"] <= record["iqm_high"] <= pooled[-1]
+        games = normalised(record["scheme"])
+        assert record["iqm"] == pytest.approx(middle(games), abs=1e-12)
+        assert (record["games"], record["runs"]) == (2, sum(map(len, games)))
+        assert record["iqm_low"] is None  # over fewer than three games
     # Breakout: 45 ties once and beats 40, 60 beats all: 4.5 / 6. Pong: 12 beats 10 and ties 12,
     # 13 beats 10 and 12: 3.5 / 9.
     expected = (4.5 / 6 + 3.5 / 9) / 2
     assert l2["improvement_over_none"] == pytest.approx(expected, abs=1e-12)
+    assert l2["improvement_low"] is None  # two runs on Breakout
     assert none["improvement_over_none"] is None
 
 
 def test_the_profile_is_the_share_of_runs_above_each_threshold(whole):
     records = records_of_table(profile_table(whole, Normalised.of(whole)))
-    assert [record["tau"] for record in records] == [i / 4 for i in range(9)] * 2
+    taus = sorted({record["tau"] for record in records})
+    every = [x for scheme in ("none", "l2") for game in normalised(scheme) for x in game]
+    deciles = statistics.quantiles(every, n=10, method="inclusive")
+    assert taus == pytest.approx(sorted({float(f"{decile:.3g}") for decile in deciles}))
     for record in records:
-        pooled = list(itertools.chain(*normalised(record["scheme"])))
-        expected = sum(score > record["tau"] for score in pooled) / len(pooled)
-        assert record["share_above"] == pytest.approx(expected, abs=1e-12)
+        games = normalised(record["scheme"])
+        shares = [sum(x > record["tau"] for x in game) / len(game) for game in games]
+        assert record["share_above"] == pytest.approx(statistics.mean(shares), abs=1e-12)
 
 
-def test_only_games_that_every_row_has_a_score_in_take_part(tmp_path):
+def test_a_profile_of_scores_below_random_play_is_no_table_of_zeros(tmp_path):
+    low = {("Pong", "none"): [-21.0, -20.9, -20.8], ("Pong", "l2"): [-20.95, -20.85, -20.7]}
+    small = grid(tmp_path, low)
+    shares = {
+        r["share_above"] for r in records_of_table(profile_table(small, Normalised.of(small)))
+    }
+    assert len(shares) > 2
+
+
+def test_a_row_that_lacks_a_game_stands_on_the_others_beside_none_there(tmp_path):
     partial = {key: scores for key, scores in RETURNS.items() if key != ("Breakout", "l2")}
-    found = Normalised.of(grid(tmp_path, partial))
-    assert found.games == ("Pong",)
-    table = aggregate_table(grid(tmp_path, partial), found)
-    assert "over Pong: the games in which every row with a score has one" in table.caption
-    assert [record["runs"] for record in records_of_table(table)] == [3, 3]
-
-
-def test_a_row_without_any_score_takes_no_game_from_the_others(tmp_path):
-    runs = [
-        game_run(tmp_path, game, "none", 0.0, 0, [1.0 + len(game)]) for game in ("Pong", "Breakout")
-    ]
-    runs.append(game_run(tmp_path, "Pong", "l2", 1e-3, 0, [5.0], "diverged"))
-    found = Normalised.of(grid_of(runs))
+    lacking = grid(tmp_path, partial)
+    found = Normalised.of(lacking)
     assert found.games == ("Breakout", "Pong")
-    assert [row.scheme for row in found.scores] == ["none"]
+    table = aggregate_table(lacking, found)
+    none, l2 = records_of_table(table)
+    assert none["iqm"] == pytest.approx(middle(normalised("none")), abs=1e-12)
+    assert (none["games"], l2["games"]) == (2, 1)
+    (pong,) = normalised("l2", ["Pong"])
+    assert l2["iqm"] == pytest.approx(middle([pong]), abs=1e-12)
+    (theirs,) = normalised("none", ["Pong"])
+    assert l2["iqm_of_none_there"] == pytest.approx(middle([theirs]), abs=1e-12)
+    assert l2["improvement_over_none"] == pytest.approx(3.5 / 9, abs=1e-12)
+    text = dict(zip(table.head, table.rows[1], strict=True))
+    assert text["games"].lines == ("1/2",)
+    assert text["IQM [95 %]"].lines == (
+        f"{middle([pong]):.3f}",
+        f"{middle([pong]):.3f} beside none's {middle([theirs]):.3f} in 1 game",
+    )
+    assert "A row that lacks a game is not to be compared" in table.caption
+
+
+def test_a_run_that_diverged_counts_as_random_play(tmp_path):
+    runs = [
+        game_run(tmp_path, "Pong", "l2", 1e-3, seed, [14.6], status)
+        for seed, status in enumerate(("finished", "finished", "diverged", "failed", "unfinished"))
+    ]
+    (scores,) = Normalised.of(grid_of(runs)).scores.values()
+    assert sorted(scores["Pong"].tolist()) == pytest.approx([0, 1, 1], abs=1e-12)
 
 
 def test_a_game_without_published_scores_stays_out(tmp_path):
@@ -117,13 +149,9 @@ def test_without_none_there_is_nothing_to_be_better_than(tmp_path):
     assert records_of_table(table)[0]["improvement_over_none"] is None
 
 
-def test_a_report_without_a_common_game_says_so(tmp_path):
-    runs = [
-        game_run(tmp_path, "Pong", "none", 0.0, 0, [1.0]),
-        game_run(tmp_path, "Breakout", "l2", 1e-3, 0, [1.0]),
-    ]
-    for chosen, missing in ((runs, True), (runs[:1], False)):
-        records = records_of(chosen)
-        (section,) = document(records, 5, pytest.fail).sections
+def test_a_report_without_a_game_to_normalise_by_says_so(tmp_path):
+    runs = [game_run(tmp_path, game, "none", 0.0, 0, [1.0]) for game in ("Tetris", "Pong")]
+    for chosen, missing in ((runs[:1], True), (runs, False)):
+        (section,) = document(records_of(chosen), 5, pytest.fail).sections
         assert any("No aggregates" in text for text in section.paragraphs) is missing
         assert ("aggregates" in {table.name for table in section.tables}) is not missing

@@ -81,8 +81,13 @@ def test_a_run_that_diverged_is_a_cross_where_it_ended(tmp_path):
     with figures() as found:
         caption = evaluation_returns(grid_of(runs), "Pong").caption
     (axes,) = panels(found["learning_evaluation_Pong"]).values()
-    mean, cross = lines(axes)
-    assert mean == (STEPS, [4.0, 5.0, 3.0])
+    mean, fewer, cross = lines(axes)
+    assert mean == (STEPS[:2], [4.0, 5.0])
+    assert fewer == (STEPS[1:], [5.0, 3.0])  # one seed of two
+    drawn, pale, _ = axes.get_lines()
+    assert pale.get_alpha() < 0.5
+    assert pale.get_linewidth() < drawn.get_linewidth()
+    assert "thin and pale where fewer have come so far" in caption
     assert cross == ([2500], [8.0])
     assert "Cross: a run diverged." in caption
     assert "diverged" in legend_texts(found["learning_evaluation_Pong"])

@@ -1,12 +1,13 @@
 """The statistics over games, against rliable 1.2.0, scipy and plain loops."""
 
 import json
-import random
+import math
 import statistics
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, trim_mean
+from scipy.stats import t as student
 
 from rl.exhibits.statistics import (
     interquartile_mean,
@@ -31,13 +32,11 @@ def rliable():
 
 
 @pytest.mark.parametrize("algorithm", ["a", "b"])
-def test_the_interquartile_mean_and_its_interval_are_rliables(rliable, algorithm):
+def test_the_interquartile_mean_is_rliables(rliable, algorithm):
     record, scores = rliable
     place = record["metrics"].index("iqm")
     ours = interquartile_mean(scores[algorithm])
     assert ours == pytest.approx(record["point"][algorithm][place], abs=1e-12)
-    ends = [end[place] for end in record["interval95"][algorithm]]
-    assert interquartile_mean_interval(scores[algorithm]) == pytest.approx(ends, abs=0.002)
 
 
 @pytest.mark.parametrize("algorithm", ["a", "b"])
@@ -48,41 +47,45 @@ def test_the_profile_is_rliables(rliable, algorithm):
     assert ours.tolist() == pytest.approx(profile[algorithm], abs=1e-15)
 
 
-def test_the_probability_of_improvement_and_its_interval_are_rliables(rliable):
+def test_the_probability_of_improvement_is_rliables(rliable):
     record, scores = rliable
     theirs = record["probability_of_improvement"]
     ours = probability_of_improvement(scores["a"], scores["b"])
     assert ours == pytest.approx(theirs["point"], abs=1e-12)
-    # 8 games of 3 x 3 pairs: the bootstrap's values lie 1/72 apart, and so may its percentiles
-    ends = probability_of_improvement_interval(scores["a"], scores["b"])
-    assert ends == pytest.approx(theirs["interval95"], abs=1 / 72)
 
 
-def trimmed(values):
-    """The definition: sort, leave out a quarter (whole runs) at each end, take the mean."""
-    cut = len(values) // 4
-    return statistics.mean(sorted(values)[cut : len(values) - cut])
-
-
-def pooled(scores):
-    return [float(score) for game in scores for score in game]
+def middle(scores):
+    """By replication: with as many copies of each run as make all games equally long, and four of
+    each more, leave out a quarter at each end and take the mean."""
+    longest = math.lcm(*map(len, scores))
+    copies = [float(x) for game in scores for x in game for _ in range(4 * longest // len(game))]
+    cut = len(copies) // 4
+    return statistics.mean(sorted(copies)[cut : len(copies) - cut])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8, 9, 24])
-def test_the_interquartile_mean_leaves_out_whole_runs_at_each_end(count):
+def test_of_one_game_it_is_the_mean_of_the_middle_half(count):
     values = np.random.default_rng(count).normal(size=count)
-    assert interquartile_mean([values]) == pytest.approx(trimmed(values.tolist()), abs=1e-12)
+    assert interquartile_mean([values]) == pytest.approx(middle([values]), abs=1e-12)
+    if count % 4 == 0:
+        assert interquartile_mean([values]) == pytest.approx(trim_mean(values, 0.25), abs=1e-12)
 
 
-def test_the_interquartile_mean_pools_the_runs_of_all_games():
-    assert interquartile_mean(OURS) == pytest.approx(trimmed(pooled(OURS)), abs=1e-12)
+def test_every_game_weighs_the_same_whatever_its_number_of_runs():
+    assert interquartile_mean(OURS) == pytest.approx(middle(OURS), abs=1e-12)
+    twice = [np.repeat(game, 1 + place) for place, game in enumerate(OURS)]
+    assert interquartile_mean(twice) == pytest.approx(interquartile_mean(OURS), abs=1e-12)
 
 
 def test_the_profile_counts_runs_strictly_above_each_threshold():
     thresholds = [0.0, 0.3, 0.5, 4.0, 5.5]
-    expected = [sum(x > tau for x in pooled(OURS)) / len(pooled(OURS)) for tau in thresholds]
+    expected = [
+        statistics.mean(sum(x > tau for x in game) / len(game) for game in OURS)
+        for tau in thresholds
+    ]
     assert performance_profile(OURS, np.array(thresholds)).tolist() == pytest.approx(expected)
-    assert expected[1] == 7 / 9  # 0.3 itself is a score: not above 0.3
+    # 0.3 itself is a score: not above 0.3; of the games 2 of 3, 4 of 4 and 1 of 2 are
+    assert expected[1] == pytest.approx((2 / 3 + 1 + 1 / 2) / 3)
     assert expected[-1] == 0
 
 
@@ -114,54 +117,77 @@ def test_against_itself_it_is_one_half_and_both_ways_it_adds_up_to_one():
     assert forth + probability_of_improvement(THEIRS, OURS) == pytest.approx(1, abs=1e-12)
 
 
-def drawn_again(scores, draw):
-    """Each game's runs, drawn again from that game alone."""
-    return [draw.choices(game.tolist(), k=len(game)) for game in scores]
+EVEN = [np.random.default_rng(i).normal(i / 2, 1, size=4 + i) for i in range(4)]
+OTHERS = [np.random.default_rng(10 + i).normal(0, 1, size=5) for i in range(4)]
 
 
-def percentiles(values):
-    cuts = statistics.quantiles(values, n=40, method="inclusive")
-    return cuts[0], cuts[-1]  # 1/40 and 39/40
+def test_the_interval_of_the_interquartile_mean_is_the_plain_jackknifes():
+    variances = []
+    for place, game in enumerate(EVEN):
+        without = []
+        for left_out in range(len(game)):
+            rest = [x for i, x in enumerate(game) if i != left_out]
+            without.append(middle([*EVEN[:place], rest, *EVEN[place + 1 :]]))
+        n = len(game)
+        centre = statistics.mean(without)
+        variances.append((n - 1) / n * sum((e - centre) ** 2 for e in without))
+    freedom = sum(variances) ** 2 / sum(
+        v**2 / (len(game) - 1) for v, game in zip(variances, EVEN, strict=True)
+    )
+    half = student.ppf(0.975, math.floor(freedom)) * math.sqrt(sum(variances))
+    expected = middle(EVEN) - half, middle(EVEN) + half
+    assert interquartile_mean_interval(EVEN) == pytest.approx(expected, abs=1e-9)
 
 
-def tolerance(values):
-    """Five standard errors of a 2.5 % quantile of so many normal draws."""
-    density = 0.0584 / statistics.stdev(values)
-    return 5 * (0.025 * 0.975 / len(values)) ** 0.5 / density
+def test_of_three_equal_games_of_one_level_it_is_students_interval_of_a_mean():
+    """Runs -1, 0, 1 in the middle game alone decide: the mean of the middle half is theirs."""
+    scores = [np.full(3, -50.0), np.array([-1.0, 0.0, 1.0]), np.full(3, 50.0)]
+    low, high = interquartile_mean_interval(scores)
+    # a third of the weight, of the half that counts; the rest is constant: 50 - 50
+    half = student.ppf(0.975, 2) * math.sqrt(1 / 3) * (2 / 3)
+    assert (low, high) == pytest.approx((-half, half), abs=1e-9)
 
 
-def test_the_interval_of_the_interquartile_mean_is_that_of_a_plain_stratified_bootstrap():
-    draw = random.Random(1)
-    # Games far apart: a bootstrap that mixed them would give an interval many times as wide.
-    scores = [np.random.default_rng(i).normal(10 * i, 1, size=4 + i) for i in range(4)]
-    values = [trimmed(pooled(drawn_again(scores, draw))) for _ in range(4000)]
-    found = interquartile_mean_interval(scores)
-    assert found == pytest.approx(percentiles(values), abs=tolerance(values))
+def test_the_interval_of_the_improvement_holds_the_values_that_the_estimate_does_not_contradict():
+    """By trying every value on a fine grid."""
+    estimate = mean_of_wins(EVEN, OTHERS)
+    quantile = student.ppf(
+        0.975, sum(len(x) + len(y) - 2 for x, y in zip(EVEN, OTHERS, strict=True))
+    )
+    kept = []
+    for p in np.linspace(0, 1, 10_001):
+        variances = []
+        for x, y in zip(EVEN, OTHERS, strict=True):
+            n, m = len(x), len(y)
+            q1, q2 = p / (2 - p), 2 * p**2 / (1 + p)  # Hanley and McNeil, 1982
+            more = (n + m) / 2 - 1  # Newcombe's mean of both sides
+            variances.append((p * (1 - p) + more * (q1 - p**2 + q2 - p**2)) / (n * m))
+        if abs(estimate - p) <= quantile * math.sqrt(sum(variances)) / len(EVEN):
+            kept.append(p)
+    found = probability_of_improvement_interval(EVEN, OTHERS)
+    assert found == pytest.approx((kept[0], kept[-1]), abs=2e-4)
 
 
-def test_the_interval_of_the_improvement_is_that_of_a_plain_bootstrap_of_both_sides():
-    draw = random.Random(2)
-    ours = [np.random.default_rng(i).normal(0.3, 1, size=6) for i in range(4)]
-    theirs = [np.random.default_rng(10 + i).normal(0, 1, size=5) for i in range(4)]
-    values = [mean_of_wins(drawn_again(ours, draw), drawn_again(theirs, draw)) for _ in range(4000)]
-    found = probability_of_improvement_interval(ours, theirs)
-    assert found == pytest.approx(percentiles(values), abs=tolerance(values))
+def test_where_every_run_beats_every_other_one_the_interval_has_a_width():
+    ours, theirs = [np.array([3.0, 4.0, 5.0])] * 8, [np.array([0.0, 1.0, 2.0])] * 8
+    low, high = probability_of_improvement_interval(ours, theirs)
+    assert 0.8 < low < 0.95
+    assert high == 1
+    assert probability_of_improvement_interval(theirs, ours) == pytest.approx((0, 1 - low))
 
 
-def test_games_of_one_run_each_leave_nothing_to_draw_again():
-    scores = [np.array([0.1]), np.array([0.7]), np.array([0.9]), np.array([2.0])]
-    assert interquartile_mean_interval(scores) == pytest.approx((0.8, 0.8), abs=1e-12)
-    assert probability_of_improvement_interval(scores, scores) == (0.5, 0.5)
+def test_seeds_that_do_not_differ_say_nothing_of_other_seeds():
+    assert interquartile_mean_interval([np.full(3, -21.0)] * 4) is None
 
 
-def test_the_same_scores_give_the_same_interval():
-    first = interquartile_mean_interval(OURS), probability_of_improvement_interval(OURS, THEIRS)
-    again = interquartile_mean_interval(OURS), probability_of_improvement_interval(OURS, THEIRS)
-    assert first == again
+def test_two_games_have_no_interval_of_their_middle_half():
+    scores = [np.array([0.0, 1.0, 2.0]), np.array([10.0, 11.0, 12.0])]
+    assert interquartile_mean_interval(scores) is None
+    assert probability_of_improvement_interval(scores, scores) is not None
 
 
 def test_an_interval_holds_its_estimate():
-    low, high = interquartile_mean_interval(OURS)
-    assert low < trimmed(pooled(OURS)) < high
-    low, high = probability_of_improvement_interval(OURS, THEIRS)
-    assert low < mean_of_wins(OURS, THEIRS) < high
+    low, high = interquartile_mean_interval(EVEN)
+    assert low < middle(EVEN) < high
+    low, high = probability_of_improvement_interval(EVEN, OTHERS)
+    assert low < mean_of_wins(EVEN, OTHERS) < high

@@ -119,10 +119,35 @@ def bold(table):
     return [row[0].lines[0] for row in table.rows if any(cell.bold for cell in row)]
 
 
+LOWER = [("separated", 1e-3, "finished", [4.0]), ("separated", 1e-4, "finished", [3.0])]
+"""Two rows that make it possible for two others to be the best."""
+
+
 def test_equal_means_are_bold_together(tmp_path):
-    cells = [("none", 0.0, "finished", [5.0]), ("l2", 1e-3, "finished", [5.0])]
-    cells.append(("decoupled", 1e-3, "finished", [4.0]))
+    cells = [("none", 0.0, "finished", [5.0]), ("l2", 1e-3, "finished", [5.0]), *LOWER]
     assert bold(small(tmp_path, cells)) == ["none", "l2"]
+
+
+def test_where_most_rows_are_equally_good_none_is_bold(tmp_path):
+    cells = [(scheme, 1e-3, "finished", [5.0]) for scheme in ("l2", "decoupled", "stable")]
+    assert bold(small(tmp_path / "a", cells)) == []
+    assert bold(small(tmp_path / "b", [*cells, *LOWER])) == []
+
+
+def test_a_cell_with_seeds_missing_is_not_bold(tmp_path):
+    cells = [("l2", 1e-3, "finished", [50.0]), ("l2", 1e-3, "diverged", [1.0])]
+    for scheme, score in (("decoupled", 5.0), ("separated", 4.0)):
+        cells += [(scheme, 1e-3, "finished", [score + seed]) for seed in range(2)]
+    assert bold(small(tmp_path, cells)) == ["decoupled"]
+
+
+def test_a_cell_says_how_many_seeds_it_should_have(tmp_path):
+    cells = [("none", 0.0, "finished", [x]) for x in (1.0, 2.0, 3.0)]
+    cells += [("l2", 1e-3, "finished", [x]) for x in (1.0, 2.0)]
+    table = small(tmp_path, cells)
+    assert line(table, "l2", "1e-3")["Pong"].lines[1] == "seeds 2/3"
+    planned = {record["scheme"]: record["seeds_planned"] for record in records_of_table(table)}
+    assert planned == {"none": 3, "l2": 3}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +160,7 @@ def test_equal_means_are_bold_together(tmp_path):
     ],
 )
 def test_what_is_printed_alike_is_bold_alike(tmp_path, first, second, expected):
-    cells = [("none", 0.0, "finished", [first]), ("l2", 1e-3, "finished", [second])]
+    cells = [("none", 0.0, "finished", [first]), ("l2", 1e-3, "finished", [second]), *LOWER]
     assert bold(small(tmp_path, cells)) == expected
 
 
@@ -157,7 +182,7 @@ def test_runs_that_did_not_finish_are_counted_and_nothing_stands_in_for_them(tmp
         "seeds 1/4, 1 diverged",
         f"paper {MINUS}27 (misprint)",
     )
-    assert line(table, "none", "-")["Pong"].lines == ("-", "seeds 0/1", "paper 19")
+    assert line(table, "none", "-")["Pong"].lines == ("-", "seeds 0/4", "paper 19")
     assert [record["mean"] for record in records_of_table(table)] == [None, 3.0]
     assert bold(table) == []
 

@@ -150,6 +150,44 @@ def test_of_a_population_that_is_refused_only_the_run_to_blame_fails(jobs):
     assert failures(jobs) == ["UserError: damaged", None]
 
 
+def test_a_directory_that_cannot_be_written_to_fails_alone_and_the_others_stay_together(
+    monkeypatch,
+):
+    """Whether it can is asked of the system; as root everything can, so it is said here."""
+    grid = grid_of(SMALL.replace("seed: [0, 1]", "seed: [0, 1, 2]"))
+    own = [run for run in grid.runs if run.member.scheme == "none" and run.recipe.game == "Pong"]
+    jobs = pack(own, ONE, Path("runs"))
+    foreign = own[1].run.path
+    foreign.mkdir(parents=True)
+    write = driver.record_failure
+    monkeypatch.setattr(driver, "writable", lambda path: path != foreign)
+
+    def refuse(runs, error):
+        if foreign in [run.path for run in runs]:
+            raise PermissionError(13, "Permission denied", str(foreign / "failed.json"))
+        write(runs, error)
+
+    monkeypatch.setattr(driver, "record_failure", refuse)
+    pool = ScriptedPool(lambda job, times: through(job))
+    trained = Driver(pool, 1, Retries(), StopRequest(), tick=lambda: None)
+    assert trained.train(jobs) == 0
+    assert pool.started == [[0, 2]]
+    (reason,) = trained.refused.values()
+    assert reason.startswith(f"{foreign.absolute()} cannot be written to; it belongs to ")
+    assert [bool(run.run.done()) for run in own] == [True, False, True]
+
+
+def test_an_error_of_the_drivers_own_lets_its_jobs_save_first(jobs):
+    pool = ScriptedPool(lambda job, times: Ending(143))
+
+    def tick():
+        raise RuntimeError("the display is broken")
+
+    with pytest.raises(RuntimeError, match="display"):
+        Driver(pool, 1, Retries(), StopRequest(), tick).train(jobs)
+    assert (pool.stopped, pool.running) == (True, [])
+
+
 def test_runs_that_another_process_holds_are_waited_for(jobs):
     def script(job, times):
         if times == 1:  # held by somebody: the job ends at once, with nothing done

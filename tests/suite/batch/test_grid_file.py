@@ -175,7 +175,10 @@ def test_runs_of_a_shipped_grid_read_runs_of_the_same_grid(tmp_path, name, later
             "gamma is given in base and in axes",
         ),
         ("workload: rl\nexclude: {seed: 0}\n", "line 2: exclude takes a list"),
-        ("workload: rl\naxes: {seed: [0]}\nexclude: [{seed: 0}]\n", "the grid has no runs"),
+        (
+            "workload: rl\naxes: {seed: [0]}\nexclude: [{seed: 0}]\n",
+            "exclude leaves out every run of axes",
+        ),
         ("workload: rl\npreset: papper\n", "unknown preset 'papper'; did you mean paper?"),
         ("workload: rl\nbase: {gamma: high}\n", "line 2: gamma: 'high' is not a finite number"),
         ("workload: [rl\n", "not YAML"),
@@ -188,3 +191,39 @@ def test_a_mistake_is_named_with_file_line_and_what_is_allowed(text, message):
         grid_of(text)
     assert str(error.value).startswith("grid.yaml")
     assert message in str(error.value)
+
+
+def test_without_decay_there_is_no_schedule_and_one_run_for_all_of_them():
+    axes = "  decay_schedule: [always, 'early:1000', 'late:1000']\n"
+    grid = grid_of(SMALL + axes)
+    schedules = {}
+    for run in grid.runs:
+        schedules.setdefault(run.member.scheme, []).append(run.recipe.decay_schedule)
+    assert schedules["none"] == ["always"] * 4  # 2 games x 2 seeds
+    assert sorted(schedules["l2"]) == sorted(["always", "early:1000", "late:1000"] * 8)
+    plain = {run.run.path for run in grid_of(SMALL).runs if run.member.scheme == "none"}
+    assert plain == {run.run.path for run in grid.runs if run.member.scheme == "none"}
+
+
+def test_an_axis_may_be_a_range_at_equal_distances_on_the_logarithmic_axis():
+    text = SMALL.replace("[1.0e-3, 1.0e-4]", "{log: [1e-6, 1e-2], points: 9}")
+    found = {run.member.weight_decay for run in grid_of(text).runs if run.member.scheme == "l2"}
+    expected = [1e-6, 3.16e-6, 1e-5, 3.16e-5, 1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2]
+    assert sorted(found) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{log: [1e-6, 1e-2]}",
+        "{log: [1e-6], points: 9}",
+        "{log: [1e-2, 1e-6], points: 9}",
+        "{log: [0, 1], points: 9}",
+        "{log: [1e-6, 1e-2], points: 1}",
+        "{log: [a, b], points: 9}",
+        "{linear: [1, 2], points: 9}",
+    ],
+)
+def test_a_range_of_another_form_is_refused_with_its_line(text):
+    with pytest.raises(UserError, match=r"grid.yaml, line 6: axes: weight_decay: a range of val"):
+        grid_of(SMALL.replace("[1.0e-3, 1.0e-4]", text))

@@ -78,6 +78,7 @@ def test_translation_trains_one_run_per_job():
 def test_runs_that_stand_at_different_points_are_different_populations():
     grid = grid_of(SMALL + "exclude: [{game: Pong}]\n")
     for run, position in zip(grid.runs, [[0, 0, 500], [0, 0, 500], [1, 0, 0]], strict=False):
+        run.run.create()
         files = CheckpointFiles(run.run.path)
         digest = files.write("state.pt", lambda stream: stream.write(b"state"))
         files.publish({"file": "state.pt", "sha256": digest, "position": position})

@@ -7,12 +7,17 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
+from suite.batch import ray_pool
+from suite.batch.capacity import Capacity
 from suite.runs.heartbeat import FILE
 from tests.suite.batch.grids import grid_of, write_grid
 from workload.files import read_json
+from workload.resources import FreeMemory
 
 pytest.importorskip("ray", reason="the extra `batch` is not installed")
 
@@ -104,3 +109,57 @@ def test_an_interrupted_batch_saves_and_ends_with_the_signals_code(number, code)
     assert b"The same command goes on" in output
     assert {run.status() for run in (pong, breakout)} == {"unfinished"}
     assert not (pong.path / FILE).exists()
+
+
+def test_a_batch_whose_rays_head_is_killed_ends_with_the_picture_and_what_to_do():
+    pong, _ = (run.run for run in grid_of(TINY).runs)
+    process = start_batch()
+    trainer_of(pong)
+    (head,) = (
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if "gcs_server" in child.name()
+    )
+    head.kill()
+    out, _ = process.communicate(timeout=120)
+    text = out.decode()
+    assert process.returncode == 1, text
+    assert "the Ray cluster has ended" in text
+    assert "grid.yaml: " in text
+    assert "The same command goes on where the last checkpoints stand." in text
+
+
+def test_what_ray_keeps_from_others_is_a_secret_of_the_batch(monkeypatch):
+    monkeypatch.setattr(ray_pool, "_import_ray", lambda: SimpleNamespace(init=lambda **_: None))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "")
+    secrets = set()
+    for _ in range(2):
+        ray_pool.embedded(Capacity(1, 1, 0.0, FreeMemory(10**9, 0)))
+        assert os.environ["RAY_AUTH_MODE"] == "token"
+        secrets.add(os.environ["RAY_AUTH_TOKEN"])
+    assert len(secrets) == 2
+    assert {len(bytes.fromhex(secret)) for secret in secrets} == {32}
+
+
+def test_a_token_that_ray_has_made_for_everybodys_eyes_is_its_owners(tmp_path, monkeypatch):
+    token = tmp_path / "auth_token"
+    token.write_text("secret")
+    token.chmod(0o644)
+    monkeypatch.setattr(ray_pool, "TOKEN", token)
+    monkeypatch.setenv("RAY_AUTH_MODE", "")
+    ray_pool._import_ray()
+    assert token.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("length", "chosen"), [(10, True), (90, False)])
+def test_a_long_folder_of_temporary_files_leaves_room_for_a_sockets_path(
+    length, chosen, monkeypatch
+):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", "/" + length * "x")
+    folder = ray_pool._folder_of_sockets()
+    assert (folder is None) is chosen
+    used = folder or os.environ["TMPDIR"]
+    session = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
+    assert len(f"{used}/{session}") <= 107

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -15,6 +16,7 @@ from suite.batch.capacity import Node
 from suite.commands import batch
 from tests.suite.batch.grids import SMALL, write_grid
 from tests.suite.run_files import record, run_paths
+from workload.wording import amount
 
 ONE = ["batch", "grid.yaml", "--jobs", "1", "--device", "cpu"]
 RUNS = 12
@@ -230,3 +232,24 @@ def test_a_dry_run_says_what_has_to_be_prepared(tmp_path, monkeypatch, capsys):
 def test_a_grid_file_that_does_not_exist_is_named(capsys):
     assert main(["batch", "absent.yaml"]) == 2
     assert "grid file absent.yaml does not exist" in capsys.readouterr().err
+
+
+def test_the_disk_is_checked_for_all_jobs_that_train_beside_each_other(
+    training, monkeypatch, capsys
+):
+    """A run with a replay of 20,000 frames takes .14 GB and two states; there is room for two."""
+    training()
+    each = RL.disk(RL.Recipe(replay_capacity=20_000), RL.Machine())
+    assert each > 20_000 * 84 * 84
+    monkeypatch.setattr("workload.resources.free_disk", lambda path: 2 * each)
+    write_grid(SMALL)
+    assert main(["batch", "grid.yaml", "--jobs", "4", "--device", "cpu"]) == 2
+    told = capsys.readouterr().err
+    assert "runs: 4 jobs at once take up to " in told
+    assert "choose another --runs or fewer --jobs" in told
+    assert not list(Path("runs").glob("*"))
+    assert main(["batch", "grid.yaml", "--jobs", "4", "--device", "cpu", "--dry-run"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("disk: "))
+    assert "for 4 jobs at once, " in line
+    assert f"{amount(12 * each)} if every run kept" in line
+    assert line.endswith(f"{amount(2 * each)} free")

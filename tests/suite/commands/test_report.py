@@ -64,7 +64,9 @@ def made(tmp_path_factory):
 
 
 def without_provenance(files):
-    return {name: data for name, data in files.items() if name != "provenance.md"}
+    """The page names its revision and the newest run's date, and ends with the provenance."""
+    told = ("provenance.md", "report.html")
+    return {name: data for name, data in files.items() if name not in told}
 
 
 def elsewhere(runs, folder):
@@ -131,7 +133,8 @@ def test_a_report_written_again_is_the_same_and_the_runs_stay_as_they_were(made)
 def test_it_has_every_table_and_every_figure(made):
     names = {name.partition(".")[0] for name in made[1] if "/" in name}
     assert names == {
-        *("tables/table1_scores", "tables/aggregates", "tables/performance_profile"),
+        *("tables/table1_scores", "tables/episodes", "tables/aggregates"),
+        "tables/performance_profile",
         *("tables/smallest_difference_games", "tables/smallest_difference_corpora", "tables/bleu"),
         *("figures/stability_games", "figures/stability_corpora", "figures/performance_profile"),
         *("figures/learning_evaluation_Pong", "figures/learning_training_Pong"),
@@ -257,3 +260,60 @@ def test_runs_that_have_only_begun_make_a_report(tmp_path):
     text = (tmp_path / "out" / "report.md").read_text()
     assert "1 runs on Pong: 0 finished, 0 diverged, 1 unfinished." in text
     assert "1 runs on grammar: 0 finished, 0 diverged, 1 unfinished." in text
+
+
+GRID = """\
+workload: rl
+base: {iterations: 3, training_steps: 1000, evaluation_steps: 500, warm_up: 100}
+axes: {game: Pong, scheme: [none, l2], weight_decay: 1.0e-3, seed: [0, 1, 2]}
+"""
+
+
+def test_with_its_grid_a_report_counts_what_is_missing_and_leaves_out_the_rest(tmp_path, capsys):
+    (tmp_path / "grid.yaml").write_text(GRID)
+    for scheme, decay, seeds in (("none", 0.0, 2), ("l2", 1e-3, 3), ("decoupled", 1e-3, 3)):
+        for seed in range(seeds):
+            game_run(tmp_path / "runs", "Pong", scheme, decay, seed, [1.0 + seed], warm_up=100)
+    argv = [
+        "report",
+        tmp_path / "runs",
+        "--out",
+        tmp_path / "out",
+        "--grid",
+        tmp_path / "grid.yaml",
+    ]
+    assert main(list(map(str, argv))) == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "6 runs on Pong: 5 finished, 0 diverged, 0 unfinished, 1 missing." in text
+    assert "1.5 ± 0.7<br>seeds 2/3" in text
+    assert "decoupled |" not in text
+    assert "3 runs that the grid file does not name: left out" in capsys.readouterr().err
+
+
+def test_only_the_chosen_runs_are_reported(tmp_path):
+    for scheme, decay in (("none", 0.0), ("l2", 1e-3), ("decoupled", 1e-3)):
+        game_run(tmp_path / "runs", "Pong", scheme, decay, 0, [1.0])
+    argv = ["report", tmp_path / "runs", "--out", tmp_path / "out", "--only", "scheme=none,l2"]
+    assert main(list(map(str, argv))) == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "2 runs on Pong" in text
+    assert "decoupled |" not in text
+
+
+def test_a_number_beyond_float32_is_named_and_ends_nothing(tmp_path, capsys):
+    run = game_run(tmp_path / "runs", "Pong", "none", 0.0, 0, [1.0, 2.0], rows=[inside(1000)])
+    game_run(tmp_path / "runs", "Pong", "l2", 1e-3, 0, [1.0, 2.0])
+    row = '{"iteration": 2, "agent_steps": 3000, "eval/return": %s}\n'
+    with (run.path / "eval.jsonl").open("a") as file:
+        file.write(row % "1e308")
+        file.write((row % ("9" * 400)).replace("3000", "4000"))
+    for command in (
+        ["report", tmp_path / "runs", "--out", tmp_path / "out"],
+        ["table", tmp_path / "runs"],
+        ["plot", tmp_path / "runs", "--out", tmp_path / "plot.png"],
+    ):
+        assert main(list(map(str, command))) == 0
+        told = capsys.readouterr().err
+        assert "line 3 is damaged: eval/return is beyond 3.4e+38" in told
+        assert "and 1 more lines" in told
+    assert "| none | - | 1.5 ± -" in (tmp_path / "out" / "report.md").read_text()

@@ -34,7 +34,13 @@ def start(tmp_path, *argv, **script):
     raise AssertionError(process.communicate())
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        *((signal.SIGINT, 130), (signal.SIGTERM, 143)),
+        *((signal.SIGHUP, 129), (signal.SIGUSR1, 138)),
+    ],
+)
 def test_a_signal_leaves_a_run_that_can_be_resumed(number, code, tmp_path):
     process = start(tmp_path, chunks=1000, pause=0.05)
     process.send_signal(number)

@@ -144,6 +144,31 @@ def test_a_value_means_the_same_in_a_file_as_in_a_flag(tmp_path, key, text):
     assert getattr(flag.recipe, key) == {"1e-2": 0.01, "6_000": 6000, "0x10": 16}[text]
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("1:3", "several values are written out, e.g. {1 2 3}"),  # 63 in YAML 1.1
+        ("0:10", "several values are written out, e.g. {1 2 3}"),
+        ("0-9", "there are no ranges, values are written out, e.g. {0 1 2}"),
+        ("0..9", "there are no ranges, values are written out, e.g. {0 1 2}"),
+    ],
+)
+def test_ranges_and_numbers_of_base_60_are_refused(tmp_path, text, hint):
+    head, _, listed = hint.rstrip("}").partition("{")
+    with pytest.raises(UserError) as error:
+        job("--seed", text)
+    assert str(error.value) == f"seed: {text!r} is not a whole number; {head}--seed {listed}"
+    path = write(tmp_path, "a.yaml", f"seed: {text}\n")
+    with pytest.raises(UserError) as error:
+        job("--config", path)
+    assert str(error.value).endswith(f"; {head}seed: [{', '.join(listed.split())}]")
+
+
+def test_a_number_that_is_no_seed_is_not_read_with_base_60_either():
+    with pytest.raises(UserError, match=r"^iterations: '1:3' is not a whole number$"):
+        job("--iterations", "1:3")
+
+
 def test_every_preset_is_a_valid_request():
     for workload in (RL, NLP):
         for preset in workload.preset_names():

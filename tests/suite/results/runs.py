@@ -55,6 +55,7 @@ def translation_run(
     texts=None,
     rows=(),
     signature="nrefs:1|tok:13a",
+    others=(),
     **recipe,
 ):
     """A run on a corpus with three epochs and a test.
@@ -62,6 +63,7 @@ def translation_run(
     Args:
         bleu: tokenised and detokenised BLEU of the test set.
         texts: hypotheses and references of the test set, to be written beside.
+        others: further values of the test's row.
     """
     scores = [
         {"epoch": epoch, "updates": 100 * epoch, "valid/bleu": bleu[0] * epoch / 3}
@@ -69,7 +71,7 @@ def translation_run(
     ]
     test = {"test/bleu": bleu[0], "test/bleu_13a": bleu[1], "test/signature_13a": signature}
     if status == "finished":
-        scores.append({"epoch": 3, "updates": 300, **test})
+        scores.append({"epoch": 3, "updates": 300, **test, **dict(others)})
     run = make_translation(
         runs, scheme, weight_decay, seed, rows=rows, scores=scores, data=data, **recipe
     )

@@ -51,9 +51,28 @@ def test_without_a_terminal_it_is_a_plain_line_every_ten_seconds(capsys, clock):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert lines[0] == (
-        "Pong iteration 1/200 training 1,250/250,000, 1,234 steps/s, 1 h 02 min left"
+        "Pong iteration 1/200 training 1,250/250,000, 1,234 steps/s x 1, 1 h 02 min left"
         " | none/seed0 loss 0.0123 score -20 epsilon 0.5 | l2-1e-3/seed0 diverged"
     )
+
+
+def test_lines_of_a_run_of_eleven_days_are_some_two_thousand(capsys, clock):
+    with display_population("Pong") as show:
+        for second in range(11 * 24 * 3600):
+            clock[0] += 1
+            show(PROGRESS)
+            if second == 200:  # at the beginning every ten seconds
+                assert len(capsys.readouterr().out.splitlines()) == 21
+    lines = capsys.readouterr().out.splitlines()
+    # in the long run one in ten minutes
+    assert 11 * 24 * 6 * 0.95 < len(lines) < 11 * 24 * 6 + 100
+
+
+def test_the_rate_is_that_of_the_counter_beside_it_and_says_how_many_go_so_fast(capsys, clock):
+    waiting = agent("none/seed1", 0.5, None, None, None, "waiting")
+    with display_population("Pong") as show:
+        show(training(2, 10, 20, 5.0, None, (*MEMBERS, waiting, MEMBERS[0])))
+    assert "training 10/20, 5 steps/s x 2 |" in capsys.readouterr().out
 
 
 def test_a_large_population_is_medians_in_a_short_line(capsys, clock):
@@ -111,10 +130,10 @@ def test_on_the_screen_the_headers_stand_on_a_line_of_their_own(monkeypatch):
     assert terminal.getvalue()[before:].count(erased_line) >= 5
 
 
-def test_an_episode_finished_after_the_phase_is_not_above_all_steps(capsys, clock):
+def test_steps_until_a_phases_last_episode_ends_are_counted_apart(capsys, clock):
     with display_population("Pong") as show:
         show(training(2, 25, 20, 5.0, None, ()))
-    assert capsys.readouterr().out == "Pong iteration 1/2 training 20/20, 5 steps/s\n"
+    assert capsys.readouterr().out == "Pong iteration 1/2 training 20/20 and 5 more, 5 steps/s\n"
 
 
 def test_the_time_left_is_left_out_while_it_is_unknown(capsys, clock):

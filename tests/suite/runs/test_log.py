@@ -5,6 +5,7 @@ import math
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from suite.results.rows import rows
 from suite.runs.log import RunLogFiles
@@ -61,6 +62,18 @@ def test_a_resumed_run_has_no_row_twice(tmp_path):
     assert read(tmp_path / "eval.jsonl") == []
 
 
+def test_a_file_of_the_workloads_own_is_cut_back_with_the_others(tmp_path):
+    with RunLogFiles(tmp_path, *KEYS, ["episodes.jsonl"]) as log:
+        log.own("episodes.jsonl", {"agent_steps": 5, "return": 1.0, "truncated": False})
+        offsets = log.offsets()
+        log.own("episodes.jsonl", {"agent_steps": 9, "return": 2.0, "truncated": True})
+    before_it_was_kept = {name: at for name, at in offsets.items() if name != "episodes.jsonl"}
+    for position, kept in ((offsets, [1.0]), (before_it_was_kept, [])):
+        with RunLogFiles(tmp_path, *KEYS, ["episodes.jsonl"]) as log:
+            log.rewind(position)
+        assert [row["return"] for row in read(tmp_path / "episodes.jsonl")] == kept
+
+
 def test_rewinding_to_nothing_empties_every_file(tmp_path):
     with RunLogFiles(tmp_path, *KEYS) as log:
         log.metrics({"agent_steps": 10, "loss": 1.0})
@@ -84,3 +97,29 @@ def test_a_value_that_is_not_finite_is_null_as_json_has_no_other(tmp_path):
     line = (tmp_path / "metrics.jsonl").read_text()
     row = json.loads(line, parse_constant=lambda name: pytest.fail(name))
     assert row == {"agent_steps": 1, "loss": None, "mean_q": None}
+
+
+def test_tensorboard_has_the_whole_networks_figures_and_not_those_of_each_layer(tmp_path):
+    row = {"agent_steps": 1, "optim/weight_norm": 3.0, "optim/layer/conv1/weight_norm": 1.0}
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.metrics(row)
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert events.Tags()["scalars"] == ["optim/weight_norm"]
+    assert read(tmp_path / "metrics.jsonl") == [row]
+
+
+def test_tensorboard_compares_runs_by_their_recipe_and_member(tmp_path):
+    recipe, member = {"learning_rate": 1e-3, "game": "Pong"}, {"scheme": "l2", "seed": 3}
+    config = {"recipe": recipe, "member": member}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.metrics({"agent_steps": 1, "loss": 0.5})
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    data = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    found = HParamsPluginData.FromString(data).session_start_info.hparams
+    assert found["learning_rate"].number_value == 1e-3
+    assert found["scheme"].string_value == "l2"
+    assert found["seed"].number_value == 3
+    assert scalars(tmp_path, "loss") == [(1, 0.5)]

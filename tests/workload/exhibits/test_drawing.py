@@ -1,6 +1,7 @@
 """What all figures have in common: broken titles, whole curves, no figure without values."""
 
 import pytest
+from matplotlib.figure import Figure
 
 from rl.exhibits.returns import evaluation_returns, training_returns
 from rl.exhibits.table_1 import BJORCK
@@ -9,7 +10,7 @@ from tests.suite.results.runs import game_run, grid_of, inside
 from tests.workload.exhibits.drawn import figures, panels
 from tests.workload.exhibits.pong import RETURNS
 from workload.exhibits import drawing
-from workload.exhibits.drawing import logarithmic, titles, typography
+from workload.exhibits.drawing import logarithmic, picture, titles, typography
 from workload.exhibits.lambda_sweep import lambda_sweep
 from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
 
@@ -89,3 +90,26 @@ def test_logarithmic_axes_have_numbers_not_formulas(limits, labels):
             if low <= label.get_position()[1] <= high and label.get_text()
         ]
     assert sorted(shown, key=float) == labels
+
+
+def test_one_far_value_leaves_a_figure_readable_and_the_caption_says_so():
+    figure = Figure()
+    axes, other = figure.subplots(1, 2, sharey=True)
+    for level in range(10):
+        axes.plot([0, 1, 2], [10.0 + level, 11.0 + level, 12.0 + level])
+    other.plot([0, 1], [15.0, 1e24])
+    found = picture("name", "title", "Caption.", figure)
+    for one in (axes, other):
+        low, high = one.get_ylim()
+        assert 8 < low < 10
+        assert 21 < high < 23
+    assert found.caption == "Caption. Beyond the axes, and not shown: values up to 1e24."
+
+
+def test_values_of_one_kind_are_all_shown():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1, 2, 3], [-21.0, -21.0, 5.0, 400.0])
+    before = axes.get_ylim()
+    assert picture("name", "title", "Caption.", figure).caption == "Caption."
+    assert axes.get_ylim() == before

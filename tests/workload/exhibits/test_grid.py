@@ -70,14 +70,14 @@ def test_a_schedule_is_compared_with_the_same_none_another_recipe_with_its_own(t
 
 @pytest.mark.parametrize("scores", [(1.0, 4.0, 7.5), (-20.5, -20.0), (3.0, 3.0, 3.0, 4.0)])
 def test_a_cell_is_the_mean_and_the_sample_deviation_over_seeds(scores):
-    summary = Summary(scores, len(scores), 0)
+    summary = Summary(scores, len(scores), 0, len(scores))
     assert summary.mean == pytest.approx(statistics.mean(scores), abs=1e-12)
     assert summary.deviation == pytest.approx(statistics.stdev(scores), abs=1e-12)
 
 
 def test_one_seed_has_no_deviation_and_none_has_no_mean():
-    assert (Summary((5.0,), 1, 0).mean, Summary((5.0,), 1, 0).deviation) == (5.0, None)
-    assert (Summary((), 3, 1).mean, Summary((), 3, 1).deviation) == (None, None)
+    assert (Summary((5.0,), 1, 0, 1).mean, Summary((5.0,), 1, 0, 1).deviation) == (5.0, None)
+    assert (Summary((), 3, 1, 3).mean, Summary((), 3, 1, 3).deviation) == (None, None)
 
 
 def test_a_cell_counts_all_seeds_and_takes_the_mean_of_the_finished(tmp_path):

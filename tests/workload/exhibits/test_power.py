@@ -1,13 +1,12 @@
 """The smallest effect that a t test with a few runs shows."""
 
 import math
-import statistics
 
 import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from workload.exhibits.power import pooled_deviation, smallest_effect
+from workload.exhibits.power import common_deviation, smallest_effect
 
 
 @pytest.mark.parametrize(("runs", "effect"), [(3, 3.07), (5, 2.02), (10, 1.32), (64, 0.5)])
@@ -32,16 +31,21 @@ def test_fewer_than_two_runs_show_nothing(runs):
         smallest_effect(runs)
 
 
-def test_the_pooled_deviation_is_that_of_the_residuals_from_each_groups_mean():
-    groups = [[1.0, 2.0, 4.0], [10.0, 10.5], [3.0, 3.5, 5.0, 9.0], [7.0]]
-    residuals = [x - statistics.mean(group) for group in groups for x in group]
-    freedom = sum(map(len, groups)) - len(groups)
-    expected = math.sqrt(sum(r * r for r in residuals) / freedom)
-    deviations = [statistics.stdev(group) if len(group) > 1 else 0.0 for group in groups]
-    found = pooled_deviation(deviations, [len(group) for group in groups])
-    assert found == pytest.approx(expected, rel=1e-12)
+def test_the_common_deviation_is_that_of_groups_that_have_one():
+    random = np.random.default_rng(0)
+    groups = [random.normal(0, 3, size=size) for size in (2, 3, 5) for _ in range(2000)]
+    deviations = [float(np.std(group, ddof=1)) for group in groups]
+    found = common_deviation(deviations, list(map(len, groups)))
+    assert found == pytest.approx(3, rel=0.03)
 
 
-@pytest.mark.parametrize("runs", [[], [1], [1, 1]])
-def test_groups_of_one_run_have_no_deviation(runs):
-    assert pooled_deviation([0.0] * len(runs), runs) is None
+def test_one_group_of_another_spread_moves_it_little():
+    random = np.random.default_rng(1)
+    deviations = [float(np.std(random.normal(size=3), ddof=1)) for _ in range(12)]
+    alone = common_deviation(deviations, [3] * 12)
+    assert common_deviation([*deviations, 1e24], [3] * 13) < 1.5 * alone
+
+
+def test_of_one_group_of_three_by_hand():
+    """chi^2 with 2 degrees of freedom has the median 2 ln 2: s^2 = 4 becomes 4 x 2 / (2 ln 2)."""
+    assert common_deviation([2.0], [3]) == pytest.approx(math.sqrt(4 / math.log(2)), rel=1e-9)

@@ -35,7 +35,9 @@ def test_it_is_the_effect_times_the_pooled_deviation(tmp_path):
     first, second = [10.0, 14.0, 12.0], [50.0, 41.0, 44.0]
     runs = runs_of(tmp_path, "Pong", [("none", 0.0, first), ("l2", 1e-3, second)])
     (record,) = records_of_table(game_table(grid_of(runs)))
-    pooled = math.sqrt((statistics.variance(first) + statistics.variance(second)) / 2)
+    # the median of chi^2 with 2 degrees of freedom over 2 is ln 2
+    between = statistics.median([statistics.variance(first), statistics.variance(second)])
+    pooled = math.sqrt(between / math.log(2))
     mean = statistics.mean([*first, *second])
     assert record["n"] == 3
     assert record["pooled_standard_deviation"] == pytest.approx(pooled, rel=1e-12)
@@ -52,15 +54,27 @@ def test_n_is_the_smallest_number_of_seeds_among_rows_that_have_a_deviation(tmp_
     ]
     (record,) = records_of_table(game_table(grid_of(runs_of(tmp_path, "Pong", rows))))
     assert record["n"] == 3
-    # sums of squares 10 and 2 with 4 and 2 degrees of freedom; the single run has none
-    assert record["pooled_standard_deviation"] == pytest.approx(math.sqrt(12 / 6), rel=1e-12)
-    assert record["smallest_difference"] == pytest.approx(EFFECT[3] * math.sqrt(2), rel=2e-3)
+    # variances 2.5 and 1, over the medians of chi^2 with 4 and 2 degrees of freedom, 3.3567 and
+    # 1.3863, times these; the single run has none
+    pooled = math.sqrt((2.5 * 4 / 3.3567 + 1 * 2 / 1.3863) / 2)
+    assert record["pooled_standard_deviation"] == pytest.approx(pooled, rel=1e-4)
+    assert record["smallest_difference"] == pytest.approx(EFFECT[3] * pooled, rel=2e-3)
+
+
+def test_one_outlier_leaves_the_difference_of_the_others(tmp_path):
+    rows = [("l2", 10.0**-k, [10.0 + k, 11.0, 12.0]) for k in range(2, 8)]
+    (alone,) = records_of_table(game_table(grid_of(runs_of(tmp_path / "a", "Pong", rows))))
+    rows.append(("decoupled", 1e-3, [1.0, 2.0, 1e6]))
+    table = game_table(grid_of(runs_of(tmp_path / "b", "Pong", rows)))
+    (record,) = records_of_table(table)
+    assert record["smallest_difference_relative"] < 2 * alone["smallest_difference_relative"]
+    assert table.rows[0][3].lines == ("577,349, decoupled 1e-3",)
 
 
 def test_single_seeds_show_nothing(tmp_path):
     rows = [("none", 0.0, [1.0]), ("l2", 1e-3, [5.0])]
     table = game_table(grid_of(runs_of(tmp_path, "Pong", rows)))
-    assert [cell.lines[0] for cell in table.rows[0]][:5] == ["Pong", "-", "-", "-", "-"]
+    assert [cell.lines[0] for cell in table.rows[0]][:6] == ["Pong", "-", "-", "-", "-", "-"]
     assert records_of_table(table)[0]["smallest_difference"] is None
 
 
@@ -76,7 +90,8 @@ def test_a_mean_of_zero_has_no_per_cent(tmp_path):
         game_table(grid_of(runs_of(tmp_path, "Pong", [("none", 0.0, [-1.0, 1.0])])))
     )
     assert record["smallest_difference_relative"] is None
-    expected = EFFECT[2] * math.sqrt(2)
+    # variance 2 over .4549, the median of chi^2 with one degree of freedom
+    expected = EFFECT[2] * math.sqrt(2 / 0.4549)
     assert record["smallest_difference"] == pytest.approx(expected, rel=2e-3)
 
 
@@ -107,4 +122,6 @@ def test_corpora_have_a_table_of_their_own(tmp_path):
     ]
     table = smallest_difference(grid_of(runs), BLEU, "smallest_difference_corpora", decimals=2)
     assert table.name == "smallest_difference_corpora"
-    assert [cell.lines[0] for cell in table.rows[0]] == ["iwslt14", "3", "1.00", "3.07", "8.8 %"]
+    # 1 over the root of ln 2; times 3.07; of 35
+    expected = ["iwslt14", "3", "1.20", "1.00, none", "3.69", "11 %"]
+    assert [cell.lines[0] for cell in table.rows[0]] == expected

@@ -4,6 +4,8 @@ import csv
 import io
 import math
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -93,10 +95,11 @@ def of_latex(text):
         r"$\pm$": "\N{PLUS-MINUS SIGN}",
         "{[}": "[",
     }
-    pattern = "|".join(map(re.escape, words)) + r"|\\([{}&%$#_])|([^\\{}&%$#_~^])"
+    number = r"\{\[\}U\+([0-9A-F]{4,6})\]"
+    pattern = "|".join([number, *map(re.escape, words)]) + r"|\\([{}&%$#_])|([^\\{}&%$#_~^])"
 
     def one(match):
-        return words.get(match[0]) or match[1] or match[2]
+        return chr(int(match[1], 16)) if match[1] else words.get(match[0]) or match[2] or match[3]
 
     assert re.fullmatch(f"(?:{pattern})*", text), text
     return re.sub(pattern, one, text)
@@ -107,25 +110,87 @@ def test_latex_prints_the_text_and_knows_no_other_command_in_it(name):
     assert of_latex(latex_escape(name)) == name
 
 
+def lines_of(text):
+    """The lines of a LaTeX table between its middle and its last rule, a list of cells each."""
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].replace(r"\addlinespace", "")
+    lines = [line for line in body.strip().split("\\\\\n") if line.strip()]
+    return [re.split(r"(?<!\\) ?& ", line.removesuffix(r"\\").strip()) for line in lines]
+
+
 def test_a_latex_table_has_as_many_cells_as_columns_and_balanced_braces():
     text = latex(table())
-    body = text.split(r"\hline")[2].strip().split("\\\\\n")
-    assert len(body) == len(NAMES)
-    for line, name in zip(body, NAMES, strict=True):
-        first, second, third = re.split(r"(?<!\\) & ", line.removesuffix(r"\\"))
-        assert of_latex(first.strip()) == name
-        assert of_latex(second.removeprefix(r"\textbf{").removesuffix("}")) == name
-        stacked = third.strip().removeprefix(r"\shortstack[l]{1\\")
-        assert of_latex(stacked.removesuffix(r"\rule{0pt}{2.2ex}}")) == name
+    lines = [[cell.strip() for cell in line] for line in lines_of(text)]
+    assert {len(line) for line in lines} == {3}
+    for first, second, name in zip(lines[::2], lines[1::2], NAMES, strict=True):
+        assert of_latex(first[0]) == name
+        assert of_latex(first[1].removeprefix(r"\textbf{").removesuffix("}")) == name
+        assert first[2] == "1"
+        assert second[:2] == ["", ""]  # a number stands beside its neighbour's name
+        assert of_latex(second[2].removeprefix(r"{\tiny ").removesuffix("}")) == name
     bare = re.sub(r"\\.", "", text, flags=re.DOTALL)
     depth = 0
     for letter in bare:
         depth += {"{": 1, "}": -1}.get(letter, 0)
         assert depth >= 0
     assert depth == 0
-    assert re.findall(r"\\(begin|end)\{(\w+)", text) == [
-        *(("begin", "table"), ("begin", "tabular"), ("end", "tabular"), ("end", "table"))
-    ]
+    named = re.findall(r"\\(begin|end)\{([\w*]+)", text)
+    assert [kind for kind, _ in named] == ["begin", "begin", "end", "end"]
+    assert named[0][1] == named[3][1]
+
+
+def column(*texts, title="t"):
+    rows = tuple((Cell((text,)),) for text in texts)
+    return Table("t", title, "", ("x",), rows, (), ())
+
+
+def width(text):
+    """Letters of a printed cell, blanks included, up to a decimal point and behind it."""
+    printed = re.sub(r"\\phantom\{([^}]*)\}", r"\1", text.replace(r"$\pm$", "\N{PLUS-MINUS SIGN}"))
+    printed = printed.replace("$-$", "\N{MINUS SIGN}")
+    return len(printed)
+
+
+def test_numbers_are_aligned_at_the_decimal_point_whatever_digits_they_have():
+    texts = ("19.2 ± 1.1", "1,300 ± 300", "\N{MINUS SIGN}20.5 ± 0.25", "7 ± -", "-")
+    cells = [line[0] for line in lines_of(latex(column(*texts)))]
+    # Flush right: behind the point of the mean, and of the deviation, all have one width.
+    ends = [cell.partition("$\\pm$")[2] if "pm" in cell else cell for cell in cells]
+    assert len({width(end) for end in ends[:4]}) == 1
+    assert cells[0] == r"19.2 $\pm$ \phantom{00}1.1\phantom{0}"
+    assert cells[1] == r"1,300\phantom{.0} $\pm$ 300\phantom{.00}"
+    assert r"\begin{tabular}{r}" in latex(column(*texts))
+    assert r"\begin{tabular}{l}" in latex(column("none", "l2"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "environment"),
+    [(1, "table"), (4, "table*"), (7, "sidewaystable*"), (12, "sidewaystable*")],
+)
+def test_a_wide_table_has_a_page_or_stands_in_landscape_and_fits(columns, environment):
+    head = tuple(f"column {place:02d}" for place in range(columns))
+    rows = ((Cell(("a" * 18,)),) * columns,)
+    text = latex(Table("t", "", "", head, rows, (), ()))
+    assert rf"\begin{{{environment}}}" in text
+    assert (r"\resizebox{\linewidth}" in text) is (columns == 12)
+    packages = re.findall(r"usepackage\{(\w+)\}", text)
+    used = {"booktabs": r"\toprule", "rotating": "sidewaystable", "graphicx": "resizebox"}
+    assert {name for name, mark in used.items() if mark in text} == set(packages)
+
+
+def test_latex_itself_numbers_the_tables():
+    assert r"\caption{Scores by scheme. }" in latex(column("1", title="Table 1: scores by scheme"))
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX is installed")
+@pytest.mark.parametrize("letter", [table(), column("19.2 ± 1.1", "-", "7 ± -")])
+def test_tables_compile(letter, tmp_path):
+    head = r"\documentclass[twocolumn]{article}\usepackage{booktabs,rotating,graphicx}"
+    body = rf"{head}\begin{{document}}{latex(letter)}\end{{document}}"
+    (tmp_path / "paper.tex").write_text(body, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout
+    assert "Overfull" not in answer.stdout
 
 
 def test_nothing_that_begins_a_latex_line_is_an_option_of_the_line_before():

@@ -1,12 +1,14 @@
 """The HTML page is one file without scripts, and shows every text as text."""
 
 import base64
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from suite.results.formats.page import page
 from tests.workload.exhibits.hostile import NAMES, PNG, document
+from workload.exhibits.document import Document, Section
 
 VOID = ("meta", "img")
 
@@ -36,7 +38,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def read():
-    return Reader(page(document()))
+    return Reader(page(document(), "# Provenance <b>", "wdbench 1"))
 
 
 def attributes(read, *names):
@@ -51,7 +53,7 @@ def test_there_is_no_element_but_those_of_a_document(read):
     assert {tag for tag, _ in read.elements} == {
         *("html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "a", "nav"),
         *("ul", "li", "div", "table", "thead", "tbody", "tr", "th", "td", "b", "small"),
-        *("figure", "img", "figcaption"),
+        *("figure", "img", "figcaption", "details", "summary", "pre"),
     }
     keys = {key for _, found in read.elements for key in found}
     assert keys == {"lang", "charset", "name", "content", "href", "id", "class", "alt", "src"}
@@ -61,7 +63,7 @@ def test_nothing_comes_from_elsewhere(read):
     (source,) = attributes(read, "src")
     assert source == "data:image/png;base64," + base64.b64encode(PNG).decode()
     targets = {f"#{name}" for name in attributes(read, "id")}
-    assert set(attributes(read, "href")) == {"provenance.md", *targets}
+    assert set(attributes(read, "href")) == targets
     (style,) = read.text["style"]
     assert "url(" not in style
     assert "@import" not in style
@@ -69,7 +71,7 @@ def test_nothing_comes_from_elsewhere(read):
 
 def test_ids_are_unique(read):
     names = attributes(read, "id")
-    assert len(set(names)) == len(names) == 2
+    assert len(set(names)) == len(names) == 3
 
 
 def test_every_name_is_shown_as_text(read):
@@ -81,6 +83,18 @@ def test_every_name_is_shown_as_text(read):
     assert read.text["figcaption"] == [" ".join(NAMES)]
     assert attributes(read, "alt") == [NAMES[2]]
     assert set(NAMES) <= set(read.text["p"])
+
+
+def test_version_and_provenance_stand_in_the_page_itself(read):
+    assert "wdbench 1" in read.text["p"]
+    assert read.text["pre"] == ["# Provenance <b>"]
+
+
+def test_a_table_and_a_figure_of_one_name_have_two_ids():
+    table, picture = (getattr(document().sections[0], kind)[0] for kind in ("tables", "pictures"))
+    section = Section("s", (), (replace(table, name="x"),), (replace(picture, name="x"),))
+    found = attributes(Reader(page(Document("t", (), (section,)))), "id")
+    assert sorted(found) == ["figure-x", "large-x", "table-x"]
 
 
 def test_a_table_has_its_cells(read):

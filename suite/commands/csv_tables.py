@@ -1,0 +1,50 @@
+"""`wdbench csv RUNS... --out FOLDER`: runs as two CSV tables for other programs."""
+
+from pathlib import Path
+
+from suite.commands.arguments import Parser, add_only_flag
+from workload.errors import UserError
+from workload.output import say, warn
+
+
+def main(argv: list[str], prog: str) -> int:
+    parser = Parser(
+        prog,
+        "Write runs.csv, a line per run with its recipe and scores, and rows.csv, a line per row "
+        "that a run has logged: for pandas, R, DuckDB.",
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="of the two files"
+    )
+    parser.add_argument(
+        "--last",
+        type=int,
+        default=5,
+        metavar="N",
+        help="newest evaluations whose mean is a score; default %(default)s",
+    )
+    parser.add_argument(
+        "--layers", action="store_true", help="with the figures of each layer, a thousand columns"
+    )
+    add_only_flag(parser)
+    options = parser.parse_args(argv)
+    if options.last < 1:
+        raise UserError(f"--last: {options.last} is not above 0")
+
+    from suite.results import selection
+    from suite.results.csv_tables import write_tables
+
+    def leave_out(reason: str) -> None:
+        warn(f"left out: {reason}")
+
+    runs = selection.find(options.runs, leave_out)
+    described = selection.chosen(selection.describe(runs, leave_out), options.only)
+    written = write_tables(
+        described, options.out, leave_out, last=options.last, layers=options.layers
+    )
+    for path in written:
+        say(str(path))
+    return 0

@@ -1,0 +1,111 @@
+"""Models for other programs, translated with by those programs themselves."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
+
+import torch
+
+from nlp import weights
+from nlp.decoding import length_limit, search
+from nlp.plain_text import source_tokens
+from suite.__main__ import main
+from workload.grammar import pairs
+
+SENTENCES = [pair[0] for pair in pairs(6, seed=5)]
+
+
+@pytest.fixture(scope="module")
+def model(made):
+    """A model whose sentences differ: weights that nobody trained, thrice as large."""
+    folder, run = made
+    it = weights.load_model(run, folder / "data")
+    with torch.no_grad():
+        for parameter in it.model.parameters():
+            parameter.mul_(3 if parameter.ndim > 1 else 1)
+    return it
+
+
+@pytest.fixture(scope="module")
+def sources(model):
+    return source_tokens(model, SENTENCES)
+
+
+def write(model, tmp_path, monkeypatch, to):
+    monkeypatch.setattr(weights, "load_model", lambda *_, **__: model)
+    monkeypatch.setattr("nlp.export.read_config", lambda run: {"workload": "nlp"})
+    assert main(["export", "RUN", "--to", to, "--out", str(tmp_path / "out")]) == 0
+    return tmp_path / "out"
+
+
+def test_fairseqs_own_command_translates_alike(model, sources, tmp_path, monkeypatch):
+    folder = write(model, tmp_path, monkeypatch, "fairseq")
+    text = "".join(f"{model.task.source_dictionary.string(tokens)}\n" for tokens in sources)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "fairseq_cli.interactive", folder),
+            *("--path", folder / "checkpoint.pt", "--cpu", "--beam", "5"),
+            *("--source-lang", "de", "--target-lang", "en"),
+            *("--max-len-a", "1.2", "--max-len-b", "10"),
+        ],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    theirs = [line.split("\t") for line in done.stdout.splitlines() if line.startswith("H-")]
+    ours = [found[0] for found in search(model.model, model.task, sources, beam=5)]
+    words = [model.task.target_dictionary.string(each.tokens) for each in ours]
+    assert len(set(words)) > 1
+    assert [line[2] for line in theirs] == words
+    scores = [float(line[1]) for line in theirs]
+    assert scores == pytest.approx([each.score for each in ours], abs=1e-5)
+
+
+def test_ctranslate2_gives_the_same_words_and_probabilities(model, sources, tmp_path, monkeypatch):
+    ctranslate2 = pytest.importorskip("ctranslate2", reason="`pip install ctranslate2`")
+    folder = write(model, tmp_path, monkeypatch, "ctranslate2")
+    assert (folder / "codes").read_bytes() == model.corpus.codes.read_bytes()
+    translator = ctranslate2.Translator(str(folder), device="cpu", intra_threads=1)
+    dictionary = model.task.target_dictionary
+    for source, found in zip(
+        sources, search(model.model, model.task, sources, beam=1), strict=True
+    ):
+        words = model.task.source_dictionary.string(source).split()
+        tokens = found[0].tokens
+        ours = dictionary.string(tokens).split()
+        (theirs,) = translator.translate_batch(
+            [words], beam_size=1, max_decoding_length=length_limit(len(source))
+        )
+        assert theirs.hypotheses[0] == ours
+        previous = tokens.roll(1)
+        previous[0] = dictionary.eos()
+        with torch.no_grad():
+            log_p = model.model(source[None], None, previous[None])[0][0].log_softmax(-1)
+        expected = log_p[range(len(tokens)), tokens].tolist()
+        (scored,) = translator.score_batch([words], [ours])
+        assert scored.log_probs == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_export_refuses(made, tmp_path, capsys, monkeypatch):
+    _, run = made
+    there = tmp_path / "there"
+    there.mkdir()
+    assert main(["export", str(run), "--to", "fairseq", "--out", str(there)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert list(there.iterdir()) == []
+    (tmp_path / "other").mkdir()
+    config = {"format": 1, "workload": "rl", "recipe": {}, "member": {}}
+    (tmp_path / "other" / "config.json").write_text(json.dumps(config))
+    out = str(tmp_path / "out")
+    assert main(["export", str(tmp_path / "other"), "--to", "fairseq", "--out", out]) == 2
+    assert "is no nlp run" in capsys.readouterr().err
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name != "ctranslate2" or None)
+    assert main(["export", str(run), "--to", "ctranslate2", "--out", out]) == 2
+    assert "`pip install ctranslate2`" in capsys.readouterr().err
+    assert not Path(out).exists()
