@@ -1,7 +1,7 @@
 # The README's two commands. Each makes .venv when it is missing, installs, and then does its work.
 PYTHON ?= python3
 
-.PHONY: demo test install benchmarks nlp
+.PHONY: demo test install benchmarks nlp docs
 
 # Real captions where somebody has prepared them, else sentences of our own grammar.
 TEXT = $(if $(wildcard data/multi30k/bpe-5000-joined/corpus.json),multi30k --bpe 5000,grammar)
@@ -35,6 +35,16 @@ benchmarks: .venv/installed
 	for name in optimizer quantiles replay environment agent trainer preparation batch report \
 		vision; do \
 		.venv/bin/python -m tests.benchmarks.$$name || exit; done
+
+# build/site, for any web server; opened as a file it has no search. A link that leads nowhere is an error.
+docs: .venv/docs-installed
+	.venv/bin/python -m scripts.command_pages
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
+	@echo build/site/index.html
+
+.venv/docs-installed: .venv/installed
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 # What translation needs, where .venv/installed went on without it.
 nlp: .venv/installed

@@ -69,6 +69,7 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         "grad_clip": "--clip-norm",
         "warmup_iters": "--warm-up",
         "decay_lr": "--learning-rate-schedule",
+        "min_lr": "--learning-rate-schedule cosine:FINAL, a share of the peak",
         "dataset": "--data",
         "dtype": "--precision, and --weights",
     }

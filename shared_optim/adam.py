@@ -100,8 +100,7 @@ ADAM = UpdateRule("adam", (*MOMENTS, *DECAY_MOMENTS), AdamCoefficients, adam_ste
 class WeightDecayAdam(DecayOptimizer):
     r"""Adam in which weight decay may enter in several ways, one by one or together.
 
-    At step t = 1, 2, ... with gradient :math:`\nabla` and everything on the right at
-    :math:`\theta_{t-1}`::
+    At step t = 1, 2, ... with grad the gradient and everything on the right at theta_{t-1}:
 
         g     = grad + s_t*l2*theta
         m     = b1*m + (1-b1)*g             v  = b2*v + (1-b2)*g^2
@@ -122,7 +121,7 @@ class WeightDecayAdam(DecayOptimizer):
       sign of theta.
     * ``corrected``: AdamC. As ``decoupled`` with lr*lr/peak_lr in place of lr.
 
-    Example::
+    For example:
 
         model = torch.nn.Linear(10, 1)
         optimizer = WeightDecayAdam(model.parameters(), lr=1e-3, separated=1e-4)

@@ -52,7 +52,7 @@ def _sum(terms: Sequence[Terms]) -> Terms:
 
 @dataclass(frozen=True)
 class Shrink:
-    """The terms of a step that act on theta itself, as every rule's formula has them::
+    """The terms of a step that act on theta itself, as every rule's formula has them:
 
         theta - (change*kept_change + decoupled*theta)    decoupled_aligned where the step agrees
 

@@ -16,7 +16,7 @@ class DecaySchedule:
     """Multiplies the weight decay of every parameter group by s_t.
 
     As torch's schedulers do with learning rates, it remembers what the groups held when it was
-    made, scales that for step t = 1 at once, and moves on at each `step()`::
+    made, scales that for step t = 1 at once, and moves on at each `step()`:
 
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
         decay = DecaySchedule(optimizer, "early:1000")

@@ -1,13 +1,13 @@
 """Learning rates over a training, as functions of the update. Imports no torch.
 
-All begin with a linear warm-up, where one is asked for, and differ in what follows it::
+All begin with a linear warm-up, where one is asked for, and differ in what follows it:
 
     f(u) = peak*u/warm_up    for u < warm_up, u = 0, 1, 2, ... the updates that were done before
     f(u) = peak*shape(u)     from there on, shape(u) <= 1
 
 So the first update of a warm-up has a learning rate of 0: m and v are fed, no weight moves.
 
-torch's LambdaLR multiplies the optimizer's lr with such a function::
+torch's LambdaLR multiplies the optimizer's lr with such a function:
 
     optimizer = WeightDecayAdam(model.parameters(), lr=1e-3)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, Cosine(10_000, warm_up=400))

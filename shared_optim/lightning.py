@@ -18,7 +18,7 @@ class OptimizerMonitor(Callback):
     It watches the optimizers' own `step`, so it does not matter who calls it: automatic or manual
     optimization, with accumulated and clipped gradients, in mixed precision. Rows go to all loggers
     of the Trainer, with the keys of `StepReport.metrics`; of several optimizers, or members, behind
-    `optimizer0/`, `member0/` and so on::
+    `optimizer0/`, `member0/` and so on:
 
         trainer = Trainer(callbacks=[OptimizerMonitor(every=100)])
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Plan:
     """The steps of an optimizer for whoever queues them ahead, in a CUDA graph for example.
 
-    A step is three calls, and the same to the last bit as `optimizer.step()`::
+    A step is three calls, and the same to the last bit as `optimizer.step()`:
 
         table = plan.coefficients()              # on the host: today's lr, lambdas and schedule
         plan.apply(gradients, table.to(device))  # on the device; may be captured and replayed

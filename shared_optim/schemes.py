@@ -17,7 +17,7 @@ class Terms:
     """Where decay enters a step, each with the number that it is multiplied by; they add up.
 
     With theta what the step reads, change what it would subtract without decay, and everything on
-    the right at theta_{t-1}::
+    the right at theta_{t-1}:
 
         g      = grad + gradient*theta
         change = the optimizer's step from g, alpha included

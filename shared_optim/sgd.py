@@ -79,7 +79,7 @@ SGD = UpdateRule("sgd", (MOMENTUM_BUFFER,), SGDCoefficients, sgd_step, _C + C_SH
 class WeightDecaySGD(DecayOptimizer):
     r"""SGD with momentum in which weight decay may enter in several ways.
 
-    At step t = 1, 2, ... with everything on the right at :math:`\theta_{t-1}`::
+    At step t = 1, 2, ... with everything on the right at theta_{t-1}:
 
         g     = grad + s_t*l2*theta
         b     = momentum*b + g

@@ -1,0 +1,28 @@
+"""The Python of the pages is run as it stands, page by page; optimizer.md has a test of its own."""
+
+import os
+from unittest.mock import patch
+
+import pytest
+
+from shared_optim.schemes import SCHEMES
+from tests.docs.pages import PAGES, blocks
+
+WITH_CODE = [p for p in PAGES if p.name != "optimizer.md" and blocks(p, "python")]
+
+
+def test_pages_with_code_are_found():
+    names = {page.name for page in WITH_CODE}
+    assert {"own-model.md", "inside.md", "images.md", "files.md", "modules.md"} <= names
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
+def test_its_code_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "rl" / "Pong" / "none" / "seed0-00000000"
+    os.makedirs(run)
+    (run / "metrics.jsonl").write_text('{"agent_steps": 4, "optim/weight_norm": 31.5}\n')
+    space = {"__name__": "page"}
+    with patch.dict(SCHEMES):
+        for block in blocks(page, "python"):
+            exec(compile(block.text, str(page), "exec"), space)
