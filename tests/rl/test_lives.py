@@ -84,7 +84,9 @@ def test_scores_are_of_whole_games(played):
 
 
 def test_a_run_that_is_killed_within_a_life_goes_on_bit_for_bit(tmp_path):
-    recipe = dataclasses.replace(BREAKOUT, warm_up=40, training_steps=120, iterations=1)
+    recipe = dataclasses.replace(
+        BREAKOUT, warm_up=40, training_steps=120, iterations=1, max_episode_steps=150
+    )  # an agent that has learned nothing may never serve a ball
     (whole,), _ = run(tmp_path / "whole", SEEDED[:1], recipe=recipe)
     with pytest.raises(Killed):
         run(tmp_path / "killed", SEEDED[:1], recipe=recipe, kill_after=4)
