@@ -21,7 +21,7 @@ OTHER_NAMES = {
     "cuda": "--device cuda",
     "track": "TensorBoard events, which every run writes",
     "algo": "`run rl`, which is DQN",
-    "optimize_memory_usage": "how every replay is kept: each frame once",
+    "optimize_memory_usage": "what every run does: its replay keeps each frame once",
     "handle_timeout_termination": "--truncation bootstrap",
     "save_model": "--keep_checkpoints N, or best; every run keeps its newest checkpoint",
     "save_freq": "--checkpoint_every",

@@ -12,6 +12,7 @@ from suite.runs.heartbeat import beating
 from tests.suite.batch.grids import SMALL, grid_of
 from tests.suite.run_files import finish, make_run
 from workload.files import write_json
+from workload.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +39,6 @@ TWO_RUNNING = (RunState("running", seconds_left=30.0), RunState("running", secon
 """With three to come that take 100 seconds each: (30 + 10 + 300) / 2 seconds left."""
 
 
-class Progress:
-    phase, step, steps, seconds_left = "iteration 1/2 training", 500, 1_000, 90.0
-
-
 def test_a_run_without_a_directory_waits_and_one_cut_off_waits_with_its_score(runs):
     make(runs[1], [3.0, 4.5])
     assert [state_of(run) for run in runs[:2]] == [RunState("waiting"), RunState("waiting", 4.5)]
@@ -54,7 +51,7 @@ def test_a_run_in_training_says_where_it_is_and_not_longer_than_it_trains(runs):
         heartbeat_due = heartbeat.EVERY
         heartbeat.EVERY = 0.0
         try:
-            beat(Progress())
+            beat(Progress("iteration 1/2 training", 500, 1_000, seconds_left=90.0))
         finally:
             heartbeat.EVERY = heartbeat_due
         expected = RunState("running", 2.0, "iteration 1/2 training 500/1,000", seconds_left=90.0)

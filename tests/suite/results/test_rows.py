@@ -5,6 +5,7 @@ import json
 import math
 import tracemalloc
 
+import numpy as np
 import pytest
 
 from suite.results.rows import BLOCK, newest, number, rows, sample
@@ -162,6 +163,11 @@ def test_what_is_no_finite_number_is_nan(value):
     assert math.isnan(number(10**400))
 
 
-@pytest.mark.parametrize("value", [0, -3, 2.5, 1e308, 2**1000])
+@pytest.mark.parametrize("value", [1e39, -1e308, 2**1000])
+def test_what_no_float32_holds_is_nan(value):
+    assert math.isnan(number(value))
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.5, 3e38, 2**100, float(np.finfo(np.float32).max)])
 def test_a_finite_number_is_itself(value):
     assert number(value) == value
