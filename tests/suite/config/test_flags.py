@@ -47,7 +47,8 @@ def test_other_tools_names_lead_to_flags_that_there_are():
     flags = key_types(RL)
     assert not RL.OTHER_NAMES.keys() & flags.keys()
     for here in RL.OTHER_NAMES.values():
-        named = re.findall(r"--(\w+)", here)
+        elsewhere = re.compile("`wdbench .*?`")  # another command, whose flags are its own
+        named = re.findall(r"--(\w+)", elsewhere.sub("", here))
         assert set(named) <= flags.keys()
         assert named or "`" in here or "every run" in here
 
