@@ -122,7 +122,9 @@ def test_the_commands_from_beginning_to_end(tmp_path, monkeypatch, capsys):
     assert "Keskar" in wdbench("sharpness", run, *few)
     assert "shapes" in wdbench("table", run)
     assert "ready in data/shapes/pool-2" in wdbench("prepare", "--pool", "2", "shapes")
-    assert "is none of iwslt14, " in wdbench("prepare", "nothing", code=2)
+    refused = wdbench("prepare", "nothing", code=2)
+    assert "is none of" in refused
+    assert "cifar10, cifar100, tiny-imagenet, shapes" in refused
     assert "the optimizer sgd has no separated" in wdbench(
         "run", "vision", *options, "--scheme", "separated", code=2
     )
