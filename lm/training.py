@@ -41,7 +41,8 @@ def train_members(
         logs: their run directories, in the same order; a checkpoint found there is resumed.
         machine: device, threads and the distance of checkpoints.
         progress: called after every update.
-        stop: asked after every update; on True the state is saved and training ends.
+        stop: asked after every update and between the batches of an evaluation; on True the state
+            is saved and training ends.
         previous: resume from the checkpoint before the newest.
 
     Raises:

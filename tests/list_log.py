@@ -1,6 +1,7 @@
 """A run's log for tests that train without the suite, and the end of a process."""
 
 import json
+import math
 from pathlib import Path
 
 
@@ -35,3 +36,33 @@ class ListLog:
 
 class Killed(Exception):
     """Stands for the end of the process: whatever is not on disk by then is gone."""
+
+
+class DyingLog(ListLog):
+    """The process ends at the n-th row or question whether to stop, whichever comes."""
+
+    left = math.inf
+
+    def metrics(self, row):
+        self.tick()
+        super().metrics(row)
+
+    def evaluation(self, row):
+        self.tick()
+        super().evaluation(row)
+
+    def tick(self):
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+
+
+class Asked:
+    """Says stop at the n-th question and from then on."""
+
+    def __init__(self, number=math.inf):
+        self.number, self.questions = number, 0
+
+    def __call__(self):
+        self.questions += 1
+        return self.questions >= self.number

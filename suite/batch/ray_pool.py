@@ -75,8 +75,11 @@ def embedded(capacity: Capacity) -> Cluster:
 
 
 def _folder_of_sockets() -> str | None:
-    """Where Ray keeps its session; None for its own choice. The path of a socket below it has at
-    most 107 characters, more than what a long TMPDIR leaves."""
+    """Where Ray keeps its session; None for its own choice.
+
+    The path of a socket below it has at most 107 characters, more than what a long TMPDIR leaves;
+    without TMPDIR Ray takes /tmp, which POSIX promises, and there a folder that all users share.
+    """
     chosen = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or ""
     return f"/tmp/ray-{os.getuid()}" if len(os.fsencode(chosen)) > LONGEST else None
 

@@ -22,12 +22,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import nn
@@ -38,6 +36,7 @@ from lm.data.prepare import prepare
 from lm.gpt import GPT
 from lm.module import LanguageModule
 from lm.window_data import WindowData
+from tests.benchmarks.epochs import Epochs
 from tests.benchmarks.timing import Comparison, hardware, table
 from workload.member import Member
 from workload.trainer import fit
@@ -139,34 +138,10 @@ class PlainLoop:
             self.update += 1
 
 
-class Rounds(lightning.Callback):
-    """Times rounds, and calls what is compared with each in between."""
-
-    def __init__(self, module: LanguageModule, before: Callable[[int], None], between: Any) -> None:
-        self.module, self.before, self.between = module, before, between
-        self.ours: list[float] = []
-        self.other: list[float] = []
-
-    def on_train_epoch_start(self, *_: Any) -> None:
-        self.before(len(self.ours))
-        self._begin = time.process_time()
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        if self.module.epoch_ended:
-            self.ours.append(time.process_time() - self._begin)
-
-    def on_train_epoch_end(self, *_: Any) -> None:
-        self.module.end_epoch()
-        if self.between:
-            begin = time.process_time()
-            self.between()
-            self.other.append(time.process_time() - begin)
-
-
 def against_loop(own: Recipe, folder: Path, nanogpt: Path | None) -> Comparison:
     data = WindowData(own, folder, 0, CPU)
     module = LanguageModule(own, MEMBER, data)
-    timed = Rounds(module, lambda _: None, PlainLoop(own, data, nanogpt))
+    timed = Epochs(module, lambda _: None, PlainLoop(own, data, nanogpt))
     fit(module, timed, device=CPU, epochs=own.rounds, data=data)
     return Comparison(
         "tokens per CPU second / those of a loop as nanoGPT's",
@@ -185,7 +160,7 @@ def looks(own: Recipe, folder: Path) -> Comparison:
         every = UPDATES if number % 2 else 10**9
         module.recipe = dataclasses.replace(own, log_every=every)
 
-    timed = Rounds(module, before, None)
+    timed = Epochs(module, before, None)
     fit(module, timed, device=CPU, epochs=own.rounds, data=data)
     plain = statistics.median(timed.ours[2::2])
     looking = statistics.median(timed.ours[3::2])
@@ -211,7 +186,7 @@ def run_side(side: str, folder: Path, nanogpt: Path | None) -> None:
     data = WindowData(own, folder, 0, CPU)
     if side == "ours":
         module = LanguageModule(own, MEMBER, data)
-        rounds = Rounds(module, lambda _: None, None)
+        rounds = Epochs(module, lambda _: None, None)
         fit(module, rounds, device=CPU, epochs=own.rounds, data=data)
     else:
         loop = PlainLoop(own, data, nanogpt)

@@ -14,21 +14,19 @@ CPU time of one thread, the sides in turn epoch by epoch within one training:
 
 import argparse
 import dataclasses
-import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import lightning
 import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from shared_optim import WeightDecaySGD
+from tests.benchmarks.epochs import Epochs, seconds
 from tests.benchmarks.timing import Comparison, hardware, table
 from vision.config import Recipe
 from vision.data.prepare import prepare
@@ -44,36 +42,6 @@ from workload.trainer import fit
 
 CPU = torch.device("cpu")
 MEMBER = Member("l2", 1e-3, 0)
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """CPU seconds of a call, of this process and of those that it has started and awaited."""
-    begin = os.times()
-    call()
-    end = os.times()
-    return sum(end[:4]) - sum(begin[:4])
-
-
-class Epochs(lightning.Callback):
-    """Times epochs, and calls what is compared with each in between."""
-
-    def __init__(self, module: VisionModule, before: Callable[[int], None], between: Any) -> None:
-        self.module, self.before, self.between = module, before, between
-        self.ours: list[float] = []
-        self.other: list[float] = []
-
-    def on_train_epoch_start(self, *_: Any) -> None:
-        self.before(len(self.ours))
-        self._begin = time.process_time()
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        if self.module.epoch_ended:
-            self.ours.append(time.process_time() - self._begin)
-
-    def on_train_epoch_end(self, *_: Any) -> None:
-        self.module.end_epoch()
-        if self.between:
-            self.other.append(seconds(self.between))
 
 
 def resident(module: VisionModule) -> Callable[[], None]:

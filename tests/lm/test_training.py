@@ -8,7 +8,7 @@ import torch
 
 from lm.training import trunk_state
 from lm.workload import WORKLOAD
-from tests.list_log import Killed, ListLog
+from tests.list_log import Asked, DyingLog, Killed
 from tests.lm.runs import MEMBER, prepared, recipe, train
 from workload.checkpoint import read_state
 from workload.errors import ConfigError, UserError
@@ -33,16 +33,15 @@ def undisturbed(data_dir, tmp_path_factory):
 
 
 def same(ours, theirs):
-    """Whether two states are equal to the last bit, but for the log's place."""
-    return all(
-        torch.equal(ours[part][key], value)
-        for part in ("weights",)
-        for key, value in theirs[part].items()
-    ) and all(
-        torch.equal(torch.as_tensor(ours["optimizer"][name][key]), torch.as_tensor(value))
+    """Whether weights, their mean and the optimizer's buffers are equal to the last bit."""
+    pairs = [(ours["weights"][name], weight) for name, weight in theirs["weights"].items()]
+    pairs += zip(ours["average"] or (), theirs["average"] or (), strict=True)
+    pairs += [
+        (ours["optimizer"][name][key], value)
         for name, state in theirs["optimizer"].items()
         for key, value in state.items()
-    )
+    ]
+    return all(torch.equal(*map(torch.as_tensor, pair)) for pair in pairs)
 
 
 def test_rows_and_outcome(undisturbed):
@@ -69,23 +68,17 @@ def test_it_learns_the_text(data_dir, tmp_path):
     assert log.rows["eval"][-1]["val/loss"] < 0.7 * entropy
 
 
-class DyingLog(ListLog):
-    """The process ends at the n-th row or question whether to stop, whichever comes."""
-
-    left = math.inf
-
-    def metrics(self, row):
-        self.tick()
-        super().metrics(row)
-
-    def evaluation(self, row):
-        self.tick()
-        super().evaluation(row)
-
-    def tick(self):
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
+def test_a_run_that_is_stopped_at_any_question_goes_on_bit_for_bit(data_dir, tmp_path, undisturbed):
+    """Also in the middle of an evaluation, whose round then has one row."""
+    whole = Asked()
+    train(data_dir, tmp_path / "whole", OWN, stop=whole)
+    assert whole.questions > 12 + 3  # not of updates and rounds alone
+    for number in range(3, whole.questions + 1, 5):
+        run = tmp_path / str(number)
+        assert train(data_dir, run, OWN, stop=Asked(number))[0].status == "interrupted"
+        outcome, log = train(data_dir, run, OWN)
+        assert (outcome, log.rows) == (undisturbed[0], undisturbed[1].rows)
+        assert same(read_state(run), undisturbed[2])
 
 
 @pytest.mark.parametrize("kill_at", range(20))

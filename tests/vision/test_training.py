@@ -1,11 +1,9 @@
 """Runs from beginning to end: rows, outcomes, kills, and what cannot be trained."""
 
-import math
-
 import pytest
 import torch
 
-from tests.list_log import Killed, ListLog
+from tests.list_log import Asked, DyingLog, Killed
 from tests.vision.runs import MEMBER, prepared, recipe, train
 from vision.config import Recipe
 from vision.training import budget_line
@@ -43,25 +41,6 @@ def test_it_learns(data_dir, tmp_path):
     assert outcome.figures["test/accuracy"] > 90
 
 
-class DyingLog(ListLog):
-    """The process ends at the n-th row or question whether to stop, whichever comes."""
-
-    left = math.inf
-
-    def metrics(self, row):
-        self.tick()
-        super().metrics(row)
-
-    def evaluation(self, row):
-        self.tick()
-        super().evaluation(row)
-
-    def tick(self):
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
-
-
 @pytest.mark.parametrize("kill_at", [1, 2, 5, 6, 9, 13, 16, 19])
 def test_a_run_killed_anywhere_goes_on_bit_for_bit(data_dir, tmp_path, undisturbed, kill_at):
     """Weights, buffers, rows and figures have the bytes of the run that was not disturbed."""
@@ -92,17 +71,6 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on(data_dir, tmp_path, undis
     outcome, _ = train(data_dir, tmp_path / "run", stop=lambda: next(answers, True))
     assert outcome.status == "interrupted"
     assert train(data_dir, tmp_path / "run")[0] == undisturbed[0]
-
-
-class Asked:
-    """Says stop at the n-th question and from then on."""
-
-    def __init__(self, number=math.inf):
-        self.number, self.questions = number, 0
-
-    def __call__(self):
-        self.questions += 1
-        return self.questions >= self.number
 
 
 @pytest.mark.parametrize("sharpness_every", [0, 2])
