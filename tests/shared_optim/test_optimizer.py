@@ -389,7 +389,7 @@ def test_parameters_in_the_place_of_a_module_are_refused():
 
 
 def test_the_example_in_the_docstring_runs():
-    _, _, rest = WeightDecayAdam.__doc__.partition("Example::")
+    _, _, rest = WeightDecayAdam.__doc__.partition("For example:")
     example, _, _ = rest.partition("Args:")
     names = {"torch": torch, "WeightDecayAdam": lambda given, **kw: eager(given, **kw)}
     exec(textwrap.dedent(example), names)

@@ -36,6 +36,15 @@ axes:
   weight_decay: [1.0e-3]
 """
 BATCH = [sys.executable, "-m", "suite", "batch", "grid.yaml", "--jobs", "2", "--device", "cpu"]
+IMPATIENT = """
+import sys
+sys.path.remove("")
+from suite.__main__ import main
+from suite.batch import ray_pool
+ray_pool.LOOK, ray_pool.SILENCE = 0.5, 2.0
+sys.exit(main())
+"""
+"""Takes a head for ended after seconds, not after half a minute."""
 ROWS = ("metrics.jsonl", "eval.jsonl")
 
 
@@ -54,8 +63,8 @@ def batch(*flags):
     return subprocess.run([*BATCH, *flags], capture_output=True, text=True, timeout=300)
 
 
-def start_batch():
-    return subprocess.Popen(BATCH, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def start_batch(command=BATCH):
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def trainer_of(run):
@@ -112,8 +121,10 @@ def test_an_interrupted_batch_saves_and_ends_with_the_signals_code(number, code)
 
 
 def test_a_batch_whose_rays_head_is_killed_ends_with_the_picture_and_what_to_do():
-    pong, _ = (run.run for run in grid_of(TINY).runs)
-    process = start_batch()
+    # Long enough that no run ends before its driver misses the head.
+    longer = TINY.replace("training_steps: 500", "training_steps: 100_000")
+    pong, _ = (run.run for run in grid_of(longer).runs)
+    process = start_batch([sys.executable, "-c", IMPATIENT, *BATCH[3:]])
     trainer_of(pong)
     (head,) = (
         child
