@@ -58,6 +58,7 @@ class Group(dict[str, Any]):
         # weight_decay is last, so that a copy key by key sets the lambdas that it follows first
         super().__init__({k: unboxed(v) for k, v in values.items() if k != "weight_decay"})
         self._lambdas = tuple(lambdas)
+        self._known = frozenset(values)
         self.last = last
         self.written: str | None = None
         self._settings: tuple[list[Any], Settings] | None = None
@@ -75,7 +76,7 @@ class Group(dict[str, Any]):
             super().__setitem__(key, value)
             self._refresh()
         else:
-            if key not in self:
+            if key not in self._known:  # a dict is cleared before it is filled again
                 check_key(key, self._lambdas)
             super().__setitem__(key, unboxed(value))
 
