@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from nlp.config import Recipe
 from nlp.data.corpus import RECORD, Corpus
 from nlp.fairseq_model import build_model, build_task
+from workload.by_products import discard
 from workload.errors import ConfigError
 from workload.files import TEMPORARY, write_whole
 
@@ -65,10 +66,10 @@ def mark_best(path: Path) -> None:
 def keep_last(run: Path, epoch: int, count: int) -> None:
     """Delete the weights of all but the `count` newest epochs up to `epoch`, and leftovers."""
     for path in (run / "weights").glob(f"*{TEMPORARY}"):
-        path.unlink()
+        discard(path)
     for path in (run / "weights").glob("epoch*.pt"):
         if int(path.stem.removeprefix("epoch")) <= epoch - count:
-            path.unlink()
+            discard(path)
 
 
 def load_model(

@@ -13,6 +13,7 @@ import torch
 from rl.config import BEST
 from rl.member_checkpoint import TrainedState
 from rl.position import Position
+from workload.by_products import discard
 from workload.errors import UserError
 from workload.files import write_whole
 
@@ -45,7 +46,7 @@ class KeptWeights:
             self._write(f"iteration-{iteration:04d}.pt", state, iteration, None)
             for path, number in _iterations(self._folder).items():
                 if number <= iteration - self._newest:
-                    path.unlink()
+                    discard(path)
         score = row.get("eval/return", row.get("train/return"))
         if self._best and score is not None and score > self._best_score():
             self._write("best.pt", state, iteration, score)

@@ -10,7 +10,6 @@ from rl.member_checkpoint import MemberCheckpoint, agent_state, restore
 from rl.module import DQNModule
 from rl.population import Population
 from rl.position import EPISODES, EVALUATION, PHASES, TRAINING, Position
-from workload.checkpoint_files import CheckpointFiles
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
@@ -62,8 +61,6 @@ class PopulationRecorder(lightning.Callback):
                 log.rewind({})
             return True
         states = [checkpoint.load(previous=previous) for checkpoint in self._checkpoints]
-        for log, state in zip(self._logs, states, strict=True):
-            CheckpointFiles(log.path).check_log(log, state["log_position"], previous=previous)
         actions = restore(population, states)
         position = population.position = Position(*states[0]["position"])
         # a run that was killed between its end and done.json needs its replay no more

@@ -16,6 +16,7 @@ import numpy as np
 
 from rl.memory import COLUMNS, FRAME
 from rl.replay import Replay, Rows
+from workload.by_products import discard
 
 SEGMENT = 10_000
 _ROW = np.dtype([("frames", np.uint8, FRAME), *COLUMNS.items(), ("crc", np.uint32)])
@@ -99,7 +100,7 @@ class ReplayFile:
         needed = max(0, end - self._capacity) // SEGMENT
         for path in self._folder.glob("*.rows"):
             if int(path.stem) // SEGMENT < needed:
-                path.unlink()
+                discard(path)
 
     def delete(self) -> None:
         """Delete everything, also when another process is at it too."""

@@ -47,12 +47,11 @@ class Checkpoint:
             check: called with the state before anything is changed; may raise UserError.
 
         Raises:
-            CheckpointError: it cannot be read, or the log has lost rows; nothing has been changed.
+            CheckpointError: it cannot be read; nothing has been changed.
         """
         state = read_state(self._log.path, previous=previous)
         if state:
             check(state)
-            self._files.check_log(self._log, state["log_position"], previous=previous)
             if previous:
                 self._files.withdraw_latest()
         self._log.rewind(state.get("log_position", {}))

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from workload.by_products import discard
 from workload.errors import CheckpointError
 from workload.files import TEMPORARY, write_whole
-from workload.member import RunLog
 
 POINTER = "checkpoint.json"
 
@@ -75,17 +75,6 @@ class CheckpointFiles:
             raise CheckpointError(file, "is damaged: it is not what was written", previous=fallback)
         return file
 
-    def check_log(self, log: RunLog, offsets: dict[str, int], *, previous: bool) -> None:
-        """Raise CheckpointError where a log has fewer bytes than a checkpoint counts on."""
-        for name, size in log.offsets().items():
-            if size < offsets.get(name, 0):
-                raise CheckpointError(
-                    log.path / name,
-                    f"has {size:,} bytes, fewer than the {offsets[name]:,} its checkpoint "
-                    "counts on",
-                    previous=not previous and self.entry(previous=True) is not None,
-                )
-
     def write(self, name: str, content: Callable[[BinaryIO], object]) -> str:
         """Write a whole file or nothing, and return its sha256.
 
@@ -95,7 +84,7 @@ class CheckpointFiles:
         self.folder.mkdir(exist_ok=True)  # of a run that was taken away nothing comes back
         if name != POINTER and not self.pointer.exists():
             for orphan in self.folder.glob("*.pt"):
-                orphan.unlink()
+                discard(orphan)
         return write_whole(self.folder / name, content)
 
     def publish(self, entry: dict[str, Any]) -> list[dict[str, Any]]:
@@ -109,7 +98,7 @@ class CheckpointFiles:
         names = {kept["file"] for kept in keep}
         for path in (*self.folder.glob("*.pt"), *self.folder.glob(f"*{TEMPORARY}")):
             if path.name not in names:
-                path.unlink()
+                discard(path)
         return keep
 
     def forget_previous(self) -> None:
@@ -120,7 +109,7 @@ class CheckpointFiles:
         self._point(latest, None)
         for path in self.folder.glob("*.pt"):
             if path.name != latest["file"]:
-                path.unlink(missing_ok=True)
+                discard(path)
 
     def withdraw_latest(self) -> None:
         """Make the previous state the latest, and put the latest aside as `*.damaged`."""

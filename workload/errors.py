@@ -45,14 +45,30 @@ class FullDiskError(UserError):
     """No space is left, or less than is needed; nothing else goes better before there is room."""
 
 
-def out_of_space(error: BaseException | None) -> bool:
-    """Whether a full disk or an exhausted quota is behind an error. torch.save raises a
+def system_error(error: BaseException | None) -> OSError | None:
+    """The system's own error behind an error, None where there is none. torch.save raises a
     RuntimeError in the place of the OSError."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
+    while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
-    return False
+    return error
+
+
+def out_of_space(error: BaseException | None) -> bool:
+    """Whether a full disk or an exhausted quota is behind an error."""
+    found = system_error(error)
+    return found is not None and found.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An error of the system in the block, which writes or reads a file, as one that names it."""
+    try:
+        yield
+    except Exception as error:
+        found = system_error(error)
+        if found is None or found.filename is not None or found.errno is None:
+            raise
+        raise OSError(found.errno, found.strerror, str(path)) from error
 
 
 @contextmanager

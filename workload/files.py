@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from workload.errors import UserError
+from workload.errors import UserError, naming
 
 TEMPORARY = ".temporary"
 """How the name of a file ends that is not whole yet, or that a kill has left."""
@@ -31,11 +31,11 @@ def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> st
         The sha256 of what was written.
 
     Raises:
-        OSError: it cannot be written; nothing but the old file stays.
+        OSError: it cannot be written, with its name; nothing but the old file stays.
     """
     temporary = path.with_name(f"{path.name}.{os.uname().nodename}.{os.getpid()}{TEMPORARY}")
     try:
-        with temporary.open("w+b") as stream:
+        with naming(path), temporary.open("w+b") as stream:
             if isinstance(content, bytes):
                 stream.write(content)
             else:
@@ -50,6 +50,17 @@ def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> st
         raise
     sync(path.parent)
     return digest
+
+
+def put_aside(path: Path) -> Path:
+    """Rename what is damaged, a file or a folder, to a name that nothing reads; returns that."""
+    aside = path.with_name(f"{path.name}.damaged")
+    number = 1
+    while os.path.lexists(aside):
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+    path.rename(aside)
+    return aside
 
 
 def write_json(path: Path, value: Any) -> None:

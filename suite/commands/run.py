@@ -12,6 +12,7 @@ from suite.runs.job import Job
 from suite.runs.stop import stop_on_signals
 from suite.runs.train_job import train_job
 from workload import resources
+from workload.by_products import by_product
 from workload.errors import UserError
 from workload.output import say
 from workload.wording import duration
@@ -102,6 +103,7 @@ def _show(runs: Sequence[Run]) -> None:
     say("plots:")
     for drawn, path in figures:
         try:
-            say(f"  {plot(drawn, path)}")
+            with by_product(path):
+                say(f"  {plot(drawn, path)}")
         except UserError as error:
             say(f"  {path}: {error}")

@@ -15,6 +15,7 @@ from suite.results.rows import LogRow, number
 from suite.results.selection import LeaveOut, RunDescription, common_lengths, describe
 from suite.runs.directory import Run
 from suite.runs.log import EVALUATIONS, METRICS
+from suite.runs.session import remarks
 from workload.errors import UserError
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Columns, Record
@@ -39,6 +40,16 @@ def length_notes(records: Sequence[Record], key: str) -> list[str]:
         "and what a longer run did later is left out."
         for task, own in lengths.items()
         if len(own) > 1
+    ]
+
+
+def remark_notes(records: Sequence[Record]) -> list[str]:
+    """A sentence per run whose record says that it is not what an undisturbed one would be."""
+    found = ((record, remarks(record.path)) for record in records)
+    return [
+        f"{record.task} {record.member.label} was disturbed: {printable('; '.join(texts))}."
+        for record, texts in found
+        if texts
     ]
 
 

@@ -123,7 +123,10 @@ class Run:
 
     def failure(self) -> str | None:
         """The last error, `Type: message`, while no later session has begun."""
-        record = read_json(self.path / "failed.json")
+        try:
+            record = read_json(self.path / "failed.json")
+        except UserError as error:
+            return str(error)
         return None if record is None else str(record.get("error"))
 
     def status(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.runs.directory import Run
+from workload.by_products import by_product, discard
 from workload.errors import UserError
 from workload.files import read_json, write_json
 from workload.progress import Progress
@@ -48,7 +49,7 @@ def beating(runs: Sequence[Run]) -> Iterator[Callable[[Progress], None]]:
         yield beat
     finally:
         for run in runs:
-            (run.path / FILE).unlink(missing_ok=True)
+            discard(run.path / FILE)
 
 
 def beat_of(run: Path) -> Beat | None:
@@ -74,7 +75,8 @@ def _write(runs: Sequence[Run], phase: str, seconds_left: float | None) -> None:
         "seconds_left": seconds_left,
     }
     for run in runs:
-        write_json(run.path / FILE, state)
+        with by_product(run.path / FILE):
+            write_json(run.path / FILE, state)
 
 
 def _alive(process: int) -> bool:

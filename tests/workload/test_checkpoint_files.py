@@ -132,7 +132,7 @@ def test_a_kill_while_the_pointer_is_written_leaves_the_one_before(files, moment
 
 
 def test_a_kill_before_old_states_are_deleted_loses_nothing(files, monkeypatch):
-    def kill(*_):
+    def kill(*_, **__):
         raise Killed
 
     with monkeypatch.context() as patch:
