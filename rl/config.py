@@ -187,11 +187,14 @@ class Machine(MachineBase):
             with more --iterations goes on where it ended.
         keep_checkpoints: the weights of how many of the newest iterations are kept for `evaluate`
             and `watch`, or `best` for those with the highest evaluation.
+        without_replay: whether a run whose replay on the disk is damaged goes on with an empty one,
+            which fills again before learning goes on. The result is another; the run is marked so.
     """
 
     checkpoint_every: int = 25_000
     keep_replay: bool = False
     keep_checkpoints: str = "0"
+    without_replay: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,6 +13,7 @@ import torch
 from rl.config import BEST
 from rl.member_checkpoint import TrainedState
 from rl.position import Position
+from workload import tensor_file
 from workload.by_products import discard
 from workload.errors import UserError
 from workload.files import write_whole
@@ -98,7 +99,6 @@ def _iterations(folder: Path) -> dict[Path, int]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+        return tensor_file.load(path)
+    except Exception as error:  # torch reports damage in many ways
         raise UserError(f"{path} is damaged: {error}; move it away") from error
-    return state

@@ -244,7 +244,9 @@ class Population:
         self.steps[part] += begun.active
         steps = self.steps[part]
         begun.due = begun.number % self._log_every == 0
-        begun.learning = begun.active & (steps > recipe.warm_up)
+        # a row per step and more, unless a replay was lost: then it fills again first
+        filled = block.replay.appended > recipe.warm_up
+        begun.learning = begun.active & (steps > recipe.warm_up) & filled
         if not begun.learning.any():
             return
         if begun.number % recipe.update_every == 0:

@@ -10,7 +10,9 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +22,13 @@ from workload.by_products import discard
 
 SEGMENT = 10_000
 _ROW = np.dtype([("frames", np.uint8, FRAME), *COLUMNS.items(), ("crc", np.uint32)])
+
+
+class Restores(Protocol):
+    """What rows are read into."""
+
+    def restore(self, member: int, start: int, rows: Rows) -> None:
+        """Put them there."""
 
 
 class ReplayFile:
@@ -65,7 +74,7 @@ class ReplayFile:
 
     def read(
         self,
-        replay: Replay,
+        replay: Restores,
         k: int,
         end: int,
         stop: Callable[[], bool] = lambda: False,
@@ -99,12 +108,18 @@ class ReplayFile:
         """Delete the segments that no replay filled up to row `end` or later would read."""
         needed = max(0, end - self._capacity) // SEGMENT
         for path in self._folder.glob("*.rows"):
-            if int(path.stem) // SEGMENT < needed:
+            if path.stem.isdecimal() and int(path.stem) // SEGMENT < needed:
                 discard(path)
 
     def delete(self) -> None:
-        """Delete everything, also when another process is at it too."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Delete all segments, also when another process is at it too."""
+        for path in self._folder.glob("*"):
+            if path.stem.isdecimal() and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.stem.isdecimal():
+                discard(path)
+        with suppress(OSError):  # something else is in it, or it is gone
+            self._folder.rmdir()
 
     def _remember(self, packed: np.ndarray) -> None:
         self._crcs = np.concatenate([self._crcs, packed["crc"]])[-self._capacity :]

@@ -245,15 +245,6 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
                 "--replay-capacity"
             )
 
-    def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
-        from rl.member_checkpoint import read_position, verify
-
-        found = read_position(run, previous=previous)
-        if previous and found is None and read_position(run) is not None:
-            raise UserError(f"{run} has no checkpoint before the newest one")
-        verify(run, previous=previous)
-        return found
-
     def train(
         self,
         recipe: config.Recipe,
@@ -271,6 +262,11 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 
+    def damage(self, run: Path) -> Iterator[str]:
+        from rl.member_checkpoint import replay_damage
+
+        yield from replay_damage(run)
+
     def can_go_on(self, run: Path) -> bool:
         return super().can_go_on(run) and (run / "replay").is_dir()
 
@@ -285,6 +281,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             return
         from rl.member_checkpoint import delete_replay
 
+        (replay / KEPT).unlink(missing_ok=True)
         delete_replay(run)
 
     def doctor(self) -> Iterator[Finding]:

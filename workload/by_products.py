@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workload.output import warn
-
-_told: set[Path] = set()
+from workload.output import warn_once
 
 
 @contextmanager
@@ -22,9 +20,8 @@ def by_product(path: Path) -> Iterator[None]:
     except OSError as error:
         if not path.parent.is_dir():
             raise
-        if path not in _told:
-            _told.add(path)
-            warn(f"{path}: {error.strerror or error}; no result depends on it, the run goes on")
+        reason = error.strerror or error
+        warn_once(f"{path}: {reason}; no result depends on it, the run goes on")
 
 
 def discard(path: Path) -> None:

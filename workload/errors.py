@@ -6,6 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+DAMAGE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+)
+"""What reading a damaged record may end with."""
+
 
 class UserError(Exception):
     """Something the user can put right. The message names what was wrong, its value and what is
@@ -23,22 +34,18 @@ class ConfigError(UserError, ValueError):
 
 
 class CheckpointError(UserError):
-    """A checkpoint that cannot be read.
+    """A checkpoint that cannot be read, and none before it that can.
 
     Attributes:
         path: the broken file.
         problem: what is wrong with it.
-        previous: whether the checkpoint before it is still there.
     """
 
-    def __init__(self, path: Path, problem: str, *, previous: bool) -> None:
-        way_on = (
-            "--from-previous-checkpoint resumes from the one before"
-            if previous
-            else "no checkpoint before it is known: move the run away to start it anew"
-        )
+    def __init__(
+        self, path: Path, problem: str, way_on: str = "move the run away to start it anew"
+    ) -> None:
         super().__init__(f"checkpoint {path}: {problem}; nothing was deleted; {way_on}")
-        self.path, self.problem, self.previous = path, problem, previous
+        self.path, self.problem = path, problem
 
 
 class FullDiskError(UserError):

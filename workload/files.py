@@ -1,6 +1,7 @@
 """Whole files and locks: a reader finds the old content or the new, and one process works at a
 time."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -13,6 +14,8 @@ from typing import Any, BinaryIO
 
 from workload.errors import UserError, naming
 
+NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+"""What a file system answers to what it does not have."""
 TEMPORARY = ".temporary"
 """How the name of a file ends that is not whole yet, or that a kill has left."""
 
@@ -100,6 +103,9 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)
 
@@ -124,13 +130,25 @@ def lock(path: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it.
+        UserError: the file system has no locks.
     """
-    with path.open("a+") as file:
+    try:
+        opened = path.open("a+")
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOENT):  # of the folder
+            raise
+        raise UserError(f"{path} is no lock: {error.strerror}; move it away") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise LockedError(file.read().strip() or "another process") from None
+        except OSError as error:
+            raise UserError(
+                f"{path}: its file system has no locks ({error.strerror}), without which two "
+                "processes could train one run; choose a folder on another one"
+            ) from error
         file.seek(0)
         file.truncate()
         file.write(f"process {os.getpid()} on {os.uname().nodename}\n")

@@ -1,6 +1,5 @@
 """What workloads share whose members each train a network of their own. Imports no torch."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -47,4 +46,4 @@ class NetworkWorkload(Workload[NetworkRecipeT, MachineT]):
         if finished:
             CheckpointFiles(run).forget_previous()
         else:
-            shutil.rmtree(run / "checkpoint", ignore_errors=True)
+            CheckpointFiles(run).delete()

@@ -102,7 +102,7 @@ def _groups(workload: AnyWorkload) -> dict[str, Options]:
     schemes = Literal[tuple(SCHEMES)]  # type: ignore[valid-type]
     scheme = {"type": schemes, "default": [BASELINE], "help": "how weights decay"}
     decay = "lambda of every scheme but none, which has none"
-    previous = "resume from the checkpoint before the newest, when the newest is damaged"
+    previous = "resume from the checkpoint before the newest; of a damaged one that needs no flag"
     machine = [field.name for field in fields(workload.Machine)]
     return {
         "Where values come from": {

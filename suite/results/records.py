@@ -14,9 +14,10 @@ from suite.results import rows
 from suite.results.rows import LogRow, number
 from suite.results.selection import LeaveOut, RunDescription, common_lengths, describe
 from suite.runs.directory import Run
+from suite.runs.final import damaged
 from suite.runs.log import EVALUATIONS, METRICS
 from suite.runs.session import remarks
-from workload.errors import UserError
+from workload.errors import DAMAGE, UserError
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Columns, Record
 from workload.output import warn
@@ -79,6 +80,8 @@ def read(
             records.append(_record(run, last, leave_out, points, compared_at))
         except (UserError, OSError) as error:
             leave_out(str(error))
+        except DAMAGE as error:
+            leave_out(f"{run.run.path} cannot be read: {type(error).__name__}: {error}")
     return records
 
 
@@ -115,6 +118,10 @@ def _record(
 ) -> Record:
     run, workload, report = described.run, described.workload, described.report
     step = workload.STEP_KEY
+    if problems := damaged(run.path, ("config.json", EVALUATIONS)):
+        raise UserError("; ".join(problems))
+    for problem in damaged(run.path, (METRICS,)):
+        leave_out(f"{problem}; what is shown of its inside may be wrong")
     evaluations = rows.rows(run.path / EVALUATIONS, step, leave_out)
     until = math.inf
     if compared_at is not None:

@@ -58,7 +58,7 @@ def beat_of(run: Path) -> Beat | None:
         state = read_json(run / FILE)
         if state is None or time.time() - float(state["time"]) > LOST_AFTER:
             return None
-        if state["host"] == os.uname().nodename and not _alive(int(state["process"])):
+        if state["host"] == os.uname().nodename and not alive(int(state["process"])):
             return None
         left = state["seconds_left"]
         return Beat(str(state["place"]), None if left is None else float(left))
@@ -79,7 +79,8 @@ def _write(runs: Sequence[Run], phase: str, seconds_left: float | None) -> None:
             write_json(run.path / FILE, state)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether this machine has a process of this number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

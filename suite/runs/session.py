@@ -13,6 +13,7 @@ from typing import Any
 
 from suite.registry import load, names
 from suite.runs.directory import Run
+from suite.runs.leftovers import sweep
 from workload.by_products import by_product, discard
 from workload.checkpoint_files import CheckpointFiles
 from workload.errors import UserError
@@ -138,26 +139,26 @@ def rounds_otherwise(before: dict[str, Any], record: dict[str, Any]) -> str:
 def remark(run: Path, text: str) -> None:
     """Have a sentence in the record of the run's present session, from where tables show it."""
     with by_product(run / META):
-        sessions = _sessions(run)
-        if sessions:
-            sessions[-1]["remarks"] = [*sessions[-1].get("remarks", []), text]
-            write_json(run / META, {"sessions": sessions})
+        every = sessions(run)
+        if every:
+            every[-1]["remarks"] = [*every[-1].get("remarks", []), text]
+            write_json(run / META, {"sessions": every})
 
 
 def remarks(run: Path) -> tuple[str, ...]:
     """What sets a run apart from an undisturbed one, of all its sessions."""
     with suppress(UserError):
-        texts = [text for session in _sessions(run) for text in session.get("remarks", [])]
+        texts = [text for session in sessions(run) for text in session.get("remarks", [])]
         return tuple(dict.fromkeys(map(str, texts)))
     return ()
 
 
-def _sessions(run: Path) -> list[dict[str, Any]]:
-    """UserError where the record is damaged."""
-    sessions = (read_json(run / META) or {"sessions": []}).get("sessions")
-    if not isinstance(sessions, list) or not all(isinstance(one, dict) for one in sessions):
+def sessions(run: Path) -> list[dict[str, Any]]:
+    """A run's sessions on record, the newest last. UserError where the record is damaged."""
+    found = (read_json(run / META) or {"sessions": []}).get("sessions")
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise UserError(f"{run / META} is damaged: it has no sessions")
-    return sessions
+    return found
 
 
 @contextmanager
@@ -168,14 +169,15 @@ def recorded_session(runs: Sequence[Run], argv: list[str], machine: MachineBase)
     """
     record = session_record(argv, machine)
     for run in runs:
+        sweep(run.path)
         run.begin_session()
         discard(run.path / "failed.json")
-        sessions = _sessions_so_far(run.path)
-        goes_on = sessions and CheckpointFiles(run.path).pointer.exists()
-        if goes_on and (other := rounds_otherwise(sessions[-1], record)):
+        before = _sessions_so_far(run.path)
+        goes_on = before and CheckpointFiles(run.path).pointer.exists()
+        if goes_on and (other := rounds_otherwise(before[-1], record)):
             say(f"{run.path} goes on with {other}: its last bits may not be an undisturbed run's")
         with by_product(run.path / META):
-            write_json(run.path / META, {"sessions": [*sessions, record]})
+            write_json(run.path / META, {"sessions": [*before, record]})
     try:
         yield
     finally:
@@ -193,7 +195,7 @@ def recorded_session(runs: Sequence[Run], argv: list[str], machine: MachineBase)
 def _sessions_so_far(run: Path) -> list[dict[str, Any]]:
     """The sessions on record; a damaged record is put aside, and another one begun."""
     try:
-        return _sessions(run)
+        return sessions(run)
     except UserError as error:
         aside = put_aside(run / META)
         warn(f"{error}; it is {aside.name} from here on, and the run goes on")
