@@ -68,6 +68,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         report: what it tells of its results: scores, curves, tables and figures.
         SECTIONS: groups of the recipe's keys in --help; those in none get one of their own.
         OTHER_NAMES: what other tools call its keys, with underscores, to how the same is said here.
+        SYNONYMS: a second name of a flag, on the command line alone, to the key that it means.
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
         ROW_FILES: JSON-lines files of its own in a run's directory.
@@ -86,6 +87,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     report: Report
     SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     OTHER_NAMES: Mapping[str, str] = MappingProxyType({})
+    SYNONYMS: Mapping[str, str] = MappingProxyType({})
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
     ROW_FILES: tuple[str, ...] = ()

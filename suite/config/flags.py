@@ -29,6 +29,7 @@ def split_flags(
     argv: Sequence[str],
     keys: Collection[str],
     elsewhere: Mapping[str, str] = MappingProxyType({}),
+    synonyms: Mapping[str, str] = MappingProxyType({}),
 ) -> list[tuple[str, list[str]]]:
     """The flags of a command line with their values, as they are written.
 
@@ -38,6 +39,7 @@ def split_flags(
         argv: the command line.
         keys: the flags beside `--preset`, `--config` and the SWITCHES.
         elsewhere: how other tools' flags are called here.
+        synonyms: second names of flags.
 
     Raises:
         UserError: an unknown flag, or one with too few or too many values.
@@ -47,6 +49,7 @@ def split_flags(
     for token in argv:
         name, equals, value = token.removeprefix("--").partition("=")
         name = name.replace("-", "_")
+        name = synonyms.get(name, name)
         if not token.startswith("--"):
             if not flags:
                 raise UserError(f"{token!r} is no option; values follow an option, --NAME VALUE")
