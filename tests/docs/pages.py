@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 PAGES = sorted(path for path in DOCS.rglob("*.md"))
 OURS = ("wdbench", "lightning")
 

@@ -15,10 +15,9 @@ from suite.commands.arguments import Parser
 from suite.config.flags import key_types
 from suite.config.request import read_request
 from suite.registry import load
-from tests.docs.pages import PAGES, ROOT, blocks, code, commands
+from tests.docs.pages import PAGES, README, ROOT, blocks, code, commands
 from workload.errors import UserError
 
-README = ROOT / "README.md"
 COMMAND_FILES = sorted(COMMAND_PAGES.glob("*.md"))
 LINES = sorted({shlex.join(words[1:]) for page in (*PAGES, README) for words in commands(page)})
 QUICK = ("--dry-run", "--print_config", "status")

@@ -4,9 +4,10 @@ import os
 from unittest.mock import patch
 
 import pytest
+import torch
 
 from shared_optim.schemes import SCHEMES
-from tests.docs.pages import PAGES, blocks
+from tests.docs.pages import PAGES, README, blocks
 
 WITH_CODE = [p for p in PAGES if p.name != "optimizer.md" and blocks(p, "python")]
 
@@ -26,3 +27,17 @@ def test_its_code_runs(page, tmp_path, monkeypatch):
     with patch.dict(SCHEMES):
         for block in blocks(page, "python"):
             exec(compile(block.text, str(page), "exec"), space)
+
+
+def test_the_code_of_the_readme_runs():
+    """It speaks of a model, batches and a loss, as any training loop has them."""
+    space = {
+        "model": torch.nn.Linear(3, 1),
+        "batches": [(torch.randn(4, 3), torch.randn(4, 1))],
+        "loss_function": torch.nn.functional.mse_loss,
+    }
+    python = blocks(README, "python")
+    assert len(python) == 2
+    for block in python:
+        exec(compile(block.text, str(README), "exec"), space)
+    assert space["figures"]["optim/gradient_norm"] > 0
