@@ -12,6 +12,10 @@ def main(argv: list[str], prog: str) -> int:
         prog,
         "Write runs.csv, a line per run with its recipe and scores, and rows.csv, a line per row "
         "that a run has logged: for pandas, R, DuckDB.",
+        examples=(
+            "wdbench csv runs --out csv",
+            "wdbench csv runs --out csv --only scheme=l2,decoupled",
+        ),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
