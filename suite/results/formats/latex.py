@@ -1,5 +1,5 @@
-r"""A table as LaTeX, to be put into a paper with \input. Needs booktabs; graphicx where a table is
-wider than a page is high, and rotating where it stands in landscape, as its first line says."""
+r"""A table as LaTeX, to be put into a paper with \input. Needs booktabs and adjustbox, and rotating
+where it stands in landscape, as its first line says."""
 
 import re
 from collections.abc import Sequence
@@ -27,12 +27,14 @@ SPECIAL = {
     MINUS: "$-$",
     PLUS_MINUS: r"$\pm$",
 }
-COLUMN, PAGE, LANDSCAPE = 240, 480, 660
-"""Widths in points: of one of two columns, of both, of a page on its side."""
+COLUMN, PAGE = 230, 480
+"""Widths in points: of one of two columns, and of both."""
 LETTER, SEPARATION = 3.6, 6.0
 """Points of a letter in scriptsize, on average, and between two columns."""
 LATIN = 0x17F
-"""The last letter that every LaTeX prints; of others it has no fonts without being asked."""
+"""The last letter that every LaTeX prints."""
+OTHERS = re.compile(rf"[^\0-{chr(LATIN)}{MINUS}]+")
+"""Letters of other scripts: LuaLaTeX and XeLaTeX print them where the font has them."""
 FIGURES = re.compile(rf"({MINUS}?[\d,]+|-)(\.\d+)?(?: {PLUS_MINUS} ([\d,]+|-)(\.\d+)?)?")
 """A number, or a sign for none, and what may stand behind a plus-minus sign."""
 
@@ -44,7 +46,7 @@ def latex(table: Table) -> str:
     Columns of numbers are aligned at the decimal point, and at that of what follows a plus-minus
     sign. The caption has no `Table 1:`, which LaTeX itself puts before it.
     """
-    names, packages, scaled = _environment(_width(table))
+    names, packages = _environment(_width(table))
     aligned = [
         _aligned([_line(row[column], 0) for row in table.rows]) for column in range(len(table.head))
     ]
@@ -72,8 +74,6 @@ def latex(table: Table) -> str:
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    if scaled:
-        tabular = [r"\resizebox{\linewidth}{!}{%", *tabular[:-1], tabular[-1] + "}"]
     title = re.sub(r"^Table \d+: *", "", table.title)
     title = title[:1].upper() + title[1:]
     return "\n".join(
@@ -83,7 +83,9 @@ def latex(table: Table) -> str:
             r"\centering",
             r"\scriptsize",
             rf"\setlength{{\tabcolsep}}{{{SEPARATION / 2:g}pt}}",
+            r"\begin{adjustbox}{max width=\linewidth}",
             *tabular,
+            r"\end{adjustbox}",
             rf"\caption{{{escape(title)}. {escape(table.caption)}}}",
             rf"\label{{tab:{table.name}}}",
             rf"\end{{{names}}}",
@@ -93,24 +95,31 @@ def latex(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Plain text as LaTeX that prints it; letters beyond the Latin ones by their number."""
-    return "".join(SPECIAL.get(letter) or _letter(letter) for letter in text)
+    """Plain text as LaTeX that prints it; of letters beyond the Latin ones pdfLaTeX, which has no
+    fonts for them, prints the numbers."""
+    parts, end = [], 0
+    for match in OTHERS.finditer(text):
+        parts += [_latin(text[end : match.start()]), _other(match[0])]
+        end = match.end()
+    return "".join([*parts, _latin(text[end:])])
 
 
-def _letter(letter: str) -> str:
-    return letter if ord(letter) <= LATIN else f"{{[}}U+{ord(letter):04X}]"
+def _latin(text: str) -> str:
+    return "".join(SPECIAL.get(letter, letter) for letter in text)
 
 
-def _environment(width: float) -> tuple[str, Sequence[str], bool]:
-    """The environment for a table of so many points, the packages that it needs, and whether it has
-    to be made smaller."""
+def _other(text: str) -> str:
+    numbers = "".join(f"{{[}}U+{ord(letter):04X}]" for letter in text)
+    return rf"{{\ifdefined\Uchar {text}\else {numbers}\fi}}"
+
+
+def _environment(width: float) -> tuple[str, Sequence[str]]:
+    """The environment for a table of so many points, and the packages that it needs."""
     if width <= COLUMN:
-        return "table", ["booktabs"], False
+        return "table", ["booktabs", "adjustbox"]
     if width <= PAGE:
-        return "table*", ["booktabs"], False
-    if width <= LANDSCAPE:
-        return "sidewaystable*", ["booktabs", "rotating"], False
-    return "sidewaystable*", ["booktabs", "rotating", "graphicx"], True
+        return "table*", ["booktabs", "adjustbox"]
+    return "sidewaystable*", ["booktabs", "adjustbox", "rotating"]
 
 
 def _width(table: Table) -> float:
@@ -128,7 +137,8 @@ def _line(cell: Cell, number: int) -> str:
 
 
 def _bold(cell: Cell, text: str) -> str:
-    return rf"\textbf{{{text}}}" if cell.bold else text
+    """In bold letters as wide as others, where the font has them: `bx` would move the digits."""
+    return rf"{{\fontseries{{b}}\selectfont {text}}}" if cell.bold else text
 
 
 def _aligned(texts: Sequence[str]) -> list[str] | None:
