@@ -1,4 +1,4 @@
-"""A real file system without room, under one scheme of a batch: the rest trains, nothing is lost."""
+"""A real file system without room under one scheme of a batch: the rest trains, all is kept."""
 
 import shutil
 import subprocess
