@@ -27,6 +27,8 @@ SPECIAL = {
     MINUS: "$-$",
     PLUS_MINUS: r"$\pm$",
 }
+LINES, LINES_ACROSS = 56, 40
+"""Lines of a table that a page holds, upright and in landscape, beside a long caption."""
 COLUMN, PAGE = 230, 480
 """Widths in points: of one of two columns, and of both."""
 LETTER, SEPARATION = 3.6, 6.0
@@ -40,7 +42,7 @@ FIGURES = re.compile(rf"({MINUS}?[\d,]+|-)(\.\d+)?(?: {PLUS_MINUS} ([\d,]+|-)(\.
 
 
 def latex(table: Table) -> str:
-    """A table environment with caption and label.
+    """A table environment with caption and label; several where a page cannot hold all rows.
 
     A cell's first line stands beside its neighbours', further lines in lines of their own below.
     Columns of numbers are aligned at the decimal point, and at that of what follows a plus-minus
@@ -50,48 +52,61 @@ def latex(table: Table) -> str:
     aligned = [
         _aligned([_line(row[column], 0) for row in table.rows]) for column in range(len(table.head))
     ]
-    body: list[str] = []
-    for place, row in enumerate(table.rows):
-        first = [
-            _bold(cell, own[place] if own else escape(_line(cell, 0)))
-            for cell, own in zip(row, aligned, strict=True)
-        ]
-        body.append(" & ".join(first) + r" \\")
-        further = zip_longest(*(cell.lines[1:] for cell in row), fillvalue="")
-        body += [
-            " & ".join(rf"{{\tiny {escape(text)}}}" if text else "" for text in line) + r" \\"
-            for line in further
-        ]
-        if any(len(cell.lines) > 1 for cell in row) and place < len(table.rows) - 1:
-            body.append(r"\addlinespace")
-    spec = "".join("r" if own else "l" for own in aligned)
-    tabular = [
-        rf"\begin{{tabular}}{{{spec}}}",
-        r"\toprule",
-        " & ".join(map(escape, table.head)) + r" \\",
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
+    blocks = [
+        _block(row, [own[place] if own else None for own in aligned])
+        for place, row in enumerate(table.rows)
     ]
+    spec = "".join("r" if own else "l" for own in aligned)
+    parts = _parts(blocks, LINES_ACROSS if names.startswith("sideways") else LINES)
     title = re.sub(r"^Table \d+: *", "", table.title)
-    title = title[:1].upper() + title[1:]
-    return "\n".join(
-        [
-            "% " + " ".join(rf"\usepackage{{{name}}}" for name in packages),
+    title = escape(title[:1].upper() + title[1:])
+    lines = ["% " + " ".join(rf"\usepackage{{{name}}}" for name in packages)]
+    for number, part in enumerate(parts, 1):
+        of = f" ({number} of {len(parts)})" if len(parts) > 1 else ""
+        told = f" {escape(table.caption)}" if number == 1 else ""
+        lines += [
             rf"\begin{{{names}}}",
             r"\centering",
             r"\scriptsize",
             rf"\setlength{{\tabcolsep}}{{{SEPARATION / 2:g}pt}}",
             r"\begin{adjustbox}{max width=\linewidth}",
-            *tabular,
+            rf"\begin{{tabular}}{{{spec}}}",
+            r"\toprule",
+            " & ".join(map(escape, table.head)) + r" \\",
+            r"\midrule",
+            *part,
+            r"\bottomrule",
+            r"\end{tabular}",
             r"\end{adjustbox}",
-            rf"\caption{{{escape(title)}. {escape(table.caption)}}}",
-            rf"\label{{tab:{table.name}}}",
+            rf"\caption{{{title}{of}.{told}}}",
+            *([rf"\label{{tab:{table.name}}}"] if number == 1 else []),
             rf"\end{{{names}}}",
-            "",
         ]
-    )
+    return "\n".join([*lines, ""])
+
+
+def _block(row: Sequence[Cell], aligned: Sequence[str | None]) -> list[str]:
+    """The lines of a row."""
+    first = [
+        _bold(cell, escape(_line(cell, 0)) if own is None else own)
+        for cell, own in zip(row, aligned, strict=True)
+    ]
+    further = zip_longest(*(cell.lines[1:] for cell in row), fillvalue="")
+    below = [[rf"{{\tiny {escape(text)}}}" if text else "" for text in line] for line in further]
+    return [" & ".join(line) + r" \\" for line in (first, *below)]
+
+
+def _parts(blocks: Sequence[Sequence[str]], most: int) -> list[list[str]]:
+    """The lines of some rows each, at most so many; rows of several lines stand apart."""
+    parts: list[list[str]] = [[]]
+    count = 0
+    for block in blocks:
+        if count and count + len(block) > most:
+            parts.append([])
+            count = 0
+        count += len(block)
+        parts[-1] += [*block, *([r"\addlinespace"] if len(block) > 1 else [])]
+    return [part[:-1] if part and part[-1] == r"\addlinespace" else part for part in parts]
 
 
 def escape(text: str) -> str:

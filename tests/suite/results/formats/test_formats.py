@@ -199,14 +199,25 @@ def compiled(tables, engine, tmp_path):
     return answer.stdout
 
 
+def test_a_table_that_no_page_holds_comes_in_parts_with_every_row_once():
+    text = latex(column(*map(str, range(200))))
+    rows = re.findall(r"^(?:\\phantom\{0+\})?(\d+) \\\\$", text, re.MULTILINE)
+    assert rows == [str(number) for number in range(200)]
+    captions = re.findall(r"\\caption\{(.*)\}", text)
+    assert captions == ["T (1 of 4). ", "T (2 of 4).", "T (3 of 4).", "T (4 of 4)."]
+    assert text.count(r"\label{tab:t}") == 1
+
+
 @pytest.mark.parametrize("engine", ["pdflatex", "xelatex"])
 def test_tables_compile_and_none_is_wider_than_its_place(engine, tmp_path):
-    """Of hostile names, of numbers, of a corpus in another script; one far wider than a page."""
+    """Of hostile names, of numbers, of a corpus in another script; one far wider than a page, and
+    one far longer."""
     wide = tuple(f"column {place:02d}" for place in range(30))
     script = "\u8a9e\N{CYRILLIC SMALL LETTER YU} \N{ARABIC LETTER BEH}"
     tables = [
         table(),
         column("19.2 ± 1.1", "-", "7 ± -"),
+        column(*map(str, range(200))),
         column(script, title=f"BLEU of {script}"),
         Table("w", "", "", wide, ((Cell(("a" * 18,), bold=True),) * 30,), (), ()),
     ]
