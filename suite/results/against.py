@@ -42,9 +42,9 @@ class Change:
 
     @property
     def relative(self) -> float:
-        """The difference over the larger of both; 1 where one is missing."""
+        """The difference over the larger of both; 0 where one is missing."""
         if self.difference is None:
-            return 1.0
+            return 0.0
         return abs(self.difference) / max(abs(self.there or 0.0), abs(self.here or 0.0))
 
 
@@ -71,7 +71,7 @@ def against(document: Document, folder: Path) -> Section:
         changes += found
     counts = Counter(change.table for change in changes)
     summary = [
-        (table.name, table.title, both, only_here, only_there, numbers, counts[table.name])
+        (table.name, table.title, both, only_here, only_there, numbers, counts[table.title])
         for table, both, only_here, only_there, numbers in lines
     ]
     told = [f"Compared with the report in {folder}{_revision(folder)}."]
@@ -173,7 +173,8 @@ def _list(changes: Sequence[Change]) -> Table:
         name="changes",
         title="The numbers that have changed",
         caption=(
-            "The largest changes first; in per cent of the larger of both numbers. "
+            "The largest changes first, in per cent of the larger of both numbers; then what one "
+            "of both reports has alone. "
             f"{NOTHING}: it is missing there or here.{rest}"
         ),
         head=("table", "row", "figure", "there", "here", "here minus there", "per cent"),

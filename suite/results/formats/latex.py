@@ -27,7 +27,7 @@ SPECIAL = {
     MINUS: "$-$",
     PLUS_MINUS: r"$\pm$",
 }
-LINES, LINES_ACROSS = 56, 40
+LINES, LINES_ACROSS = 56, 46
 """Lines of a table that a page holds, upright and in landscape, beside a long caption."""
 COLUMN, PAGE = 230, 480
 """Widths in points: of one of two columns, and of both."""

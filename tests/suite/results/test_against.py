@@ -45,6 +45,7 @@ def test_a_number_that_differs_in_its_last_bit_is_named_with_both_sides(earlier)
     other = 0.1 + 2**-56
     section = against(document((*ROWS[:1], (*ROWS[1][:-1], other), ROWS[2])), earlier)
     assert changes(section) == [("l2 0.001 0", "p_value", 0.1, other, other - 0.1)]
+    assert section.tables[0].data == (("scores", 3, 0, 0, 8, 1),)
     assert other != 0.1
 
 
@@ -54,12 +55,13 @@ def test_rows_that_one_report_has_alone_are_counted(earlier):
     assert summary.data[0][1:4] == (2, 1, 1)
 
 
-def test_the_largest_change_comes_first_and_a_missing_number_is_one(earlier):
-    rows = (("none", 0.0, 0.3, 0.5, 0, 0.5), *ROWS[1:])
+def test_the_largest_change_comes_first_and_a_missing_number_last(earlier):
+    rows = (("none", 0.0, 0.3, 0.5, 0, 0.1), *ROWS[1:])
     found = changes(against(document(rows), earlier))
     assert found == [
-        ("none 0 0", "standard_deviation", None, 0.5, None),
+        ("none 0 0", "p_value", 0.5, 0.1, -0.4),
         ("none 0 0", "mean", 1 / 3, 0.3, 0.3 - 1 / 3),
+        ("none 0 0", "standard_deviation", None, 0.5, None),
     ]
 
 
