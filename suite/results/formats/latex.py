@@ -158,15 +158,19 @@ def _bold(cell: Cell, text: str) -> str:
 
 def _aligned(texts: Sequence[str]) -> list[str] | None:
     """A column of figures, to be set flush right: with blanks as wide as the digits that others
-    have behind the point, and before it behind a plus-minus sign. None for other columns."""
+    have behind the point, and before it behind a plus-minus sign. None for other columns, in which
+    most texts are no figures."""
     found = [FIGURES.fullmatch(text) for text in texts]
-    if not any(found) or any(text and not match for text, match in zip(texts, found, strict=True)):
+    if 2 * sum(map(bool, found)) <= sum(map(bool, texts)):
         return None
     parts = [match.groups(default="") if match else ("", "", "", "") for match in found]
     widest = [max(len(part[place]) for part in parts) for place in range(4)]
     sign = f" {PLUS_MINUS} "
     aligned = []
-    for whole, fraction, spread, behind in parts:
+    for plain, match, (whole, fraction, spread, behind) in zip(texts, found, parts, strict=True):
+        if not match:  # of another form, as 3.3e23 is
+            aligned.append(escape(plain))
+            continue
         text = escape(whole + fraction) + _rest(fraction, widest[1])
         if spread:
             text += escape(sign) + _blank("0" * (widest[2] - len(spread)))

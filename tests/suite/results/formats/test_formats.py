@@ -164,6 +164,12 @@ def test_numbers_are_aligned_at_the_decimal_point_whatever_digits_they_have():
     assert cells[1] == r"1,300\phantom{.0} $\pm$ 300\phantom{.00}"
     assert r"\begin{tabular}{r}" in latex(column(*texts))
     assert r"\begin{tabular}{l}" in latex(column("none", "l2"))
+    assert r"\begin{tabular}{l}" in latex(column("-", "1e-3", "1e-4"))
+
+
+def test_one_number_of_another_form_leaves_the_others_aligned():
+    cells = [line[0] for line in lines_of(latex(column("1.5", "22.25", "3.3e23")))]
+    assert cells == [r"1.5\phantom{0}", "22.25", "3.3e23"]
 
 
 @pytest.mark.parametrize(
