@@ -32,7 +32,8 @@ table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabul
         border-top: 1.5px solid var(--ink); border-bottom: 1.5px solid var(--ink); }
 th { text-align: left; border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 th, td { padding: .28rem .7rem .28rem 0; white-space: nowrap; }
-th:first-child, td:first-child { white-space: normal; min-width: 6rem; overflow-wrap: normal; }
+th:first-child, td:first-child { white-space: normal; min-width: 6rem; overflow-wrap: normal;
+                                 position: sticky; left: 0; background: var(--paper); }
 td { vertical-align: top; }
 td small { display: block; color: var(--soft); font-size: .88em; line-height: 1.35; }
 tbody tr + tr td { border-top: 1px solid var(--line); }
