@@ -19,8 +19,8 @@ def main(argv: list[str], prog: str) -> int:
     parser.add_argument(
         "--states",
         action="store_true",
-        help="also the states of ended runs: these can then not be made longer, or be read by "
-        "runs that no --grid names",
+        help="also the states of ended runs: these can then not be made longer, watched or "
+        "measured, nor read by runs that no --grid names",
     )
     parser.add_argument(
         "--grid",

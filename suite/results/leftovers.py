@@ -47,8 +47,8 @@ def leftovers(
         leave: told which runs are left alone, and why.
         named: those that grids name, with what these read; a run that is none of them goes as a
             whole. None where no grid was given.
-        states: whether ended runs lose what longer training would go on from. What the named ones
-            read stays.
+        states: whether ended runs lose the states that longer training, films and measurements
+            begin with. What the named ones read stays.
     """
     wanted = None if named is None else {same(run) for run in named}
     read = set() if named is None else {name for run in named for name in _references(run)}
@@ -107,7 +107,7 @@ def _states(run: RunDescription) -> Iterator[Leftover]:
     for name in run.workload.STATES:
         path = run.run.path / name
         if path.is_dir():
-            why = f"the run has ended; without, it cannot have more {run.workload.LENGTH_KEY}"
+            why = "the run has ended; without, it cannot be made longer, watched or measured"
             yield Leftover(run.run, path, why, used_disk(path))
 
 
