@@ -149,3 +149,17 @@ def test_a_logger_that_is_not_installed_is_named_before_anything_is_made(monkeyp
     message = "wdbench: error: logger: wandb is not installed; pip install wandb\n"
     assert capsys.readouterr().err == message
     assert not Path("runs").exists()
+
+
+def test_the_commands_flags_reach_the_run(training, no_drawing):
+    training()
+    argv = ["run", "rl", "--replay-capacity", "20000", "--device", "cpu"]
+    assert main([*argv, "--logger", "csv", "--tensorboard", "all"]) == 0
+    (file,) = Path("runs").rglob("metrics.csv")
+    with file.open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert [(line["step"], line["loss"], line["eval/return"]) for line in lines] == [
+        ("1000", "0.5", ""),
+        ("2000", "0.5", ""),
+        ("2000", "", "-18.5"),
+    ]
