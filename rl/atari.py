@@ -175,7 +175,7 @@ def rom_id(game: str) -> str:
             else difflib.get_close_matches(wanted, lower_case, cutoff=0.5)
         )
         suggestion = f"did you mean {' or '.join(lower_case[name] for name in close)}? "
-        if game in gymnasium.registry:
+        if game in gymnasium.registry and wanted not in lower_case:
             close, suggestion = [game], f"gymnasium's own is {GYMNASIUM}{game}; "
         elif plain != game:
             suggestion += "the rest of that name is --frame-skip and --sticky-actions here; "
