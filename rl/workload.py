@@ -134,6 +134,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     )
     PACKAGES = ("gymnasium", "ale-py")
     ROW_FILES = (EPISODES,)
+    STATES = ("checkpoint", "replay")
 
     @property
     def Recipe(self) -> type[config.Recipe]:

@@ -46,9 +46,13 @@ COMMANDS = {
         "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
     ),
-    "csv": (
-        "suite.commands.csv_tables",
-        "runs and their rows as CSV, for other programs",
+    "dump": (
+        "suite.commands.dump",
+        "runs and their rows as CSV or Parquet, for other programs",
+    ),
+    "clean": (
+        "suite.commands.clean",
+        "say what of runs may go, such as states that are read no more; delete it when told to",
     ),
     "claims": (
         "suite.commands.claims",

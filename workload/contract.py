@@ -87,6 +87,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
         ROW_FILES: JSON-lines files of its own in a run's directory.
+        STATES: folders there that hold what longer training goes on from.
     """
 
     NAME: str
@@ -106,6 +107,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
     ROW_FILES: tuple[str, ...] = ()
+    STATES: tuple[str, ...] = ("checkpoint",)
     Member = Member
 
     @property

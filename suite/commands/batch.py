@@ -19,6 +19,7 @@ from suite.batch.ray_pool import RayPool
 from suite.batch.states import RunState, state_of
 from suite.commands.arguments import Parser, add_runs_flag
 from suite.registry import load
+from suite.runs import mirror
 from suite.runs.job import Job
 from suite.runs.stop import stop_on_signals
 from workload import resources
@@ -144,6 +145,7 @@ def _train(
             for job in jobs:
                 paths = [run.path for run in job.runs]
                 load(job.workload).check(job.recipe, job.machine, paths)
+                mirror.check(job.machine.logger)
         disk.check(jobs, capacity.jobs, options.runs)
         for job in jobs:
             load(job.workload).prepare_data(job.recipe, job.machine)
