@@ -30,7 +30,7 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 BAND_NOTE = "|m/w| of all weights: line, median; bands from dark to light, 25-75, 5-95 and 1-99 %"
 COLUMNS = 4
 WIDTH = 13  # inches
-LINE = 150  # characters beside each other
+LINE = 130  # characters beside each other
 
 
 def plot(runs: Sequence[Run], out: Path) -> Path:

@@ -103,7 +103,7 @@ def test_runs_of_several_games_say_which(tmp_path, figures):
 def test_twelve_runs_fit_into_one_image(tmp_path):
     runs = [make(tmp_path, "l2", decay, s) for decay in (1e-3, 1e-4, 1e-5) for s in range(4)]
     image = Image.open(plot(runs, tmp_path / "out.png"))
-    assert image.size[0] == 1650
+    assert image.size[0] == 13 * 120  # inches and dots per inch
     assert np.asarray(image.convert("L")).std() > 10
 
 
