@@ -1,7 +1,7 @@
 """Models for other programs, translated with by those programs themselves."""
 
+import io
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,27 +13,19 @@ import torch
 
 from nlp import weights
 from nlp.decoding import length_limit, search
-from nlp.plain_text import source_tokens
+from nlp.fairseq_model import quiet
 from suite.__main__ import main
-from workload.grammar import pairs
-
-SENTENCES = [pair[0] for pair in pairs(6, seed=5)]
 
 
-@pytest.fixture(scope="module")
-def model(made):
-    """A model whose sentences differ: weights that nobody trained, thrice as large."""
-    folder, run = made
-    it = weights.load_model(run, folder / "data")
-    with torch.no_grad():
-        for parameter in it.model.parameters():
-            parameter.mul_(3 if parameter.ndim > 1 else 1)
-    return it
+@pytest.fixture
+def model(taught):
+    return taught
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sources(model):
-    return source_tokens(model, SENTENCES)
+    dataset = model.task.dataset("test")
+    return [dataset.src[place] for place in range(8)]
 
 
 def write(model, tmp_path, monkeypatch, to):
@@ -43,22 +35,23 @@ def write(model, tmp_path, monkeypatch, to):
     return tmp_path / "out"
 
 
-def test_fairseqs_own_command_translates_alike(model, sources, tmp_path, monkeypatch):
+def test_fairseqs_own_command_translates_alike(model, sources, tmp_path, monkeypatch, capsys):
     folder = write(model, tmp_path, monkeypatch, "fairseq")
     text = "".join(f"{model.task.source_dictionary.string(tokens)}\n" for tokens in sources)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "fairseq_cli.interactive", folder),
-            *("--path", folder / "checkpoint.pt", "--cpu", "--beam", "5"),
-            *("--source-lang", "de", "--target-lang", "en"),
-            *("--max-len-a", "1.2", "--max-len-b", "10"),
-        ],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    theirs = [line.split("\t") for line in done.stdout.splitlines() if line.startswith("H-")]
+    command = [
+        *("fairseq-interactive", str(folder), "--path", str(folder / "checkpoint.pt"), "--cpu"),
+        *("--source-lang", "de", "--target-lang", "en"),
+        *("--beam", "5", "--max-len-a", "1.2", "--max-len-b", "10"),
+    ]
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    capsys.readouterr()
+    with quiet():
+        from fairseq_cli.interactive import cli_main
+
+        cli_main()
+    printed = capsys.readouterr().out.splitlines()
+    theirs = [line.split("\t") for line in printed if line.startswith("H-")]
     ours = [found[0] for found in search(model.model, model.task, sources, beam=5)]
     words = [model.task.target_dictionary.string(each.tokens) for each in ours]
     assert len(set(words)) > 1
