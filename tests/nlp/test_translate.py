@@ -300,6 +300,19 @@ def test_interactive_answers_before_the_next_line_is_written(made, monkeypatch):
     assert all(answer.strip() for answer in answers)
 
 
+def test_a_typed_line_that_is_not_utf8_is_named_behind_the_answers_before_it(
+    made, monkeypatch, capsys
+):
+    _, run = made
+    text = f"{SENTENCES[0]}\n".encode() + b"B\xe4r\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    capsys.readouterr()
+    assert main(["translate", str(run), "--interactive", "--device", "cpu"]) == 2
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    assert "standard input line 2 is not UTF-8 (byte 0xe4)" in err
+
+
 def test_without_fairseq_it_says_what_to_install(command, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
