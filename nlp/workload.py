@@ -98,6 +98,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             "subwords",
             "ratio",
             "longest",
+            "vocabulary",
             "init_from",
             "epochs",
             "log_every",
