@@ -74,7 +74,14 @@ def _machine(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = Parser(prog, "Train a grid of runs; what is finished is not trained again.")
+    parser = Parser(
+        prog,
+        "Train a grid of runs; what is finished is not trained again.",
+        examples=(
+            "wdbench batch configs/grids/table1-small.yaml --dry-run",
+            "wdbench batch mine.yaml --jobs 1",
+        ),
+    )
     parser.add_argument(
         "grid", type=Path, metavar="FILE", help="grid, e.g. configs/grids/table1.yaml"
     )

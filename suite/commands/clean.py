@@ -12,6 +12,7 @@ def main(argv: list[str], prog: str) -> int:
         prog,
         "Say what of runs may go, and how much room it takes; delete it with --delete. What a "
         "process trains stays as it is.",
+        examples=("wdbench clean runs", "wdbench clean runs --grid grid.yaml --delete"),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"

@@ -12,6 +12,10 @@ def main(argv: list[str], prog: str) -> int:
         prog,
         "Write two tidy tables: runs, a line per run with its recipe and scores, and rows, a line "
         "per row that a run has logged: for pandas, Polars, R, DuckDB.",
+        examples=(
+            "wdbench dump runs --out tables",
+            "wdbench dump runs --out tables --to parquet --only scheme=l2,decoupled",
+        ),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"

@@ -17,6 +17,10 @@ def main(argv: list[str], prog: str) -> int:
         prog,
         "Put runs into the paper's tables and figures: Markdown, HTML, CSV, LaTeX, PNG and PDF. "
         "Partial grids give partial tables.",
+        examples=(
+            "wdbench report runs --out results/mine",
+            "wdbench report runs --out results/table1 --grid configs/grids/table1-small.yaml",
+        ),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
