@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl.config import Recipe
+from rl.environment import observation_spec
+from rl.memory import ObservationSpec
 from rl.population import Population
 from rl.position import PHASES, Position
 from rl.replay import Rows
@@ -45,14 +48,18 @@ def replay_damage(run: Path) -> Iterator[str]:
     if entry is None or not folder.is_dir():
         return
     try:
-        recipe = read_config(run)["recipe"]
-        ReplayFile(folder, int(recipe["replay_capacity"])).read(_Nowhere(), 0, int(entry["rows"]))
+        recipe = Recipe(**read_config(run)["recipe"])
+        nowhere = _Nowhere(observation_spec(recipe))
+        ReplayFile(folder, recipe.replay_capacity).read(nowhere, 0, int(entry["rows"]))
     except (OSError, KeyError, TypeError, ValueError) as error:
         yield f"{folder}: {error}"
 
 
+@dataclass(frozen=True)
 class _Nowhere:
     """Takes the rows of a replay that are read for their checksums' sake."""
+
+    shows: ObservationSpec
 
     def restore(self, member: int, start: int, rows: Rows) -> None:
         pass

@@ -1,35 +1,40 @@
-"""What a run writes while it trains: JSON-lines files and TensorBoard events.
+"""What a run writes while it trains: JSON-lines files, TensorBoard's events, another logger's.
 
-They only ever grow, so their lengths are offsets to which a resumed run can cut them back. Rows
-that have been lost stay lost, are told, and keep no run from going on. Events hold nothing that
-rows do not: they are written from the rows again where they are damaged.
+The files only ever grow, so their lengths are offsets to which a resumed run can cut them back.
+Rows that have been lost stay lost, are told, and keep no run from going on. Events hold nothing
+that rows do not: they are written from the rows again where they are damaged.
 """
 
 import json
 import os
-import time
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
+from suite.runs.event_file import EVENTS, EventFile
+from suite.runs.mirror import Mirror, Row
 from suite.runs.session import remark
 from workload.by_products import by_product
-from workload.errors import UserError, naming
-from workload.files import finite, read_json
+from workload.errors import DAMAGE, UserError, naming
+from workload.files import finite
 from workload.output import warn
 from workload.wording import counted
 
+METRICS, EVALUATIONS = "metrics.jsonl", "eval.jsonl"
 ROWS, CRC = "rows of ", "crc of "
 """With a file's name, under what a checkpoint keeps these of it."""
-METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfevents.run"
 
 
-LAYER = "optim/layer/"
-"""How keys of a single layer's figures begin. Rows have them; in TensorBoard they would be a
-thousand graphs per run."""
+LAYER = "/layer/"
+"""In keys of a single layer's figures. Rows have them; in TensorBoard they would be a thousand
+graphs per run."""
+COUNTS = re.compile(r"(.*/)?(frames|episodes|steps|elements)|.*_std")
+"""Keys of counts and spreads: the scores and the figures of the whole network are some thirty
+without them."""
 
 
 class _Written(NamedTuple):
@@ -50,19 +55,31 @@ class RunLogFiles:
         step: key of rows over which TensorBoard shows metrics, e.g. `agent_steps`.
         epoch: key of rows over which it shows evaluations, e.g. `iteration`.
         own: names of the workload's own files of rows, which TensorBoard does not show.
+        every_key: whether TensorBoard shows all numbers, those of each layer too.
+        mirror: what else gets the rows.
 
     Raises:
         UserError: something that is no file of rows is in its place.
     """
 
-    def __init__(self, path: Path, step: str, epoch: str, own: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        step: str,
+        epoch: str,
+        own: Sequence[str] = (),
+        *,
+        every_key: bool = False,
+        mirror: Mirror | None = None,
+    ) -> None:
         self.path = path
         self._step, self._epoch = step, epoch
+        self._every_key, self._mirror = every_key, mirror
         self._files = {name: _opened(path / name) for name in (METRICS, EVALUATIONS, *own)}
         self._written = dict.fromkeys(self._files, _Written())
-        self._events: BinaryIO | None = None  # None while they cannot be written
+        self._events: EventFile | None = None  # None while they cannot be written
         with by_product(path / EVENTS):
-            self._events = (path / EVENTS).open("ab")
+            self._events = EventFile(path)
 
     def metrics(self, row: dict[str, Any]) -> None:
         """A row during training."""
@@ -96,8 +113,7 @@ class RunLogFiles:
             self._write_events_again()
         with by_product(self.path / EVENTS):
             if self._events is not None:
-                os.fsync(self._events.fileno())
-                found[EVENTS] = os.fstat(self._events.fileno()).st_size
+                found[EVENTS] = self._events.size()
         return found
 
     def rewind(self, offsets: dict[str, int]) -> None:
@@ -115,11 +131,17 @@ class RunLogFiles:
             elif written.crc != offsets.get(CRC + name, written.crc):
                 self.remark(f"{name} is damaged: its rows are not what was written")
         self._rewind_events(offsets.get(EVENTS, 0))
+        if self._mirror is not None:
+            rows = [row for name in (METRICS, EVALUATIONS) for row in self._rows(name)]
+            rows.sort(key=lambda row: float(row[self._step]))
+            self._mirror.begin(map(self._numbers, rows))
 
     def close(self) -> None:
         for file in self._files.values():
             file.close()
         self._close_events()
+        if self._mirror is not None:
+            self._mirror.close()
 
     def __enter__(self) -> "RunLogFiles":
         return self
@@ -141,6 +163,8 @@ class RunLogFiles:
 
     def _show(self, name: str, row: dict[str, Any]) -> None:
         """Have a row in the events; once that fails, not before they can be written again."""
+        if self._mirror is not None:
+            self._mirror.row(self._numbers(row))
         if self._events is None:
             return
         with by_product(self.path / EVENTS):
@@ -150,8 +174,8 @@ class RunLogFiles:
 
     def _rewind_events(self, offset: int) -> None:
         with by_product(self.path / EVENTS):
-            if self._events is not None and os.fstat(self._events.fileno()).st_size >= offset:
-                self._events.truncate(offset)
+            if self._events is not None and self._events.path.stat().st_size >= offset:
+                self._events.begin(offset)
                 return
         self._write_events_again()
 
@@ -159,11 +183,11 @@ class RunLogFiles:
         """From the rows, with the time of now."""
         self._close_events()
         with by_product(self.path / EVENTS):
-            events = (self.path / EVENTS).open("wb")
+            events = EventFile(self.path)
+            events.begin(0)
             for name in (METRICS, EVALUATIONS):
-                for line in (self.path / name).open("rb"):
-                    with suppress(ValueError, TypeError, KeyError, RecursionError):  # a damaged row
-                        self._add_events(events, name, json.loads(line))
+                for row in self._rows(name):
+                    self._add_events(events, name, row)
             self._events = events
 
     def _close_events(self) -> None:
@@ -172,44 +196,35 @@ class RunLogFiles:
             with by_product(self.path / EVENTS):
                 events.close()
 
-    def _add_events(self, events: BinaryIO, name: str, row: dict[str, Any]) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
+    def _add_events(self, events: EventFile, name: str, row: dict[str, Any]) -> None:
+        _, numbers = self._numbers(row)
+        axis, prefix = (self._step, "") if name == METRICS else (self._epoch, f"{self._epoch}/")
+        axes = self._step, self._epoch
+        values = {prefix + key: value for key, value in numbers.items() if key not in axes}
+        events.scalars(values, int(row[axis]))
 
-        during = name == METRICS
-        step, prefix = (
-            row[self._step if during else self._epoch],
-            "" if during else f"{self._epoch}/",
-        )
-        if not os.fstat(events.fileno()).st_size:
-            version = Event(wall_time=time.time(), file_version="brain.Event:2")
-            events.write(_record(version.SerializeToString()))
-            for summary in self._hyperparameters():
-                event = Event(wall_time=time.time(), step=0, summary=summary)
-                events.write(_record(event.SerializeToString()))
-        values = [
-            Summary.Value(tag=prefix + key, simple_value=value)
+    def _numbers(self, row: dict[str, Any]) -> Row:
+        """The step, and what loggers show of a row."""
+        numbers = {
+            key: float(value)
             for key, value in row.items()
-            if isinstance(value, int | float)
-            and key not in (self._step, self._epoch)
-            and not key.startswith(LAYER)
-        ]
-        event = Event(wall_time=time.time(), step=int(step), summary=Summary(value=values))
-        events.write(_record(event.SerializeToString()))
-        events.flush()
+            if isinstance(value, int | float) and (self._every_key or _is_shown(key))
+        }
+        return int(row[self._step]), numbers
 
-    def _hyperparameters(self) -> Sequence[Any]:
-        """What TensorBoard's page HPARAMS compares runs by: recipe and member of config.json."""
-        config = read_json(self.path / "config.json")
-        if config is None:
-            return ()
-        from torch.utils.tensorboard.summary import hparams
+    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """What can be read of a file."""
+        for line in (self.path / name).read_bytes().splitlines():
+            with suppress(*DAMAGE):
+                row = json.loads(line)
+                if name == EVALUATIONS:
+                    int(row[self._epoch])
+                int(row[self._step])
+                yield row
 
-        values = {**config["recipe"], **config["member"]}
-        summaries: Sequence[Any] = hparams(  # type: ignore[no-untyped-call]
-            {key: value for key, value in values.items() if value is not None}, {}
-        )
-        return summaries
+
+def _is_shown(key: str) -> bool:
+    return LAYER not in key and not COUNTS.fullmatch(key)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -231,13 +246,3 @@ def _whole_rows(path: Path, offset: int) -> tuple[int, _Written]:
                 break
             size, written = size + len(line), written.and_row(line)
     return size, written
-
-
-def _record(data: bytes) -> bytes:
-    from io import BytesIO
-
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    buffer = BytesIO()
-    RecordWriter(buffer).write(data)
-    return buffer.getvalue()

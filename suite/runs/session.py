@@ -161,6 +161,13 @@ def sessions(run: Path) -> list[dict[str, Any]]:
     return found
 
 
+def last_command(run: Path) -> list[str]:
+    """What was typed for a run's last session, without the program; empty where nothing tells."""
+    with suppress(UserError, LookupError, TypeError):
+        return [str(word) for word in sessions(run)[-1]["argv"]][1:]
+    return []
+
+
 @contextmanager
 def recorded_session(runs: Sequence[Run], argv: list[str], machine: MachineBase) -> Iterator[None]:
     """A record in every run's `meta.json` from begin to end, with the error of one that failed.

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from suite.runs.directory import Run
+from suite.runs.event_file import EVENTS
 from suite.runs.final import damaged
-from suite.runs.log import EVENTS
 from suite.runs.session import sessions
 from workload import tensor_file
 from workload.checkpoint_files import CheckpointFiles
@@ -29,8 +29,8 @@ def problems_of(run: Run) -> Iterator[str]:
             tensor_file.check(file)
         except Exception as error:  # zipfile reports damage in many ways
             yield f"{file} is damaged: {error}"
-    if (run.path / EVENTS).exists():
-        yield from _events(run.path / EVENTS)
+    for file in sorted(run.path.glob(f"{EVENTS}*")):
+        yield from _events(file)
     yield from _told(lambda: run.workload.damage(run.path))
 
 
