@@ -12,10 +12,18 @@ from shared_optim.figures import DROWNED, FIGURES, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.metric import Metric
 from suite.results import rows
 from suite.results.rows import LogRow, number
-from suite.results.selection import LeaveOut, RunDescription, common_lengths, describe
+from suite.results.selection import (
+    LeaveOut,
+    RunDescription,
+    common_lengths,
+    describe,
+    one_of_each,
+)
 from suite.runs.directory import Run
+from suite.runs.final import damaged
 from suite.runs.log import EVALUATIONS, METRICS
-from workload.errors import UserError
+from suite.runs.session import remarks
+from workload.errors import DAMAGE, UserError
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Columns, Record
 from workload.output import warn
@@ -39,6 +47,16 @@ def length_notes(records: Sequence[Record], key: str) -> list[str]:
         "and what a longer run did later is left out."
         for task, own in lengths.items()
         if len(own) > 1
+    ]
+
+
+def remark_notes(records: Sequence[Record]) -> list[str]:
+    """A sentence per run whose record says that it is not what an undisturbed one would be."""
+    found = ((record, remarks(record.path)) for record in records)
+    return [
+        f"{record.task} {record.member.label} was disturbed: {printable('; '.join(texts))}."
+        for record, texts in found
+        if texts
     ]
 
 
@@ -68,6 +86,8 @@ def read(
             records.append(_record(run, last, leave_out, points, compared_at))
         except (UserError, OSError) as error:
             leave_out(str(error))
+        except DAMAGE as error:
+            leave_out(f"{run.run.path} cannot be read: {type(error).__name__}: {error}")
     return records
 
 
@@ -78,7 +98,7 @@ def read_runs(runs: Sequence[Run], *, points: int = POINTS, whole: bool = False)
         UserError: none can be read; it says why.
     """
     reasons: list[str] = []
-    described = describe(runs, reasons.append)
+    described = one_of_each(describe(runs, reasons.append), reasons.append)
     records = read(described, 1, reasons.append, points=points, whole=whole)
     if not records:
         raise UserError("; ".join(reasons))
@@ -104,6 +124,10 @@ def _record(
 ) -> Record:
     run, workload, report = described.run, described.workload, described.report
     step = workload.STEP_KEY
+    if problems := damaged(run.path, ("config.json", EVALUATIONS)):
+        raise UserError("; ".join(problems))
+    for problem in damaged(run.path, (METRICS,)):
+        leave_out(f"{problem}; what is shown of its inside may be wrong")
     evaluations = rows.rows(run.path / EVALUATIONS, step, leave_out)
     until = math.inf
     if compared_at is not None:
