@@ -9,10 +9,10 @@ age tells which neighbours belong to the same episode.
 Where an episode that is cut off is no end for learning, a closing row holds the frame behind it:
 its action is CLOSING. A sample that hits one takes the row before in its place.
 
-All frames are rows of one tensor, so the batches of all members are one `index_select`. One row
+The frames of all members lie in one store (rl/frames.py), so their batches are one gather. One row
 more is all zero; whatever lies before an episode's first frame is read from there. A last one is
-written by members that are to write nothing. So `begin`, `complete` and `sample` leave no decision
-to the processor, and a CUDA graph can hold them.
+written by members that are to write nothing. So with raw frames `begin`, `complete` and `sample`
+leave no decision to the processor, and a CUDA graph can hold them.
 """
 
 from typing import Any, NamedTuple
@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.memory import COLUMNS, FRAME, GPU_SHARE, PIXELS, STACK
+from rl.frames import BYTES, CompressedFrames, RawFrames, empty
+from rl.memory import COLUMNS, FRAME, PIXELS, STACK
 
 CLOSING = 255
 """In the place of an action, of which there are 18 at most."""
@@ -78,6 +79,7 @@ class Replay:
         device: where batches are wanted. Rows are kept there when they fit, else on the host.
         closes: whether `close` is going to be called; then n must be 1, and the oldest row that
             would be sampled is not, as the row before it may be gone.
+        compress: whether frames are kept compressed, in host memory.
 
     Attributes:
         storage: the device of the rows.
@@ -96,6 +98,7 @@ class Replay:
         batch_size: int,
         device: torch.device | str,
         closes: bool = False,
+        compress: bool = False,
     ) -> None:
         if closes and n_step > 1:
             raise ValueError(f"closes: takes n_step 1, not {n_step}")
@@ -104,13 +107,16 @@ class Replay:
         self.appended = np.zeros(members, dtype=np.int64)
         self._zero_slot, self._unused_slot = members * capacity, members * capacity + 1
         slots = members * capacity + 2
-        self.storage = _storage_device(slots, self.device)
+        self._frames = CompressedFrames(slots) if compress else RawFrames(slots, self.device)
+        self.storage = self._frames.device
         self._columns = {
             name: torch.from_numpy(np.zeros(slots, kind)).to(self.storage)
             for name, kind in COLUMNS.items()
         }
-        self._frames = _empty((slots, PIXELS), self.storage)
-        self._frames[self._zero_slot] = 0
+        self._frames.put(
+            torch.tensor([self._zero_slot], device=self.storage),
+            torch.zeros((1, PIXELS), dtype=torch.uint8, device=self.storage),
+        )
         # rows begun, and the age of the next one, where `begin` and `complete` can count them
         self._heads = torch.zeros(members, dtype=torch.int64, device=self.storage)
         self._next_ages = torch.zeros(members, dtype=torch.int32, device=self.storage)
@@ -123,9 +129,14 @@ class Replay:
         self._back = torch.arange(STACK - 1, -n_step - 1, -1, device=self.storage)
         self._first_slots = torch.arange(members, device=self.storage) * capacity
         # Kept and reused: the pages of a fresh one cost several times what the gather does.
-        self.gathered = _empty((members, batch_size, STACK + n_step, *FRAME), self.storage)
+        self.gathered = empty((members, batch_size, STACK + n_step, *FRAME), BYTES, self.storage)
         if self.storage != self.device:
             self.gathered = self.gathered.pin_memory()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that frames and columns take now."""
+        return self._frames.nbytes + sum(column.nbytes for column in self._columns.values())
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -140,7 +151,7 @@ class Replay:
             writing: which members the row is for, [G] bool. Both on the device of the rows.
         """
         slots = self._slots_of(self._heads, writing)
-        self._frames.index_copy_(0, slots, frames.reshape(-1, PIXELS))
+        self._frames.put(slots, frames.reshape(-1, PIXELS))
         self._columns["ages"].index_copy_(0, slots, self._next_ages)
         self._heads += writing
 
@@ -201,7 +212,7 @@ class Replay:
         rewards = (self._columns["rewards"][onward[..., :-1]] * weights[..., :-1]).sum(2)
         actions = self._columns["actions"][own].long()
         slots = torch.where(ages[..., :1] < self._back, self._zero_slot, slots)
-        torch.index_select(self._frames, 0, slots.flatten(), out=self.gathered.view(-1, PIXELS))
+        self._frames.gather(slots.flatten(), self.gathered.view(-1, PIXELS))
         return Batch(
             self.gathered.to(self.device),
             actions.to(self.device),
@@ -222,7 +233,7 @@ class Replay:
                 f"{newest - size} to {newest - 1}"
             )
         slots = self._slots(member, start, stop)
-        frames = self._frames[slots].cpu().numpy().reshape(-1, *FRAME)
+        frames = self._copies(slots).cpu().numpy().reshape(-1, *FRAME)
         columns = {name: column[slots].cpu().numpy() for name, column in self._columns.items()}
         return Rows(frames, **columns)
 
@@ -234,7 +245,7 @@ class Replay:
         """
         stop = start + len(rows.ended)
         slots = self._slots(member, start, stop)
-        self._frames.index_copy_(0, slots, self._stored(rows.frames.reshape(-1, PIXELS)))
+        self._frames.put(slots, self._stored(rows.frames.reshape(-1, PIXELS)))
         for name, column in self._columns.items():
             column.index_copy_(0, slots, self._stored(getattr(rows, name)).to(column.dtype))
         self.appended[member] = self._heads[member] = stop
@@ -246,16 +257,21 @@ class Replay:
         slots = self._newest_and_next(rows)
         columns = {name: column[slots] for name, column in self._columns.items()}
         counters = {"heads": self._heads.clone(), "next_ages": self._next_ages.clone()}
-        return {**counters, **columns, "frames": self._frames[slots]}
+        return {**counters, **columns, "frames": self._copies(slots)}
 
     def undo(self, snapshot: dict[str, Tensor]) -> None:
         """Put back what `snapshot` found, after as many rows or fewer."""
         self._heads.copy_(snapshot["heads"])
         self._next_ages.copy_(snapshot["next_ages"])
         slots = self._newest_and_next(len(snapshot["frames"]) // len(self._heads) - 1)
-        self._frames.index_copy_(0, slots, snapshot["frames"])
+        self._frames.put(slots, snapshot["frames"])
         for name, column in self._columns.items():
             column.index_copy_(0, slots, snapshot[name])
+
+    def _copies(self, slots: Tensor) -> Tensor:
+        frames = empty((len(slots), PIXELS), BYTES, self.storage)
+        self._frames.gather(slots, frames)
+        return frames
 
     def _newest_and_next(self, rows: int) -> Tensor:
         numbers = self._heads.unsqueeze(1) + torch.arange(-1, rows, device=self.storage)
@@ -271,18 +287,5 @@ class Replay:
         return rows.remainder_(self.capacity).add_(member * self.capacity)
 
     def _stored(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.storage)
-
-
-def _storage_device(frames: int, device: torch.device) -> torch.device:
-    """The device itself, or the host when the frames would take over 80 % of its free memory."""
-    if device.type == "cuda" and frames * PIXELS > GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
-        return torch.device("cpu")
-    return device
-
-
-def _empty(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    # numpy's large arrays lie in huge pages and torch's do not: 5 to 10 % of a sample.
-    if device.type == "cpu":
-        return torch.from_numpy(np.empty(shape, np.uint8))
-    return torch.empty(shape, dtype=torch.uint8, device=device)
+        # a copy: one row of a packed array has strides that torch refuses
+        return torch.from_numpy(array.copy(order="C")).to(self.storage)

@@ -1,12 +1,15 @@
 """The replay on disk: what was appended, in numbered segments that only ever grow.
 
+    <first row>.blocks   10,000 rows, compressed (rl/segment.py)
+    <first row>.rows     the same as they are, one behind the other: read where a run has some
+
 A checkpoint writes the rows since the one before and nothing else. Rows beyond those that the
-published checkpoint counts are leftovers of a kill; the same rows will be written over them.
+published checkpoint counts are leftovers of a kill; the same rows will be written once more, and
+what was written last counts.
 """
 
 import hashlib
 import itertools
-import os
 import shutil
 import zlib
 from collections.abc import Callable
@@ -16,8 +19,10 @@ import numpy as np
 
 from rl.memory import COLUMNS, FRAME
 from rl.replay import Replay, Rows
+from rl.segment import Segment
 
 SEGMENT = 10_000
+COMPRESSED, UNCOMPRESSED = ".blocks", ".rows"
 _ROW = np.dtype([("frames", np.uint8, FRAME), *COLUMNS.items(), ("crc", np.uint32)])
 
 
@@ -48,17 +53,13 @@ class ReplayFile:
         """Append what member k's replay was given since the last call, and sync it to the disk."""
         self._folder.mkdir(parents=True, exist_ok=True)
         end = int(replay.appended[k])
-        for start, stop in _by_segment(max(self._written, end - self._capacity), end):
+        for start, stop in _cut(max(self._written, end - self._capacity), end):
             rows = replay.rows(k, start, stop)
             packed = np.empty(stop - start, dtype=_ROW)
             for name in rows._fields:
                 packed[name] = getattr(rows, name)
             packed["crc"] = _checksums(packed)
-            path = self._segment(start)
-            with path.open("r+b" if path.exists() else "w+b") as file:
-                file.seek(start % SEGMENT * _ROW.itemsize)
-                file.write(packed.data)
-                os.fsync(file.fileno())
+            Segment(self._segment(start), _ROW).append(start, packed)
             self._remember(packed)
         self._written = end
 
@@ -74,21 +75,13 @@ class ReplayFile:
         `stop` ends it between two segments; `progress` is told how many rows each one had.
 
         Raises:
-            ValueError: a segment is missing, too short or damaged.
+            ValueError: rows are missing or damaged.
         """
         self._crcs = self._crcs[:0]
-        for start, after in _by_segment(max(0, end - self._capacity), end):
+        for start, after in _cut(max(0, end - self._capacity), end):
             if stop():
                 return
-            path = self._segment(start)
-            offset = start % SEGMENT * _ROW.itemsize
-            packed = np.empty(0, dtype=_ROW)
-            if path.exists() and path.stat().st_size >= offset:
-                packed = np.fromfile(path, dtype=_ROW, count=after - start, offset=offset)
-            if len(packed) < after - start:
-                raise ValueError(f"{path.name} lacks rows {start + len(packed):,} to {after:,}")
-            if not np.array_equal(packed["crc"], _checksums(packed)):
-                raise ValueError(f"{path.name} is damaged: it is not what was written")
+            packed = self._stored(start, after)
             replay.restore(k, start, Rows(*(packed[name] for name in Rows._fields)))
             self._remember(packed)
             progress(len(packed))
@@ -97,22 +90,48 @@ class ReplayFile:
     def forget_before(self, end: int) -> None:
         """Delete the segments that no replay filled up to row `end` or later would read."""
         needed = max(0, end - self._capacity) // SEGMENT
-        for path in self._folder.glob("*.rows"):
-            if int(path.stem) // SEGMENT < needed:
-                path.unlink()
+        for suffix in (COMPRESSED, UNCOMPRESSED):
+            for path in self._folder.glob(f"*{suffix}"):
+                if int(path.stem) // SEGMENT < needed:
+                    path.unlink()
 
     def delete(self) -> None:
         """Delete everything, also when another process is at it too."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _stored(self, start: int, stop: int) -> np.ndarray:
+        """Rows number `start` to `stop` - 1, all of one segment."""
+        packed = np.empty(stop - start, dtype=_ROW)
+        missing = np.ones(stop - start, dtype=bool)
+        segment = self._segment(start)
+        Segment(segment, _ROW).fill(packed, start, missing)
+        if missing.any():
+            _fill_uncompressed(segment.with_suffix(UNCOMPRESSED), packed, start, missing)
+        if missing.any():
+            lost = start + int(missing.argmax())
+            raise ValueError(f"{segment.name} lacks rows {lost:,} to {stop:,}")
+        if not np.array_equal(packed["crc"], _checksums(packed)):
+            raise ValueError(f"{segment.stem} is damaged: it is not what was written")
+        return packed
+
     def _remember(self, packed: np.ndarray) -> None:
         self._crcs = np.concatenate([self._crcs, packed["crc"]])[-self._capacity :]
 
     def _segment(self, row: int) -> Path:
-        return self._folder / f"{row - row % SEGMENT:012d}.rows"
+        return self._folder / f"{row - row % SEGMENT:012d}{COMPRESSED}"
 
 
-def _by_segment(start: int, stop: int) -> list[tuple[int, int]]:
+def _fill_uncompressed(path: Path, rows: np.ndarray, start: int, missing: np.ndarray) -> None:
+    """As `Segment.fill`, from a file that has its rows one behind the other."""
+    offset = start % SEGMENT * _ROW.itemsize
+    if path.exists() and path.stat().st_size > offset:
+        found = np.fromfile(path, dtype=_ROW, count=len(rows), offset=offset)
+        wanted = missing[: len(found)]
+        rows[: len(found)][wanted] = found[wanted]
+        missing[: len(found)] = False
+
+
+def _cut(start: int, stop: int) -> list[tuple[int, int]]:
     """Cut [start, stop) where segments begin."""
     cuts = [start, *range(start - start % SEGMENT + SEGMENT, stop, SEGMENT), stop]
     return [pair for pair in itertools.pairwise(cuts) if pair[0] < pair[1]]

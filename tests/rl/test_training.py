@@ -117,7 +117,7 @@ def test_a_pointer_that_is_none_is_refused(tmp_path, text):
 def test_damage_inside_the_replay_is_found(tmp_path):
     with pytest.raises(Killed):
         run(tmp_path, SEEDED[:1], kill_after=6)
-    (segment,) = tmp_path.rglob("*.rows")
+    (segment,) = tmp_path.rglob("*.blocks")
     content = bytearray(segment.read_bytes())
     content[len(content) // 2] ^= 1
     segment.write_bytes(content)

@@ -1,0 +1,176 @@
+"""Where a replay keeps its frames: as they are, or each compressed by itself.
+
+Both stores are numbered slots with the same three methods. Raw frames are rows of one tensor, on a
+GPU where they fit. In host memory a frame is compressed by Zstandard (RFC 8878), level 1, with a
+dictionary trained on the first frames that are stored: frames of a game differ little, so most of a
+frame is in the dictionary. What comes out is what was put in, bit for bit.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import zstandard
+from torch import Tensor
+
+from rl.memory import GPU_SHARE, PIXELS
+from workload import resources
+
+BYTES = np.dtype(np.uint8)
+SAMPLES = 2_000
+"""Frames that the dictionary is trained on: the first ones."""
+DICTIONARY = 65_536
+"""Bytes of the dictionary."""
+PIECE = 4_000
+"""Bytes of a piece of a frame that the dictionary takes over."""
+PAGE = 256
+"""Slots whose frames lie in one piece of memory."""
+
+
+def compresses(device: torch.device, members: int, capacity: int) -> bool:
+    """Whether frames are compressed: on a CPU; beside a GPU where they fit neither memory."""
+    if device.type == "cpu":
+        return True
+    frames = members * capacity * PIXELS
+    on_gpu = GPU_SHARE * torch.cuda.mem_get_info(device)[0]
+    return bool(frames > max(on_gpu, resources.free_memory()))
+
+
+class RawFrames:
+    """Frames as rows of one tensor. Nothing here leaves a decision to the host.
+
+    Args:
+        slots: how many.
+        device: where they are wanted; beyond 80 % of its free memory they go to the host.
+        size: numbers of a frame.
+        kind: their dtype.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        device: torch.device,
+        size: int = PIXELS,
+        kind: np.dtype[Any] = BYTES,
+    ) -> None:
+        if device.type == "cuda":
+            free = torch.cuda.mem_get_info(device)[0]
+            fits = slots * size * kind.itemsize <= GPU_SHARE * free
+            device = device if fits else torch.device("cpu")
+        self.device = device
+        self._rows = empty((slots, size), kind, device)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return self._rows.nbytes
+
+    def put(self, slots: Tensor, frames: Tensor) -> None:
+        """Write frames [N, size] to slots [N] int64, all on the device."""
+        self._rows.index_copy_(0, slots, frames)
+
+    def gather(self, slots: Tensor, out: Tensor) -> None:
+        """Read slots [N] int64, which must have been written, into `out`, [N, size]."""
+        torch.index_select(self._rows, 0, slots, out=out)
+
+
+class CompressedFrames:
+    """Frames compressed one by one, in host memory; `put` and `gather` as of `RawFrames`.
+
+    The frames of `PAGE` neighbouring slots lie one behind the other in a page. A frame is written
+    behind the last one; the page is packed again when its last slot has been written, and when most
+    of it is what has been overwritten. So a million frames are four thousand pieces of memory.
+
+    Args:
+        slots: how many.
+        size: bytes of a frame.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, slots: int, size: int = PIXELS) -> None:
+        self._size = size
+        self._starts = np.zeros(slots, dtype=np.uint32)  # within the page
+        self._lengths = np.zeros(slots, dtype=np.uint32)  # 0 where nothing was written
+        self._pages = [bytearray() for _ in range(-(-slots // PAGE))]
+        self._live = [0] * len(self._pages)  # bytes that are not overwritten
+        self._until_trained = SAMPLES
+        self._use(None)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory: pages, their index, the dictionary."""
+        index = self._starts.nbytes + self._lengths.nbytes
+        return index + sum(map(sys.getsizeof, self._pages)) + self._dictionary
+
+    def put(self, slots: Tensor, frames: Tensor) -> None:
+        for slot, frame in zip(slots.tolist(), self._each(frames.contiguous()), strict=True):
+            self._store(slot, self._compressor.compress(frame))
+            if self._until_trained:
+                self._until_trained -= 1
+                if not self._until_trained:
+                    self._train()
+
+    def gather(self, slots: Tensor, out: Tensor) -> None:
+        numbers, pages, decompress = slots.numpy(), self._pages, self._decompressor.decompress
+        starts = self._starts[numbers]
+        stops = starts + self._lengths[numbers]
+        places = zip((numbers // PAGE).tolist(), starts.tolist(), stops.tolist(), strict=True)
+        for frame, (page, start, stop) in zip(self._each(out), places, strict=True):
+            frame[:] = decompress(pages[page][start:stop])
+
+    def _store(self, slot: int, compressed: bytes) -> None:
+        number = slot // PAGE
+        page = self._pages[number]
+        self._live[number] += len(compressed) - int(self._lengths[slot])
+        self._starts[slot], self._lengths[slot] = len(page), len(compressed)
+        page += compressed
+        if slot % PAGE == PAGE - 1 or len(page) > 2 * self._live[number]:
+            self._pack(number)
+
+    def _pack(self, number: int) -> None:
+        slots = slice(number * PAGE, (number + 1) * PAGE)
+        lengths, page = self._lengths[slots], self._pages[number]
+        pieces = zip(self._starts[slots].tolist(), lengths.tolist(), strict=True)
+        self._pages[number] = bytearray(b"".join(page[at : at + size] for at, size in pieces))
+        self._starts[slots] = np.cumsum(lengths) - lengths
+
+    def _train(self) -> None:
+        """Train the dictionary on all there is, and compress that again."""
+        written = np.flatnonzero(self._lengths)
+        frames = empty((len(written), self._size), BYTES, self.device)
+        self.gather(torch.from_numpy(written), frames)
+        try:
+            dictionary = zstandard.train_dictionary(
+                DICTIONARY, list(map(bytes, self._each(frames))), k=PIECE, d=8
+            )
+        except zstandard.ZstdError:
+            return  # frames that have nothing in common
+        self._use(dictionary)
+        self._pages = [bytearray() for _ in self._pages]
+        self._live, self._lengths[:] = [0] * len(self._pages), 0
+        for slot, frame in zip(written.tolist(), self._each(frames), strict=True):
+            self._store(slot, self._compressor.compress(frame))
+
+    def _each(self, frames: Tensor) -> Iterator[memoryview]:
+        """The bytes of each of N contiguous frames on the host."""
+        data = frames.numpy().reshape(-1).data
+        return (data[at : at + self._size] for at in range(0, len(data), self._size))
+
+    def _use(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
+        self._dictionary = len(dictionary) if dictionary else 0
+        if dictionary:
+            dictionary.precompute_compress(level=1)
+        self._compressor = zstandard.ZstdCompressor(
+            level=1, dict_data=dictionary, write_dict_id=False
+        )
+        self._decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
+
+
+def empty(shape: tuple[int, ...], kind: np.dtype[Any], device: torch.device) -> Tensor:
+    """An uninitialised array."""
+    # numpy's large arrays lie in huge pages and torch's do not: 5 to 10 % of a sample.
+    there = torch.from_numpy(np.empty(shape if device.type == "cpu" else 0, kind))
+    return there if device.type == "cpu" else torch.empty(shape, dtype=there.dtype, device=device)
