@@ -13,23 +13,19 @@ COVERAGE = --source shared_optim,workload,rl,nlp,vision,lm,suite --skip-covered 
 install: .venv/installed
 
 demo: .venv/installed
-	.venv/bin/python -m suite run rl --preset demo
+	.venv/bin/python -m suite demo rl
 	.venv/bin/python -c 'import fairseq' 2>/dev/null >&2 || { \
 		echo "Translation is left out: fairseq is not installed; see \`make nlp\`."; exit 0; } && \
-	.venv/bin/python -m suite run nlp --preset grammar-tiny --data $(TEXT) \
-		--scheme none l2 decoupled separated --weight-decay 1e-3 --validation-sentences 200
-	.venv/bin/python -m suite run vision --preset shapes-tiny
-	for schedule in always early:4epochs late:4epochs; do \
-		.venv/bin/python -m suite run vision --preset shapes-tiny --scheme l2 --weight-decay 7e-3 \
-			--decay-schedule $$schedule || exit; done
-	.venv/bin/python -m suite table runs/vision/shapes
+	.venv/bin/python -m suite demo nlp --data $(TEXT)
+	.venv/bin/python -m suite demo vision
+	.venv/bin/python -m suite demo lm
 
 test: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/python -m slipcover $(COVERAGE) -m pytest
+	.venv/bin/python -m slipcover $(COVERAGE) -m pytest -n 2 --dist loadfile
 
 benchmarks: .venv/installed
 	for name in optimizer quantiles replay environment agent trainer preparation batch report \
@@ -48,12 +44,12 @@ docs: .venv/docs-installed
 
 # What translation needs, where .venv/installed went on without it.
 nlp: .venv/installed
-	scripts/install_fairseq.sh .venv/bin/python
+	nlp/install_fairseq.sh .venv/bin/python
 
-.venv/installed: pyproject.toml constraints.txt scripts/install_fairseq.sh
+.venv/installed: pyproject.toml constraints.txt nlp/install_fairseq.sh
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
 		echo "wdbench needs Python 3.11 or 3.12: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[batch,dev,lm,nlp]'
-	@scripts/install_fairseq.sh .venv/bin/python || echo "Going on without translation; \`make nlp\` tries again."
+	@nlp/install_fairseq.sh .venv/bin/python || echo "Going on without translation; \`make nlp\` tries again."
 	touch $@

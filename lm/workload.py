@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lm.report import REPORT
 from workload import resources
-from workload.contract import Command, Reference
+from workload.contract import Command, Demo, Reference
 from workload.errors import ConfigError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -35,6 +35,10 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
     NAME = "lm"
     TITLE = "Small language models under weight decay, one pass over a text."
     EXAMPLE = "--preset grammar-tiny --scheme decoupled --weight-decay 0.1"
+    DEMO = Demo(
+        "a small GPT with and without decay on sentences made by code, in a minute",
+        ("--preset grammar-tiny --scheme none decoupled --weight-decay 0.1",),
+    )
     PRESET = "gpt2-124m"
     TASK_KEY = "data"
     STEP_KEY = "updates"
@@ -79,6 +83,10 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
             text="make tokens of a text for `run lm`",
             description="Prepare a text for `run lm`. What is finished is not redone.",
             main=_prepare,
+            examples=(
+                "wdbench prepare text novels.txt",
+                "wdbench prepare text novels.txt --tokens bpe --vocabulary 2000",
+            ),
             accepts=lambda argument: argument == "text",
             takes="text FILE or text FOLDER",
         ),

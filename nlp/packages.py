@@ -1,11 +1,15 @@
 """What translation needs beside the suite's own packages."""
 
+import sys
+from pathlib import Path
+
 from workload.errors import UserError
 
 EXTRA = ("fairseq", "sacrebleu", "sacremoses", "subword_nmt")
+SCRIPT = Path(__file__).parent / "install_fairseq.sh"
 HOW_TO_INSTALL = (
     "`make nlp` in the source's folder installs it, "
-    "or `pip install 'wdbench[nlp]'` and scripts/install_fairseq.sh"
+    f"or `pip install 'wdbench[nlp]'` and `sh {SCRIPT} {sys.executable}`"
 )
 
 

@@ -18,7 +18,7 @@ from nlp.cost import (
 from nlp.packages import require_packages
 from nlp.report import REPORT
 from workload import resources
-from workload.contract import Command, Workload
+from workload.contract import Command, Demo, Workload
 from workload.errors import ConfigError, FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -73,6 +73,13 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "nlp"
     TITLE = "Translation with a transformer, under each kind of weight decay in Adam."
     EXAMPLE = "--data grammar-tiny --scheme separated --weight-decay 1e-4 --seed 0"
+    DEMO = Demo(
+        "the same on translation of sentences made by code, in minutes",
+        (
+            "--preset grammar-tiny --scheme none l2 decoupled separated --weight-decay 1e-3 "
+            "--validation-sentences 200",
+        ),
+    )
     PRESET = "iwslt14"
     PRESET_KEY = "data"
     TASK_KEY = "data"
@@ -112,6 +119,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             text="make a corpus ready for `run nlp`",
             description="Prepare parallel text for `run nlp`. What is finished is not redone.",
             main=_prepare,
+            examples=(
+                "wdbench prepare multi30k",
+                "wdbench prepare texts/mine --source fr --target en --bpe 5000 --joined",
+            ),
             accepts=_is_text,
             takes="iwslt14, multi30k, grammar, a folder of text (train.de ...)",
         ),
@@ -120,12 +131,20 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             text="translate text with the model of a translation run",
             description="Translate text, a sentence per line, with the model of a run.",
             main=_translate,
+            examples=(
+                "wdbench translate RUN sentences.txt",
+                "wdbench translate RUN --interactive",
+            ),
         ),
         Command(
             name="export",
             text="write the model of a translation run for fairseq or CTranslate2",
             description="Write the model of a run as another program reads it.",
             main=_export,
+            examples=(
+                "wdbench export RUN --to fairseq --out exported",
+                "wdbench export RUN --to ctranslate2 --out exported",
+            ),
         ),
     )
     PACKAGES = ("fairseq-fixed", "sacrebleu", "sacremoses", "sentencepiece", "subword-nmt")

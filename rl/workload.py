@@ -10,7 +10,7 @@ from rl.other_tools import OTHER_NAMES
 from rl.position import EPISODES
 from rl.report import REPORT
 from workload import resources
-from workload.contract import Command, Workload
+from workload.contract import Command, Demo, Workload
 from workload.errors import FullDiskError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -62,6 +62,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     NAME = "rl"
     TITLE = "DQN on Atari with each kind of weight decay in Adam."
     EXAMPLE = "--game Pong --scheme separated --weight-decay 1e-4 --seed 0"
+    DEMO = Demo("the paper's four schemes on real Pong, in minutes", ("--preset demo",))
     PRESET = "paper"
     TRAINS_POPULATION = True
     TASK_KEY = "game"
@@ -115,16 +116,25 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             "how well they do, with 95 % intervals. Each result is also a row of "
             "RUN/evaluations.jsonl.",
             main=_evaluate,
+            examples=(
+                "wdbench evaluate RUN --episodes 100 --epsilon 0.001",
+                "wdbench evaluate RUN RUN --checkpoint best",
+            ),
         ),
         Command(
             name="watch",
             text="film a trained agent playing an episode",
             description="Film the trained agent of a run playing one episode.",
             main=_watch,
+            examples=(
+                "wdbench watch RUN",
+                "wdbench watch RUN --seed 1 --out episode.mp4",
+            ),
         ),
     )
     PACKAGES = ("gymnasium", "ale-py", "zstandard")
     ROW_FILES = (EPISODES,)
+    STATES = ("checkpoint", "replay")
 
     @property
     def Recipe(self) -> type[config.Recipe]:

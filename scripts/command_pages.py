@@ -7,70 +7,26 @@ script writes, and nothing else of the page is touched.
 """
 
 import re
-from argparse import Action, ArgumentParser, Namespace, _HelpAction, _SubParsersAction
+from argparse import Action, ArgumentParser, _HelpAction, _SubParsersAction
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
-from unittest.mock import patch
 
-from suite.__main__ import COMMANDS
-from suite.commands.arguments import Parser
-from suite.config.flags import key_types, make_parser
-from suite.config.reader import ALLOWED
-from suite.registry import load, names
+from suite.commands.parsers import parser_for
+from suite.config.flags import key_types
+from suite.config.help_text import default_text, type_text
+from suite.registry import load
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "commands"
 REGION = re.compile(r"(<!-- options: ([\w -]+) -->\n).*?(<!-- end of options -->)", re.S)
 
 
-class Found(Exception):
-    """A command's parser, complete."""
-
-    def __init__(self, parser: ArgumentParser) -> None:
-        self.parser = parser
-
-
-def targets() -> list[str]:
-    """What has options: every command, with its workload where several have one of that name."""
-    own = [(name, command.name) for name in names() for command in load(name).COMMANDS]
-    several = {command for _, command in own if sum(c == command for _, c in own) > 1}
-    return [
-        *(f"run {name}" for name in names()),
-        *(command for command in COMMANDS if command != "run"),
-        *(f"{command} {name}" if command in several else command for name, command in own),
-    ]
-
-
-def parser_of(target: str) -> ArgumentParser:
-    """The parser that a command line of this target meets."""
-    command, _, workload = target.partition(" ")
-    prog = f"wdbench {target}"
-    if command == "run":
-        return make_parser(load(workload), prog)
-    try:
-        with patch.object(Parser, "parse_args", _found):
-            if command in COMMANDS:
-                import_module(COMMANDS[command][0]).main([], prog)
-            for name in (workload,) if workload else names():
-                for own in load(name).COMMANDS:
-                    if own.name == command:
-                        own.main(Parser(prog, own.description), [])
-    except Found as found:
-        return found.parser
-    raise LookupError(f"no command {target}")
-
-
-def _found(parser: ArgumentParser, *_: Any) -> Namespace:
-    raise Found(parser)
-
-
 def options(target: str) -> str:
     """The options of a target as Markdown."""
     words = target.split()
     types = key_types(load(words[1])) if words[0] == "run" else {}
-    return "\n".join(_sections(parser_of(target), types))
+    return "\n".join(_sections(parser_for(target), types))
 
 
 def _sections(parser: ArgumentParser, types: dict[str, Any]) -> Iterator[str]:
@@ -112,20 +68,12 @@ def _takes(action: Action, hint: Any) -> str:
         return ", ".join(f"`{value}`" for value in get_args(hint))
     if action.choices:
         return ", ".join(f"`{value}`" for value in action.choices)
-    if hint in ALLOWED:
-        return ALLOWED[hint].replace("a finite", "a") + several
-    return ("a path" if hint is Path else "text") + several
+    return type_text(hint) + several
 
 
 def _default(action: Action) -> str:
-    value = action.default
-    if value is None or value == "" or value == [] or action.nargs == 0:
-        return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    values = value if isinstance(value, list | tuple) else [value]
-    texts = [f"{each:g}" if isinstance(each, float) else str(each) for each in values]
-    return f"`{' '.join(texts)}`"
+    text = "" if action.nargs == 0 else default_text(action.default)
+    return f"`{text}`" if text else ""
 
 
 def _cell(text: str) -> str:

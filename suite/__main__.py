@@ -25,13 +25,14 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
 from suite.registry import load, names
 from workload.contract import Command
 from workload.errors import UserError
-from workload.output import silence
+from workload.output import sign_of_life, silence
 from workload.wording import unknown
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 COMMANDS = {
+    "demo": ("suite.commands.demo", "train what a workload shows first, without further questions"),
     "run": ("suite.commands.run", "train: `run WORKLOAD --help` lists every option"),
     "batch": (
         "suite.commands.batch",
@@ -45,9 +46,13 @@ COMMANDS = {
         "suite.commands.report",
         "tables and figures of finished and running runs, as in the paper",
     ),
-    "csv": (
-        "suite.commands.csv_tables",
-        "runs and their rows as CSV, for other programs",
+    "dump": (
+        "suite.commands.dump",
+        "runs and their rows as CSV or Parquet, for other programs",
+    ),
+    "clean": (
+        "suite.commands.clean",
+        "say what of runs may go, such as states that are read no more; delete it when told to",
     ),
     "claims": (
         "suite.commands.claims",
@@ -57,11 +62,16 @@ COMMANDS = {
         "suite.commands.plot",
         "draw learning curves and the inside of the optimizer, several runs in one",
     ),
+    "show": ("suite.commands.show", "draw a run's curves in the terminal"),
     "table": (
         "suite.commands.table",
         "print score, weight norm, median m/w and drowned fraction of runs",
     ),
     "doctor": ("suite.commands.doctor", "say what this machine has and what is missing"),
+    "completion": (
+        "suite.commands.completion",
+        "print a script that completes all this in a shell",
+    ),
 }
 
 MISTAKES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
@@ -87,7 +97,11 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if not arguments or arguments[0] in ("-h", "--help", "help"):
+        if not arguments:
+            from suite.commands import here
+
+            return here.main(name)
+        if arguments[0] in ("-h", "--help", "help"):
             print(_help(name), end="")
             return 0
         if arguments[0] == "--version":
@@ -96,7 +110,8 @@ def main(argv: Sequence[str] | None = None, name: str = "wdbench") -> int:
             print(f"wdbench {version('wdbench')}")
             return 0
         command, *rest = arguments
-        return _run(command, rest, f"{name} {command}")
+        with sign_of_life(f"{name} {command}"):
+            return _run(command, rest, f"{name} {command}")
     except UserError as error:
         print(f"wdbench: error: {error}", file=sys.stderr)
         return error.exit_code
@@ -141,7 +156,7 @@ def _run(command: str, arguments: list[str], prog: str) -> int:
         takes = ", ".join(own.takes for own in contributed[command])
         raise UserError(f"{command}: {' '.join(arguments)!r} is none of {takes}")
     own = candidates[0]
-    return own.main(Parser(prog, own.description), arguments)
+    return own.main(Parser(prog, own.description, own.examples), arguments)
 
 
 def _show_helps(commands: Sequence[Command], prog: str) -> NoReturn:
@@ -150,7 +165,7 @@ def _show_helps(commands: Sequence[Command], prog: str) -> NoReturn:
 
     for own in commands:
         with suppress(SystemExit):
-            own.main(Parser(prog, own.description), ["--help"])
+            own.main(Parser(prog, own.description, own.examples), ["--help"])
         print()
     sys.exit(0)
 

@@ -18,7 +18,7 @@ from vision.cost import (
 from vision.pictures import check_pictures
 from vision.report import REPORT
 from workload import resources
-from workload.contract import Command, Reference
+from workload.contract import Command, Demo, Reference
 from workload.errors import ConfigError, UserError
 from workload.findings import Finding
 from workload.member import Member, Outcome, RunLog
@@ -63,6 +63,16 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
     NAME = "vision"
     TITLE = "Image classification under schedules of weight decay, in SGD or Adam."
     EXAMPLE = "--preset shapes-tiny --scheme l2 --weight-decay 7e-3 --decay-schedule early:2epochs"
+    DEMO = Demo(
+        "decay always, early and late on drawings made by code, about a minute per run",
+        (
+            "--preset shapes-tiny",
+            *(
+                f"--preset shapes-tiny --scheme l2 --weight-decay 7e-3 --decay-schedule {schedule}"
+                for schedule in ("always", "early:4epochs", "late:4epochs")
+            ),
+        ),
+    )
     PRESET = "cifar10"
     PRESET_KEY = "data"
     TASK_KEY = "data"
@@ -115,6 +125,10 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
             text="make images ready for `run vision`",
             description="Prepare images for `run vision`. What is finished is not redone.",
             main=_prepare,
+            examples=(
+                "wdbench prepare cifar10",
+                "wdbench prepare pictures/mine",
+            ),
             accepts=_is_images,
             takes="cifar10, cifar100, tiny-imagenet, shapes, a folder of images (train.npz ...)",
         ),
@@ -123,12 +137,20 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
             text="measure how sharp the minima of vision runs are, in four ways",
             description="Measure how sharp the minima of vision runs are.",
             main=_sharpness,
+            examples=(
+                "wdbench sharpness RUN",
+                "wdbench sharpness RUN --epoch all",
+            ),
         ),
         Command(
             name="theory",
             text="train small models beside what theory says of them, in seconds",
             description="Train a small model, and put what theory says of it beside it.",
             main=_theory,
+            examples=(
+                "wdbench theory diagonal-net",
+                "wdbench theory noise RUN",
+            ),
         ),
     )
 

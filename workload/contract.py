@@ -41,6 +41,7 @@ class Command:
         accepts: where several workloads have a command of this name, whether an argument says that
             this one is meant.
         takes: the arguments that say so, in words.
+        examples: whole command lines, for the end of its help.
     """
 
     name: str
@@ -49,6 +50,20 @@ class Command:
     main: Callable[[ArgumentParser, Sequence[str]], int]
     accepts: Callable[[str], bool] = lambda argument: True
     takes: str = ""
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What `wdbench demo NAME` trains.
+
+    Attributes:
+        text: what is seen, and how long that takes.
+        runs: flags of `run NAME`, a command line each.
+    """
+
+    text: str
+    runs: tuple[str, ...]
 
 
 class Workload(ABC, Generic[RecipeT, MachineT]):
@@ -58,6 +73,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         NAME: what it is called on the command line and in paths.
         TITLE: a sentence on it.
         EXAMPLE: flags of a first run, for the list of commands.
+        DEMO: what `wdbench demo` trains; None where it has none.
         PRESET: the preset taken where none is named; None for the recipe's defaults.
         PRESET_KEY: the recipe's key whose value may be a preset's name and then means it.
         TRAINS_POPULATION: whether members train as one population, or one after the other.
@@ -71,11 +87,13 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
         ROW_FILES: JSON-lines files of its own in a run's directory.
+        STATES: folders there that hold what longer training goes on from.
     """
 
     NAME: str
     TITLE: str
     EXAMPLE: str = ""
+    DEMO: Demo | None = None
     PRESET: str | None = None
     PRESET_KEY: str | None = None
     TRAINS_POPULATION: bool = False
@@ -89,6 +107,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
     ROW_FILES: tuple[str, ...] = ()
+    STATES: tuple[str, ...] = ("checkpoint",)
     Member = Member
 
     @property

@@ -1,19 +1,19 @@
 """What workloads share whose members each train a network of their own. Imports no torch."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from workload import resources
-from workload.checkpoint_files import CheckpointFiles
 from workload.contract import MachineT, Workload
 from workload.errors import FullDiskError, UserError
 from workload.member import Member
-from workload.network_recipe import NetworkRecipe
 from workload.wording import amount
 
-NetworkRecipeT = TypeVar("NetworkRecipeT", bound=NetworkRecipe)
+if TYPE_CHECKING:
+    from workload.network_recipe import NetworkRecipe
+
+NetworkRecipeT = TypeVar("NetworkRecipeT", bound="NetworkRecipe")
 
 
 class NetworkWorkload(Workload[NetworkRecipeT, MachineT]):
@@ -44,6 +44,10 @@ class NetworkWorkload(Workload[NetworkRecipeT, MachineT]):
 
     def clean_up(self, run: Path, machine: MachineT, *, finished: bool) -> None:
         """Keep the newest state, for a longer run, for branches, and for looks at it."""
+        import shutil
+
+        from workload.checkpoint_files import CheckpointFiles
+
         if finished:
             CheckpointFiles(run).forget_previous()
         else:

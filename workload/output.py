@@ -18,14 +18,44 @@ STAGE_EVERY = 0.2
 """Seconds between two pictures of a stage of longer work."""
 SHARE = 0.02
 """Most of all time that showing may take."""
+SILENCE = 1.5
+"""Seconds after which a command that has said nothing says that it works."""
 LINE_EVERY, LINE_SHARE, LINE_SELDOM = 10.0, 0.05, 600.0
 """Where there is no terminal: seconds between lines at the beginning; the share of the time since
 the first line that they grow to; the most they grow to."""
 
 
+class _Life:
+    """Whether a command has said anything yet."""
+
+    spoken = False
+
+
+@contextmanager
+def sign_of_life(command: str) -> Iterator[None]:
+    """Tell somebody who waits at a terminal that a command works, where it is silent at first."""
+    if not sys.stderr or not sys.stderr.isatty():
+        yield
+        return
+    import threading
+
+    _Life.spoken, over = False, threading.Event()
+
+    def watch() -> None:
+        if not over.wait(SILENCE) and not _Life.spoken:
+            print(f"{command} is at work ...", file=sys.stderr, flush=True)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
 def say(text: str) -> None:
     """Print at once. When the reader has gone (`| head`), this and what follows is dropped:
     a training goes on."""
+    _Life.spoken = True
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -39,6 +69,7 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """A sentence on stderr about something that the command goes on without."""
+    _Life.spoken = True
     print(f"wdbench: {text}", file=sys.stderr, flush=True)
 
 
@@ -124,6 +155,7 @@ def live_display(
     with Live(console=Console(stderr=stderr), auto_refresh=False, transient=True) as live:
 
         def show(*news: News.args, **named: News.kwargs) -> None:
+            _Life.spoken = True
             drawn = draw(*news, **named)
             live.update(Text(drawn) if isinstance(drawn, str) else drawn, refresh=True)
 

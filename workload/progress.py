@@ -1,6 +1,5 @@
 """What a workload has to tell while it trains, and how fast it goes. Imports no torch."""
 
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -81,5 +80,7 @@ class Pace:
 
     def seconds_per_step(self, phase: Hashable) -> float | None:
         """None where the phase has not been measured."""
+        from statistics import median  # with fractions, random and hashlib: not for `--help`
+
         samples = self._samples.get(phase)
-        return statistics.median(samples) if samples else None
+        return median(samples) if samples else None

@@ -78,6 +78,7 @@ THREAD_LIMIT = 1024
 """Of CPU threads. Thousands end the process where their stacks find no memory."""
 
 GraphMode = Literal["auto", "on", "off"]
+LoggerName = Literal["none", "csv", "mlflow", "wandb"]
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,18 @@ class MachineBase:
             against the plain path at the start of a run and keeps them where the numbers agree,
             `on` insists, `off` never does.
         checkpoint_every: steps between checkpoints.
+        tensorboard: `network` shows some thirty figures of the whole network, `all` every number of
+            a row, those of each layer too.
+        logger: what else gets the rows: `csv`, `mlflow` or `wandb`, which stay on this machine
+            unless MLFLOW_TRACKING_URI or WANDB_MODE=online say otherwise.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
     graphs: GraphMode = "auto"
     checkpoint_every: int = 1_000
+    tensorboard: Literal["network", "all"] = "network"
+    logger: LoggerName = "none"
 
     def __post_init__(self) -> None:
         require_positive(self, "threads", "checkpoint_every")

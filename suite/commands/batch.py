@@ -19,6 +19,7 @@ from suite.batch.ray_pool import RayPool
 from suite.batch.states import RunState, state_of
 from suite.commands.arguments import Parser, add_runs_flag
 from suite.registry import load
+from suite.runs import mirror
 from suite.runs.job import Job
 from suite.runs.stop import stop_on_signals
 from workload import resources
@@ -73,7 +74,14 @@ def _machine(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = Parser(prog, "Train a grid of runs; what is finished is not trained again.")
+    parser = Parser(
+        prog,
+        "Train a grid of runs; what is finished is not trained again.",
+        examples=(
+            "wdbench batch configs/grids/table1-small.yaml --dry-run",
+            "wdbench batch mine.yaml --jobs 1",
+        ),
+    )
     parser.add_argument(
         "grid", type=Path, metavar="FILE", help="grid, e.g. configs/grids/table1.yaml"
     )
@@ -137,6 +145,7 @@ def _train(
             for job in jobs:
                 paths = [run.path for run in job.runs]
                 load(job.workload).check(job.recipe, job.machine, paths)
+                mirror.check(job.machine.logger)
         disk.check(jobs, capacity.jobs, options.runs)
         for job in jobs:
             load(job.workload).prepare_data(job.recipe, job.machine)

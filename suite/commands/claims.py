@@ -15,6 +15,10 @@ def main(argv: list[str], prog: str) -> int:
         "Put runs beside the claims of the papers that the suite follows: holds, does not hold, "
         "undecided, or not tested. The claims, their statistics and the grids that test them stand "
         "in configs/claims.",
+        examples=(
+            "wdbench claims runs",
+            "wdbench claims runs --out results/claims",
+        ),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"

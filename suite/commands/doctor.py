@@ -2,9 +2,10 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from suite.batch.ray_pool import HOW_TO_INSTALL as HOW_TO_INSTALL_RAY
@@ -14,6 +15,7 @@ from suite.runs.session import versions
 from workload.findings import Finding, importable, installed
 from workload.wording import amount
 
+DISTRIBUTION = "wdbench"
 NEEDED = (
     "torch",
     "lightning",
@@ -21,6 +23,8 @@ NEEDED = (
     "jsonargparse",
     "yaml",
     "rich",
+    "plotille",
+    "shtab",
     "tensorboard",
     "matplotlib",
     "PIL",
@@ -31,7 +35,11 @@ NEEDED = (
 
 
 def main(argv: list[str], prog: str) -> int:
-    Parser(prog, "Say what this machine has, and what is missing.").parse_args(argv)
+    Parser(
+        prog,
+        "Say what this machine has, and what is missing.",
+        examples=("wdbench doctor", "wdbench doctor | grep missing"),
+    ).parse_args(argv)
     findings = list(packages())
     missing = sum(finding.mark == "missing" for finding in findings)
     if not missing:  # the other checks import them
@@ -83,8 +91,48 @@ def workloads() -> Iterator[Finding]:
 
 
 def extras() -> Iterator[Finding]:
+    """Which extras of this distribution are complete, and what the others lack."""
+    from importlib import metadata
+
+    for extra, needed in requirements(metadata.requires(DISTRIBUTION) or []).items():
+        if lacks := [text for text in needed if not _satisfied(text)]:
+            advice = f"lacks {', '.join(lacks)}; `pip install '{DISTRIBUTION}[{extra}]'`"
+            yield Finding("note", f"[{extra}]", advice)
+        else:
+            yield Finding("ok", f"[{extra}]", "complete")
     advice = f"several jobs of a batch at once need it, --jobs 1 does not; {HOW_TO_INSTALL_RAY}"
     yield from installed(("ray",), advice)
+
+
+def requirements(declared: Sequence[str]) -> dict[str, list[str]]:
+    """What each extra asks for beside the distribution itself, of the lines `Requires-Dist`."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, list[str]] = {}
+    for line in declared:
+        requirement = Requirement(line)
+        extra = re.search(r"extra == .(\w+)", str(requirement.marker or ""))
+        if extra is None or not requirement.marker.evaluate({"extra": extra[1]}):  # type: ignore[union-attr]
+            continue
+        own = found.setdefault(extra[1], [])
+        if requirement.name == DISTRIBUTION:  # its other extras
+            own += [text for other in requirement.extras for text in found.get(other, [])]
+        else:
+            own.append(f"{requirement.name}{requirement.specifier}")
+    return found
+
+
+def _satisfied(text: str) -> bool:
+    """Whether what a requirement asks for is installed."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    requirement = Requirement(text)
+    try:
+        return metadata.version(requirement.name) in requirement.specifier
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def compiler() -> Iterator[Finding]:

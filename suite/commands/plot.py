@@ -7,10 +7,11 @@ from workload.errors import UserError
 
 
 def main(argv: list[str], prog: str) -> int:
-    from suite.results.run_plot import plot
-    from suite.results.selection import find_runs
-
-    parser = Parser(prog, "Draw runs: learning curves and the inside of the optimizer.")
+    parser = Parser(
+        prog,
+        "Draw runs: learning curves and the inside of the optimizer.",
+        examples=("wdbench plot RUN", "wdbench plot runs/rl/Pong --out compare.png"),
+    )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
     )
@@ -21,6 +22,9 @@ def main(argv: list[str], prog: str) -> int:
         help="PNG; default RUN/plot.png, or plot.png for several",
     )
     options = parser.parse_args(argv)
+    from suite.results.run_plot import plot
+    from suite.results.selection import find_runs
+
     runs = find_runs(options.runs)
     out = options.out or (runs[0].path / "plot.png" if len(runs) == 1 else Path("plot.png"))
     if out.suffix.lower() != ".png":

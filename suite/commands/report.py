@@ -1,6 +1,7 @@
 """`wdbench report RUNS... --out results/NAME`: tables and figures of runs, as in the paper."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from suite.commands.arguments import Parser, add_only_flag
@@ -16,6 +17,10 @@ def main(argv: list[str], prog: str) -> int:
         prog,
         "Put runs into the paper's tables and figures: Markdown, HTML, CSV, LaTeX, PNG and PDF. "
         "Partial grids give partial tables.",
+        examples=(
+            "wdbench report runs --out results/mine",
+            "wdbench report runs --out results/table1 --grid configs/grids/table1-small.yaml",
+        ),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
@@ -37,12 +42,23 @@ def main(argv: list[str], prog: str) -> int:
         help="of these runs those that a grid file names; its missing ones are counted",
     )
     add_only_flag(parser)
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FOLDER",
+        help="of an earlier report: say which numbers have changed since",
+    )
     options = parser.parse_args(argv)
     if options.last < 1:
         raise UserError(f"--last: {options.last} is not above 0")
     report_files.check(options.out)
     written = write_report(
-        options.runs, options.out, options.last, grid=options.grid, only=options.only
+        options.runs,
+        options.out,
+        options.last,
+        grid=options.grid,
+        only=options.only,
+        earlier=options.against,
     )
     for path in written:
         say(str(path))
@@ -56,6 +72,7 @@ def write_report(
     *,
     grid: Path | None = None,
     only: Sequence[str] = (),
+    earlier: Path | None = None,
 ) -> list[Path]:
     """Write the report on the runs at and below these paths; returns its main files.
 
@@ -66,12 +83,14 @@ def write_report(
         grid: a grid file; runs that it does not name are left out, and those that are not on disk
             are counted as missing.
         only: conditions `KEY=VALUE,...`, all of which a run has to meet.
+        earlier: the folder of a report that this one is compared with; it may be `out`.
 
     Raises:
         UserError: there is no run, none can be read, or `out` is no place for a report.
     """
     from suite.batch.grid_file import read_grid
     from suite.results import selection
+    from suite.results.against import against
     from suite.results.provenance import provenance, stamp
     from suite.results.records import read
     from suite.results.sections import document
@@ -99,4 +118,6 @@ def write_report(
     if not any(record.status != "missing" for record in records):
         raise UserError("nothing to report: no run could be read")
     content = document(records, last, told, planned=grid is not None)
+    if earlier is not None:
+        content = replace(content, sections=(*content.sections, against(content, earlier)))
     return report_files.write(content, provenance(records, left_out), out, stamp(records))

@@ -22,14 +22,24 @@ usage: {prog} {{{names}}} ...
 {workloads}
   batch  The same as `wdbench batch`: a grid of runs.
 
-{lists} list the options."""
+{lists} list the options.
+
+examples:
+{examples}"""
 
 
 def main(argv: list[str], prog: str) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         lists = " and ".join(f"`{prog} {name} --help`" for name in names())
-        listed = ",".join((*names(), "batch"))
-        print(USAGE.format(prog=prog, names=listed, workloads=_titles(), lists=lists))
+        print(
+            USAGE.format(
+                prog=prog,
+                names=",".join((*names(), "batch")),
+                workloads=_titles(),
+                lists=lists,
+                examples="\n".join(f"  {prog} {name} {load(name).EXAMPLE}" for name in names()),
+            )
+        )
         return 0
     if argv[0] == "batch":
         from suite.commands.batch import main as batch

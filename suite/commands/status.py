@@ -9,7 +9,14 @@ from suite.commands.arguments import Parser, add_runs_flag
 
 
 def main(argv: list[str], prog: str) -> int:
-    parser = Parser(prog, "Say which runs of a grid are done, running, waiting and failed.")
+    parser = Parser(
+        prog,
+        "Say which runs of a grid are done, running, waiting and failed.",
+        examples=(
+            "wdbench status configs/grids/table1-small.yaml",
+            "wdbench status mine.yaml --runs trials",
+        ),
+    )
     parser.add_argument("grid", type=Path, metavar="FILE", help="the grid that was given to batch")
     add_runs_flag(parser)
     options = parser.parse_args(argv)

@@ -6,12 +6,17 @@ from suite.commands.arguments import Parser
 
 
 def main(argv: list[str], prog: str) -> int:
-    from suite.results.run_table import table
-    from suite.results.selection import find_runs
-
-    parser = Parser(prog, "Put runs side by side: score and the inside of the optimizer.")
+    parser = Parser(
+        prog,
+        "Put runs side by side: score and the inside of the optimizer.",
+        examples=("wdbench table runs", "wdbench table runs/rl/Pong"),
+    )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
     )
-    print(table(find_runs(parser.parse_args(argv).runs)))
+    options = parser.parse_args(argv)
+    from suite.results.run_table import table
+    from suite.results.selection import find_runs
+
+    print(table(find_runs(options.runs)))
     return 0

@@ -1,13 +1,21 @@
 """The flags of `run <workload>`: names, types, defaults and help from its typed dataclasses."""
 
+from argparse import Action
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any, Literal, get_type_hints
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from shared_optim.schemes import BASELINE, SCHEMES
+from suite.config.help_text import (
+    ExamplesFormatter,
+    default_text,
+    examples_text,
+    metavar,
+    type_text,
+)
 from suite.registry import AnyWorkload
 from workload.errors import UserError
 from workload.recipe import descriptions
@@ -23,6 +31,24 @@ combination in a run directory of its own. Presets, files and flags layer left t
 underscores in flags are the same; files use underscores."""
 
 Options = dict[str, dict[str, Any]]
+
+
+class _Formatter(ExamplesFormatter, DefaultHelpFormatter):
+    """Types in words, flags as they are typed on the pages of the site."""
+
+    def _get_help_string(self, action: Action) -> str:
+        default = default_text(action.default)
+        words = (
+            type_text(getattr(action, "_typehint", None) or str) if action.nargs != 0 else "",
+            f"default {default}" if default and action.nargs != 0 else "",
+        )
+        said = "; ".join(filter(None, words))
+        return (action.help or "").rstrip(".") + (f" ({said})" if said else "")
+
+    def _format_action_invocation(self, action: Action) -> str:
+        flags = ", ".join(flag.replace("_", "-") for flag in action.option_strings)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{flags} {value}" if action.nargs != 0 else flags
 
 
 def split_flags(
@@ -77,8 +103,11 @@ def key_types(workload: AnyWorkload) -> dict[str, Any]:
 def make_parser(workload: AnyWorkload, prog: str) -> ArgumentParser:
     """jsonargparse's parser of all flags, for `--help`, defaults and types."""
     how = "together as one population" if workload.TRAINS_POPULATION else "one after the other"
+    first = f"wdbench run {workload.NAME} {workload.EXAMPLE}".strip()
     parser = ArgumentParser(
         prog=prog,
+        formatter_class=_Formatter,
+        epilog=examples_text([first, f"{first} --print_config"]),
         usage="%(prog)s [--preset NAME] [--config FILE] [--FLAG VALUE ...]",
         description=ABOUT.format(title=workload.TITLE, how=how),
         exit_on_error=False,
@@ -119,7 +148,13 @@ def _groups(workload: AnyWorkload) -> dict[str, Options]:
                 "metavar": "LAMBDA",
                 "help": decay,
             },
-            "seed": {"type": int, "nargs": "*", "default": [0], "help": "of everything random"},
+            "seed": {
+                "type": int,
+                "nargs": "*",
+                "default": [0],
+                "metavar": "N",
+                "help": "of everything random",
+            },
         },
         **{title: _typed(workload.Recipe, keys) for title, keys in _sections(workload).items()},
         "Machine: no part of what a run computes": _typed(workload.Machine, machine),
@@ -155,4 +190,12 @@ def _typed(kind: type[Any], keys: Iterable[str]) -> Options:
         for found, what in ((defaults, "field with a default"), (texts, "sentence under Args")):
             if key not in found:
                 raise UserError(f"{kind.__module__}.{kind.__qualname__} has no {what}: {key}")
-    return {k: {"type": hints[k], "default": defaults[k], "help": texts[k]} for k in keys}
+    return {
+        k: {
+            "type": hints[k],
+            "default": defaults[k],
+            "help": texts[k],
+            **metavar(hints[k]),
+        }
+        for k in keys
+    }

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, get_args
 import yaml
 
 from suite.config.flags import LISTS, SWITCHES, key_types, make_parser, split_flags
+from suite.config.help_text import ALLOWED
 from suite.config.lines import compose, line_of, mapping_of, read_text, texts_of
 from suite.registry import AnyWorkload
 from workload.errors import UserError
 from workload.wording import unknown
 
-ALLOWED = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
 SEXAGESIMAL = re.compile(r"[-+]?\d+(:\d+)+(\.\d*)?")
 """What YAML 1.1 reads as a number with the base 60: 1:3 is 63 there."""
 RANGE = re.compile(r"\d+ *(-|\.\.+) *\d+")

@@ -12,7 +12,13 @@ from shared_optim.figures import DROWNED, FIGURES, QUANTILE_KEYS, WEIGHT_NORM
 from shared_optim.metric import Metric
 from suite.results import rows
 from suite.results.rows import LogRow, number
-from suite.results.selection import LeaveOut, RunDescription, common_lengths, describe
+from suite.results.selection import (
+    LeaveOut,
+    RunDescription,
+    common_lengths,
+    describe,
+    one_of_each,
+)
 from suite.runs.directory import Run
 from suite.runs.log import EVALUATIONS, METRICS
 from workload.errors import UserError
@@ -78,7 +84,7 @@ def read_runs(runs: Sequence[Run], *, points: int = POINTS, whole: bool = False)
         UserError: none can be read; it says why.
     """
     reasons: list[str] = []
-    described = describe(runs, reasons.append)
+    described = one_of_each(describe(runs, reasons.append), reasons.append)
     records = read(described, 1, reasons.append, points=points, whole=whole)
     if not records:
         raise UserError("; ".join(reasons))

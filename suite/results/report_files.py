@@ -26,10 +26,15 @@ def check(out: Path) -> None:
         if out.exists():
             raise UserError(f"--out: {out} is a file; name a folder")
         return
-    if any(out.iterdir()) and not _read(out / TEXT).startswith((f"{MARK}\n", *OLD_MARKS)):
+    if any(out.iterdir()) and not is_report(out):
         raise UserError(
             f"--out: {out} has files in it that are no report; name a new or an empty folder"
         )
+
+
+def is_report(folder: Path) -> bool:
+    """Whether a report has been written there."""
+    return _read(folder / TEXT).startswith((f"{MARK}\n", *OLD_MARKS))
 
 
 def write(document: Document, circumstances: str, out: Path, stamp: str = "") -> list[Path]:

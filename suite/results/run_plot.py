@@ -29,6 +29,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 BAND_NOTE = "|m/w| of all weights: line, median; bands from dark to light, 25-75, 5-95 and 1-99 %"
 COLUMNS = 4
+WIDTH = 13  # inches
 LINE = 150  # characters beside each other
 
 
@@ -52,7 +53,7 @@ def plot(runs: Sequence[Run], out: Path) -> Path:
 
     sheets = [(group, _styles(group)) for group in by_workload(records)]
     heights = [h for _, styles in sheets for h in (_curves_height(styles), _bands_height(styles))]
-    figure = Figure(figsize=(15, sum(heights)), layout="constrained", dpi=110)
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat
     for (group, styles), upper, lower in zip(sheets, parts[::2], parts[1::2], strict=True):
@@ -81,7 +82,7 @@ def _draw_curves(figure: "SubFigure", records: Sequence[Record], styles: Sequenc
 
     workload = load(records[0].workload)
     learning_curves = workload.report.curves
-    *learning, norm, drowned = figure.subplots(1, len(learning_curves) + 2, sharex=True)
+    norm, drowned, *learning = figure.subplots(1, len(learning_curves) + 2, sharex=True)
     for axes, drawn in zip(learning, learning_curves, strict=True):
         _draw_learning(axes, drawn, records, styles)
         frame(axes, drawn.title, drawn.metric.unit, workload.STEP_KEY)
@@ -91,7 +92,7 @@ def _draw_curves(figure: "SubFigure", records: Sequence[Record], styles: Sequenc
         faint = {} if SCHEMES[record.member.scheme].in_gradient else {"alpha": 0.4}
         curve(drowned, record, record.metrics, DROWNED.key, style | faint)
     frame(norm, WEIGHT_NORM.label, WEIGHT_NORM.unit, workload.STEP_KEY)
-    share = "share of weights (faint: would be)"
+    share = "of all weights (faint: would)"
     frame(drowned, "gradient drowned by decay", share, workload.STEP_KEY)
     drowned.set_ylim(bottom=0)
     drowned.yaxis.set_major_formatter(PercentFormatter(xmax=1))

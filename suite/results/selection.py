@@ -152,7 +152,7 @@ def one_of_each(described: Sequence[RunDescription], leave_out: LeaveOut) -> lis
     """Of directories with the same run the longest, and of equally long ones a finished one."""
     kept: dict[str, RunDescription] = {}
     for run in described:
-        own = _name(run)
+        own = same(run)
         twin = kept.setdefault(own, run)
         if twin is run:
             continue
@@ -168,8 +168,8 @@ def as_planned(
     described: Sequence[RunDescription], planned: Sequence[RunDescription], tell: LeaveOut
 ) -> list[RunDescription]:
     """The runs that a grid names, in its order: as they are on disk, else as it plans them."""
-    on_disk = {_name(run): run for run in described}
-    names = [_name(run) for run in planned]
+    on_disk = {same(run): run for run in described}
+    names = [same(run) for run in planned]
     if others := len(on_disk.keys() - set(names)):
         tell(f"{counted(others, 'run')} that the grid file does not name: left out")
     return [on_disk.get(name, run) for name, run in zip(names, planned, strict=True)]
@@ -208,8 +208,8 @@ def _is_one_of(value: Any, texts: Sequence[str]) -> bool:
     return False
 
 
-def _name(run: RunDescription) -> str:
-    """What tells the run from all others."""
+def same(run: RunDescription) -> str:
+    """What tells the run from all others, wherever it lies."""
     return canonical(identity(run.workload, run.run.config))
 
 

@@ -5,8 +5,8 @@ RUNS/WORKLOAD/TASK/separated-1e-4/seed0-0a29189c/
     meta.json       per session: revision, versions, hardware, command, start, end
     lock            held while a process trains, and says which
     progress.json   how far it is; there only while it trains, see suite/runs/heartbeat.py
-    metrics.jsonl eval.jsonl events.out.tfevents.run    append-only, see suite/runs/log.py, as are
-                    the workload's ROW_FILES
+    metrics.jsonl eval.jsonl    append-only, see suite/runs/log.py, as are the workload's ROW_FILES
+    events.out.tfevents.run*    the same for TensorBoard, see suite/runs/event_file.py
     checkpoint/     the workload's, as is all else that is not named here
     failed.json     the last error; gone when the next session begins
     done.json       status and final figures; from here on nothing is trained

@@ -1,24 +1,29 @@
-"""What a run writes while it trains: JSON-lines files and TensorBoard events.
+"""What a run writes while it trains: JSON-lines files, TensorBoard's events, another logger's.
 
-They only ever grow, so their lengths are offsets to which a resumed run can cut them back.
+The files only ever grow, so their lengths are offsets to which a resumed run can cut them back.
 """
 
 import json
 import os
-import time
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from workload.files import finite, read_json
+from suite.runs.event_file import EVENTS, EventFile
+from suite.runs.mirror import Mirror, Row
+from workload.files import finite
 
-METRICS, EVALUATIONS, EVENTS = "metrics.jsonl", "eval.jsonl", "events.out.tfevents.run"
+METRICS, EVALUATIONS = "metrics.jsonl", "eval.jsonl"
 
 
-LAYER = "optim/layer/"
-"""How keys of a single layer's figures begin. Rows have them; in TensorBoard they would be a
-thousand graphs per run."""
+LAYER = "/layer/"
+"""In keys of a single layer's figures. Rows have them; in TensorBoard they would be a thousand
+graphs per run."""
+COUNTS = re.compile(r"(.*/)?(frames|episodes|steps|elements)|.*_std")
+"""Keys of counts and spreads: the scores and the figures of the whole network are some thirty
+without them."""
 
 
 class RunLogFiles:
@@ -29,24 +34,37 @@ class RunLogFiles:
         step: key of rows over which TensorBoard shows metrics, e.g. `agent_steps`.
         epoch: key of rows over which it shows evaluations, e.g. `iteration`.
         own: names of the workload's own files of rows, which TensorBoard does not show.
+        every_key: whether TensorBoard shows all numbers, those of each layer too.
+        mirror: what else gets the rows.
     """
 
-    def __init__(self, path: Path, step: str, epoch: str, own: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        step: str,
+        epoch: str,
+        own: Sequence[str] = (),
+        *,
+        every_key: bool = False,
+        mirror: Mirror | None = None,
+    ) -> None:
         self.path = path
         self._step, self._epoch = step, epoch
+        self._every_key, self._mirror = every_key, mirror
         self._files: dict[str, BinaryIO] = {
-            name: (path / name).open("ab") for name in (METRICS, EVALUATIONS, EVENTS, *own)
+            name: (path / name).open("ab") for name in (METRICS, EVALUATIONS, *own)
         }
+        self._events = EventFile(path)
 
     def metrics(self, row: dict[str, Any]) -> None:
         """A row during training."""
         self._append(METRICS, row)
-        self._events(row, step=int(row[self._step]), prefix="")
+        self._show(row, step=int(row[self._step]), prefix="")
 
     def evaluation(self, row: dict[str, Any]) -> None:
         """A row at the end of an iteration or epoch; TensorBoard shows it under that name."""
         self._append(EVALUATIONS, row)
-        self._events(row, step=int(row[self._epoch]), prefix=f"{self._epoch}/")
+        self._show(row, step=int(row[self._epoch]), prefix=f"{self._epoch}/")
 
     def own(self, file: str, row: dict[str, Any]) -> None:
         """A row of one of the workload's own files."""
@@ -57,7 +75,8 @@ class RunLogFiles:
         for file in self._files.values():
             file.flush()
             os.fsync(file.fileno())
-        return {name: os.fstat(file.fileno()).st_size for name, file in self._files.items()}
+        sizes = {name: os.fstat(file.fileno()).st_size for name, file in self._files.items()}
+        return {**sizes, EVENTS: self._events.size()}
 
     def rewind(self, offsets: dict[str, int]) -> None:
         """Cut every file back to its offset; `{}` empties them.
@@ -65,17 +84,25 @@ class RunLogFiles:
         Raises:
             OSError: a file is shorter than its offset: rows have been lost.
         """
-        for name, file in self._files.items():
-            size, offset = os.fstat(file.fileno()).st_size, offsets.get(name, 0)
+        files = {name: self.path / name for name in self._files} | {EVENTS: self._events.path}
+        for name, file in files.items():
+            size, offset = file.stat().st_size, offsets.get(name, 0)
             if size < offset:
-                raise OSError(
-                    f"{self.path / name} has {size:,} bytes, the checkpoint was made at {offset:,}"
-                )
-            file.truncate(offset)
+                raise OSError(f"{file} has {size:,} bytes, the checkpoint was made at {offset:,}")
+        for name, stream in self._files.items():
+            stream.truncate(offsets.get(name, 0))
+        self._events.begin(offsets.get(EVENTS, 0))
+        if self._mirror is not None:
+            rows = [row for name in (METRICS, EVALUATIONS) for row in _rows(self.path / name)]
+            rows.sort(key=lambda row: float(row[self._step]))
+            self._mirror.begin(map(self._numbers, rows))
 
     def close(self) -> None:
         for file in self._files.values():
             file.close()
+        self._events.close()
+        if self._mirror is not None:
+            self._mirror.close()
 
     def __enter__(self) -> "RunLogFiles":
         return self
@@ -89,51 +116,30 @@ class RunLogFiles:
         self.close()
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
-        self._write(name, json.dumps(finite(row), allow_nan=False).encode() + b"\n")
-
-    def _events(self, row: dict[str, Any], step: int, prefix: str) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        if not os.fstat(self._files[EVENTS].fileno()).st_size:
-            version = Event(wall_time=time.time(), file_version="brain.Event:2")
-            self._write(EVENTS, _record(version.SerializeToString()))
-            for summary in self._hyperparameters():
-                event = Event(wall_time=time.time(), step=0, summary=summary)
-                self._write(EVENTS, _record(event.SerializeToString()))
-        values = [
-            Summary.Value(tag=prefix + key, simple_value=value)
-            for key, value in row.items()
-            if isinstance(value, int | float)
-            and key not in (self._step, self._epoch)
-            and not key.startswith(LAYER)
-        ]
-        event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
-        self._write(EVENTS, _record(event.SerializeToString()))
-
-    def _hyperparameters(self) -> Sequence[Any]:
-        """What TensorBoard's page HPARAMS compares runs by: recipe and member of config.json."""
-        config = read_json(self.path / "config.json")
-        if config is None:
-            return ()
-        from torch.utils.tensorboard.summary import hparams
-
-        values = {**config["recipe"], **config["member"]}
-        summaries: Sequence[Any] = hparams(  # type: ignore[no-untyped-call]
-            {key: value for key, value in values.items() if value is not None}, {}
-        )
-        return summaries
-
-    def _write(self, name: str, data: bytes) -> None:
-        self._files[name].write(data)
+        line = json.dumps(finite(row), allow_nan=False).encode() + b"\n"
+        self._files[name].write(line)
         self._files[name].flush()
 
+    def _show(self, row: dict[str, Any], step: int, prefix: str) -> None:
+        _, numbers = shown = self._numbers(row)
+        axes = self._step, self._epoch
+        self._events.scalars({prefix + k: v for k, v in numbers.items() if k not in axes}, step)
+        if self._mirror is not None:
+            self._mirror.row(shown)
 
-def _record(data: bytes) -> bytes:
-    from io import BytesIO
+    def _numbers(self, row: dict[str, Any]) -> Row:
+        """The step, and what loggers show of a row."""
+        numbers = {
+            key: float(value)
+            for key, value in row.items()
+            if isinstance(value, int | float) and (self._every_key or _is_shown(key))
+        }
+        return int(row[self._step]), numbers
 
-    from tensorboard.summary.writer.record_writer import RecordWriter
 
-    buffer = BytesIO()
-    RecordWriter(buffer).write(data)
-    return buffer.getvalue()
+def _is_shown(key: str) -> bool:
+    return LAYER not in key and not COUNTS.fullmatch(key)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]

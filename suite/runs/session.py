@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from suite.registry import load, names
 from suite.runs.directory import Run
 from workload.checkpoint_files import CheckpointFiles
+from workload.errors import UserError
 from workload.files import read_json, write_json
 from workload.output import say
 from workload.recipe import MachineBase
@@ -130,6 +131,15 @@ def rounds_otherwise(before: dict[str, Any], record: dict[str, Any]) -> str:
         for name in later
         if None not in (earlier[name], later[name]) and earlier[name] != later[name]
     )
+
+
+def last_command(run: Path) -> list[str]:
+    """What was typed for a run's last session, without the program; empty where nothing tells."""
+    with suppress(UserError, LookupError, TypeError):
+        return [str(word) for word in (read_json(run / "meta.json") or {})["sessions"][-1]["argv"]][
+            1:
+        ]
+    return []
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from suite.registry import AnyWorkload, load
-from suite.runs import heartbeat
+from suite.runs import heartbeat, mirror
 from suite.runs.directory import Run
 from suite.runs.display import ShowProgress
 from suite.runs.job import Job
@@ -61,6 +61,7 @@ def train_job(
     # Compiling the optimizer warns where CUDA is installed and no GPU is: no news, doctor says it.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     workload = load(job.workload)
+    mirror.check(job.machine.logger)
     existing = [run for run in waiting if run.path.is_dir()]
     new = [run for run in waiting if run not in existing]
     if new and not existing and job.from_previous_checkpoint:
@@ -187,16 +188,25 @@ def _outcomes(
             beat(state)
             show(state)
 
-        kinds = workload.STEP_KEY, workload.EPOCH_KEY, workload.ROW_FILES
         return workload.train(
             job.recipe,
             [run.member for run in runs],
-            [stack.enter_context(RunLogFiles(run.path, *kinds)) for run in runs],
+            [stack.enter_context(_log(job, run)) for run in runs],
             job.machine,
             progress=progress,
             stop=stop,
             previous=job.from_previous_checkpoint,
         )
+
+
+def _log(job: Job, run: Run) -> RunLogFiles:
+    workload, machine = load(job.workload), job.machine
+    kinds = workload.STEP_KEY, workload.EPOCH_KEY, workload.ROW_FILES
+    return RunLogFiles(
+        *(run.path, *kinds),
+        every_key=machine.tensorboard == "all",
+        mirror=mirror.mirror_of(machine.logger, run, job.folder),
+    )
 
 
 def _record_outcome(

@@ -1,17 +1,16 @@
-"""What the report on the paper's whole Table 1 takes: 312 finished runs of full length.
+"""What report, table and plot of the paper's whole Table 1 take: 312 finished runs of full length.
 
     python -m tests.benchmarks.report [--games 8]
 
 The run directories are made up, in a temporary folder that needs 6.2 GB: 8 games x 13 rows x 3
 seeds, each with 200 iterations and a row of metrics every 25,000 of their 50 million steps, with
-every key that a run writes. `wdbench report` is timed as a process of its own with one thread.
+every key that a run writes. Each command is timed as a process of its own with one thread.
 """
 
 import argparse
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -51,18 +50,29 @@ def main() -> None:
         runs, out = Path(folder, "runs"), Path(folder, "report")
         count, size = write_runs(runs, games)
         print(f"{count} runs, {size / 1e9:.2f} GB of rows")
-        command = [sys.executable, "-m", "suite", "report", str(runs), "--out", str(out)]
-        threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
-        start = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | threads)
-        wall = time.perf_counter() - start
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        measure("report", str(runs), "--out", str(out))
         files = [path for path in out.rglob("*") if path.is_file()]
         print(f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB")
-        print(
-            f"report: {wall:.1f} s (bar {SECONDS} s), {used.ru_utime + used.ru_stime:.1f} s CPU, "
-            f"peak {used.ru_maxrss * 1024 / 1e6:.0f} MB (bar {MEGABYTES} MB)"
-        )
+        measure("table", str(runs))
+        measure("plot", str(runs), "--out", str(Path(folder, "plot.png")))
+
+
+def measure(*argv: str) -> None:
+    """Run a command and print what it took."""
+    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "suite", *argv], stdout=subprocess.DEVNULL, env=os.environ | threads
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"{argv[0]} ended with {os.waitstatus_to_exitcode(status)}")
+    print(
+        f"{argv[0]}: {wall:.1f} s (bar {SECONDS} s), {used.ru_utime + used.ru_stime:.1f} s CPU, "
+        f"peak {used.ru_maxrss * 1024 / 1e6:.0f} MB (bar {MEGABYTES} MB)",
+        flush=True,
+    )
 
 
 def write_runs(folder: Path, games: int) -> tuple[int, int]:

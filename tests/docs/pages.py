@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 PAGES = sorted(path for path in DOCS.rglob("*.md"))
 OURS = ("wdbench", "lightning")
 
@@ -22,7 +23,7 @@ class Block(NamedTuple):
 
 def blocks(page: Path, language: str) -> list[Block]:
     found = re.findall(
-        r"^( *)```(\w+)(?: title=\"(.*)\")?\n(.*?)^ *```$", page.read_text(), re.M | re.S
+        r"^( *)```(\w+)(?: title=\"([^\"\n]*)\")?\n(.*?)^ *```$", page.read_text(), re.M | re.S
     )
     return [
         Block(page, name, title, re.sub(f"^{indent}", "", text, flags=re.M))

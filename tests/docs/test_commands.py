@@ -8,19 +8,35 @@ from pathlib import Path
 import pytest
 
 from scripts.command_pages import PAGES as COMMAND_PAGES
-from scripts.command_pages import targets, updated
+from scripts.command_pages import updated
 from suite.__main__ import main
 from suite.batch.grid_file import read_grid
 from suite.commands.arguments import Parser
+from suite.commands.parsers import parser_for, targets
 from suite.config.flags import key_types
 from suite.config.request import read_request
 from suite.registry import load
-from tests.docs.pages import PAGES, ROOT, blocks, code, commands
+from tests.docs.pages import PAGES, README, ROOT, blocks, code, commands
 from workload.errors import UserError
 
-README = ROOT / "README.md"
 COMMAND_FILES = sorted(COMMAND_PAGES.glob("*.md"))
-LINES = sorted({shlex.join(words[1:]) for page in (*PAGES, README) for words in commands(page)})
+OWN = "mine"
+"""The workload that a page builds; test_own_workload.py gives its commands."""
+LINES = sorted(
+    {
+        shlex.join(words[1:])
+        for page in (*PAGES, README)
+        for words in commands(page)
+        if words[1:3] != ["run", OWN]
+    }
+)
+EXAMPLES = {
+    target: [
+        re.split(r" #| [|>]", line)[0].strip()
+        for line in (parser_for(target).epilog or "").splitlines()[1:]
+    ]
+    for target in targets()
+}
 QUICK = ("--dry-run", "--print_config", "status")
 
 
@@ -80,6 +96,16 @@ def test_commands_are_found():
 @pytest.mark.parametrize("line", LINES)
 def test_a_command_is_understood(line, folder, monkeypatch):
     assert understood(line, monkeypatch)
+
+
+@pytest.mark.parametrize("target", EXAMPLES)
+def test_the_help_of_a_command_ends_with_examples_that_are_understood(target, folder, monkeypatch):
+    assert len(EXAMPLES[target]) >= 2
+    for line in EXAMPLES[target]:
+        program, *words = shlex.split(line)
+        assert program == "wdbench"
+        assert words[0] == target.split()[0]
+        assert understood(shlex.join(words), monkeypatch), line
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,18 @@ import os
 from unittest.mock import patch
 
 import pytest
+import torch
 
 from shared_optim.schemes import SCHEMES
-from tests.docs.pages import PAGES, blocks
+from tests.docs.pages import PAGES, README, blocks
 
-WITH_CODE = [p for p in PAGES if p.name != "optimizer.md" and blocks(p, "python")]
+
+def code_of(page):
+    """Its Python that is to be typed; a block with a title is a file."""
+    return [block for block in blocks(page, "python") if not block.title]
+
+
+WITH_CODE = [page for page in PAGES if page.name != "optimizer.md" and code_of(page)]
 
 
 def test_pages_with_code_are_found():
@@ -24,5 +31,19 @@ def test_its_code_runs(page, tmp_path, monkeypatch):
     (run / "metrics.jsonl").write_text('{"agent_steps": 4, "optim/weight_norm": 31.5}\n')
     space = {"__name__": "page"}
     with patch.dict(SCHEMES):
-        for block in blocks(page, "python"):
+        for block in code_of(page):
             exec(compile(block.text, str(page), "exec"), space)
+
+
+def test_the_code_of_the_readme_runs():
+    """It speaks of a model, batches and a loss, as any training loop has them."""
+    space = {
+        "model": torch.nn.Linear(3, 1),
+        "batches": [(torch.randn(4, 3), torch.randn(4, 1))],
+        "loss_function": torch.nn.functional.mse_loss,
+    }
+    python = blocks(README, "python")
+    assert len(python) == 2
+    for block in python:
+        exec(compile(block.text, str(README), "exec"), space)
+    assert space["figures"]["optim/gradient_norm"] > 0

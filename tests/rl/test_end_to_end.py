@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rl.report import REPORT
 from suite.__main__ import main
@@ -63,6 +64,14 @@ def test_the_inside_of_the_optimizer_is_logged_for_every_scheme(trained):
 def test_what_is_declared_is_logged(trained):
     for path in trained:
         check_declared(REPORT, rows(path, "metrics.jsonl"), rows(path, "eval.jsonl"))
+
+
+def test_tensorboard_has_some_thirty_graphs_the_scores_among_them(trained):
+    events = EventAccumulator(str(trained[0]))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    assert len(tags) <= 32
+    assert {"loss", "train/return", "iteration/eval/return", "optim/drowned_fraction"} <= tags
 
 
 def test_plots_and_table_are_made_of_it(trained, capsys):

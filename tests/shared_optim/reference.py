@@ -72,3 +72,8 @@ def train(
             parameter.grad = (gradient * scale).to(parameter.dtype)
         optimizer.step()
     return [parameter.detach() for parameter in given]
+
+
+def named(value: object) -> str:
+    """An id that is the same in every process, for functions too."""
+    return getattr(value, "__name__", str(value))

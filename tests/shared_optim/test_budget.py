@@ -15,6 +15,7 @@ from shared_optim.learning_rates import (
     WarmUpStableDecay,
 )
 from shared_optim.schedules import multiplier
+from tests.shared_optim.reference import named
 
 RATES = [
     Constant(peak=0.1),
@@ -38,8 +39,8 @@ SCHEDULES = [
 ]
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
-@pytest.mark.parametrize("rate", RATES, ids=str)
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=named)
+@pytest.mark.parametrize("rate", RATES, ids=named)
 def test_it_is_the_plain_sum(rate, schedule):
     s = multiplier(schedule)
     for updates in (0, 1, 49, 50, 200):

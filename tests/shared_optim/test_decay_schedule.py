@@ -11,7 +11,7 @@ from torch import nn
 from shared_optim import DecaySchedule, Schedule, WeightDecayAdam, WeightDecaySGD
 from shared_optim.schedules import multiplier
 from shared_optim.schemes import decaying
-from tests.shared_optim.reference import noise, parameters
+from tests.shared_optim.reference import named, noise, parameters
 
 SCHEDULES = ["always", "early:3", "late:3", "stuttered:4", "skipped:4"]
 TORCHS = [
@@ -35,7 +35,7 @@ def trained(optimizer, before_step=lambda t: None, after_step=lambda t: None, st
     return torch.cat([parameter.detach().flatten() for parameter in given])
 
 
-@pytest.mark.parametrize("schedule", [*SCHEDULES, Schedule("early", 4), lambda t: 1 / t], ids=str)
+@pytest.mark.parametrize("schedule", [*SCHEDULES, Schedule("early", 4), lambda t: 1 / t], ids=named)
 @pytest.mark.parametrize("make", TORCHS)
 def test_torchs_optimizers_decay_as_if_written_by_hand(make, schedule):
     s = multiplier(schedule)
@@ -75,7 +75,7 @@ def test_a_group_that_is_added_later_is_scaled_from_the_next_step_on():
     assert decay.state_dict() == {"t": 2, "initial": [0.4, 0.2]}
 
 
-@pytest.mark.parametrize("schedule", [*SCHEDULES, lambda t: 1 / t], ids=str)
+@pytest.mark.parametrize("schedule", [*SCHEDULES, lambda t: 1 / t], ids=named)
 @pytest.mark.parametrize("scheme", decaying())
 def test_around_ours_it_is_their_own_schedule(scheme, schedule):
     lam = {scheme: 0.3}

@@ -18,6 +18,7 @@ from shared_optim.learning_rates import (
     WarmUpStableDecay,
     parse_learning_rate,
 )
+from tests.shared_optim.reference import named
 
 EACH = [
     Constant(),
@@ -66,7 +67,7 @@ def rates(scheduler_of, updates, lr=1.0):
         ),
         (WarmUpStableDecay(50, 50), lambda o: lr_scheduler.PolynomialLR(o, 50, power=1.0)),
     ],
-    ids=str,
+    ids=named,
 )
 def test_shapes_are_those_of_torchs_schedulers(ours, theirs):
     assert [ours(u) for u in range(50)] == pytest.approx(rates(theirs, 50), rel=1e-9, abs=1e-11)
@@ -78,7 +79,7 @@ def test_the_inverse_square_root_is_halved_by_four_times_the_updates():
     assert [InverseSquareRoot()(u) for u in (0, 1, 4, 16)] == [1, 1, 0.5, 0.25]
 
 
-@pytest.mark.parametrize("f", EACH, ids=str)
+@pytest.mark.parametrize("f", EACH, ids=named)
 def test_a_warm_up_begins_at_zero_and_meets_what_follows_at_its_end(f):
     if not f.warm_up:
         assert f(0) == f.peak * f.shape(0)
@@ -98,7 +99,7 @@ def test_stable_and_decay_are_where_they_are_said_to_be():
     assert [f(u) for u in range(12)] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("f", EACH, ids=str)
+@pytest.mark.parametrize("f", EACH, ids=named)
 def test_totals_are_plain_sums(f):
     values = [f(u) for u in range(60)]
     for start in range(0, 60, 3):
@@ -107,13 +108,13 @@ def test_totals_are_plain_sums(f):
             assert f.total(start, stop) == pytest.approx(expected, rel=1e-11, abs=1e-12)
 
 
-@pytest.mark.parametrize("f", EACH, ids=str)
+@pytest.mark.parametrize("f", EACH, ids=named)
 def test_functions_can_be_pickled_and_compared(f):
     assert pickle.loads(pickle.dumps(f)) == f
     assert hash(f) == hash(pickle.loads(pickle.dumps(f)))
 
 
-@pytest.mark.parametrize("f", EACH, ids=str)
+@pytest.mark.parametrize("f", EACH, ids=named)
 def test_torchs_lambda_lr_takes_them_and_its_state_goes_on(f):
     def made():
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.25)

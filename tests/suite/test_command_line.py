@@ -84,7 +84,8 @@ def test_help_of_run_shows_names_units_defaults_and_choices(capsys):
         commands.main(["run", "rl", "--help"])
     assert leaving.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "--gamma GAMMA discount per agent step. (type: float, default: 0.99)" in text
+    assert "--gamma X discount per agent step (a number; default 0.99)" in text
+    assert "--replay-capacity N" in text
     assert "--device {auto,cpu,cuda}" in text
 
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from workload import output
 from workload.output import aligned, at_most, live_display, stage_line
 
 ROWS = [["", "runs", "score"], ["Pong", "2", "-21.0"], ["SpaceInvaders", "10", "5"]]
@@ -101,3 +102,25 @@ def test_a_stage_is_drawn_over_on_a_terminal_and_named_once_elsewhere(monkeypatc
         show("learning", 1_000, 20_000)
     text = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", terminal.getvalue())
     assert "learning 1,000 of 20,000" in text
+
+
+def test_a_command_that_is_silent_says_once_that_it_works(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr(output, "SILENCE", 0.02)
+    with output.sign_of_life("wdbench report"):
+        time.sleep(0.2)
+    assert stream.getvalue() == "wdbench report is at work ...\n"
+
+
+def test_one_that_speaks_or_ends_in_time_says_nothing_more(monkeypatch, capsys):
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr(output, "SILENCE", 0.05)
+    with output.sign_of_life("wdbench report"):
+        output.say("here")
+        time.sleep(0.15)
+    with output.sign_of_life("wdbench report"):
+        pass
+    time.sleep(0.15)
+    assert stream.getvalue() == ""

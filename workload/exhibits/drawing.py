@@ -145,12 +145,13 @@ def legend_lines(handles: Sequence[Any]) -> int:
 
 
 def legend(figure: "Figure", handles: Sequence[Any], above: int = 0) -> None:
-    """A legend below all panels, so many lines above the foot."""
+    """A legend below all panels, to be read line by line, so many lines above the foot."""
+    columns = legend_columns(handles)
     figure.legend(
-        handles=handles,
+        handles=[handle for column in range(columns) for handle in handles[column::columns]],
         loc="lower center",
         bbox_to_anchor=(0.5, LEGEND_LINE * above / figure.get_figheight()),
-        ncols=legend_columns(handles),
+        ncols=columns,
         frameon=False,
         borderpad=0.1,
     )

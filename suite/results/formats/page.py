@@ -5,6 +5,8 @@ from html import escape
 
 from workload.exhibits.document import Cell, Document, Picture, Section, Table
 
+MANY = 60
+"""Rows of a table from which on it opens on request, and is not printed."""
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --soft: #595959; --paper: #ffffff;
         --panel: #f5f5f5; --line: #e4e4e4; --link: #005a9c; }
@@ -30,10 +32,12 @@ table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabul
         border-top: 1.5px solid var(--ink); border-bottom: 1.5px solid var(--ink); }
 th { text-align: left; border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 th, td { padding: .28rem .7rem .28rem 0; white-space: nowrap; }
+th:first-child, td:first-child { white-space: normal; min-width: 6rem; overflow-wrap: normal;
+                                 position: sticky; left: 0; background: var(--paper); }
 td { vertical-align: top; }
 td small { display: block; color: var(--soft); font-size: .88em; line-height: 1.35; }
 tbody tr + tr td { border-top: 1px solid var(--line); }
-.caption { font-size: .86rem; color: var(--soft); margin: .5rem 0 1.2rem; }
+.caption { font-size: .86rem; color: var(--soft); margin: .5rem 0 1.2rem; max-width: 62rem; }
 figure { margin: 0 0 1.5rem; }
 figure img { width: 100%; max-width: 52rem; height: auto; background: #ffffff; cursor: zoom-in; }
 figure .close { display: none; }
@@ -41,6 +45,7 @@ figure:target { position: fixed; inset: 0; margin: 0; padding: 1rem; overflow: a
                 background: var(--paper); }
 figure:target img { width: auto; max-width: none; min-width: 100%; cursor: default; }
 figure:target .close { display: block; margin-bottom: .5rem; }
+summary { cursor: pointer; margin-bottom: .5rem; }
 details pre { overflow-x: auto; background: var(--panel); padding: .7rem; font-size: .8rem; }
 @media (max-width: 40rem) {
   body { margin: .8rem auto; padding: 0 .8rem; }
@@ -48,7 +53,7 @@ details pre { overflow-x: auto; background: var(--panel); padding: .7rem; font-s
 }
 @media print {
   :root { --ink: #1a1a1a; --soft: #444444; --paper: #ffffff; --line: #e4e4e4; --link: #1a1a1a; }
-  details { display: none; }
+  details > :not(summary) { display: none; }
   body { font-size: 10pt; margin: 0; max-width: none; padding: 0; }
   nav { display: none; }
   figure, tr { break-inside: avoid; }
@@ -116,13 +121,18 @@ def _section(section: Section) -> str:
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(text)}</th>" for text in table.head)
     rows = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
-    return f"""<h3 id="table-{escape(table.name)}">{escape(table.title)}</h3>
-<div class="wide"><table>
+    shown = f"""<div class="wide"><table>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {rows}
 </tbody>
-</table></div>
+</table></div>"""
+    if len(table.rows) > MANY:
+        file = f"tables/{escape(table.name)}.csv"
+        summary = f"<summary>{len(table.rows)} rows, also in {file}</summary>"
+        shown = f"<details>\n{summary}\n{shown}\n</details>"
+    return f"""<h3 id="table-{escape(table.name)}">{escape(table.title)}</h3>
+{shown}
 <p class="caption">{escape(table.caption)}</p>"""
 
 

@@ -1,5 +1,6 @@
 """`wdbench doctor` says what is there, and fails only where training cannot run."""
 
+import importlib.metadata
 import importlib.util
 
 import pytest
@@ -57,5 +58,26 @@ def test_it_tells_our_lightning_from_another(tmp_path, monkeypatch, text, expect
 
 def test_a_package_of_an_extra_that_is_missing_is_a_note_that_says_how_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    (ray,) = doctor.extras()
+    *_, ray = doctor.extras()
     assert (ray.mark, "wdbench[batch]" in ray.text) == ("note", True)
+
+
+DECLARED = [
+    "torch>=2.13",
+    'numpy>=1; extra == "whole"',
+    'numpy>=9999; extra == "old"',
+    'no-such-package>=2; extra == "lacking"',
+    'no-such-package>=2; python_version < "3" and extra == "elsewhere"',
+    'wdbench[lacking,whole]; extra == "both"',
+]
+
+
+def test_an_extra_that_lacks_something_says_what(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: DECLARED)
+    findings = {found.topic: found for found in doctor.extras()}
+    assert findings["[whole]"].mark == "ok"
+    assert "lacks numpy>=9999;" in findings["[old]"].text
+    for name in ("lacking", "both"):
+        text = f"lacks no-such-package>=2; `pip install 'wdbench[{name}]'`"
+        assert (findings[f"[{name}]"].mark, findings[f"[{name}]"].text) == ("note", text)
+    assert "[elsewhere]" not in findings

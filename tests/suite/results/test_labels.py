@@ -1,6 +1,7 @@
 """Runs shown together: all below a folder, told apart by what they differ in."""
 
 import math
+import shutil
 
 import pytest
 from matplotlib.figure import Figure
@@ -105,3 +106,12 @@ def test_a_damaged_run_or_line_is_named_and_left_out(tmp_path, capsys):
     (whole.path / "config.json").write_text("{}")
     assert main(["table", str(config.path), str(whole.path)]) == 2
     assert f"{config.path / 'config.json'} is damaged" in capsys.readouterr().err
+
+
+def test_a_run_that_lies_twice_is_shown_once_and_told_once(tmp_path, capsys):
+    run = make_run(tmp_path, "l2", 1e-3)
+    copy = shutil.copytree(run.path, run.path.with_name("zz-renamed"))
+    assert main(["table", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert sum(" l2 " in line for line in printed.out.splitlines()[2:]) == 1
+    assert printed.err == f"wdbench: left out: {copy} is the same run as {run.path}\n"

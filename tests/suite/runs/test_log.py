@@ -5,6 +5,9 @@ import math
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import (
+    EventAccumulator as PluginEventAccumulator,
+)
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from suite.results.rows import rows
@@ -21,6 +24,12 @@ def scalars(path, tag):
     events = EventAccumulator(str(path))
     events.Reload()
     return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+def tags(path):
+    events = EventAccumulator(str(path))
+    events.Reload()
+    return sorted(events.Tags()["scalars"])
 
 
 def test_a_row_can_be_read_by_others_at_once(tmp_path):
@@ -62,6 +71,36 @@ def test_a_resumed_run_has_no_row_twice(tmp_path):
     assert read(tmp_path / "eval.jsonl") == []
 
 
+@pytest.mark.parametrize("reader", [EventAccumulator, PluginEventAccumulator])
+def test_an_open_tensorboard_shows_no_row_of_a_lost_attempt(tmp_path, reader):
+    """The second reader is that of the page, the first one that of scripts."""
+    watching = reader(str(tmp_path))
+
+    def shown(tag):
+        watching.Reload()
+        if reader is EventAccumulator:
+            return [(event.step, event.value) for event in watching.Scalars(tag)]
+        return [(e.step, e.tensor_proto.float_val[0]) for e in watching.Tensors(tag)]
+
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        log.metrics({"agent_steps": 10, "loss": 1.0})
+        log.evaluation({"iteration": 1, "agent_steps": 10, "eval/return": 1.0})
+        offsets = log.offsets()
+        log.metrics({"agent_steps": 20, "loss": 9.0})
+        log.metrics({"agent_steps": 30, "loss": 9.0})
+        log.evaluation({"iteration": 2, "agent_steps": 30, "eval/return": 9.0})
+        assert len(shown("loss")) == 3
+    for attempt in (1, 2):
+        with RunLogFiles(tmp_path, *KEYS) as log:
+            log.rewind(offsets)
+            log.metrics({"agent_steps": 20, "loss": 2.0})
+            assert shown("loss") == [(10, 1.0), (20, 2.0)]
+            assert shown("iteration/eval/return") == [(1, 1.0)]
+        *earlier, newest = sorted(tmp_path.glob("*tfevents*"))
+        assert newest.name.endswith(f"-{attempt:04d}")
+        assert {file.stat().st_size for file in earlier} == {0}
+
+
 def test_a_file_of_the_workloads_own_is_cut_back_with_the_others(tmp_path):
     with RunLogFiles(tmp_path, *KEYS, ["episodes.jsonl"]) as log:
         log.own("episodes.jsonl", {"agent_steps": 5, "return": 1.0, "truncated": False})
@@ -99,13 +138,23 @@ def test_a_value_that_is_not_finite_is_null_as_json_has_no_other(tmp_path):
     assert row == {"agent_steps": 1, "loss": None, "mean_q": None}
 
 
+def test_tensorboard_has_no_counts_and_spreads_unless_it_is_to_show_every_key(tmp_path):
+    row = {"agent_steps": 1, "train/return": 2.0, "train/episodes": 3, "train/return_std": 0.5}
+    layer = {"weights/layer/conv1": 4.0}
+    for name, every_key in (("some", False), ("all", True)):
+        (tmp_path / name).mkdir()
+        with RunLogFiles(tmp_path / name, *KEYS, every_key=every_key) as log:
+            log.metrics(row | layer)
+    assert scalars(tmp_path / "some", "train/return") == [(1, 2.0)]
+    assert tags(tmp_path / "some") == ["train/return"]
+    assert tags(tmp_path / "all") == sorted({*row, *layer} - {"agent_steps"})
+
+
 def test_tensorboard_has_the_whole_networks_figures_and_not_those_of_each_layer(tmp_path):
     row = {"agent_steps": 1, "optim/weight_norm": 3.0, "optim/layer/conv1/weight_norm": 1.0}
     with RunLogFiles(tmp_path, *KEYS) as log:
         log.metrics(row)
-    events = EventAccumulator(str(tmp_path))
-    events.Reload()
-    assert events.Tags()["scalars"] == ["optim/weight_norm"]
+    assert tags(tmp_path) == ["optim/weight_norm"]
     assert read(tmp_path / "metrics.jsonl") == [row]
 
 

@@ -101,3 +101,11 @@ def test_a_table_has_its_cells(read):
     assert read.text["th"] == ["name", NAMES[1], "number"]
     assert len(read.text["td"]) == 3 * len(NAMES)
     assert read.text["td"][2::3] == [f"1{name}" for name in NAMES]
+
+
+def test_a_table_of_many_rows_opens_on_request_and_names_its_file():
+    (table,) = document().sections[0].tables
+    long = replace(table, rows=table.rows * 9)
+    found = Reader(page(Document("t", (), (Section("s", (), (long,)),))))
+    assert found.text["summary"] == ["81 rows, also in tables/names.csv"]
+    assert len(found.text["td"]) == 3 * 81

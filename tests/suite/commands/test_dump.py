@@ -1,7 +1,9 @@
-"""`wdbench csv`: the CSV files read back as what the runs have logged."""
+"""`wdbench dump`: the files read back as what the runs have logged."""
 
 import csv
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ def table(name):
 
 
 def test_every_run_has_a_line_with_its_recipe_member_and_scores(runs):
-    assert main(["csv", "runs", "--out", "out"]) == 0
+    assert main(["dump", "runs", "--out", "out"]) == 0
     lines = {line["run"]: line for line in table("runs.csv")}
     assert len(lines) == 3
     finished, unfinished = (lines[str(run.path)] for run in runs)
@@ -41,7 +43,7 @@ def test_every_run_has_a_line_with_its_recipe_member_and_scores(runs):
 
 
 def test_every_logged_row_has_a_line_whose_numbers_read_back_equal(runs):
-    assert main(["csv", "runs", "--out", "out", "--layers"]) == 0
+    assert main(["dump", "runs", "--out", "out", "--layers"]) == 0
     own = [line for line in table("rows.csv") if line["run"] == str(runs[0].path)]
     logged = [
         json.loads(line)
@@ -56,12 +58,12 @@ def test_every_logged_row_has_a_line_whose_numbers_read_back_equal(runs):
 
 
 def test_layers_come_on_request_alone():
-    main(["csv", "runs", "--out", "out"])
+    main(["dump", "runs", "--out", "out"])
     assert not any("layer" in key for key in table("rows.csv")[0])
 
 
 def test_only_some_runs_are_exported():
-    assert main(["csv", "runs", "--out", "out", "--only", "scheme=l2", "seed=1"]) == 0
+    assert main(["dump", "runs", "--out", "out", "--only", "scheme=l2", "seed=1"]) == 0
     assert [line["scheme"] for line in table("runs.csv")] == ["l2"]
 
 
@@ -74,11 +76,45 @@ def test_only_some_runs_are_exported():
     ],
 )
 def test_a_condition_that_cannot_be_met_is_named(condition, message, capsys):
-    assert main(["csv", "runs", "--out", "out", "--only", condition]) == 2
+    assert main(["dump", "runs", "--out", "out", "--only", condition]) == 2
     assert capsys.readouterr().err == f"wdbench: error: {message}\n"
     assert not Path("out").exists()
 
 
 def test_numbers_are_compared_however_they_are_written():
-    assert main(["csv", "runs", "--out", "out", "--only", "weight_decay=0.001,0"]) == 0
+    assert main(["dump", "runs", "--out", "out", "--only", "weight_decay=0.001,0"]) == 0
     assert len(table("runs.csv")) == 2
+
+
+def test_parquet_has_the_same_columns_and_values_with_types_of_their_own():
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    for to in ("csv", "parquet"):
+        assert main(["dump", "runs", "--out", "out", "--layers", "--to", to]) == 0
+    for name in ("runs", "rows"):
+        found = parquet.read_table(f"out/{name}.parquet")
+        lines = table(f"{name}.csv")
+        assert found.column_names == list(lines[0])
+        for line, row in zip(lines, found.to_pylist(), strict=True):
+            assert line == {key: "" if value is None else str(value) for key, value in row.items()}
+    kinds = {field.name: str(field.type) for field in found.schema}
+    assert (kinds["run"], kinds["agent_steps"]) == ("string", "int64")
+    assert kinds["optim/weight_norm"] == "double"
+
+
+def test_without_pyarrow_parquet_is_refused_before_anything_is_made(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["dump", "runs", "--out", "out", "--to", "parquet"]) == 2
+    message = "--to parquet: pyarrow is not installed; pip install pyarrow"
+    assert capsys.readouterr().err == f"wdbench: error: {message}\n"
+    assert not Path("out").exists()
+
+
+def test_a_run_that_lies_twice_is_written_once_and_told_once(runs, capsys):
+    shutil.copytree(runs[0].path, "runs/renamed")
+    assert main(["dump", "runs", "--out", "out"]) == 0
+    assert len(table("runs.csv")) == 3
+    told = capsys.readouterr().err
+    assert (
+        told == f"wdbench: left out: runs/rl/Pong/none/{runs[0].path.name} is the same run as "
+        "runs/renamed\n"
+    )

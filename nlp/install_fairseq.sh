@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install fairseq-fixed, which does the modelling of translation, into an environment that has the
-# extra `nlp`:    scripts/install_fairseq.sh .venv/bin/python
+# extra `nlp`:    nlp/install_fairseq.sh .venv/bin/python
 #
 # It comes as source and takes minutes to compile, so the wheel is kept for the next environment
 # with the same Python and torch, in ${XDG_CACHE_HOME:-~/.cache}/wdbench/wheels. Built without

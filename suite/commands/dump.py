@@ -1,4 +1,4 @@
-"""`wdbench csv RUNS... --out FOLDER`: runs as two CSV tables for other programs."""
+"""`wdbench dump RUNS... --out FOLDER`: runs as two tidy tables for other programs."""
 
 from pathlib import Path
 
@@ -10,14 +10,24 @@ from workload.output import say, warn
 def main(argv: list[str], prog: str) -> int:
     parser = Parser(
         prog,
-        "Write runs.csv, a line per run with its recipe and scores, and rows.csv, a line per row "
-        "that a run has logged: for pandas, R, DuckDB.",
+        "Write two tidy tables: runs, a line per run with its recipe and scores, and rows, a line "
+        "per row that a run has logged: for pandas, Polars, R, DuckDB.",
+        examples=(
+            "wdbench dump runs --out tables",
+            "wdbench dump runs --out tables --to parquet --only scheme=l2,decoupled",
+        ),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="of the two files"
+    )
+    parser.add_argument(
+        "--to",
+        choices=("csv", "parquet"),
+        default="csv",
+        help="format of the files; parquet needs pyarrow; default %(default)s",
     )
     parser.add_argument(
         "--last",
@@ -35,15 +45,19 @@ def main(argv: list[str], prog: str) -> int:
         raise UserError(f"--last: {options.last} is not above 0")
 
     from suite.results import selection
-    from suite.results.csv_tables import write_tables
+    from suite.results.tidy_tables import write_tables
 
     def leave_out(reason: str) -> None:
         warn(f"left out: {reason}")
 
     runs = selection.find(options.runs, leave_out)
-    described = selection.chosen(selection.describe(runs, leave_out), options.only)
+    described = selection.one_of_each(selection.describe(runs, leave_out), leave_out)
+    described = selection.chosen(described, options.only)
     written = write_tables(
-        described, options.out, leave_out, last=options.last, layers=options.layers
+        *(described, options.out, leave_out),
+        to=options.to,
+        last=options.last,
+        layers=options.layers,
     )
     for path in written:
         say(str(path))

@@ -1,0 +1,35 @@
+"""`wdbench show RUN...`: curves of runs, drawn in the terminal."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from suite.commands.arguments import Parser
+from workload.errors import UserError
+from workload.output import say
+
+NARROWEST = 40
+
+
+def main(argv: list[str], prog: str) -> int:
+    parser = Parser(
+        prog,
+        "Draw curves of runs in the terminal, where no picture can be opened: weight norm, "
+        "learning curves, drowned share, median |m/w|.",
+        examples=("wdbench show RUN", "wdbench show runs --width 120 | less -R"),
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
+    )
+    parser.add_argument("--width", type=int, metavar="N", help="columns; default the terminal's")
+    options = parser.parse_args(argv)
+    width = options.width or shutil.get_terminal_size().columns
+    if width < NARROWEST:
+        raise UserError(f"--width: {width} columns are too few; {NARROWEST} or more are needed")
+    from suite.results.selection import find_runs
+    from suite.results.terminal_plot import curves_text
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    say(curves_text(find_runs(options.runs), width, colour=colour))
+    return 0
