@@ -2,10 +2,11 @@
 
 Both stores are numbered slots with the same three methods. Raw frames are rows of one tensor, on a
 GPU where they fit. In host memory a frame is compressed by Zstandard (RFC 8878), level 1, with a
-dictionary trained on the first frames that are stored: frames of a game differ little, so most of a
+dictionary trained on frames that were stored before: frames of a game differ little, so most of a
 frame is in the dictionary. What comes out is what was put in, bit for bit.
 """
 
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -19,10 +20,12 @@ from rl.memory import GPU_SHARE, PIXELS
 from workload import resources
 
 BYTES = np.dtype(np.uint8)
+LEVEL = 1
 SAMPLES = 2_000
-"""Frames that the dictionary is trained on: the first ones."""
+"""Frames that a dictionary is trained on: the first ones, later as many among the last."""
+LOOK, GROWN = 20_000, 1.5
 DICTIONARY = 65_536
-"""Bytes of the dictionary."""
+"""Bytes of a dictionary."""
 PIECE = 4_000
 """Bytes of a piece of a frame that the dictionary takes over."""
 PAGE = 256
@@ -83,6 +86,10 @@ class CompressedFrames:
     behind the last one; the page is packed again when its last slot has been written, and when most
     of it is what has been overwritten. So a million frames are four thousand pieces of memory.
 
+    Frames are looked at after the first `SAMPLES` and after every `LOOK` that follow. Where they
+    have become `GROWN` times as large as they were, as on a level that looks otherwise, those that
+    follow get a dictionary of their own.
+
     Args:
         slots: how many.
         size: bytes of a frame.
@@ -94,38 +101,52 @@ class CompressedFrames:
         self._size = size
         self._starts = np.zeros(slots, dtype=np.uint32)  # within the page
         self._lengths = np.zeros(slots, dtype=np.uint32)  # 0 where nothing was written
+        self._codecs = np.zeros(slots, dtype=np.uint16)  # the number of the dictionary
         self._pages = [bytearray() for _ in range(-(-slots // PAGE))]
         self._live = [0] * len(self._pages)  # bytes that are not overwritten
-        self._until_trained = SAMPLES
-        self._use(None)
+        self._codec = 0
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self._decompress = {0: zstandard.ZstdDecompressor().decompress}
+        self._uses = {0: 0}  # frames by the number of their dictionary
+        self._begin_look(SAMPLES)
+        self._usual = 0.0  # bytes of a frame
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory: pages, their index, the dictionary."""
-        index = self._starts.nbytes + self._lengths.nbytes
-        return index + sum(map(sys.getsizeof, self._pages)) + self._dictionary
+        """Bytes of memory: pages, their index, dictionaries."""
+        index = self._starts.nbytes + self._lengths.nbytes + self._codecs.nbytes
+        pages = sum(map(sys.getsizeof, self._pages))
+        return index + pages + DICTIONARY * sum(number > 0 for number in self._uses)
 
     def put(self, slots: Tensor, frames: Tensor) -> None:
         for slot, frame in zip(slots.tolist(), self._each(frames.contiguous()), strict=True):
-            self._store(slot, self._compressor.compress(frame))
-            if self._until_trained:
-                self._until_trained -= 1
-                if not self._until_trained:
-                    self._train()
+            compressed = self._compressor.compress(frame)
+            self._store(slot, compressed)
+            self._bytes += len(compressed)
+            if self._left % self._stride == 0:
+                self._samples.append(slot)
+            self._left -= 1
+            if not self._left:
+                self._look()
 
     def gather(self, slots: Tensor, out: Tensor) -> None:
-        numbers, pages, decompress = slots.numpy(), self._pages, self._decompressor.decompress
+        numbers, pages, decompress = slots.numpy(), self._pages, self._decompress
         starts = self._starts[numbers]
         stops = starts + self._lengths[numbers]
-        places = zip((numbers // PAGE).tolist(), starts.tolist(), stops.tolist(), strict=True)
-        for frame, (page, start, stop) in zip(self._each(out), places, strict=True):
-            frame[:] = decompress(pages[page][start:stop])
+        columns = (self._codecs[numbers], numbers // PAGE, starts, stops)
+        places = zip(*(column.tolist() for column in columns), strict=True)
+        for frame, (codec, page, start, stop) in zip(self._each(out), places, strict=True):
+            frame[:] = decompress[codec](pages[page][start:stop])
 
     def _store(self, slot: int, compressed: bytes) -> None:
-        number = slot // PAGE
+        number, before = slot // PAGE, int(self._lengths[slot])
+        if before:
+            self._release(int(self._codecs[slot]))
         page = self._pages[number]
-        self._live[number] += len(compressed) - int(self._lengths[slot])
+        self._live[number] += len(compressed) - before
         self._starts[slot], self._lengths[slot] = len(page), len(compressed)
+        self._codecs[slot] = self._codec
+        self._uses[self._codec] += 1
         page += compressed
         if slot % PAGE == PAGE - 1 or len(page) > 2 * self._live[number]:
             self._pack(number)
@@ -137,36 +158,55 @@ class CompressedFrames:
         self._pages[number] = bytearray(b"".join(page[at : at + size] for at, size in pieces))
         self._starts[slots] = np.cumsum(lengths) - lengths
 
+    def _begin_look(self, frames: int) -> None:
+        """Begin to count bytes and to gather samples, over so many frames."""
+        self._looked, self._left, self._bytes = frames, frames, 0
+        self._stride = max(frames // SAMPLES, 1)
+        self._samples: list[int] = []  # slots
+
+    def _look(self) -> None:
+        mean = self._bytes / self._looked
+        if mean > GROWN * self._usual:
+            self._train()
+            self._usual = math.inf
+        else:
+            self._usual = min(self._usual, mean)
+        self._begin_look(LOOK)
+
     def _train(self) -> None:
-        """Train the dictionary on all there is, and compress that again."""
-        written = np.flatnonzero(self._lengths)
-        frames = empty((len(written), self._size), BYTES, self.device)
-        self.gather(torch.from_numpy(written), frames)
+        """Give the frames that follow a dictionary of the samples."""
+        frames = empty((len(self._samples), self._size), BYTES, self.device)
+        self.gather(torch.tensor(self._samples), frames)
         try:
-            dictionary = zstandard.train_dictionary(
+            trained = zstandard.train_dictionary(
                 DICTIONARY, list(map(bytes, self._each(frames))), k=PIECE, d=8
             )
         except zstandard.ZstdError:
             return  # frames that have nothing in common
-        self._use(dictionary)
-        self._pages = [bytearray() for _ in self._pages]
-        self._live, self._lengths[:] = [0] * len(self._pages), 0
-        for slot, frame in zip(written.tolist(), self._each(frames), strict=True):
-            self._store(slot, self._compressor.compress(frame))
+        before, self._codec = self._codec, self._codec + 1
+        self._uses[self._codec] = 0
+        self._decompress[self._codec] = zstandard.ZstdDecompressor(
+            dict_data=zstandard.ZstdCompressionDict(trained.as_bytes())
+        ).decompress
+        trained.precompute_compress(level=LEVEL)
+        self._compressor = zstandard.ZstdCompressor(
+            level=LEVEL, dict_data=trained, write_dict_id=False
+        )
+        if not self._uses[before]:
+            self._forget(before)
+
+    def _release(self, codec: int) -> None:
+        self._uses[codec] -= 1
+        if not self._uses[codec] and codec != self._codec:
+            self._forget(codec)
+
+    def _forget(self, codec: int) -> None:
+        del self._uses[codec], self._decompress[codec]
 
     def _each(self, frames: Tensor) -> Iterator[memoryview]:
         """The bytes of each of N contiguous frames on the host."""
         data = frames.numpy().reshape(-1).data
         return (data[at : at + self._size] for at in range(0, len(data), self._size))
-
-    def _use(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
-        self._dictionary = len(dictionary) if dictionary else 0
-        if dictionary:
-            dictionary.precompute_compress(level=1)
-        self._compressor = zstandard.ZstdCompressor(
-            level=1, dict_data=dictionary, write_dict_id=False
-        )
-        self._decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
 
 
 def empty(shape: tuple[int, ...], kind: np.dtype[Any], device: torch.device) -> Tensor:

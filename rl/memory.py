@@ -8,9 +8,9 @@ PIXELS = FRAME[0] * FRAME[1]
 COMPRESSED_FRAME = 900
 FRAME_ON_DISK = 400
 """Bytes of a frame in memory and on disk, above what any game takes in results/benchmarks."""
-FRAME_INDEX = 8
-CODEC = 2_000_000
-"""Bytes of a store's dictionary and of the states of compressor and decompressor."""
+FRAME_INDEX = 10
+CODEC = 5_000_000
+"""Bytes of a store that do not grow with it: dictionaries, states of the library."""
 GPU_SHARE = 0.8  # of the free GPU memory that frames may take before they go to the host
 COLUMNS: dict[str, np.dtype[np.generic]] = {
     "actions": np.dtype(np.uint8),

@@ -77,7 +77,7 @@ def row(game: str, play: str, first: np.ndarray, frames: np.ndarray) -> None:
     start = time.process_time()
     fill(replay, len(first), frames)
     put = (time.process_time() - start) / len(frames)
-    arrays = 18  # bytes per frame of columns and index, which are there from the beginning
+    arrays = 20  # bytes per frame of columns and index, which are there from the beginning
     memory = (replay.nbytes - before) / len(frames) + arrays
     store = replay._frames
     longest = int(store._lengths.max())

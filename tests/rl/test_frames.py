@@ -15,11 +15,14 @@ HOST = torch.device("cpu")
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "PAGE", 4)
     monkeypatch.setattr(frames, "SAMPLES", 50)
+    monkeypatch.setattr(frames, "LOOK", 100)
 
 
-def pictures(random: np.random.Generator, count: int) -> torch.Tensor:
-    """A background with a patch of noise somewhere, as games have."""
-    result = np.tile(np.random.default_rng(9).integers(0, 256, PIXELS, dtype=np.uint8), (count, 1))
+def pictures(random: np.random.Generator, count: int, level: int = 9) -> torch.Tensor:
+    """A background, that of a level, with a patch of noise somewhere, as games have."""
+    result = np.tile(
+        np.random.default_rng(level).integers(0, 256, PIXELS, dtype=np.uint8), (count, 1)
+    )
     for picture in result:
         at = random.integers(PIXELS - 60)
         picture[at : at + 60] = random.integers(0, 256, 60)
@@ -70,7 +73,8 @@ def test_a_ring_that_is_written_again_and_again_keeps_no_more_than_its_frames() 
 def test_frames_of_noise_take_what_they_are_and_little_more() -> None:
     store = CompressedFrames(64)
     store.put(torch.arange(64), noise(np.random.default_rng(0), 64))
-    assert 64 * PIXELS < store.nbytes < 1.05 * 64 * PIXELS
+    raw = 64 * PIXELS
+    assert raw < store.nbytes < 1.02 * raw + frames.DICTIONARY
 
 
 def test_a_dictionary_makes_pictures_several_times_as_small() -> None:
@@ -80,6 +84,26 @@ def test_a_dictionary_makes_pictures_several_times_as_small() -> None:
     before = store._lengths[:40].mean()
     store.put(torch.arange(40, 120), pictures(random, 80))
     assert store._lengths[60:].mean() < 0.2 * before
+
+
+def test_frames_of_another_level_get_a_dictionary_of_their_own_and_used_up_ones_go() -> None:
+    random = np.random.default_rng(0)
+    store, raw = CompressedFrames(300), RawFrames(300, HOST)
+    for at in range(0, 1_200, 20):
+        slots = torch.arange(at, at + 20) % 300
+        content = pictures(random, 20, level=at // 400)
+        for each in (store, raw):
+            each.put(slots, content)
+        if at == 380:
+            known = store._lengths[200:300].mean()
+    assert store._codec >= 3
+    assert store._lengths[100:].mean() < 1.5 * known
+    assert set(store._uses) == set(store._decompress) == set(store._codecs.tolist())
+    everything = torch.arange(300)
+    outs = [torch.empty((300, PIXELS), dtype=torch.uint8) for _ in range(2)]
+    for each, out in zip((store, raw), outs, strict=True):
+        each.gather(everything, out)
+    assert torch.equal(*outs)
 
 
 def test_frames_are_compressed_beside_a_gpu_where_they_fit_neither_memory(

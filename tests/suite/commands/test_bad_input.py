@@ -118,12 +118,12 @@ def test_too_little_memory_says_what_is_needed_and_what_fits(training, capsys, m
     training()
     monkeypatch.setattr(resources, "free_memory", lambda: 2_000_000_000)
     message = fails(["--seed", "0", "1", "--device", "cpu"], capsys)
-    # Two members of a million transitions of 918 bytes; 1 GB remains beside the process.
-    assert "2 x 1,000,000 transitions: up to 2 x 920 MB = 1.84 GB on a CPU" in message
+    # Two members of a million transitions of 920 bytes; 1 GB remains beside the process.
+    assert "2 x 1,000,000 transitions: up to 2 x 925 MB = 1.85 GB on a CPU" in message
     assert "1 GB of memory are free for that" in message
-    assert "--replay-capacity 541000 fits" in message
-    rest = 1_000_000_000 - 2 * 2_000_000 - 2 * 32 * 5 * 7056  # of codecs and batch
-    assert 2 * 541_000 * 918 <= rest < 2 * 542_000 * 918
+    assert "--replay-capacity 536000 fits" in message
+    rest = 1_000_000_000 - 2 * 5_000_000 - 2 * 32 * 5 * 7056  # of codecs and batch
+    assert 2 * 536_000 * 920 <= rest < 2 * 537_000 * 920
 
 
 def test_a_batch_counts_too(training, capsys, monkeypatch):

@@ -118,7 +118,7 @@ def test_it_says_before_training_what_it_takes_and_which_runs_start(training, ca
     first, second = run_paths()
     lines = capsys.readouterr().out.splitlines()
     memory = (
-        "the replay takes 2 x 20,000 transitions: up to 2 x 20.4 MB = 40.7 MB on a CPU, "
+        "the replay takes 2 x 20,000 transitions: up to 2 x 23.4 MB = 46.8 MB on a CPU, "
         "2 x 141 MB = 283 MB on a GPU; a batch 2.26 MB"
     )
     assert lines[:3] == [memory, f"{first} starts", f"{second} starts"]
@@ -150,7 +150,7 @@ def test_print_config_states_memory_and_directories_and_makes_nothing(training, 
     assert main(["run", "rl", "--seed", "0", "1", "2", "--print_config"]) == 0
     out = capsys.readouterr().out
     assert (
-        "# the replay takes 3 x 1,000,000 transitions: up to 3 x 920 MB = 2.76 GB on a CPU, "
+        "# the replay takes 3 x 1,000,000 transitions: up to 3 x 925 MB = 2.77 GB on a CPU, "
         "3 x 7.07 GB = 21.2 GB on a GPU; a batch 3.39 MB" in out
     )
     assert out.count("# run: runs/rl/Pong/none/seed") == 3
