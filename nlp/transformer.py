@@ -226,11 +226,32 @@ def _fused_is_slow(x: Tensor) -> bool:
 
 def _by_head(x: Tensor, sentences: int, maps: int, heads: int) -> Sequence[Tensor]:
     """For each of the maps that lie side by side in [T*B, maps*C]: [B, heads, T, size]."""
-    return (
-        x.view(-1, sentences, maps, heads, x.shape[1] // (maps * heads))
-        .permute(2, 1, 3, 0, 4)
-        .unbind()
-    )
+    size = x.shape[1] // (maps * heads)
+    split: Sequence[Tensor] = _Split.apply(x, (sentences, maps, heads, size))  # type: ignore[no-untyped-call]
+    return split
+
+
+class _Split(torch.autograd.Function):
+    """The maps as views, whose gradients are written side by side at once: autograd's own would be
+    stacked first and then brought into that order."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+        ctx.sizes = sizes
+        return _maps_of(x, sizes)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        sentences, maps, heads, size = ctx.sizes
+        rows = sentences * gradients[0].shape[2]
+        joined = gradients[0].new_empty(rows, maps * heads * size)
+        torch._foreach_copy_(_maps_of(joined, ctx.sizes), gradients)
+        return joined, None
+
+
+def _maps_of(x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+    return x.view(-1, *sizes).permute(2, 1, 3, 0, 4).unbind()
 
 
 def _additive(padding: Tensor, dtype: torch.dtype) -> Tensor:

@@ -165,7 +165,7 @@ def read_sentences(file: Path | None) -> list[str]:
 def _typed_lines() -> Iterator[list[str]]:
     """Each line of standard input as it comes."""
     for number, line in enumerate(iter(sys.stdin.buffer.readline, b""), 1):
-        yield decode_lines(line, f"standard input line {number}:")
+        yield decode_lines(line, "standard input", number)
 
 
 def _check(values: Any) -> None:

@@ -16,7 +16,7 @@ import torch
 import zstandard
 from torch import Tensor
 
-from rl.memory import GPU_SHARE, PIXELS
+from rl.memory import ATARI, GPU_SHARE, PIXELS, ObservationSpec
 from workload import resources
 
 BYTES = np.dtype(np.uint8)
@@ -32,8 +32,13 @@ PAGE = 256
 """Slots whose frames lie in one piece of memory."""
 
 
-def compresses(device: torch.device, members: int, capacity: int) -> bool:
-    """Whether frames are compressed: on a CPU; beside a GPU where they fit neither memory."""
+def compresses(
+    device: torch.device, members: int, capacity: int, shows: ObservationSpec = ATARI
+) -> bool:
+    """Whether frames are compressed: Atari's, on a CPU; beside a GPU where they fit neither
+    memory."""
+    if shows != ATARI:
+        return False
     if device.type == "cpu":
         return True
     frames = members * capacity * PIXELS

@@ -13,17 +13,30 @@ import itertools
 import shutil
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from rl.memory import COLUMNS, FRAME
+from rl.memory import COLUMNS, ObservationSpec
 from rl.replay import Replay, Rows
 from rl.segment import Segment
+from workload.by_products import discard
 
 SEGMENT = 10_000
 COMPRESSED, UNCOMPRESSED = ".blocks", ".rows"
-_ROW = np.dtype([("frames", np.uint8, FRAME), *COLUMNS.items(), ("crc", np.uint32)])
+
+
+class Restores(Protocol):
+    """What rows are read into, and what their frames are."""
+
+    @property
+    def shows(self) -> ObservationSpec:
+        """As of a `Replay`."""
+
+    def restore(self, member: int, start: int, rows: Rows) -> None:
+        """Put them there."""
 
 
 class ReplayFile:
@@ -53,19 +66,20 @@ class ReplayFile:
         """Append what member k's replay was given since the last call, and sync it to the disk."""
         self._folder.mkdir(parents=True, exist_ok=True)
         end = int(replay.appended[k])
+        row = _row(replay.shows)
         for start, stop in _cut(max(self._written, end - self._capacity), end):
             rows = replay.rows(k, start, stop)
-            packed = np.empty(stop - start, dtype=_ROW)
+            packed = np.empty(stop - start, dtype=row)
             for name in rows._fields:
                 packed[name] = getattr(rows, name)
             packed["crc"] = _checksums(packed)
-            Segment(self._segment(start), _ROW).append(start, packed)
+            Segment(self._segment(start), row).append(start, packed)
             self._remember(packed)
         self._written = end
 
     def read(
         self,
-        replay: Replay,
+        replay: Restores,
         k: int,
         end: int,
         stop: Callable[[], bool] = lambda: False,
@@ -78,10 +92,11 @@ class ReplayFile:
             ValueError: rows are missing or damaged.
         """
         self._crcs = self._crcs[:0]
+        row = _row(replay.shows)
         for start, after in _cut(max(0, end - self._capacity), end):
             if stop():
                 return
-            packed = self._stored(start, after)
+            packed = self._stored(start, after, row)
             replay.restore(k, start, Rows(*(packed[name] for name in Rows._fields)))
             self._remember(packed)
             progress(len(packed))
@@ -92,19 +107,25 @@ class ReplayFile:
         needed = max(0, end - self._capacity) // SEGMENT
         for suffix in (COMPRESSED, UNCOMPRESSED):
             for path in self._folder.glob(f"*{suffix}"):
-                if int(path.stem) // SEGMENT < needed:
-                    path.unlink()
+                if path.stem.isdecimal() and int(path.stem) // SEGMENT < needed:
+                    discard(path)
 
     def delete(self) -> None:
-        """Delete everything, also when another process is at it too."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Delete all segments, also when another process is at it too."""
+        for path in self._folder.glob("*"):
+            if path.stem.isdecimal() and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.stem.isdecimal():
+                discard(path)
+        with suppress(OSError):  # something else is in it, or it is gone
+            self._folder.rmdir()
 
-    def _stored(self, start: int, stop: int) -> np.ndarray:
+    def _stored(self, start: int, stop: int, row: np.dtype[np.void]) -> np.ndarray:
         """Rows number `start` to `stop` - 1, all of one segment."""
-        packed = np.empty(stop - start, dtype=_ROW)
+        packed = np.empty(stop - start, dtype=row)
         missing = np.ones(stop - start, dtype=bool)
         segment = self._segment(start)
-        Segment(segment, _ROW).fill(packed, start, missing)
+        Segment(segment, row).fill(packed, start, missing)
         if missing.any():
             _fill_uncompressed(segment.with_suffix(UNCOMPRESSED), packed, start, missing)
         if missing.any():
@@ -123,9 +144,9 @@ class ReplayFile:
 
 def _fill_uncompressed(path: Path, rows: np.ndarray, start: int, missing: np.ndarray) -> None:
     """As `Segment.fill`, from a file that has its rows one behind the other."""
-    offset = start % SEGMENT * _ROW.itemsize
+    offset = start % SEGMENT * rows.dtype.itemsize
     if path.exists() and path.stat().st_size > offset:
-        found = np.fromfile(path, dtype=_ROW, count=len(rows), offset=offset)
+        found = np.fromfile(path, dtype=rows.dtype, count=len(rows), offset=offset)
         wanted = missing[: len(found)]
         rows[: len(found)][wanted] = found[wanted]
         missing[: len(found)] = False
@@ -137,7 +158,12 @@ def _cut(start: int, stop: int) -> list[tuple[int, int]]:
     return [pair for pair in itertools.pairwise(cuts) if pair[0] < pair[1]]
 
 
+def _row(shows: ObservationSpec) -> np.dtype[np.void]:
+    frames = ("frames", shows.dtype, shows.shape)
+    return np.dtype([frames, *COLUMNS.items(), ("crc", np.uint32)])
+
+
 def _checksums(packed: np.ndarray) -> list[int]:
     """The CRC-32 of each row, its own last four bytes left out."""
-    rows = packed.view(np.uint8).reshape(len(packed), _ROW.itemsize)
-    return [zlib.crc32(row) for row in rows[:, : -_ROW["crc"].itemsize]]
+    rows = packed.view(np.uint8).reshape(len(packed), packed.dtype.itemsize)
+    return [zlib.crc32(row) for row in rows[:, : -packed.dtype["crc"].itemsize]]

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from nlp.data.lines import write_lines
+from nlp.data.lines import read_lines, write_lines
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 END = SPECIAL.index("</s>")
@@ -30,6 +30,12 @@ def dictionary(lines: Iterable[str]) -> dict[str, int]:
 
 def write_dictionary(path: Path, types: dict[str, int]) -> None:
     write_lines(path, (f"{symbol} {count}" for symbol, count in types.items()))
+
+
+def read_dictionary(path: Path) -> dict[str, int]:
+    """What `write_dictionary` has written."""
+    lines = (line.rpartition(" ") for line in read_lines(path))
+    return {symbol: int(count) for symbol, _, count in lines}
 
 
 def write_binary(prefix: Path, lines: Sequence[str], types: dict[str, int]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp.data import binarise
-from nlp.data.corpus import FORMAT, RECORD
+from nlp.data.corpus import FORMAT, RECORD, Corpus
 from nlp.data.lines import read_lines, write_lines
 from nlp.data.parallel import Lines
 from nlp.data.spec import SPLITS, CorpusSpec
@@ -25,10 +25,12 @@ def make_corpus(
     folder: Path,
     text: Path,
     codes: Path | None,
+    vocabulary: Corpus | None,
     lines: Lines,
     progress: StageProgress,
 ) -> None:
-    """Make the stage that is the corpus itself, from the stage `text` and a file of `codes-N`."""
+    """Make the stage that is the corpus itself, from the stage `text`, a file of `codes-N`, and the
+    dictionaries of another corpus where its vocabulary is taken."""
     before = load_stage(text)
     assert before is not None
     inputs = {
@@ -36,15 +38,18 @@ def make_corpus(
         "codes": codes and sha256(codes),
         "joined": spec.preparation.joined,
     }
+    if vocabulary:
+        inputs["vocabulary"] = vocabulary.vocabulary
     if load_stage(folder, inputs) is not None:
         return
     with create_stage(folder, inputs) as (new, report):
         report |= before["report"]
         if codes:
             shutil.copyfile(codes, new / codes.name)
-            made = load_stage(codes.parent)
-            assert made is not None
-            report["merge operations"] = made["report"]["learned"]
+            if vocabulary is None:
+                made = load_stage(codes.parent)
+                assert made is not None
+                report["merge operations"] = made["report"]["learned"]
         for path in (p for p in text.iterdir() if p.name.split(".")[0] in ("valid", "test")):
             shutil.copyfile(path, new / path.name)
         segmented = _segmented(spec, text, new, lines, progress)
@@ -52,7 +57,8 @@ def make_corpus(
         for split, sides in segmented.items():
             for language, side in zip(spec.pair, sides, strict=True):
                 write_lines(new / f"{split}.bpe.{language}", side)
-        content = _binarised(spec, new, segmented, report, progress)
+        types = _dictionaries(spec, new, segmented["train"], vocabulary)
+        content = _binarised(spec, new, segmented, types, report, progress)
         files = [*([codes.name] if codes else []), *(f"dict.{each}.txt" for each in spec.pair)]
         content["sha256"] = sha256_of_files(new / file for file in files)
         different = differences(content)
@@ -100,23 +106,35 @@ def _drop_long(
                 side[:] = [line for index, line in enumerate(side) if index not in long]
 
 
-def _binarised(
-    spec: CorpusSpec,
-    new: Path,
-    subwords: dict[str, list[list[str]]],
-    report: dict[str, Any],
-    progress: StageProgress,
-) -> dict[str, Any]:
-    """Dictionaries and binary files; returns corpus.json but for its checksums."""
-    train = subwords["train"]
+def _dictionaries(
+    spec: CorpusSpec, new: Path, train: list[list[str]], vocabulary: Corpus | None
+) -> list[dict[str, int]]:
+    """Both dictionaries, written: those of another vocabulary, or of the training text."""
+    if vocabulary:
+        files = [vocabulary.dictionary(language) for language in spec.pair]
+        for file in files:
+            shutil.copyfile(file, new / file.name)
+        return [binarise.read_dictionary(file) for file in files]
     if spec.preparation.joined:
         types = [binarise.dictionary(train[0] + train[1])] * 2
     else:
         types = [binarise.dictionary(side) for side in train]
     for language, each in zip(spec.pair, types, strict=True):
         binarise.write_dictionary(new / f"dict.{language}.txt", each)
+    return types
+
+
+def _binarised(
+    spec: CorpusSpec,
+    new: Path,
+    subwords: dict[str, list[list[str]]],
+    types: list[dict[str, int]],
+    report: dict[str, Any],
+    progress: StageProgress,
+) -> dict[str, Any]:
+    """Binary files; returns corpus.json but for its checksums."""
     splits: dict[str, dict[str, int]] = {}
-    trained = set(zip(*train, strict=True))
+    trained = set(zip(*subwords["train"], strict=True))
     for index, (split, sides) in enumerate(subwords.items(), start=1):
         splits[split] = {"pairs": len(sides[0])}
         if split != "train":

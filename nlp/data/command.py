@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp.data.cleaning import CHARACTERS, WORDS
-from nlp.data.corpus import KNOWN, Corpus, corpus_name
+from nlp.data.corpus import KNOWN, RECORD, Corpus, corpus_name
 from nlp.data.spec import Preparation, prepare_command
 from nlp.data.tokenisation import TOKENISATIONS
 from nlp.packages import require_packages
@@ -61,6 +61,13 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         help=f"drop longer training pairs; default {WORDS.longest} tokens, "
         f"{CHARACTERS.longest:,} characters",
     )
+    parser.add_argument(
+        "--vocabulary-of",
+        type=Path,
+        metavar="RUN",
+        help="subwords and dictionaries of a run, so that `run nlp --init-from RUN` can go on from "
+        "its weights",
+    )
     for flag in ("--data_dir", "--data-dir"):
         parser.add_argument(
             flag, type=Path, default=Path("data"), metavar="DIR", help="where corpora are kept"
@@ -74,9 +81,13 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     given = {
         field.name: value
         for field in fields(Preparation)
-        if (value := getattr(values, field.name)) is not None
+        if (value := getattr(values, field.name, None)) is not None
     }
-    preparation = replace(DEFAULTS.get(values.corpus, Preparation()), **given)
+    vocabulary = _vocabulary_of(values.vocabulary_of) if values.vocabulary_of else None
+    if vocabulary:
+        preparation = _with_vocabulary(vocabulary, values.vocabulary_of, given)
+    else:
+        preparation = replace(DEFAULTS.get(values.corpus, Preparation()), **given)
     from nlp.data.prepare import prepare
 
     with (
@@ -89,11 +100,38 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
             values.data_dir,
             preparation,
             archive=values.archive,
+            vocabulary=vocabulary,
             jobs=values.jobs,
             progress=show,
         )
     say(corpus_summary(corpus))
+    if vocabulary:
+        begin = f"--init-from {values.vocabulary_of} --vocabulary {vocabulary.vocabulary}"
+        say(f"train on it from the run's weights with {begin}")
     return 0
+
+
+def _vocabulary_of(run: Path) -> Corpus:
+    """The corpus, without its text, that lies beside a run's weights."""
+    folder = run / "weights"
+    if not (folder / RECORD).exists():
+        raise UserError(
+            f"vocabulary-of: {run} has no weights of a translation model with their vocabulary; "
+            "they are written after the first epoch"
+        )
+    return Corpus.open(folder)
+
+
+def _with_vocabulary(vocabulary: Corpus, run: Path, given: dict[str, Any]) -> Preparation:
+    """Another text with the vocabulary of a run. ConfigError where a flag asks for what that
+    vocabulary is not."""
+    theirs = replace(vocabulary.preparation, ratio=0.0, longest=0, vocabulary=vocabulary.vocabulary)
+    for key, value in given.items():
+        if key not in ("ratio", "longest") and value != getattr(theirs, key):
+            raise ConfigError(
+                f"{key}: {value} is not that of {run}, {getattr(theirs, key)}; leave it out"
+            )
+    return replace(theirs, **given)
 
 
 def _check_name(text: str) -> None:

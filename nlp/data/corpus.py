@@ -15,7 +15,7 @@ from workload.files import write_whole
 from workload.stages import load_stage, sha256
 
 FORMAT = 1
-LATER = ("tokenisation", "subwords", "ratio", "longest")  # not in every record of the format
+LATER = ("tokenisation", "subwords", "ratio", "longest", "vocabulary")  # not in every record
 RECORD = "corpus.json"
 KNOWN = ("iwslt14", "multi30k", "grammar")
 
@@ -139,11 +139,20 @@ class Corpus:
         """Have in a folder what translation needs, without the text; `open` takes it."""
         if (folder / RECORD).exists():
             return
-        files = [self.dictionary(language) for language in self.preparation.pair]
-        if self.preparation.codes_file:
-            files.append(self.codes)
-        for file in (*files, self.folder / RECORD):
+        for file in (*self.vocabulary_files, self.folder / RECORD):
             write_whole(folder / file.name, file.read_bytes())
+
+    @property
+    def vocabulary_files(self) -> list[Path]:
+        """Dictionaries, and what text is split into subwords by."""
+        files = [self.dictionary(language) for language in self.preparation.pair]
+        return [*files, self.codes] if self.preparation.codes_file else files
+
+    @property
+    def vocabulary(self) -> str:
+        """Tells vocabularies apart: 8 hexadecimal digits of a checksum of `vocabulary_files`."""
+        digests = "".join(sha256(file) for file in self.vocabulary_files)
+        return hashlib.sha256(digests.encode()).hexdigest()[:8]
 
     @property
     def codes(self) -> Path:

@@ -16,12 +16,13 @@ def read_lines(path: Path) -> list[str]:
     return decode_lines(path.read_bytes(), str(path))
 
 
-def decode_lines(content: bytes, name: str) -> list[str]:
+def decode_lines(content: bytes, name: str, first: int = 1) -> list[str]:
     """Lines of a text, split at \\n only: Unicode knows more line ends than corpora do.
 
     Args:
         content: all of it.
         name: of the text, in errors.
+        first: number of its first line, in errors.
 
     Raises:
         ConfigError: with name and line, where the bytes are not UTF-8, or where lines seem to end
@@ -33,7 +34,7 @@ def decode_lines(content: bytes, name: str) -> list[str]:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
+        number = content.count(b"\n", 0, error.start) + first
         raise ConfigError(
             f"{name} line {number} is not UTF-8 (byte 0x{content[error.start]:02x}); "
             "convert it, e.g. with iconv"

@@ -37,6 +37,7 @@ def prepare(
     preparation: Preparation,
     *,
     archive: Path | None = None,
+    vocabulary: Corpus | None = None,
     jobs: int | None = None,
     progress: StageProgress = lambda _stage, _done, _total: None,
 ) -> Corpus:
@@ -48,6 +49,7 @@ def prepare(
         data_dir: where corpora are kept.
         preparation: what to make of it.
         archive: a published corpus's archive, or a folder with its files, instead of a download.
+        vocabulary: whose dictionaries and subwords to take, where `preparation.vocabulary` says so.
         jobs: processes; None takes one per core.
         progress: told the stage, how much is done, and of how much.
 
@@ -55,11 +57,16 @@ def prepare(
         ConfigError: one sentence on what is wrong with the input. Nothing half-made stays.
     """
     spec = _spec(name_or_path, archive, preparation)
+    if preparation.vocabulary != (vocabulary.vocabulary if vocabulary else ""):
+        raise ConfigError(f"vocabulary: {preparation.vocabulary!r} is not the one given")
     folder = corpus_folder(data_dir, spec.name, preparation)
     with lock_folder(folder.parent), workers(jobs or cores()) as lines:
         text = _text(spec, folder.parent, archive, lines, progress)
-        codes = _codes(spec, folder.parent, text, progress)
-        make_corpus(spec, folder, text, codes, lines, progress)
+        if vocabulary is None:
+            codes = _codes(spec, folder.parent, text, progress)
+        else:
+            codes = vocabulary.codes if preparation.codes_file else None
+        make_corpus(spec, folder, text, codes, vocabulary, lines, progress)
     return Corpus.open(folder)
 
 

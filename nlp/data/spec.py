@@ -29,6 +29,7 @@ class Preparation:
         subwords: how sentencepiece learns its pieces.
         ratio: of the longer to the shorter side of a training pair, at most; 0 for the usual one.
         longest: side of a training pair, in tokens or characters; 0 for the usual one.
+        vocabulary: of a run (`Corpus.vocabulary`), in place of one that is made of the text.
     """
 
     source: str = "de"
@@ -39,6 +40,7 @@ class Preparation:
     subwords: Literal["bpe", "unigram"] = "bpe"
     ratio: float = 0.0
     longest: int = 0
+    vocabulary: str = ""
 
     def __post_init__(self) -> None:
         if self.bpe < 1:
@@ -60,6 +62,11 @@ class Preparation:
             raise ConfigError(f"ratio: {self.ratio:g} is no ratio of lengths, 1 or more")
         if self.longest < 0:
             raise ConfigError(f"longest: {self.longest} is no length, 1 or more")
+        if not re.fullmatch("([0-9a-f]{8})?", self.vocabulary):
+            raise ConfigError(
+                f"vocabulary: {self.vocabulary!r} is no vocabulary as `wdbench prepare "
+                "--vocabulary-of RUN` names it"
+            )
 
     @classmethod
     def of(cls, values: Any) -> "Preparation":
@@ -96,7 +103,8 @@ class Preparation:
     def corpus(self) -> str:
         """Name of the corpus's folder."""
         learned = f"{self.subwords}-{self.bpe}" if self.codes_file else "subwords"
-        return f"{learned}{'-joined' if self.joined else ''}{self._of_text}"
+        joined = "-joined" if self.joined else ""
+        return f"{learned}{joined}{self._of_text}{self.vocabulary and f'-of-{self.vocabulary}'}"
 
     @property
     def _of_text(self) -> str:
@@ -128,7 +136,10 @@ class Preparation:
                 shown = [] if prepare else [str(value).lower()]
             else:
                 shown = [f"{value:g}" if isinstance(value, float) else str(value)]
-            found += [f"--{field.name}", *shown]
+            if prepare and field.name == "vocabulary":
+                found += ["--vocabulary-of", "RUN"]
+            else:
+                found += [f"--{field.name}", *shown]
         return found
 
 

@@ -3,7 +3,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
-    """A folder with the prepared corpus `sentences`: 300 pairs of our grammar."""
+    """A folder with the prepared corpus `sentences`: 140 pairs of our grammar, 19 batches."""
     pytest.importorskip("fairseq", reason="fairseq is not installed")
     from nlp.data.prepare import prepare
     from nlp.data.spec import Preparation
@@ -12,11 +12,11 @@ def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     text = folder / "sentences"
     text.mkdir()
-    sentences = pairs(360)
+    sentences = pairs(172)
     for split, part in (
-        ("train", sentences[:300]),
-        ("valid", sentences[300:330]),
-        ("test", sentences[330:]),
+        ("train", sentences[:140]),
+        ("valid", sentences[140:156]),
+        ("test", sentences[156:]),
     ):
         for language, side in (("de", 0), ("en", 1)):
             lines = "".join(f"{pair[side]}\n" for pair in part)
@@ -59,3 +59,35 @@ def made(tmp_path_factory):
             path = weights.save(run.path, epoch, model, recipe, corpus)
         weights.mark_best(path)
     return folder, run.path
+
+
+@pytest.fixture(scope="session")
+def taught(data_dir):
+    """A `TrainedModel` on `sentences`, taught a little: it says something else about every one."""
+    import torch
+
+    from nlp.batches import TrainingBatches
+    from nlp.data.corpus import Corpus, corpus_folder
+    from nlp.fairseq_model import build_model, build_task, load_split
+    from nlp.loss import batch_loss
+    from nlp.transformer import Transformer
+    from nlp.weights import TrainedModel
+    from tests.nlp.runs import TAUGHT
+
+    corpus = Corpus.open(corpus_folder(data_dir, TAUGHT.data, TAUGHT.preparation))
+    task = build_task(TAUGHT, corpus)
+    for split in ("train", "test"):
+        load_split(task, split)
+    torch.manual_seed(3)
+    model = build_model(TAUGHT, task)
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    transformer = Transformer(model)
+    batches = TrainingBatches(task, 500, 1, 0, 1)
+    for epoch in range(12):
+        batches.seek(epoch, 0)
+        for batch in batches:
+            sums = batch_loss(transformer, batch, 0.1, task.target_dictionary.pad())
+            optimizer.zero_grad()
+            (sums.loss / sums.tokens).backward()
+            optimizer.step()
+    return TrainedModel(model.eval(), task, corpus, TAUGHT)

@@ -1,5 +1,7 @@
 """Training in a test: kills and stops at a chosen update."""
 
+import dataclasses
+
 from nlp.config import Machine, Recipe
 from tests.list_log import Killed, ListLog
 
@@ -22,6 +24,8 @@ SMALL = Recipe(
     average_last=2,
     log_every=3,
 )
+TAUGHT = dataclasses.replace(SMALL, width=32, feed_forward=64, layers=2, beam=5)
+"""Of the fixture `taught`."""
 
 
 def train_one(

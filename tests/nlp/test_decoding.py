@@ -9,48 +9,32 @@ pytest.importorskip("fairseq", reason="fairseq is not installed")
 
 import torch
 
-from nlp.batches import TrainingBatches
 from nlp.beam_search import _StepwiseModel, forbid_repeats
-from nlp.data.corpus import Corpus, corpus_folder
 from nlp.decoding import decode, generate_limits, length_limit, search
-from nlp.fairseq_model import build_model, build_task, load_split
-from nlp.loss import batch_loss
-from nlp.transformer import Transformer
+from nlp.fairseq_model import build_model
 from tests.nlp.fairseq_generate import fairseq_decode, generate
-from tests.nlp.runs import SMALL
-
-RECIPE = dataclasses.replace(SMALL, width=32, feed_forward=64, layers=2, beam=5)
+from tests.nlp.runs import TAUGHT
 
 
-@pytest.fixture(scope="module")
-def corpus(data_dir):
-    return Corpus.open(corpus_folder(data_dir, RECIPE.data, RECIPE.preparation))
+@pytest.fixture
+def corpus(taught):
+    return taught.corpus
 
 
-@pytest.fixture(scope="module")
-def task(corpus):
-    task = build_task(RECIPE, corpus)
-    for split in ("train", "test"):
-        load_split(task, split)
-    return task
+@pytest.fixture
+def task(taught):
+    return taught.task
 
 
-@pytest.fixture(scope="module")
-def model(task):
-    """Trained a little, so that it says something else about every sentence."""
-    torch.manual_seed(3)
-    model = build_model(RECIPE, task)
-    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
-    transformer = Transformer(model)
-    batches = TrainingBatches(task, 500, 1, 0, 1)
-    for epoch in range(15):
-        batches.seek(epoch, 0)
-        for batch in batches:
-            sums = batch_loss(transformer, batch, 0.1, task.target_dictionary.pad())
-            optimizer.zero_grad()
-            (sums.loss / sums.tokens).backward()
-            optimizer.step()
-    return model.eval()
+@pytest.fixture
+def model(taught):
+    return taught.model
+
+
+@pytest.fixture
+def sources(task):
+    dataset = task.dataset("test")
+    return [dataset.src[place] for place in range(len(dataset))]
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -99,12 +83,6 @@ def test_options_and_scores_are_those_of_fairseqs_generator(task, model, sources
         assert torch.equal(ours[0].tokens, expected[0]["tokens"])
 
 
-@pytest.fixture(scope="module")
-def sources(task):
-    dataset = task.dataset("test")
-    return [dataset.src[place] for place in range(len(dataset))]
-
-
 def text(task, hypotheses):
     return [task.target_dictionary.string(tokens, "@@ ") for tokens in hypotheses]
 
@@ -113,7 +91,7 @@ def text(task, hypotheses):
 def test_hypotheses_are_those_of_the_command_fairseq_generate(
     tmp_path, corpus, task, model, sources, beam
 ):
-    recipe = dataclasses.replace(RECIPE, beam=beam)
+    recipe = dataclasses.replace(TAUGHT, beam=beam)
     theirs = generate(corpus.folder, tmp_path / "fairseq.pt", model, recipe)
     ours = decode(model, task, sources, beam=beam, limits=generate_limits(task, "test"))
     assert {place: text(task, ours)[place] for place in theirs} == theirs
@@ -124,7 +102,7 @@ def test_by_default_they_are_those_of_fairseq_generate_for_single_sentences(
     tmp_path, corpus, task, model, sources
 ):
     single = ("--batch-size", "1", "--required-batch-size-multiple", "1")
-    theirs = generate(corpus.folder, tmp_path / "fairseq.pt", model, RECIPE, *single)
+    theirs = generate(corpus.folder, tmp_path / "fairseq.pt", model, TAUGHT, *single)
     assert dict(enumerate(text(task, decode(model, task, sources)))) == theirs
 
 
@@ -141,8 +119,8 @@ def test_our_batches_do_not_matter(task, model, sources, max_tokens):
 def test_a_translation_without_end_is_cut_off_at_its_limit(task, sources):
     """The end mark is made the least probable word, so that only the limit can force it."""
     torch.manual_seed(0)
-    model = build_model(RECIPE, task)
-    projection = torch.nn.Linear(RECIPE.width, len(task.target_dictionary))
+    model = build_model(TAUGHT, task)
+    projection = torch.nn.Linear(TAUGHT.width, len(task.target_dictionary))
     projection.bias.data[task.target_dictionary.eos()] = -100.0
     model.decoder.output_projection = projection
     for source, hypothesis in zip(sources, decode(model, task, sources), strict=True):

@@ -3,10 +3,7 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -18,6 +15,9 @@ from tests.suite.run_files import contents
 from workload.grammar import pairs
 
 pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
+
+from nlp import beam_search, recorder
+from nlp.recorder import TranslationRecorder
 
 TINY = """\
 data: text
@@ -45,9 +45,9 @@ seed: 1
 def folder(tmp_path_factory):
     """A folder with a small parallel text, prepared, and the configuration of a run on it."""
     folder = tmp_path_factory.mktemp("translation")
-    sentences = pairs(340)
+    sentences = pairs(180)
     (folder / "text").mkdir()
-    for name, begin, end in (("train", 0, 320), ("valid", 320, 330), ("test", 330, 340)):
+    for name, begin, end in (("train", 0, 160), ("valid", 160, 170), ("test", 170, 180)):
         for side, language in enumerate(("de", "en")):
             text = "".join(f"{pair[side]}\n" for pair in sentences[begin:end])
             (folder / "text" / f"{name}.{language}").write_text(text)
@@ -102,26 +102,51 @@ def test_the_table_is_made_of_it(trained, capsys):
     assert all("-  " not in line.split("finished")[1] for line in lines[2:4])
 
 
-def test_a_run_asked_to_stop_is_finished_by_the_same_command_with_the_same_rows(folder, trained):
+def test_a_run_asked_to_stop_is_finished_by_the_same_command_with_the_same_rows(
+    folder, trained, monkeypatch
+):
     runs = folder / "stopped"
-    arguments = [sys.executable, "-m", "suite", *command(folder, "--runs", str(runs))]
-    source = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    arguments = command(folder, "--runs", str(runs))
+    report = TranslationRecorder._report
 
-    def start():
-        return subprocess.Popen(arguments, env=source, cwd=folder, stdout=subprocess.DEVNULL)
+    def ask(its, phase, step, steps):
+        report(its, phase, step, steps)
+        if (phase, step) == ("training", 7):
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    process = start()
-    while process.poll() is None and not any(
-        path.stat().st_size for path in runs.rglob("metrics.jsonl")
-    ):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(120) == 143
-    assert not list(runs.rglob("done.json"))
-    assert start().wait(300) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(TranslationRecorder, "_report", ask)
+        assert main(arguments) == 143
     (path,) = runs.rglob("seed1-*")
+    assert [row["updates"] for row in rows(path, "metrics.jsonl")] == [5]
+    assert not (path / "done.json").exists()
+    assert main(arguments) == 0
     for name in ("metrics.jsonl", "eval.jsonl"):
         assert timeless(rows(path, name)) == timeless(rows(trained[1], name))
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_stop_while_decoding_is_answered_within_ten_seconds(folder, tmp_path, monkeypatch, split):
+    """Of a decoding that would take half a second a word, a quarter of a minute in all."""
+    began = []
+    decode, forward = recorder.translate_split, beam_search._StepwiseModel.forward_decoder
+
+    def begin(model, task, name, *arguments, **rest):
+        if name == split:
+            began.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGTERM)
+        return decode(model, task, name, *arguments, **rest)
+
+    def slow(*arguments):
+        found = forward(*arguments)
+        time.sleep(0.5 if began else 0)
+        return found
+
+    monkeypatch.setattr(recorder, "translate_split", begin)
+    monkeypatch.setattr(beam_search._StepwiseModel, "forward_decoder", slow)
+    assert main(command(folder, "--runs", str(tmp_path), "--epochs", "1")) == 143
+    assert time.monotonic() - began[0] < 10
+    assert not list(tmp_path.rglob("done.json"))
 
 
 def timeless(rows):

@@ -1,7 +1,9 @@
 """Models for other programs, translated with by those programs themselves."""
 
+import importlib
+import io
 import json
-import subprocess
+import math
 import sys
 from pathlib import Path
 
@@ -13,27 +15,19 @@ import torch
 
 from nlp import weights
 from nlp.decoding import length_limit, search
-from nlp.plain_text import source_tokens
+from nlp.fairseq_model import quiet
 from suite.__main__ import main
-from workload.grammar import pairs
-
-SENTENCES = [pair[0] for pair in pairs(6, seed=5)]
 
 
-@pytest.fixture(scope="module")
-def model(made):
-    """A model whose sentences differ: weights that nobody trained, thrice as large."""
-    folder, run = made
-    it = weights.load_model(run, folder / "data")
-    with torch.no_grad():
-        for parameter in it.model.parameters():
-            parameter.mul_(3 if parameter.ndim > 1 else 1)
-    return it
+@pytest.fixture
+def model(taught):
+    return taught
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sources(model):
-    return source_tokens(model, SENTENCES)
+    dataset = model.task.dataset("test")
+    return [dataset.src[place] for place in range(8)]
 
 
 def write(model, tmp_path, monkeypatch, to):
@@ -43,28 +37,30 @@ def write(model, tmp_path, monkeypatch, to):
     return tmp_path / "out"
 
 
-def test_fairseqs_own_command_translates_alike(model, sources, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["interactive", "generate"])
+def test_fairseqs_own_commands_translate_alike(model, sources, tmp_path, monkeypatch, capsys, name):
     folder = write(model, tmp_path, monkeypatch, "fairseq")
     text = "".join(f"{model.task.source_dictionary.string(tokens)}\n" for tokens in sources)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "fairseq_cli.interactive", folder),
-            *("--path", folder / "checkpoint.pt", "--cpu", "--beam", "5"),
-            *("--source-lang", "de", "--target-lang", "en"),
-            *("--max-len-a", "1.2", "--max-len-b", "10"),
-        ],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    theirs = [line.split("\t") for line in done.stdout.splitlines() if line.startswith("H-")]
+    command = [
+        *(f"fairseq-{name}", str(folder if name == "interactive" else model.corpus.folder)),
+        *("--path", str(folder / "checkpoint.pt"), "--cpu"),
+        *("--source-lang", "de", "--target-lang", "en"),
+        *("--beam", "5", "--max-len-a", "1.2", "--max-len-b", "10", "--batch-size", "1"),
+        *("--required-batch-size-multiple", "1"),
+    ]
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    capsys.readouterr()
+    with quiet():
+        importlib.import_module(f"fairseq_cli.{name}").cli_main()
+    printed = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    theirs = {int(line[0][2:]): line[1:] for line in printed if line[0].startswith("H-")}
     ours = [found[0] for found in search(model.model, model.task, sources, beam=5)]
     words = [model.task.target_dictionary.string(each.tokens) for each in ours]
     assert len(set(words)) > 1
-    assert [line[2] for line in theirs] == words
-    scores = [float(line[1]) for line in theirs]
-    assert scores == pytest.approx([each.score for each in ours], abs=1e-5)
+    assert [theirs[place][1] for place in range(len(words))] == words
+    scores = [float(theirs[place][0]) for place in range(len(words))]
+    assert scores == pytest.approx([each.score for each in ours], abs=1e-4)
 
 
 def test_ctranslate2_gives_the_same_words_and_probabilities(model, sources, tmp_path, monkeypatch):
@@ -90,6 +86,26 @@ def test_ctranslate2_gives_the_same_words_and_probabilities(model, sources, tmp_
         expected = log_p[range(len(tokens)), tokens].tolist()
         (scored,) = translator.score_batch([words], [ours])
         assert scored.log_probs == pytest.approx(expected, abs=1e-4)
+
+
+def test_ctranslate2_finds_the_same_translations_with_a_beam(model, sources, tmp_path, monkeypatch):
+    """Its scores are of p without the end mark for a first word, which cannot be one."""
+    ctranslate2 = pytest.importorskip("ctranslate2", reason="`pip install ctranslate2`")
+    folder = write(model, tmp_path, monkeypatch, "ctranslate2")
+    translator = ctranslate2.Translator(str(folder), device="cpu", intra_threads=1)
+    dictionary = model.task.target_dictionary
+    start = torch.tensor([[dictionary.eos()]])
+    found = search(model.model, model.task, sources, beam=5)
+    for source, (best, *_) in zip(sources, found, strict=True):
+        words = model.task.source_dictionary.string(source).split()
+        (theirs,) = translator.translate_batch(
+            [words], beam_size=5, max_decoding_length=length_limit(len(source)), return_scores=True
+        )
+        assert theirs.hypotheses[0] == dictionary.string(best.tokens).split()
+        with torch.no_grad():
+            p = model.model(source[None], None, start)[0][0, 0].softmax(-1)
+        log_p = best.score * math.log(2) * len(best.tokens) - math.log1p(-float(p[start]))
+        assert theirs.scores[0] * len(best.tokens) == pytest.approx(log_p, abs=1e-3)
 
 
 def test_what_export_refuses(made, tmp_path, capsys, monkeypatch):

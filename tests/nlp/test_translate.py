@@ -5,11 +5,11 @@ import importlib.util
 import io
 import json
 import os
+import select
 import shutil
-import subprocess
 import sys
+import threading
 import unicodedata
-from pathlib import Path
 
 import pytest
 
@@ -272,24 +272,45 @@ def test_lines_are_as_long_as_is_asked_for(command, made):
         assert len(it.task.target_dictionary.encode_line(line).tolist()) - 1 <= 4
 
 
-def test_interactive_answers_before_the_next_line_is_written(made):
-    folder, run = made
-    options = ["--interactive", "--device", "cpu", "--data-dir", str(folder / "data")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "suite", "translate", str(run), *options],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def test_interactive_answers_before_the_next_line_is_written(made, monkeypatch):
+    """Through pipes, which pass on what has been flushed alone."""
+    _, run = made
+    (their_in, question), (answer, their_out) = os.pipe(), os.pipe()
     answers = []
-    for sentence in SENTENCES[:2]:
-        process.stdin.write(f"{sentence}\n")
-        process.stdin.flush()
-        answers.append(process.stdout.readline())
-    process.stdin.close()
-    assert process.wait(60) == 0
+
+    def ask():
+        with open(question, "wb", buffering=0) as asked, open(answer, encoding="utf-8") as heard:
+            for sentence in SENTENCES[:2]:
+                asked.write(f"{sentence}\n".encode())
+                ready, _, _ = select.select([answer], [], [], 60)
+                if not ready:
+                    return
+                answers.append(heard.readline())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    with open(their_in, encoding="utf-8") as typed, open(their_out, "w", encoding="utf-8") as said:
+        monkeypatch.setattr(sys, "stdin", typed)
+        monkeypatch.setattr(sys, "stdout", said)
+        code = main(["translate", str(run), "--interactive", "--device", "cpu"])
+        monkeypatch.undo()
+    thread.join()
+    assert code == 0
+    assert len(answers) == 2
     assert all(answer.strip() for answer in answers)
+
+
+def test_a_typed_line_that_is_not_utf8_is_named_behind_the_answers_before_it(
+    made, monkeypatch, capsys
+):
+    _, run = made
+    text = f"{SENTENCES[0]}\n".encode() + b"B\xe4r\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    capsys.readouterr()
+    assert main(["translate", str(run), "--interactive", "--device", "cpu"]) == 2
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    assert "standard input line 2 is not UTF-8 (byte 0xe4)" in err
 
 
 def test_without_fairseq_it_says_what_to_install(command, monkeypatch):

@@ -161,7 +161,7 @@ def test_between_equal_systems_p_is_below_5_percent_in_5_percent_of_cases(monkey
     """Pairs of systems that go wrong equally often; the paired bootstrap's p is beside it."""
     monkeypatch.setattr("nlp.exhibits.paired.TRIALS", 200)
     p_values, of_bootstrap = [], []
-    for pair in range(80):
+    for pair in range(40):
         one, other = (translated(LINES, 0.3, 2 * pair + side) for side in (0, 1))
         p_values += randomisation(one, [other], LINES)
         ((_, p),), _ = paired_bootstrap(one, [other], LINES)
