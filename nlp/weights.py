@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from nlp.config import Recipe
 from nlp.data.corpus import RECORD, Corpus
 from nlp.fairseq_model import build_model, build_task
+from workload import tensor_file
+from workload.by_products import discard
 from workload.errors import ConfigError
 from workload.files import TEMPORARY, write_whole
 
@@ -58,17 +60,23 @@ def mark_best(path: Path) -> None:
     """Make `best.pt` these weights."""
     temporary = path.with_name(f"best{TEMPORARY}")
     temporary.unlink(missing_ok=True)
-    os.link(path, temporary)
-    temporary.replace(path.with_name("best.pt"))
+    best = path.with_name("best.pt")
+    try:
+        os.link(path, temporary)
+    except OSError:  # a file system without such links
+        write_whole(best, path.read_bytes())
+    else:
+        temporary.replace(best)
 
 
 def keep_last(run: Path, epoch: int, count: int) -> None:
     """Delete the weights of all but the `count` newest epochs up to `epoch`, and leftovers."""
     for path in (run / "weights").glob(f"*{TEMPORARY}"):
-        path.unlink()
+        discard(path)
     for path in (run / "weights").glob("epoch*.pt"):
-        if int(path.stem.removeprefix("epoch")) <= epoch - count:
-            path.unlink()
+        number = path.stem.removeprefix("epoch")
+        if number.isdecimal() and int(number) <= epoch - count:
+            discard(path)
 
 
 def load_model(
@@ -136,12 +144,13 @@ def average(weights: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _last(run: Path) -> list[Path]:
-    return sorted((run / "weights").glob("epoch*.pt"))
+    files = (run / "weights").glob("epoch*.pt")
+    return sorted(path for path in files if path.stem.removeprefix("epoch").isdecimal())
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        content = tensor_file.load(file)
         content["weights"], content["recipe"], content["dictionaries"]
     except Exception as error:  # torch reports damage in many ways
         raise ConfigError(f"{file} is damaged: it holds no weights of this suite") from error

@@ -345,9 +345,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if finished:
             CheckpointFiles(run).forget_previous()
         else:
-            import shutil
-
-            shutil.rmtree(run / "checkpoint", ignore_errors=True)
+            CheckpointFiles(run).delete()
 
     def doctor(self) -> Iterator[Finding]:
         from nlp.doctor import findings

@@ -13,6 +13,7 @@ Nothing waits but for the actions. `learn` needs nothing of what the environment
 
 import contextlib
 import warnings
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,10 +23,9 @@ from torch import Tensor, nn
 
 from rl.config import Recipe
 from rl.dqn_update import Update, dqn_update
-from rl.environment import Environments, Step
+from rl.environment import Step, make_environments
 from rl.exploration import epsilon_greedy, greedy_actions
 from rl.lives import Lives
-from rl.memory import FRAME, STACK
 from rl.network import Weights, initial_parameters
 from rl.position import TRAINING
 from rl.proof import TOLERANCE, BlockState
@@ -64,8 +64,9 @@ class Block:
         self._stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
         # one for all, as making it costs as much as replaying a graph; it is not entered twice
         self._context = torch.cuda.stream(self._stream) if on_gpu else contextlib.nullcontext()
-        self.environments = Environments(recipe, self.size)
-        initial = initial_parameters(self._seeds, self.environments.actions, recipe.padding)
+        self.environments = make_environments(recipe, self.size)
+        shows = self.environments.shows
+        initial = initial_parameters(self._seeds, self.environments.actions, recipe.padding, shows)
         self.parameters = {name: nn.Parameter(p.to(device)) for name, p in initial.items()}
         self._names: dict[Tensor, str] = {
             parameter: name for name, parameter in self.parameters.items()
@@ -82,13 +83,14 @@ class Block:
             batch_size=recipe.batch_size,
             device=device,
             closes=recipe.truncation == "bootstrap",
+            shows=shows,
         )
         self.window = Window(self.size, device)
 
         each = (self.size,)
         self._seen = Inbox(
             {
-                "observations": ((*each, STACK, *FRAME), np.uint8),
+                "observations": ((*each, shows.stack, *shows.shape), shows.dtype),
                 "writing": (each, np.bool_),  # whose row this tick begins
                 "wrote": (each, np.bool_),  # whose row the last one began
                 "actions": (each, np.uint8),
@@ -165,6 +167,18 @@ class Block:
         if self._lives:
             self._lives.follow(self.environments.lives, step.ended)
             self._lives.hide(observations)
+
+    def seen(self, g: int) -> int | None:
+        """A checksum of what member g sees now; None of environments that repeat themselves."""
+        if self.environments.repeats_itself:
+            return None
+        return zlib.crc32(self._seen.host["observations"][g].tobytes())
+
+    def begin_anew(self, iteration: int, phase: int) -> None:
+        """Begin other episodes, where `repeat` has not led back to those of a checkpoint."""
+        seeds = [environment_seed(seed, iteration, phase) for seed in self._seeds]
+        self._seen.host["observations"][:] = self.environments.reset(seeds)
+        self.replay.begin_episode()
 
     def see(self, active: np.ndarray, *, training: bool) -> None:
         """Give the device what is seen, and let it choose.

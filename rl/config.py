@@ -29,6 +29,18 @@ PAPER_GAMES = (
 )
 """The eight games of Table 1."""
 
+GYMNASIUM = "gymnasium:"
+"""Before the id of an environment of gymnasium's registry."""
+ATARI_KEYS = (
+    "sticky_actions",
+    "frame_skip",
+    "action_set",
+    "no_ops",
+    "fire_reset",
+    "episodic_life",
+)
+"""Keys that other environments do not have."""
+
 NEWEST, PREVIOUS, BEST = "newest", "previous", "best"
 """Checkpoints by name: the newest, the one before, and the iteration with the highest
 evaluation."""
@@ -48,7 +60,8 @@ class Recipe(OptimizerRecipe):
     """The training recipe of one population. Steps are agent steps: one per chosen action.
 
     Args:
-        game: Atari game in ale-py's CamelCase, e.g. `Pong` or `SpaceInvaders`.
+        game: Atari game in ale-py's CamelCase, e.g. `Pong` or `SpaceInvaders`, or an environment of
+            gymnasium as `gymnasium:CartPole-v1`. `--env` is the same flag.
         iterations: number of iterations; each is a training and an evaluation phase.
         training_steps: training steps per iteration; the last episode is always finished.
         evaluation_steps: evaluation steps per iteration; likewise. 0 skips evaluation.
@@ -69,7 +82,7 @@ class Recipe(OptimizerRecipe):
         evaluation_epsilon: exploration while evaluating.
         reward_clip: whether learning sees rewards clipped to [-1, 1]; scores never are.
         sticky_actions: probability, per emulator frame, that the previous action repeats.
-        frame_skip: emulator frames per agent step.
+        frame_skip: emulator frames per agent step, of Atari.
         max_episode_steps: agent steps after which an episode is cut off.
         truncation: what an episode's being cut off is for learning: `terminal`, an end with nothing
             behind it, or `bootstrap`, where the value of what is seen last counts (n_step 1 alone).
@@ -80,7 +93,8 @@ class Recipe(OptimizerRecipe):
         episodic_life: whether an episode ends for learning where a life is lost. Scores are of
             whole games, and so is an evaluation.
         replay_capacity: transitions kept.
-        padding: `same` (Dopamine, flatten 7,744) or `valid` (usual in PyTorch, flatten 3,136).
+        padding: of convolutions, `same` (Dopamine, flatten 7,744) or `valid` (usual in PyTorch,
+            flatten 3,136).
         precision: `float32`, or `bf16`: the networks compute in bfloat16, from a copy of weights
             that stay float32 in the optimizer.
         log_every: training steps between rows of metrics.jsonl and looks inside the optimizer.
@@ -119,9 +133,29 @@ class Recipe(OptimizerRecipe):
         "padding": ("precision",),
     }
 
+    @property
+    def gymnasium_id(self) -> str | None:
+        """Of the environment; None of an Atari game."""
+        if not self.game.startswith(GYMNASIUM):
+            return None
+        return self.game.removeprefix(GYMNASIUM)
+
+    @property
+    def frames_per_step(self) -> int:
+        """What an agent step counts for in numbers of frames."""
+        return 1 if self.gymnasium_id else self.frame_skip
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, *_POSITIVE)
+        if self.gymnasium_id:
+            for key in ATARI_KEYS:
+                default = type(self).__dataclass_fields__[key].default
+                if getattr(self, key) != default:
+                    raise ConfigError(
+                        f"{key}: {getattr(self, key)} is for Atari games; with {self.game} leave "
+                        f"it at {default}"
+                    )
         for key in _FRACTIONS:
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigError(f"{key}: {getattr(self, key)} is not between 0 and 1")
@@ -187,11 +221,14 @@ class Machine(MachineBase):
             with more --iterations goes on where it ended.
         keep_checkpoints: the weights of how many of the newest iterations are kept for `evaluate`
             and `watch`, or `best` for those with the highest evaluation.
+        without_replay: whether a run whose replay on the disk is damaged goes on with an empty one,
+            which fills again before learning goes on. The result is another; the run is marked so.
     """
 
     checkpoint_every: int = 25_000
     keep_replay: bool = False
     keep_checkpoints: str = "0"
+    without_replay: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
-from rl.config import PAPER_GAMES
+from rl.config import GYMNASIUM, PAPER_GAMES
 from rl.memory import replay_bytes
 from workload import resources
+from workload.errors import ConfigError
 from workload.findings import Finding, importable
 from workload.wording import amount
+
+EXAMPLES = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
+"""Environments that gymnasium makes without further packages."""
 
 
 def findings() -> Iterator[Finding]:
@@ -15,6 +19,7 @@ def findings() -> Iterator[Finding]:
     yield replay()
     if not any(finding.mark == "missing" for finding in packages):
         yield from games()
+        yield others()
 
 
 def replay() -> Finding:
@@ -26,8 +31,21 @@ def replay() -> Finding:
     return Finding("ok" if fits else "note", "replay", text)
 
 
+def others() -> Finding:
+    """Whether environments of gymnasium can be made."""
+    from rl.gymnasium_environments import spec_of
+
+    text = f"{GYMNASIUM}ID is any with images or vectors and Discrete actions, as "
+    try:
+        for name in EXAMPLES:
+            spec_of(name)
+    except ConfigError as error:
+        return Finding("note", "other games", str(error))
+    return Finding("ok", "other games", text + " ".join(EXAMPLES))
+
+
 def games() -> Iterator[Finding]:
-    from rl.environment import ROM_ADVICE, game_names, has_rom
+    from rl.atari import ROM_ADVICE, game_names, has_rom
 
     names = [game for game in game_names() if has_rom(game)]
     text = f"{len(names)} of {len(game_names())} have ROMs: {' '.join(names)}"

@@ -1,28 +1,22 @@
-"""Atari games as K synchronous environments: one tick is one agent step for each of them.
+"""What agents live in: K environments that take a step together.
 
-The emulation and its preprocessing are `ale_py.AtariVectorEnv`'s, in C++ threads; this file fixes
-its settings to the recipe and guards what would hang or mix up seeds.
+An environment says what it shows, `shows`, and how many actions it takes, `actions`. Replay,
+network and evaluation take their sizes from these two, and know no environment by name. There are
+two kinds: Atari games (rl/atari.py) and those of gymnasium (rl/gymnasium_environments.py).
 """
 
-import contextlib
-import difflib
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from fractions import Fraction
+from typing import Any, NamedTuple, Protocol
 
-import ale_py  # importing it registers the games with gymnasium
-import gymnasium
 import numpy as np
-from ale_py.roms import get_rom_path
-from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rl.config import Recipe
-from rl.memory import FRAME
-from workload.errors import ConfigError
+from rl.memory import ATARI, ObservationSpec
 
-SEED_LIMIT = 2**31
-ROM_ADVICE = "reinstall with `pip install ale-py`"
+Picture = NDArray[np.uint8]
+"""[height, width, 3], RGB."""
 
 
 class Step(NamedTuple):
@@ -31,161 +25,104 @@ class Step(NamedTuple):
     Where an episode ended, `observation` is already the first of the next one.
     """
 
-    observation: NDArray[np.uint8]  # [K, 4, 84, 84], newest frame last
-    reward: NDArray[np.float32]  # [K], points of the game, not clipped
-    ended: NDArray[np.bool_]  # [K], the game was over or the episode cut off at the cap
-    cut_off: NDArray[np.bool_]  # [K], it was cut off, and the game not over
-    last_frames: NDArray[np.uint8]  # [K, 84, 84], what was seen last, where an episode has ended
+    observation: NDArray[Any]  # [K, stack, *shape] as `shows` says, newest frame last
+    reward: NDArray[np.float32]  # [K], as the environment gives it, not clipped
+    ended: NDArray[np.bool_]  # [K], the episode was over or cut off
+    cut_off: NDArray[np.bool_]  # [K], it was cut off, and not over
+    last_frames: NDArray[Any]  # [K, *shape], what was seen last, where an episode has ended
 
 
-class Environments:
-    """K environments of one game, numbered like the members of a population.
+class Environments(Protocol):
+    """K environments, numbered like the members of a population.
 
-    An observation is [4, 84, 84] uint8, newest frame last, zero before the episode's first frame;
-    each frame is the pixelwise maximum of the last two emulator frames, grey, shrunk by area.
-    Actions are indices into the game's action set. By default there are no no-ops and no FIRE at
-    the start of an episode. Losing a life never ends one. This is, bit for bit, gymnasium's
-    `AtariPreprocessing(noop_max=0)` under `FrameStackObservation(4, padding_type="zero")`.
-
-    What an environment shows is a function of its seed and its actions alone, whatever its slot
-    and its neighbours: later episodes continue the random stream that `reset` began.
-
-    Args:
-        recipe: reads `game`, `sticky_actions`, `frame_skip`, `max_episode_steps`, `action_set`,
-            `no_ops` and `fire_reset`.
-        members: K, the number of environments.
-        colour: pictures for people instead: [4, 210, 160, 3] uint8, RGB, all else alike.
+    What one shows must be a function of its seed and its actions alone, whatever its slot and its
+    neighbours: a resumed run takes the actions of its phase over again.
 
     Attributes:
-        actions: size of the action set.
-        lives: that each game has left, [K] int; of the next one where an episode has ended.
-
-    Raises:
-        ConfigError: the game is unknown.
+        shows: what an agent sees.
+        actions: how many there are.
+        lives: that each game has left, [K] int; of the next one where an episode has ended. 0
+            where there are none.
+        repeats_itself: whether that function is known to be one. Where it is not, a resumed run
+            looks whether it sees again what it saw.
     """
 
-    def __init__(self, recipe: Recipe, members: int, *, colour: bool = False) -> None:
-        self.members = members
-        self._vector = ale_py.AtariVectorEnv(
-            rom_id(recipe.game),
-            members,
-            max_num_frames_per_episode=recipe.max_episode_steps * recipe.frame_skip,
-            repeat_action_probability=recipe.sticky_actions,
-            frameskip=recipe.frame_skip,
-            autoreset_mode=AutoresetMode.SAME_STEP,
-            full_action_space=recipe.action_set == "full",
-            noop_max=recipe.no_ops,
-            use_fire_reset=recipe.fire_reset,
-            reward_clipping=False,
-            grayscale=not colour,
-            img_height=210 if colour else FRAME[0],
-            img_width=160 if colour else FRAME[1],
-        )
-        self.actions = len(self._vector.ale.get_action_set())
-        self.lives = np.zeros(members, dtype=np.int32)
+    shows: ObservationSpec
+    actions: int
+    lives: NDArray[np.int32]
+    repeats_itself: bool
 
-    def reset(self, seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """Starts every environment anew from its own seed; reloads the ROM, 80 ms each.
-
-        Args:
-            seeds: K numbers from 0 to 2^31 - 1.
-
-        Returns:
-            The first observations, [K, 4, 84, 84] uint8.
-        """
-        # An explicit array: from an integer ale-py counts up, so that nearby seeds share streams,
-        # and a negative number would silently continue the old stream.
-        if len(seeds) != self.members or not all(0 <= seed < SEED_LIMIT for seed in seeds):
-            raise ValueError(f"seeds: {seeds} are not {self.members} numbers from 0 to 2^31 - 1")
-        observation: NDArray[np.uint8]
-        observation, info = self._vector.reset(seed=np.array(seeds))
-        self.lives = info["lives"]
-        return observation
+    def reset(self, seeds: Sequence[int]) -> NDArray[Any]:
+        """Start every environment anew from its own seed, from 0 to 2^31 - 1; returns the first
+        observations, [K, stack, *shape]."""
 
     def step(self, actions: NDArray[np.int64]) -> Step:
-        """Takes one agent step, `frame_skip` emulator frames, in every environment.
-
-        Args:
-            actions: [K] int64, each from 0 to `self.actions` - 1.
-        """
-        self.send(actions)
-        return self.receive()
+        """Take one step in every environment, actions [K] from 0 to `actions` - 1."""
 
     def send(self, actions: NDArray[np.int64]) -> None:
-        """Begins a `step`, which the emulators' threads go on with by themselves."""
-        # ale-py would wait for ever for the answer to an action that does not exist.
-        shape, actions_exist = actions.shape, actions.min() >= 0 and actions.max() < self.actions
-        if shape != (self.members,) or not actions_exist:
-            raise ValueError(
-                f"actions: {actions} are not {self.members} numbers from 0 to {self.actions - 1}"
-            )
-        self._vector.send(actions)
+        """Begin a `step`."""
 
     def receive(self) -> Step:
-        """Waits for the end of the step that `send` began."""
-        observation, reward, terminated, truncated, info = self._vector.recv()
-        self.lives = info["lives"]
-        return Step(
-            observation,
-            reward.astype(np.float32),
-            terminated | truncated,
-            truncated & ~terminated,
-            info["final_obs"][:, -1] if "final_obs" in info else observation[:, -1],
-        )
+        """Wait for the end of the step that `send` began."""
 
     def close(self) -> None:
-        """Ends the emulator threads and frees the emulators."""
-        del self._vector
+        """Free what the environments hold."""
 
 
-def game_names() -> list[str]:
-    """All games that can be trained on: the one-player games that ale-py ships, in CamelCase."""
-    return sorted(_roms())
+class Camera(Protocol):
+    """An environment as people see it: the same seed and actions show the same episode."""
+
+    per_second: Fraction
+    """Pictures of a second, as long as one step takes."""
+
+    def reset(self, seed: int) -> Picture:
+        """Start anew; returns the first picture."""
+
+    def step(self, action: int) -> Picture:
+        """Take a step; returns what is seen then."""
+
+    def close(self) -> None:
+        """Free what the environment holds."""
 
 
-def rom_id(game: str) -> str:
-    """ale-py's name of a game's ROM, e.g. `space_invaders` for `SpaceInvaders`.
+def make_environments(recipe: Recipe, members: int) -> Environments:
+    """K environments of the recipe's game.
 
     Raises:
-        ConfigError: there is no such game; the message names the closest ones.
+        ConfigError: there is no such game, or none that DQN can play.
     """
-    roms = _roms()
-    if game not in roms:
-        lower_case = {name.lower(): name for name in roms}
-        plain = _GYMNASIUMS.sub("", game)
-        wanted = plain.lower().replace("_", "")
-        close = (
-            [wanted]
-            if wanted in lower_case
-            else difflib.get_close_matches(wanted, lower_case, cutoff=0.5)
-        )
-        suggestion = f"did you mean {' or '.join(lower_case[name] for name in close)}? "
-        if plain != game:
-            suggestion += "the rest of that name is --frame-skip and --sticky-actions here; "
-        raise ConfigError(
-            f"game: {game!r} is none of the {len(roms)} one-player games that ale-py ships; "
-            f"{suggestion if close else ''}`wdbench doctor` lists all"
-        )
-    return roms[game]
+    if recipe.gymnasium_id:
+        from rl.gymnasium_environments import GymnasiumEnvironments
+
+        return GymnasiumEnvironments(recipe, members)
+    from rl.atari import AtariEnvironments
+
+    return AtariEnvironments(recipe, members)
 
 
-def has_rom(game: str) -> bool:
-    """Whether the ROM's file is there and has the checksum that ale-py expects."""
-    try:
-        with contextlib.redirect_stdout(None):  # it names the folder when that is not the usual
-            return get_rom_path(rom_id(game)) is not None
-    except OSError:
-        return False
+def make_camera(recipe: Recipe) -> Camera:
+    """A camera for the recipe's game.
+
+    Raises:
+        UserError: it cannot be filmed here.
+    """
+    if recipe.gymnasium_id:
+        from rl.gymnasium_environments import GymnasiumCamera
+
+        return GymnasiumCamera(recipe)
+    from rl.atari import AtariCamera
+
+    return AtariCamera(recipe)
 
 
-_GYMNASIUMS = re.compile(r"^ALE/|(-ram)?(NoFrameskip|Deterministic)?(-v\d+)?$")
-"""What gymnasium's name of an environment has around that of the game."""
+def observation_spec(recipe: Recipe) -> ObservationSpec:
+    """What the recipe's game shows, without making one where that is known.
 
+    Raises:
+        ConfigError: as `make_environments`.
+    """
+    if recipe.gymnasium_id:
+        from rl.gymnasium_environments import spec_of
 
-def _roms() -> dict[str, str]:
-    # The ROM folder would also name the two-player games, which end the process when loaded.
-    return {
-        spec.name: spec.kwargs["game"]
-        for spec in gymnasium.registry.values()
-        if spec.namespace == "ALE"
-    }
+        return spec_of(recipe.gymnasium_id).shows
+    return ATARI

@@ -130,7 +130,7 @@ def _row(
     return {
         "checkpoint": agent.state.position._asdict(),
         "agent_steps": agent.state.agent_steps,
-        "frames": agent.state.agent_steps * agent.recipe.frame_skip,
+        "frames": agent.state.agent_steps * agent.recipe.frames_per_step,
         **setting,
         "episodes": len(played),
         "return": mean,

@@ -6,19 +6,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from rl.environment import Environments
+from rl.environment import Picture, make_camera, make_environments
 from rl.exploration import epsilon_greedy
 from rl.random_streams import Purpose, Uniforms, environment_seed
 from rl.trained_agent import TrainedAgent
 from workload.errors import UserError
 from workload.files import write_whole
-
-EMULATOR_FRAMES = 60  # per second of game time
-Picture = NDArray[np.uint8]
-"""[210, 160, 3], RGB."""
 
 
 @dataclass(frozen=True)
@@ -40,34 +35,34 @@ def record_episode(
 ) -> Film:
     """Play one episode at the evaluation epsilon, into a GIF or an MP4.
 
-    The agent plays in the training's environment; a second one in colour and full size, with the
-    same seed and the same actions, is the camera.
+    The agent plays in the training's environment; a second one as people see it, with the same
+    seed and the same actions, is the camera.
 
     Args:
         agent: who plays.
         out: the file to write; its suffix says which of the two.
         seed: of the episode; each seed plays another one.
-        seconds: of game time after which the film ends, at 60 emulator frames per second.
+        seconds: of game time after which the film ends.
         progress: told the stage, and how much of it is done of how much at most.
 
     Raises:
-        UserError: an MP4 is asked for and PyAV is not installed; before anything is played.
+        UserError: an MP4 is asked for and PyAV is not installed, or the game cannot be drawn here;
+            before anything is played.
     """
     write = WRITERS[out.suffix.lower()]
     if write is _write_mp4:
         _require_av()
     recipe = agent.recipe
-    stage = Environments(recipe, 1)
-    camera = Environments(recipe, 1, colour=True)
+    stage, camera = make_environments(recipe, 1), make_camera(recipe)
     episode_seed = environment_seed(seed, 0, 1)
-    observation, picture = stage.reset([episode_seed]), camera.reset([episode_seed])
+    observation, picture = stage.reset([episode_seed]), camera.reset(episode_seed)
     uniforms = Uniforms([seed], Purpose.EXPLORATION, (0, 1), 2)
     epsilon, active = np.array([recipe.evaluation_epsilon]), np.array([True])
     pictures: list[Picture] = []
     score, ended, steps = 0.0, False, 0
-    longest = min(int(seconds * EMULATOR_FRAMES / recipe.frame_skip), recipe.max_episode_steps)
+    longest = min(int(seconds * camera.per_second), recipe.max_episode_steps)
     while not ended and steps < longest:
-        pictures.append(picture[0, -1].copy())
+        pictures.append(picture)
         action = epsilon_greedy(
             uniforms.row(steps),
             epsilon,
@@ -76,13 +71,13 @@ def record_episode(
             lambda: agent.greedy(observation),  # noqa: B023
         )
         step = stage.step(action)
-        observation, picture = step.observation, camera.step(action).observation
+        observation, picture = step.observation, camera.step(int(action[0]))
         score, ended, steps = score + float(step.reward[0]), bool(step.ended[0]), steps + 1
         progress("played: agent steps", steps, longest)
     stage.close()
     camera.close()
     progress("writing: pictures", 0, len(pictures))
-    write(out, pictures, Fraction(EMULATOR_FRAMES, recipe.frame_skip))
+    write(out, pictures, camera.per_second)
     return Film(out, score, steps, ended)
 
 

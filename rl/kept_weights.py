@@ -13,6 +13,8 @@ import torch
 from rl.config import BEST
 from rl.member_checkpoint import TrainedState
 from rl.position import Position
+from workload import tensor_file
+from workload.by_products import discard
 from workload.errors import UserError
 from workload.files import write_whole
 
@@ -45,7 +47,7 @@ class KeptWeights:
             self._write(f"iteration-{iteration:04d}.pt", state, iteration, None)
             for path, number in _iterations(self._folder).items():
                 if number <= iteration - self._newest:
-                    path.unlink()
+                    discard(path)
         score = row.get("eval/return", row.get("train/return"))
         if self._best and score is not None and score > self._best_score():
             self._write("best.pt", state, iteration, score)
@@ -97,7 +99,6 @@ def _iterations(folder: Path) -> dict[Path, int]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+        return tensor_file.load(path)
+    except Exception as error:  # torch reports damage in many ways
         raise UserError(f"{path} is damaged: {error}; move it away") from error
-    return state

@@ -1,15 +1,13 @@
 """A member's state on disk, so that a killed run goes on bit for bit where its checkpoint stood.
 
-    RUN/checkpoint/checkpoint.json   names the newest state and the one before, with their sha256
-    RUN/checkpoint/<position>.pt     parameters, target, optimizer, counters, actions of the phase
-    RUN/replay/<first row>.rows      what the replay was given, in segments (rl/replay_file.py)
+    RUN/checkpoint/<position>.pt   parameters, target, optimizer, counters, actions of the phase
+    RUN/replay/<first row>.rows    what the replay was given, in segments (rl/replay_file.py)
 
-The first two are workload/checkpoint_files.py's: whatever the moment of a kill, the pointer
-names whole files.
+Of the first, workload/checkpoint_files.py keeps the newest and the one before, and what names them.
 Emulators cannot be saved; they are seeded per phase, so the actions since its begin lead back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,36 +16,53 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl.config import Recipe
+from rl.environment import observation_spec
+from rl.memory import ObservationSpec
 from rl.population import Population
 from rl.position import PHASES, Position
+from rl.replay import Rows
 from rl.replay_file import ReplayFile
-from workload.checkpoint_files import CheckpointFiles
+from workload.checkpoint_files import CheckpointFiles, Entry
 from workload.errors import CheckpointError
+from workload.identity import read_config
+
+WAY_ON = (
+    "--without-replay true (in a grid `without_replay: true`) goes on with an empty replay, which "
+    "fills again before learning goes on: no longer what an undisturbed run computes, and marked so"
+)
 
 
-def read_position(run: Path, *, previous: bool = False) -> Position | None:
-    """Where a run's checkpoint stands, None if it has none. Reads the pointer alone.
-
-    Raises:
-        CheckpointError: the pointer cannot be read.
-    """
-    entry = _entry(run, previous=previous)
-    return Position(*entry["position"]) if entry else None
-
-
-def verify(run: Path, *, previous: bool = False) -> None:
-    """Check that the state a run would resume from is the one that was written; none is fine.
-
-    Raises:
-        CheckpointError: it is not.
-    """
-    if _entry(run, previous=previous):
-        CheckpointFiles(run).checked_file(previous=previous)
+class ReplayError(CheckpointError):
+    """The replay of a checkpoint cannot be read."""
 
 
 def delete_replay(run: Path) -> None:
     """Delete the replay's files: a finished run is watched and plotted, not trained on."""
     ReplayFile(run / "replay", capacity=0).delete()
+
+
+def replay_damage(run: Path) -> Iterator[str]:
+    """What is wrong with the replay of a run's newest checkpoint, if that still has one."""
+    entry, folder = CheckpointFiles(run).entry(), run / "replay"
+    if entry is None or not folder.is_dir():
+        return
+    try:
+        recipe = Recipe(**read_config(run)["recipe"])
+        nowhere = _Nowhere(observation_spec(recipe))
+        ReplayFile(folder, recipe.replay_capacity).read(nowhere, 0, int(entry["rows"]))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        yield f"{folder}: {error}"
+
+
+@dataclass(frozen=True)
+class _Nowhere:
+    """Takes the rows of a replay that are read for their checksums' sake."""
+
+    shows: ObservationSpec
+
+    def restore(self, member: int, start: int, rows: Rows) -> None:
+        pass
 
 
 class MemberCheckpoint:
@@ -58,9 +73,9 @@ class MemberCheckpoint:
         self._files = CheckpointFiles(run)
         self._rows = ReplayFile(run / "replay", capacity)
 
-    def exists(self) -> bool:
-        """Whether there is a checkpoint to resume from."""
-        return _entry(self._run, previous=False) is not None
+    def exists(self, *, previous: bool = False) -> bool:
+        """Whether there is a checkpoint to resume from, or one before it."""
+        return self._files.entry(previous=previous) is not None
 
     def write(self, population: Population, k: int, beside: dict[str, Any]) -> dict[str, Any]:
         """Write member k's present state and what the caller wants kept `beside` it.
@@ -85,12 +100,13 @@ class MemberCheckpoint:
         self._rows.forget_before(min(kept["rows"] for kept in keep))
 
     def load(self, *, previous: bool = False) -> dict[str, Any]:
-        """The member's saved state, for `restore`.
+        """The member's saved state, for `restore`: the newest that is sound, or the one before.
 
         Raises:
-            CheckpointError: a file is missing, or is not the one that was written.
+            CheckpointError: there is none.
         """
-        return _read_state(self._run, previous=previous)
+        self._loaded, state = _read_state(self._run, previous=previous)
+        return state
 
     def load_replay(
         self,
@@ -104,18 +120,23 @@ class MemberCheckpoint:
         `progress` is told of so many rows more.
 
         Raises:
-            CheckpointError: rows are missing or damaged.
+            ReplayError: rows are missing or damaged.
         """
         try:
             block, g = population.block_of(k)
             self._rows.read(block.replay, g, state["rows"], stop, progress)
         except (OSError, ValueError) as error:
-            fallback = _entry(self._run, previous=True) is not None
-            raise CheckpointError(self._run / "replay", str(error), previous=fallback) from error
+            raise ReplayError(self._run / "replay", str(error), WAY_ON) from error
 
-    def withdraw_latest(self) -> None:
-        """Make the previous checkpoint the latest, and put the latest aside as `*.damaged`."""
-        self._files.withdraw_latest()
+    def forget_replay(self) -> None:
+        """Delete the replay, and the checkpoint before the newest, which cannot do without."""
+        self._files.forget_previous()
+        self._rows.delete()
+
+    def go_on(self) -> None:
+        """Have the state that was loaded as the latest checkpoint, and what was that before put
+        aside as `*.damaged`."""
+        self._files.go_on_from(self._loaded)
 
 
 @dataclass(frozen=True)
@@ -139,7 +160,7 @@ def trained_state(run: Path, *, previous: bool = False) -> TrainedState:
     Raises:
         CheckpointError: there is no such checkpoint, or it cannot be read.
     """
-    state = _read_state(run, previous=previous)
+    _, state = _read_state(run, previous=previous)
     return TrainedState(
         state["parameters"], Position(*state["position"]), state["counters"]["steps"]
     )
@@ -229,22 +250,11 @@ def _of_member(value: Any, k: int) -> Any:
     return value[k].cpu().clone() if isinstance(value, Tensor) else value[k]
 
 
-def _entry(run: Path, *, previous: bool) -> dict[str, Any] | None:
-    """The pointer's entry with what is ours in it checked, None where there is none."""
+def _read_state(run: Path, *, previous: bool) -> tuple[Entry, dict[str, Any]]:
     files = CheckpointFiles(run)
-    entry = files.entry(previous=previous)
+    entry = files.sound(previous=previous)
     if entry is None:
-        return None
-    try:
-        return entry | {
-            "position": list(Position(*entry["position"])),
-            "rows": int(entry["rows"]),
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise files.damaged_pointer() from error
-
-
-def _read_state(run: Path, *, previous: bool) -> dict[str, Any]:
-    file = CheckpointFiles(run).checked_file(previous=previous)
+        raise CheckpointError(files.pointer, "is missing")
+    file = files.folder / entry["file"]
     state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    return state
+    return entry, state

@@ -15,4 +15,4 @@ LAST_100 = Metric("train/return_last100", "last 100", UNIT, 1, "higher")
 """Mean return of the newest 100 training episodes."""
 AGENT_STEPS = Metric("agent_steps", "agent steps", "", 0)
 FRAMES = Metric("frames", "frames", "", 0)
-"""Of the emulator, frame_skip per agent step."""
+"""Of the emulator, frame_skip per agent step; elsewhere one per agent step."""

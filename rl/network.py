@@ -1,55 +1,37 @@
-"""The Nature DQN of every member of a population: parameters stacked along a leading axis.
+"""The network of every member of a population: parameters stacked along a leading axis.
 
-Mnih et al., "Human-level control through deep reinforcement learning" (Nature, 2015), with
-Dopamine's SAME padding or the VALID padding that is usual in PyTorch.
+For images the Nature DQN of Mnih et al., "Human-level control through deep reinforcement learning"
+(Nature, 2015), with Dopamine's SAME padding or the VALID padding that is usual in PyTorch; for
+vectors two hidden layers.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rl.architecture import CONVOLUTIONS, Padding, flattened, same_padding, shapes
 from rl.frames_to_float import stacks_to_float
-from rl.memory import STACK
+from rl.memory import ATARI, FRAME, ObservationSpec
 from rl.patches import convolution_relu
 from rl.random_streams import Purpose, generator
 
-Padding = Literal["same", "valid"]
-
-HIDDEN = 512
-# name, filters, kernel, stride, and what SAME adds on the (left, right, top, bottom) of the input
-_CONVOLUTIONS = (
-    ("conv1", 32, 8, 4, (2, 2, 2, 2)),
-    ("conv2", 64, 4, 2, (1, 2, 1, 2)),
-    ("conv3", 64, 3, 1, (1, 1, 1, 1)),
-)
-_FLATTEN = {"same": 11 * 11 * 64, "valid": 7 * 7 * 64}
+_Layer = tuple[str, int, tuple[int, int, int, int]]
+"""A convolution's name and stride, and what is added on the (left, right, top, bottom) of its
+input."""
 
 
-def shapes(actions: int, padding: Padding) -> dict[str, tuple[int, ...]]:
-    """The parameters of one member: name to shape, in the order of the forward pass."""
-    result: dict[str, tuple[int, ...]] = {}
-    channels = STACK
-    for name, filters, kernel, _, _ in _CONVOLUTIONS:
-        result[f"{name}.weight"] = (filters, channels, kernel, kernel)
-        result[f"{name}.bias"] = (filters,)
-        channels = filters
-    result["hidden.weight"] = (HIDDEN, _FLATTEN[padding])
-    result["hidden.bias"] = (HIDDEN,)
-    result["output.weight"] = (actions, HIDDEN)
-    result["output.bias"] = (actions,)
-    return result
-
-
-def initial_parameters(seeds: Sequence[int], actions: int, padding: Padding) -> dict[str, Tensor]:
+def initial_parameters(
+    seeds: Sequence[int], actions: int, padding: Padding, shows: ObservationSpec = ATARI
+) -> dict[str, Tensor]:
     """Xavier-uniform kernels U(-a, a), a = sqrt(6 / (fan_in + fan_out)), and zero biases.
 
     Returns name to [K, ...] float32, member k drawn from its own seed alone.
     """
-    layout = shapes(actions, padding)
+    layout = shapes(actions, padding, shows)
     result = {name: torch.zeros(len(seeds), *shape) for name, shape in layout.items()}
     for k, seed in enumerate(seeds):
         random = generator(seed, Purpose.INITIAL_WEIGHTS)
@@ -118,14 +100,29 @@ def q_values(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
 
     Args:
         weights: the `values` of `Weights`, name to [G, ...].
-        frames: [G, B, 4, 84, 84] uint8, newest frame last.
+        frames: states [G, B, stack, *shape], e.g. [G, B, 4, 84, 84] uint8, newest frame last.
 
     Returns: [G, B, actions] in the weights' dtype.
     """
-    convolved = _convolved if frames.device.type == "cpu" else _convolved_as_patches
+    if "conv1.weight" not in weights:
+        x = _vector(frames, weights["hidden1.weight"].dtype)
+        for name in ("hidden1", "hidden2"):
+            x = F.relu_(_dense(x, weights[f"{name}.weight"], weights[f"{name}.bias"]))
+        return _dense(x, weights["output.weight"], weights["output.bias"])
+    if frames.ndim > 5:  # frames of several planes each
+        frames = frames.flatten(2, 3)
+    # windows cover an image whole, with the patches' way, where it is as large as those of Atari
+    patches = frames.device.type != "cpu" and frames.shape[3:] == FRAME
+    convolved = _convolved_as_patches if patches else _convolved
     x = convolved(weights, frames)  # [G, B, flatten]
     x = F.relu_(_dense(x, weights["hidden.weight"], weights["hidden.bias"]))
     return _dense(x, weights["output.weight"], weights["output.bias"])
+
+
+def _vector(frames: Tensor, dtype: torch.dtype) -> Tensor:
+    """States as [G, B, stack * size], bytes as numbers from 0 to 1."""
+    x = frames.flatten(2).to(dtype)
+    return x / 255 if frames.dtype == torch.uint8 else x
 
 
 def _convolved(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
@@ -136,27 +133,42 @@ def _convolved(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
         x = stacks_to_float(frames[0], dtype)
     else:
         x = frames.transpose(0, 1).flatten(1, 2).to(dtype)
-    for name, _, _, stride, (left, right, top, bottom) in _CONVOLUTIONS:
+    for name, stride, added in _layers(weights, frames):
         kernel = weights[f"{name}.weight"].flatten(0, 1)
         bias = weights[f"{name}.bias"].flatten()
-        padding = left if _pads(weights) else 0
-        if _pads(weights) and left != right:
-            x, padding = F.pad(x, (left, right, top, bottom)), 0
+        left, right, top, bottom = added
+        padding = (top, left)
+        if left != right or top != bottom:
+            x, padding = F.pad(x, added), (0, 0)
         x = F.relu_(F.conv2d(x, kernel, bias, stride, padding, groups=groups))
     return x.reshape(batch, groups, -1).transpose(0, 1)
 
 
 def _convolved_as_patches(weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:
     x = frames.permute(0, 1, 3, 4, 2)  # [G, B, 84, 84, 4]
-    for name, _, _, stride, (left, right, top, bottom) in _CONVOLUTIONS:
-        if _pads(weights):
-            x = F.pad(x, (0, 0, left, right, top, bottom))
+    for name, stride, added in _layers(weights, frames):
+        if any(added):
+            x = F.pad(x, (0, 0, *added))
         x = convolution_relu(x, weights[f"{name}.weight"], weights[f"{name}.bias"], stride)
     return x.permute(0, 1, 4, 2, 3).flatten(2)
 
 
-def _pads(weights: Mapping[str, Tensor]) -> bool:
-    return weights["hidden.weight"].shape[2] == _FLATTEN["same"]
+def _layers(weights: Mapping[str, Tensor], frames: Tensor) -> tuple[_Layer, ...]:
+    return _convolutions(*frames.shape[3:], weights["hidden.weight"].shape[2])
+
+
+@functools.cache
+def _convolutions(height: int, width: int, inputs: int) -> tuple[_Layer, ...]:
+    """The convolutions of images in front of a layer of so many `inputs`, which tell whether they
+    pad."""
+    if inputs != flattened(height, width, "same"):
+        return tuple((name, stride, (0, 0, 0, 0)) for name, _, _, stride in CONVOLUTIONS)
+    result = []
+    for name, _, kernel, stride in CONVOLUTIONS:
+        added = (*same_padding(width, kernel, stride), *same_padding(height, kernel, stride))
+        result.append((name, stride, added))
+        height, width = (-(-size // stride) for size in (height, width))
+    return tuple(result)
 
 
 def _dense(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

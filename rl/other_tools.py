@@ -5,7 +5,6 @@ OTHER_NAMES = {
     "total_timesteps": "--iterations, each of --training_steps",
     "n_timesteps": "--iterations, each of --training_steps",
     "env_id": "--game",
-    "env": "--game",
     "buffer_size": "--replay_capacity",
     "learning_starts": "--warm_up",
     "train_frequency": "--update_every",

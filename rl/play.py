@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rl.environment import Environments
+from rl.environment import make_environments
 from rl.exploration import epsilon_greedy
 from rl.random_streams import Purpose, Uniforms, generator
 from rl.trained_agent import TrainedAgent
@@ -42,7 +42,7 @@ def play(
         progress: told how many have ended.
     """
     size = min(environments, episodes)
-    stage = Environments(agent.recipe, size)
+    stage = make_environments(agent.recipe, size)
     left = np.array([episodes // size + (i < episodes % size) for i in range(size)])
     seeds = generator(seed, Purpose.PLAY, 0).integers(2**31, size=size)
     uniforms = Uniforms([seed], Purpose.PLAY, (1,), 2 * size)

@@ -4,6 +4,7 @@ Members are independent. What happens to one never changes another, and none can
 shares a population with. Nothing here reads or writes a file.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +82,8 @@ class Population:
         self.phase_done = np.zeros(self.size, dtype=bool)
         self.diverged = np.zeros(self.size, dtype=bool)
         self.scores = Scores(self.size)
+        self.inexact_resumes = np.zeros(self.size, dtype=np.int64)
+        self._seen: list[int | None] = [None] * self.size  # when the checkpoint was saved
         self._log_every = min(
             recipe.log_every, recipe.training_steps - recipe.training_steps % recipe.update_every
         )
@@ -193,7 +196,28 @@ class Population:
             if tick % 100 == 0:
                 progress(tick)
         self._actions = [bytearray(actions[:, part].tobytes()) for part in self.slices]
+        self._check_led_back()
         return True
+
+    def _check_led_back(self) -> None:
+        """Begin the episodes anew of blocks that do not see what they saw when they were saved."""
+        anew: list[str] = []
+        for part, block in zip(self.slices, self.blocks, strict=True):
+            members = range(part.start, part.stop)
+            if all(self._seen[k] in (None, block.seen(k - part.start)) for k in members):
+                continue
+            block.begin_anew(*self.position[:2])
+            self.scores.returns[part], self.scores.lengths[part] = 0.0, 0
+            self.inexact_resumes[part] += 1
+            anew += [self.members[k].label for k in members]
+        if anew:
+            warnings.warn(
+                f"{self.recipe.game} does not show again what it showed after the same seed and "
+                f"actions: {', '.join(anew)} begin their episode anew, and are no longer what they "
+                "would be uninterrupted; their rows say so as inexact_resumes",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def counters(self, k: int) -> dict[str, Any]:
         """Member k's numbers that are neither tensors nor replay, as plain values."""
@@ -205,6 +229,8 @@ class Population:
             "diverged": bool(self.diverged[k]),
             "scores": self.scores.state(k),
             "window": block.window.state(g),
+            "inexact_resumes": int(self.inexact_resumes[k]),
+            "seen": block.seen(g),
         }
 
     def set_counters(self, k: int, saved: dict[str, Any]) -> None:
@@ -212,6 +238,9 @@ class Population:
         self.steps[k], self.updates[k] = saved["steps"], saved["updates"]
         self.phase_done[k], self.diverged[k] = saved["through"], saved["diverged"]
         self.scores.set_state(k, saved["scores"])
+        # states of runs begun before they were kept lack them
+        self.inexact_resumes[k] = saved.get("inexact_resumes", 0)
+        self._seen[k] = saved.get("seen")
         block, g = self.block_of(k)
         block.window.set_state(g, saved["window"])
 
@@ -244,7 +273,9 @@ class Population:
         self.steps[part] += begun.active
         steps = self.steps[part]
         begun.due = begun.number % self._log_every == 0
-        begun.learning = begun.active & (steps > recipe.warm_up)
+        # a row per step and more, unless a replay was lost: then it fills again first
+        filled = block.replay.appended > recipe.warm_up
+        begun.learning = begun.active & (steps > recipe.warm_up) & filled
         if not begun.learning.any():
             return
         if begun.number % recipe.update_every == 0:
@@ -300,9 +331,11 @@ class Population:
         return MemberRow(episode.member, "episode", values)
 
     def _steps(self, k: int) -> dict[str, int]:
-        """Member k's training steps, and the emulator's frames that these are."""
+        """Member k's training steps, and the frames that these are."""
         steps = int(self.steps[k])
-        return {"agent_steps": steps, "frames": steps * self.recipe.frame_skip}
+        counted = {"agent_steps": steps, "frames": steps * self.recipe.frames_per_step}
+        inexact = int(self.inexact_resumes[k])
+        return counted | ({"inexact_resumes": inexact} if inexact else {})
 
     def _metrics(self, b: int, g: int, report: StepReport | None) -> dict[str, Any]:
         """A member's row of metrics, over the time since its last one."""

@@ -10,7 +10,6 @@ from rl.member_checkpoint import MemberCheckpoint, agent_state, restore
 from rl.module import DQNModule
 from rl.population import Population
 from rl.position import EPISODES, EVALUATION, PHASES, TRAINING, Position
-from workload.checkpoint_files import CheckpointFiles
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
@@ -47,14 +46,18 @@ class PopulationRecorder(lightning.Callback):
         self._saved = population.position
         self._pace = Pace()
 
-    def resume(self, *, previous: bool) -> bool:
+    def resume(self, *, previous: bool, with_replay: bool = True) -> bool:
         """Put the population where its checkpoints stand, if there are any.
+
+        Args:
+            previous: take those before the newest.
+            with_replay: else what the replays held is forgotten, of which their records tell.
 
         Returns False where it was stopped before: then the population is of no use, and the
         checkpoints are what they were.
 
         Raises:
-            CheckpointError: one cannot be read; nothing has been changed.
+            CheckpointError: one cannot be read; nothing has been changed but the population.
         """
         population = self._population
         if not all(checkpoint.exists() for checkpoint in self._checkpoints):
@@ -62,18 +65,21 @@ class PopulationRecorder(lightning.Callback):
                 log.rewind({})
             return True
         states = [checkpoint.load(previous=previous) for checkpoint in self._checkpoints]
-        for log, state in zip(self._logs, states, strict=True):
-            CheckpointFiles(log.path).check_log(log, state["log_position"], previous=previous)
         actions = restore(population, states)
         position = population.position = Position(*states[0]["position"])
         # a run that was killed between its end and done.json needs its replay no more
-        if not population.finished:
+        if with_replay and not population.finished:
             self._load_replays(states)
         if self._stop():
             return False
         for k, (log, state) in enumerate(zip(self._logs, states, strict=True)):
-            if previous:
-                self._checkpoints[k].withdraw_latest()
+            self._checkpoints[k].go_on()
+            if not with_replay:
+                self._checkpoints[k].forget_replay()
+                log.remark(
+                    f"its replay was lost at {population.steps[k]:,} agent steps, and filled again "
+                    f"by {population.recipe.warm_up:,} without learning"
+                )
             log.rewind(state["log_position"])
             self._latest[k] = state["latest"]
         there = population.resume(

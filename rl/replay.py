@@ -9,6 +9,9 @@ age tells which neighbours belong to the same episode.
 Where an episode that is cut off is no end for learning, a closing row holds the frame behind it:
 its action is CLOSING. A sample that hits one takes the row before in its place.
 
+Where states are single frames, as of an environment that shows a vector, all of this is the same
+with a stack of 1.
+
 All frames are rows of one tensor, so the batches of all members are one `index_select`. One row
 more is all zero; whatever lies before an episode's first frame is read from there. A last one is
 written by members that are to write nothing. So `begin`, `complete` and `sample` leave no decision
@@ -22,38 +25,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.memory import COLUMNS, FRAME, GPU_SHARE, PIXELS, STACK
-
-CLOSING = 255
-"""In the place of an action, of which there are 18 at most."""
+from rl.memory import ATARI, CLOSING, COLUMNS, GPU_SHARE, ObservationSpec
 
 
 class Batch(NamedTuple):
-    """B transitions of each member. The next sample overwrites `frames`.
+    """B transitions of each member. The next sample overwrites the states.
 
     Where `discounts` is 0 the episode ended on the way, and `next_state` means nothing.
     """
 
-    frames: Tensor  # [G, B, 4+n, 84, 84] uint8, rows i-3 to i+n
+    state: Tensor  # [G, B, stack, *shape], e.g. [G, B, 4, 84, 84] uint8, newest frame last
+    next_state: Tensor  # the same n steps later; shares frames with `state`
     actions: Tensor  # [G, B] int64
     rewards: Tensor  # [G, B] float32, sum over j < n of gamma^j r_{i+j}, up to the episode's end
     discounts: Tensor  # [G, B] float32, gamma^n, or 0 where the episode ended
-
-    @property
-    def state(self) -> Tensor:
-        """[G, B, 4, 84, 84] uint8, newest frame last."""
-        return self.frames[:, :, :STACK]
-
-    @property
-    def next_state(self) -> Tensor:
-        """[G, B, 4, 84, 84] uint8, n steps later; shares frames with `state`."""
-        return self.frames[:, :, -STACK:]
 
 
 class Rows(NamedTuple):
     """N consecutive rows of one member."""
 
-    frames: NDArray[np.uint8]  # [N, 84, 84]
+    frames: NDArray[Any]  # [N, *shape]
     actions: NDArray[np.integer]  # [N]
     rewards: NDArray[np.float32]  # [N]
     ended: NDArray[np.bool_]  # [N]
@@ -78,10 +69,11 @@ class Replay:
         device: where batches are wanted. Rows are kept there when they fit, else on the host.
         closes: whether `close` is going to be called; then n must be 1, and the oldest row that
             would be sampled is not, as the row before it may be gone.
+        shows: what the environments show, for which 4 - 1 above is its stack - 1.
 
     Attributes:
         storage: the device of the rows.
-        gathered: the frames of the last sample, [G, B, 4+n, 84, 84] uint8.
+        gathered: the frames of the last sample, [G, B, stack+n, *shape].
         appended: rows begun so far, [G] int64, on the host. `begin` counts on the device; whoever
             calls it counts here.
     """
@@ -96,6 +88,7 @@ class Replay:
         batch_size: int,
         device: torch.device | str,
         closes: bool = False,
+        shows: ObservationSpec = ATARI,
     ) -> None:
         if closes and n_step > 1:
             raise ValueError(f"closes: takes n_step 1, not {n_step}")
@@ -104,12 +97,13 @@ class Replay:
         self.appended = np.zeros(members, dtype=np.int64)
         self._zero_slot, self._unused_slot = members * capacity, members * capacity + 1
         slots = members * capacity + 2
-        self.storage = _storage_device(slots, self.device)
+        self.shows = shows
+        self.storage = _storage_device(slots * shows.nbytes, self.device)
         self._columns = {
             name: torch.from_numpy(np.zeros(slots, kind)).to(self.storage)
             for name, kind in COLUMNS.items()
         }
-        self._frames = _empty((slots, PIXELS), self.storage)
+        self._frames = _empty((slots, shows.size), shows, self.storage)
         self._frames[self._zero_slot] = 0
         # rows begun, and the age of the next one, where `begin` and `complete` can count them
         self._heads = torch.zeros(members, dtype=torch.int64, device=self.storage)
@@ -119,11 +113,12 @@ class Replay:
         self._steps = steps.int().to(self.storage)
         self._powers = torch.from_numpy((gamma ** steps.numpy()).astype(np.float32))
         self._powers = self._powers.to(self.storage)
-        # 3 rows before to n after
-        self._back = torch.arange(STACK - 1, -n_step - 1, -1, device=self.storage)
+        # stack - 1 rows before to n after
+        self._back = torch.arange(shows.stack - 1, -n_step - 1, -1, device=self.storage)
         self._first_slots = torch.arange(members, device=self.storage) * capacity
         # Kept and reused: the pages of a fresh one cost several times what the gather does.
-        self.gathered = _empty((members, batch_size, STACK + n_step, *FRAME), self.storage)
+        gathered = (members, batch_size, shows.stack + n_step, *shows.shape)
+        self.gathered = _empty(gathered, shows, self.storage)
         if self.storage != self.device:
             self.gathered = self.gathered.pin_memory()
 
@@ -136,11 +131,11 @@ class Replay:
         """Begin a row of every writing member, in place of its oldest once it is full.
 
         Args:
-            frames: what is seen when acting, newest frame only, [G, 84, 84] uint8.
+            frames: what is seen when acting, newest frame only, [G, *shape].
             writing: which members the row is for, [G] bool. Both on the device of the rows.
         """
         slots = self._slots_of(self._heads, writing)
-        self._frames.index_copy_(0, slots, frames.reshape(-1, PIXELS))
+        self._frames.index_copy_(0, slots, frames.reshape(-1, self.shows.size))
         self._columns["ages"].index_copy_(0, slots, self._next_ages)
         self._heads += writing
 
@@ -163,7 +158,7 @@ class Replay:
         """Write a closing row behind the last one of some members, which did not end its episode.
 
         Args:
-            frames: what was seen last, [G, 84, 84] uint8.
+            frames: what was seen last, [G, *shape].
             closing: which members, [G] bool. Both on the device of the rows. Whoever calls it
                 counts the rows in `appended`.
         """
@@ -171,6 +166,10 @@ class Replay:
         action = torch.full_like(closing, CLOSING, dtype=torch.uint8)
         reward = torch.zeros_like(closing, dtype=torch.float32)
         self.complete(action, reward, torch.ones_like(closing), closing)
+
+    def begin_episode(self) -> None:
+        """Let every member's next row begin an episode, whatever its last one was."""
+        self._next_ages.zero_()
 
     def check_sampleable(self) -> None:
         """Raise ValueError where a member has no complete transition yet."""
@@ -184,7 +183,8 @@ class Replay:
         Args:
             uniforms: [G, B] float64 in [0, 1), on the device of the rows; see `check_sampleable`.
         """
-        kept = self.capacity - STACK + 1 - self._closes
+        stack = self.shows.stack
+        kept = self.capacity - stack + 1 - self._closes
         first = (self._heads - kept).clamp_(min=0).unsqueeze(1)
         count = self._heads.unsqueeze(1) - self.n_step - first
         rows = first + (uniforms * count).long()
@@ -193,7 +193,7 @@ class Replay:
             rows = rows - (self._columns["actions"][slots] == CLOSING).long()
         slots = (rows.unsqueeze(2) - self._back).remainder_(self.capacity)  # [G, B, 4+n]
         slots += self._first_slots.view(-1, 1, 1)
-        own, onward = slots[..., STACK - 1], slots[..., STACK - 1 :]
+        own, onward = slots[..., stack - 1], slots[..., stack - 1 :]
 
         ages = self._columns["ages"][onward]  # [G, B, n+1]
         # Within an episode the age rises by one per row; behind its end it begins again.
@@ -201,9 +201,13 @@ class Replay:
         rewards = (self._columns["rewards"][onward[..., :-1]] * weights[..., :-1]).sum(2)
         actions = self._columns["actions"][own].long()
         slots = torch.where(ages[..., :1] < self._back, self._zero_slot, slots)
-        torch.index_select(self._frames, 0, slots.flatten(), out=self.gathered.view(-1, PIXELS))
+        torch.index_select(
+            self._frames, 0, slots.flatten(), out=self.gathered.view(-1, self.shows.size)
+        )
+        frames = self.gathered.to(self.device)  # rows i - stack + 1 to i + n
         return Batch(
-            self.gathered.to(self.device),
+            frames[:, :, :stack],
+            frames[:, :, -stack:],
             actions.to(self.device),
             rewards.to(self.device),
             weights[..., -1].to(self.device),
@@ -222,7 +226,7 @@ class Replay:
                 f"{newest - size} to {newest - 1}"
             )
         slots = self._slots(member, start, stop)
-        frames = self._frames[slots].cpu().numpy().reshape(-1, *FRAME)
+        frames = self._frames[slots].cpu().numpy().reshape(-1, *self.shows.shape)
         columns = {name: column[slots].cpu().numpy() for name, column in self._columns.items()}
         return Rows(frames, **columns)
 
@@ -234,7 +238,7 @@ class Replay:
         """
         stop = start + len(rows.ended)
         slots = self._slots(member, start, stop)
-        self._frames.index_copy_(0, slots, self._stored(rows.frames.reshape(-1, PIXELS)))
+        self._frames.index_copy_(0, slots, self._stored(rows.frames.reshape(-1, self.shows.size)))
         for name, column in self._columns.items():
             column.index_copy_(0, slots, self._stored(getattr(rows, name)).to(column.dtype))
         self.appended[member] = self._heads[member] = stop
@@ -274,15 +278,16 @@ class Replay:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.storage)
 
 
-def _storage_device(frames: int, device: torch.device) -> torch.device:
+def _storage_device(nbytes: int, device: torch.device) -> torch.device:
     """The device itself, or the host when the frames would take over 80 % of its free memory."""
-    if device.type == "cuda" and frames * PIXELS > GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cuda" and nbytes > GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
         return torch.device("cpu")
     return device
 
 
-def _empty(shape: tuple[int, ...], device: torch.device) -> Tensor:
+def _empty(shape: tuple[int, ...], shows: ObservationSpec, device: torch.device) -> Tensor:
     # numpy's large arrays lie in huge pages and torch's do not: 5 to 10 % of a sample.
     if device.type == "cpu":
-        return torch.from_numpy(np.empty(shape, np.uint8))
-    return torch.empty(shape, dtype=torch.uint8, device=device)
+        return torch.from_numpy(np.empty(shape, shows.dtype))
+    dtype = torch.from_numpy(np.empty(0, shows.dtype)).dtype
+    return torch.empty(shape, dtype=dtype, device=device)

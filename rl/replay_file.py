@@ -10,15 +10,28 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from rl.memory import COLUMNS, FRAME
+from rl.memory import COLUMNS, ObservationSpec
 from rl.replay import Replay, Rows
+from workload.by_products import discard
 
 SEGMENT = 10_000
-_ROW = np.dtype([("frames", np.uint8, FRAME), *COLUMNS.items(), ("crc", np.uint32)])
+
+
+class Restores(Protocol):
+    """What rows are read into, and what their frames are."""
+
+    @property
+    def shows(self) -> ObservationSpec:
+        """As of a `Replay`."""
+
+    def restore(self, member: int, start: int, rows: Rows) -> None:
+        """Put them there."""
 
 
 class ReplayFile:
@@ -48,15 +61,16 @@ class ReplayFile:
         """Append what member k's replay was given since the last call, and sync it to the disk."""
         self._folder.mkdir(parents=True, exist_ok=True)
         end = int(replay.appended[k])
+        row = _row(replay.shows)
         for start, stop in _by_segment(max(self._written, end - self._capacity), end):
             rows = replay.rows(k, start, stop)
-            packed = np.empty(stop - start, dtype=_ROW)
+            packed = np.empty(stop - start, dtype=row)
             for name in rows._fields:
                 packed[name] = getattr(rows, name)
             packed["crc"] = _checksums(packed)
             path = self._segment(start)
             with path.open("r+b" if path.exists() else "w+b") as file:
-                file.seek(start % SEGMENT * _ROW.itemsize)
+                file.seek(start % SEGMENT * row.itemsize)
                 file.write(packed.data)
                 os.fsync(file.fileno())
             self._remember(packed)
@@ -64,7 +78,7 @@ class ReplayFile:
 
     def read(
         self,
-        replay: Replay,
+        replay: Restores,
         k: int,
         end: int,
         stop: Callable[[], bool] = lambda: False,
@@ -77,14 +91,15 @@ class ReplayFile:
             ValueError: a segment is missing, too short or damaged.
         """
         self._crcs = self._crcs[:0]
+        row = _row(replay.shows)
         for start, after in _by_segment(max(0, end - self._capacity), end):
             if stop():
                 return
             path = self._segment(start)
-            offset = start % SEGMENT * _ROW.itemsize
-            packed = np.empty(0, dtype=_ROW)
+            offset = start % SEGMENT * row.itemsize
+            packed = np.empty(0, dtype=row)
             if path.exists() and path.stat().st_size >= offset:
-                packed = np.fromfile(path, dtype=_ROW, count=after - start, offset=offset)
+                packed = np.fromfile(path, dtype=row, count=after - start, offset=offset)
             if len(packed) < after - start:
                 raise ValueError(f"{path.name} lacks rows {start + len(packed):,} to {after:,}")
             if not np.array_equal(packed["crc"], _checksums(packed)):
@@ -98,12 +113,18 @@ class ReplayFile:
         """Delete the segments that no replay filled up to row `end` or later would read."""
         needed = max(0, end - self._capacity) // SEGMENT
         for path in self._folder.glob("*.rows"):
-            if int(path.stem) // SEGMENT < needed:
-                path.unlink()
+            if path.stem.isdecimal() and int(path.stem) // SEGMENT < needed:
+                discard(path)
 
     def delete(self) -> None:
-        """Delete everything, also when another process is at it too."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Delete all segments, also when another process is at it too."""
+        for path in self._folder.glob("*"):
+            if path.stem.isdecimal() and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.stem.isdecimal():
+                discard(path)
+        with suppress(OSError):  # something else is in it, or it is gone
+            self._folder.rmdir()
 
     def _remember(self, packed: np.ndarray) -> None:
         self._crcs = np.concatenate([self._crcs, packed["crc"]])[-self._capacity :]
@@ -118,7 +139,12 @@ def _by_segment(start: int, stop: int) -> list[tuple[int, int]]:
     return [pair for pair in itertools.pairwise(cuts) if pair[0] < pair[1]]
 
 
+def _row(shows: ObservationSpec) -> np.dtype[np.void]:
+    frames = ("frames", shows.dtype, shows.shape)
+    return np.dtype([frames, *COLUMNS.items(), ("crc", np.uint32)])
+
+
 def _checksums(packed: np.ndarray) -> list[int]:
     """The CRC-32 of each row, its own last four bytes left out."""
-    rows = packed.view(np.uint8).reshape(len(packed), _ROW.itemsize)
-    return [zlib.crc32(row) for row in rows[:, : -_ROW["crc"].itemsize]]
+    rows = packed.view(np.uint8).reshape(len(packed), packed.dtype.itemsize)
+    return [zlib.crc32(row) for row in rows[:, : -packed.dtype["crc"].itemsize]]

@@ -4,10 +4,12 @@ import gc
 from collections.abc import Callable, Sequence
 
 from rl.config import Machine, Recipe
+from rl.member_checkpoint import WAY_ON, MemberCheckpoint, ReplayError
 from rl.module import DQNModule
 from rl.population import Population
 from rl.recorder import PopulationRecorder
 from workload.member import Member, Outcome, RunLog
+from workload.output import warn
 from workload.progress import Progress
 from workload.trainer import fit, prepare_torch
 
@@ -41,11 +43,18 @@ def train_population(
         CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
     """
     device = prepare_torch(machine)
-    population = Population(recipe, members, device, machine.graphs)
-    recorder = PopulationRecorder(
-        population, logs, machine.checkpoint_every, machine.keep_checkpoints, progress, stop
-    )
-    if recorder.resume(previous=previous):
+
+    def beginning() -> tuple[Population, PopulationRecorder]:
+        population = Population(recipe, members, device, machine.graphs)
+        every, keep = machine.checkpoint_every, machine.keep_checkpoints
+        return population, PopulationRecorder(population, logs, every, keep, progress, stop)
+
+    ways = [(previous, True)]
+    if len(members) == 1:
+        checkpoint = MemberCheckpoint(logs[0].path, recipe.replay_capacity)
+        ways += _ways(checkpoint, machine, previous=previous)
+    population, recorder, resumed = _resumed(beginning, ways)
+    if resumed:
         if not population.finished:
             epochs = recipe.iterations - population.position.iteration
             fit(
@@ -61,3 +70,41 @@ def train_population(
     del population, recorder
     gc.collect()  # the Trainer and its module hold each other, and with them the replay
     return outcomes
+
+
+def _resumed(
+    beginning: Callable[[], tuple[Population, PopulationRecorder]],
+    ways: Sequence[tuple[bool, bool]],
+) -> tuple[Population, PopulationRecorder, bool]:
+    """A population where its checkpoints stand, its recorder, and whether it got there.
+
+    Args:
+        beginning: makes both.
+        ways: `previous` and `with_replay` of `PopulationRecorder.resume`, tried in this order.
+
+    Raises:
+        CheckpointError: none of them is possible.
+    """
+    for number, (previous, with_replay) in enumerate(ways, 1):
+        population, recorder = beginning()
+        try:
+            resumed = recorder.resume(previous=previous, with_replay=with_replay)
+            return population, recorder, resumed
+        except ReplayError as error:
+            population.close()
+            if number == len(ways):
+                both = ", and both checkpoints need it" if number > 1 else ""
+                raise ReplayError(error.path, error.problem + both, WAY_ON) from error
+            warn(f"{error.path}: {error.problem}")
+        del population, recorder
+        gc.collect()  # a replay of which there is no room for two
+    raise ValueError("no way to begin")
+
+
+def _ways(
+    checkpoint: MemberCheckpoint, machine: Machine, *, previous: bool
+) -> list[tuple[bool, bool]]:
+    """How a member that is trained alone may go on, beside the way asked for: from the checkpoint
+    before the newest, which comes to the same; without its replay, where that is asked for."""
+    further = [(True, True)] if not previous and checkpoint.exists(previous=True) else []
+    return further + ([(previous, False)] if machine.without_replay else [])

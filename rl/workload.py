@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +41,7 @@ UPDATE_SECONDS = {  # an update of 32 transitions
     ("valid", "bf16"): 0.023,
 }
 # Weights, target network and up to four moments in float32, in two generations of checkpoints.
-MEMBER_CHECKPOINT = 2 * 6 * 4 * 4_100_000
+CHECKPOINT_BYTES = 2 * 6 * 4  # per parameter
 
 
 def _evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -71,6 +73,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     LENGTH_KEY = "iterations"
     report = REPORT
     OTHER_NAMES = OTHER_NAMES
+    SYNONYMS = {"env": "game"}  # noqa: RUF012
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
             "game",
@@ -148,23 +151,37 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
         return Machine
 
+    def task(self, recipe: config.Recipe) -> str:
+        """The game; of gymnasium's its id, as a name that a folder can have."""
+        return re.sub(r"[/:]", "-", recipe.gymnasium_id or recipe.game)
+
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         return "iterations", "log_every"
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
+        from rl.environment import observation_spec
         from rl.memory import batch_bytes, replay_bytes
 
-        one = replay_bytes(1, recipe.replay_capacity)
-        batch = batch_bytes(members, recipe.batch_size, recipe.n_step)
+        shows = observation_spec(recipe)
+        one = replay_bytes(1, recipe.replay_capacity, shows)
+        batch = batch_bytes(members, recipe.batch_size, recipe.n_step, shows)
         return (
             f"the replay takes {members} x {recipe.replay_capacity:,} transitions "
             f"= {members} x {amount(one)} = {amount(members * one)}, a batch {amount(batch)}"
         )
 
     def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
-        from rl.environment import rom_id
+        from rl.atari import rom_id
+        from rl.environment import observation_spec
+        from rl.memory import is_image
 
-        rom_id(recipe.game)
+        if not recipe.gymnasium_id:
+            rom_id(recipe.game)
+        elif not is_image(observation_spec(recipe)) and recipe.padding != "same":
+            raise UserError(
+                f"padding: {recipe.game} shows vectors, for which there are no convolutions; leave "
+                "it at same"
+            )
         steps = recipe.iterations * recipe.training_steps
         if steps <= recipe.warm_up:
             raise UserError(
@@ -174,15 +191,19 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
         """As many members as replay and batch fit for, on the GPU or on the host."""
+        from rl.environment import observation_spec
         from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
 
+        shows = observation_spec(recipe)
         free = max(memory.host - PROCESS_MEMORY, int(GPU_MARGIN * GPU_SHARE * memory.gpu))
-        fixed = replay_bytes(0, recipe.replay_capacity)
-        batch = batch_bytes(1, recipe.batch_size, recipe.n_step)
-        member = replay_bytes(1, recipe.replay_capacity) - fixed + batch
+        fixed = replay_bytes(0, recipe.replay_capacity, shows)
+        batch = batch_bytes(1, recipe.batch_size, recipe.n_step, shows)
+        member = replay_bytes(1, recipe.replay_capacity, shows) - fixed + batch
         return max(free - fixed, 0) // member
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
+        if recipe.gymnasium_id:
+            return None  # what an environment takes for a step is its own
         updates = max(recipe.iterations * recipe.training_steps - recipe.warm_up, 0)
         steps = recipe.iterations * (recipe.training_steps + recipe.evaluation_steps)
         update = UPDATE_SECONDS[recipe.padding, recipe.precision] * recipe.batch_size / 32
@@ -203,25 +224,28 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
         """That the game's ROM is missing or damaged, and what to do; None where it is there."""
-        from rl.environment import ROM_ADVICE, has_rom
+        from rl.atari import ROM_ADVICE, has_rom
 
-        if has_rom(recipe.game):
+        if recipe.gymnasium_id or has_rom(recipe.game):
             return None
         return f"game: {recipe.game}'s ROM is missing or damaged; {ROM_ADVICE}"
 
     def _check_memory(self, recipe: config.Recipe, members: int, free: int) -> None:
+        from rl.environment import observation_spec
         from rl.memory import batch_bytes, replay_bytes
 
-        batch = batch_bytes(members, recipe.batch_size, recipe.n_step)
-        if replay_bytes(members, recipe.replay_capacity) + batch <= free:
+        shows = observation_spec(recipe)
+        batch = batch_bytes(members, recipe.batch_size, recipe.n_step, shows)
+        replay = replay_bytes(members, recipe.replay_capacity, shows)
+        if replay + batch <= free:
             return
-        if batch > replay_bytes(members, recipe.replay_capacity):
+        if batch > replay:
             raise UserError(
                 f"batch_size: {self.memory_summary(recipe, members)}, but {amount(free)} of "
                 "memory are free for that; choose a smaller --batch-size"
             )
-        fixed = replay_bytes(members, 0) + batch
-        per_transition = replay_bytes(members, 1) - replay_bytes(members, 0)
+        fixed = replay_bytes(members, 0, shows) + batch
+        per_transition = replay_bytes(members, 1, shows) - replay_bytes(members, 0, shows)
         fits = max(free - fixed, 0) // per_transition // 1000 * 1000
         fewer = ", or train fewer members together, as `wdbench batch` does" if members > 1 else ""
         advice = (
@@ -240,10 +264,15 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def _disk(self, recipe: config.Recipe) -> int:
         """Bytes of a member: its replay, and two states."""
-        from rl.memory import replay_bytes
+        from rl.architecture import shapes
+        from rl.environment import observation_spec
+        from rl.memory import CLOSING, replay_bytes
 
+        shows = observation_spec(recipe)
         kept = min(recipe.replay_capacity, recipe.iterations * recipe.training_steps)
-        return replay_bytes(1, kept) + MEMBER_CHECKPOINT
+        most = shapes(CLOSING, recipe.padding, shows)  # more actions than there can be
+        parameters = sum(map(math.prod, most.values()))
+        return replay_bytes(1, kept, shows) + CHECKPOINT_BYTES * parameters
 
     def _check_disk(self, recipe: config.Recipe, runs: Sequence[Path]) -> None:
         need = len(runs) * self._disk(recipe)
@@ -254,15 +283,6 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
                 f"disk, {amount(free)} are free; choose another --runs or a smaller "
                 "--replay-capacity"
             )
-
-    def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
-        from rl.member_checkpoint import read_position, verify
-
-        found = read_position(run, previous=previous)
-        if previous and found is None and read_position(run) is not None:
-            raise UserError(f"{run} has no checkpoint before the newest one")
-        verify(run, previous=previous)
-        return found
 
     def train(
         self,
@@ -281,6 +301,11 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
         )
 
+    def damage(self, run: Path) -> Iterator[str]:
+        from rl.member_checkpoint import replay_damage
+
+        yield from replay_damage(run)
+
     def can_go_on(self, run: Path) -> bool:
         return super().can_go_on(run) and (run / "replay").is_dir()
 
@@ -295,6 +320,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             return
         from rl.member_checkpoint import delete_replay
 
+        (replay / KEPT).unlink(missing_ok=True)
         delete_replay(run)
 
     def doctor(self) -> Iterator[Finding]:

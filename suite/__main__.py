@@ -67,6 +67,10 @@ COMMANDS = {
         "suite.commands.table",
         "print score, weight norm, median m/w and drowned fraction of runs",
     ),
+    "verify": (
+        "suite.commands.verify",
+        "compare every file of runs with its checksum, and name what is damaged",
+    ),
     "doctor": ("suite.commands.doctor", "say what this machine has and what is missing"),
     "completion": (
         "suite.commands.completion",

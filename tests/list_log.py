@@ -23,6 +23,9 @@ class ListLog:
     def own(self, file, row):
         self._add(file, row)
 
+    def remark(self, text):
+        self._add("remarks", text)
+
     def offsets(self):
         return {name: len(rows) for name, rows in self.rows.items()}
 

@@ -6,8 +6,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from workload.errors import DAMAGE, UserError
 from workload.files import read_json
 from workload.keeping import kept_folder
+from workload.output import warn_once
 
 if TYPE_CHECKING:
     from workload.exhibits.record import Record
@@ -34,9 +36,13 @@ def read_sharpness(run: Path, epoch: int | None = None) -> dict[str, Any] | None
 
 def final_sharpness(record: Record) -> dict[str, Any] | None:
     """The numbers of the weights that a finished run ended with; None where it has not been
-    measured since."""
-    found = read_sharpness(record.path)
-    return found if found is not None and found["epoch"] == record.length else None
+    measured since, and where they are damaged, which is told."""
+    try:
+        found = read_sharpness(record.path)
+        return found if found is not None and found["epoch"] == record.length else None
+    except (UserError, *DAMAGE) as error:
+        warn_once(f"left out: {sharpness_path(record.path)}: {error}")
+        return None
 
 
 def value_at(found: dict[str, Any], kind: Noise, key: Reading) -> float | None:

@@ -6,22 +6,25 @@ from typing import Any
 
 import torch
 
-from workload.checkpoint_files import CheckpointFiles
+from workload.checkpoint_files import CheckpointFiles, Entry
 from workload.member import RunLog
 
 State = dict[str, Any]
 
 
 def read_state(run: Path, *, previous: bool = False) -> State:
-    """What a run's checkpoint holds, tensors on the CPU; `{}` where there is none.
+    """What a run's newest sound checkpoint holds, tensors on the CPU; `{}` where there is none.
 
     Raises:
         CheckpointError: it cannot be read.
     """
     files = CheckpointFiles(run)
-    if files.entry() is None:
-        return {}
-    file = files.checked_file(previous=previous)
+    entry = files.sound(previous=previous)
+    return {} if entry is None else _load(files, entry)
+
+
+def _load(files: CheckpointFiles, entry: Entry) -> State:
+    file = files.folder / entry["file"]
     state: State = torch.load(file, map_location="cpu", weights_only=True)
     return state
 
@@ -41,20 +44,21 @@ class Checkpoint:
         self, *, previous: bool, check: Callable[[State], None] = lambda state: None
     ) -> State:
         """The state to go on from, and the log as it was then; `{}` and an empty log without one.
+        A newest checkpoint that is not gone on from is put aside.
 
         Args:
-            previous: take the checkpoint before the newest, and put that one aside.
+            previous: take the checkpoint before the newest.
             check: called with the state before anything is changed; may raise UserError.
 
         Raises:
-            CheckpointError: it cannot be read, or the log has lost rows; nothing has been changed.
+            CheckpointError: it cannot be read; nothing has been changed.
         """
-        state = read_state(self._log.path, previous=previous)
-        if state:
+        entry = self._files.sound(previous=previous)
+        state: State = {}
+        if entry is not None:
+            state = _load(self._files, entry)
             check(state)
-            self._files.check_log(self._log, state["log_position"], previous=previous)
-            if previous:
-                self._files.withdraw_latest()
+            self._files.go_on_from(entry)
         self._log.rewind(state.get("log_position", {}))
         return state
 

@@ -84,6 +84,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         report: what it tells of its results: scores, curves, tables and figures.
         SECTIONS: groups of the recipe's keys in --help; those in none get one of their own.
         OTHER_NAMES: what other tools call its keys, with underscores, to how the same is said here.
+        SYNONYMS: a second name of a flag, on the command line alone, to the key that it means.
         COMMANDS: commands of its own.
         PACKAGES: distributions whose versions the record of a run names.
         ROW_FILES: JSON-lines files of its own in a run's directory.
@@ -104,6 +105,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     report: Report
     SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     OTHER_NAMES: Mapping[str, str] = MappingProxyType({})
+    SYNONYMS: Mapping[str, str] = MappingProxyType({})
     COMMANDS: tuple[Command, ...] = ()
     PACKAGES: tuple[str, ...] = ()
     ROW_FILES: tuple[str, ...] = ()
@@ -204,19 +206,16 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
         """Where an unfinished run stands; runs are trained together when this is equal.
 
-        `previous` asks for the checkpoint before the newest. UserError where there is none, or
-        where the checkpoint is damaged.
+        Where the newest checkpoint is damaged, that is the one before, for which `previous` asks in
+        any case. UserError where there is none, or where both are damaged.
         """
         from workload.checkpoint_files import CheckpointFiles
 
         files = CheckpointFiles(run)
-        entry = files.entry(previous=previous)
-        if entry is None:
-            if previous and files.entry() is not None:
-                raise UserError(f"{run} has no checkpoint before the newest one")
-            return None
-        files.checked_file(previous=previous)
-        return tuple(entry["position"])
+        if previous and files.entry() is not None and files.entry(previous=True) is None:
+            raise UserError(f"{run} has no checkpoint before the newest one")
+        entry = files.sound(previous=previous)
+        return None if entry is None else tuple(entry["position"])
 
     def epochs_begun(self, position: tuple[int, ...]) -> int:
         """In which iteration or epoch a checkpoint stands, from 1; 0 before the first step."""
@@ -261,9 +260,14 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
             finished: whether it can be made longer; one that has diverged can not.
         """
 
+    def damage(self, run: Path) -> Iterable[str]:
+        """What is wrong with files of an unfinished or finished run that only this workload can
+        read, one sentence each; what all workloads have is not its concern."""
+        return ()
+
     def can_go_on(self, run: Path) -> bool:
         """Whether a finished run has kept what longer training goes on from."""
-        return (run / "checkpoint" / "checkpoint.json").exists()
+        return any((run / "checkpoint").glob("*.pt"))
 
     def doctor(self) -> Iterable[Finding]:
         """What of this workload a machine has, and what is missing."""

@@ -1,6 +1,7 @@
 """Whole files and locks: a reader finds the old content or the new, and one process works at a
 time."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -11,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from workload.errors import UserError
+from workload.errors import UserError, naming
 
+NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+"""What a file system answers to what it does not have."""
 TEMPORARY = ".temporary"
 """How the name of a file ends that is not whole yet, or that a kill has left."""
 
@@ -31,11 +34,11 @@ def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> st
         The sha256 of what was written.
 
     Raises:
-        OSError: it cannot be written; nothing but the old file stays.
+        OSError: it cannot be written, with its name; nothing but the old file stays.
     """
     temporary = path.with_name(f"{path.name}.{os.uname().nodename}.{os.getpid()}{TEMPORARY}")
     try:
-        with temporary.open("w+b") as stream:
+        with naming(path), temporary.open("w+b") as stream:
             if isinstance(content, bytes):
                 stream.write(content)
             else:
@@ -50,6 +53,17 @@ def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> st
         raise
     sync(path.parent)
     return digest
+
+
+def put_aside(path: Path) -> Path:
+    """Rename what is damaged, a file or a folder, to a name that nothing reads; returns that."""
+    aside = path.with_name(f"{path.name}.damaged")
+    number = 1
+    while os.path.lexists(aside):
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+    path.rename(aside)
+    return aside
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -89,6 +103,9 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)
 
@@ -113,13 +130,25 @@ def lock(path: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it.
+        UserError: the file system has no locks.
     """
-    with path.open("a+") as file:
+    try:
+        opened = path.open("a+")
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOENT):  # of the folder
+            raise
+        raise UserError(f"{path} is no lock: {error.strerror}; move it away") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise LockedError(file.read().strip() or "another process") from None
+        except OSError as error:
+            raise UserError(
+                f"{path}: its file system has no locks ({error.strerror}), without which two "
+                "processes could train one run; choose a folder on another one"
+            ) from error
         file.seek(0)
         file.truncate()
         file.write(f"process {os.getpid()} on {os.uname().nodename}\n")

@@ -4,14 +4,13 @@ They are what a workload captures for a checkpoint: whole files, written once an
 the suite. What a workload calls an epoch is its `unit`.
 """
 
-import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from workload import tensor_file
 from workload.checkpoint import read_state
 from workload.errors import UserError
 from workload.files import write_whole
@@ -40,7 +39,7 @@ def read_kept(run: Path, epoch: int, unit: str = "epoch") -> dict[str, Any]:
     """
     file = state_file(run, epoch, unit)
     try:
-        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        return tensor_file.load(file)
     except FileNotFoundError:
         newest = read_state(run)
         if newest and (newest["epoch"], newest["batches"]) == (epoch, 0):
@@ -52,7 +51,6 @@ def read_kept(run: Path, epoch: int, unit: str = "epoch") -> dict[str, Any]:
             f"{run} has not kept {unit} {epoch}; kept are {kept}: train it{where} with "
             f"--keep-every N, N a divisor of {epoch}"
         ) from None
-    except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # torch reports damage in many ways
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
         raise UserError(f"{file} cannot be read: {reason}") from error
-    return state

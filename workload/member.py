@@ -82,11 +82,14 @@ class RunLog(Protocol):
     def own(self, file: str, row: dict[str, Any]) -> None:
         """Append a row to one of the workload's ROW_FILES."""
 
+    def remark(self, text: str) -> None:
+        """Say, and have in the run's record, what an undisturbed run would not have."""
+
     def offsets(self) -> dict[str, int]:
         """How much is written, by file, for a checkpoint."""
 
     def rewind(self, offsets: dict[str, int]) -> None:
-        """Cut back to these offsets; `{}` empties."""
+        """Cut back to these offsets; `{}` empties. Rows that are gone are told, not asked for."""
 
 
 @dataclass(frozen=True)

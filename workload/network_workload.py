@@ -44,11 +44,10 @@ class NetworkWorkload(Workload[NetworkRecipeT, MachineT]):
 
     def clean_up(self, run: Path, machine: MachineT, *, finished: bool) -> None:
         """Keep the newest state, for a longer run, for branches, and for looks at it."""
-        import shutil
 
         from workload.checkpoint_files import CheckpointFiles
 
         if finished:
             CheckpointFiles(run).forget_previous()
         else:
-            shutil.rmtree(run / "checkpoint", ignore_errors=True)
+            CheckpointFiles(run).delete()

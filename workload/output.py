@@ -1,5 +1,6 @@
 """What is printed: lines that outlive their reader, tables, and a picture that is drawn over."""
 
+import functools
 import os
 import sys
 import time
@@ -71,6 +72,12 @@ def warn(text: str) -> None:
     """A sentence on stderr about something that the command goes on without."""
     _Life.spoken = True
     print(f"wdbench: {text}", file=sys.stderr, flush=True)
+
+
+@functools.cache
+def warn_once(text: str) -> None:
+    """A sentence on stderr that the process has not said yet."""
+    warn(text)
 
 
 def silence() -> None:

@@ -96,7 +96,7 @@ def _line(run: Record, game: str, last: int) -> _Line:
     return _Line(
         seed=run.member.seed,
         agent_steps=steps,
-        frames=None if steps is None else steps * run.recipe.frame_skip,
+        frames=None if steps is None else steps * run.recipe.frames_per_step,
         score=run.scores[RETURN.key],
         episodes=_total(_known(run, episodes)[-last:]),
         median=_newest(run, median),

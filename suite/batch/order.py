@@ -7,9 +7,9 @@ from pathlib import Path
 
 from suite.batch.grid_file import GridRun
 from suite.runs.directory import Run
+from suite.runs.final import read_final
 from workload.errors import UserError
 from workload.exhibits.labels import settings
-from workload.files import read_json
 from workload.wording import counted
 
 
@@ -124,7 +124,7 @@ def _finished(run: Run) -> bool:
 
 def _status(run: Run) -> str | None:
     """How it has ended; None where it has not."""
-    record = read_json(run.path / "done.json")
+    record = read_final(run.path)
     return None if record is None else record.get("status")
 
 

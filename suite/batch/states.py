@@ -12,7 +12,7 @@ from suite.batch.grid_file import GridRun
 from suite.results.rows import newest
 from suite.runs.heartbeat import beat_of
 from suite.runs.log import EVALUATIONS
-from workload.errors import UserError
+from workload.errors import DAMAGE, UserError
 from workload.files import read_json
 
 Status = Literal["done", "diverged", "running", "waiting", "failed"]
@@ -63,7 +63,7 @@ def _state_of(run: GridRun) -> RunState:
             return RunState("failed", value, error=failure)
     except UserError as error:
         return RunState("failed", error=str(error))
-    except (KeyError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         problem = f"{type(error).__name__}: {error}"
         return RunState("failed", error=f"a record in {path} is damaged: {problem}")
     return RunState("waiting", value)

@@ -10,7 +10,7 @@ def main(argv: list[str], prog: str) -> int:
     parser = Parser(
         prog,
         "Draw runs: learning curves and the inside of the optimizer.",
-        examples=("wdbench plot RUN", "wdbench plot runs/rl/Pong --out compare.png"),
+        examples=("wdbench plot RUN", "wdbench plot runs --out compare.png"),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"

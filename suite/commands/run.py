@@ -12,8 +12,9 @@ from suite.runs.job import Job
 from suite.runs.stop import stop_on_signals
 from suite.runs.train_job import train_job
 from workload import resources
+from workload.by_products import by_product
 from workload.errors import UserError
-from workload.output import say
+from workload.output import say, warn
 from workload.wording import duration
 
 USAGE = """\
@@ -58,6 +59,7 @@ def main(argv: list[str], prog: str) -> int:
     waiting: list[Run] = []
     for run in runs:
         if done := run.done():
+            run.create()
             say(f"{run.path} is already {done['status']}{_longer(workload, run)}")
             finished = done["status"] == "finished"  # a kill may have come between the two
             workload.clean_up(run.path, request.job.machine, finished=finished)
@@ -103,7 +105,10 @@ def _show(runs: Sequence[Run]) -> None:
     from suite.results.run_plot import plot
     from suite.results.run_table import table
 
-    say(f"\n{table(runs)}\n")
+    try:
+        say(f"\n{table(runs)}\n")
+    except UserError as error:
+        warn(f"no table: {error}")
     names = " ".join(run.path.name for run in runs)
     digest = hashlib.sha256(names.encode()).hexdigest()[:8]
     combined = runs[0].path.parent.parent / f"plot-{digest}.png"
@@ -112,6 +117,7 @@ def _show(runs: Sequence[Run]) -> None:
     say("plots:")
     for drawn, path in figures:
         try:
-            say(f"  {plot(drawn, path)}")
+            with by_product(path):
+                say(f"  {plot(drawn, path)}")
         except UserError as error:
             say(f"  {path}: {error}")

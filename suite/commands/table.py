@@ -9,7 +9,7 @@ def main(argv: list[str], prog: str) -> int:
     parser = Parser(
         prog,
         "Put runs side by side: score and the inside of the optimizer.",
-        examples=("wdbench table runs", "wdbench table runs/rl/Pong"),
+        examples=("wdbench table runs", "wdbench table RUN RUN"),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"

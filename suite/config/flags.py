@@ -55,6 +55,7 @@ def split_flags(
     argv: Sequence[str],
     keys: Collection[str],
     elsewhere: Mapping[str, str] = MappingProxyType({}),
+    synonyms: Mapping[str, str] = MappingProxyType({}),
 ) -> list[tuple[str, list[str]]]:
     """The flags of a command line with their values, as they are written.
 
@@ -64,6 +65,7 @@ def split_flags(
         argv: the command line.
         keys: the flags beside `--preset`, `--config` and the SWITCHES.
         elsewhere: how other tools' flags are called here.
+        synonyms: second names of flags.
 
     Raises:
         UserError: an unknown flag, or one with too few or too many values.
@@ -73,6 +75,7 @@ def split_flags(
     for token in argv:
         name, equals, value = token.removeprefix("--").partition("=")
         name = name.replace("-", "_")
+        name = synonyms.get(name, name)
         if not token.startswith("--"):
             if not flags:
                 raise UserError(f"{token!r} is no option; values follow an option, --NAME VALUE")
@@ -131,7 +134,7 @@ def _groups(workload: AnyWorkload) -> dict[str, Options]:
     schemes = Literal[tuple(SCHEMES)]  # type: ignore[valid-type]
     scheme = {"type": schemes, "default": [BASELINE], "help": "how weights decay"}
     decay = "lambda of every scheme but none, which has none"
-    previous = "resume from the checkpoint before the newest, when the newest is damaged"
+    previous = "resume from the checkpoint before the newest; of a damaged one that needs no flag"
     machine = [field.name for field in fields(workload.Machine)]
     return {
         "Where values come from": {

@@ -67,7 +67,7 @@ class Reader:
             self._parser.print_help()
             raise SystemExit(0)
         preset, flags = self._choose_preset(
-            split_flags(argv, self._types, self._workload.OTHER_NAMES)
+            split_flags(argv, self._types, self._workload.OTHER_NAMES, self._workload.SYNONYMS)
         )
         layers = self._file(self._preset(preset), f"preset {preset}")
         layers += [self._layer(base, file)] if base else []

@@ -20,8 +20,10 @@ from suite.results.selection import (
     one_of_each,
 )
 from suite.runs.directory import Run
+from suite.runs.final import damaged
 from suite.runs.log import EVALUATIONS, METRICS
-from workload.errors import UserError
+from suite.runs.session import remarks
+from workload.errors import DAMAGE, UserError
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Columns, Record
 from workload.output import warn
@@ -45,6 +47,16 @@ def length_notes(records: Sequence[Record], key: str) -> list[str]:
         "and what a longer run did later is left out."
         for task, own in lengths.items()
         if len(own) > 1
+    ]
+
+
+def remark_notes(records: Sequence[Record]) -> list[str]:
+    """A sentence per run whose record says that it is not what an undisturbed one would be."""
+    found = ((record, remarks(record.path)) for record in records)
+    return [
+        f"{record.task} {record.member.label} was disturbed: {printable('; '.join(texts))}."
+        for record, texts in found
+        if texts
     ]
 
 
@@ -74,6 +86,8 @@ def read(
             records.append(_record(run, last, leave_out, points, compared_at))
         except (UserError, OSError) as error:
             leave_out(str(error))
+        except DAMAGE as error:
+            leave_out(f"{run.run.path} cannot be read: {type(error).__name__}: {error}")
     return records
 
 
@@ -110,6 +124,10 @@ def _record(
 ) -> Record:
     run, workload, report = described.run, described.workload, described.report
     step = workload.STEP_KEY
+    if problems := damaged(run.path, ("config.json", EVALUATIONS)):
+        raise UserError("; ".join(problems))
+    for problem in damaged(run.path, (METRICS,)):
+        leave_out(f"{problem}; what is shown of its inside may be wrong")
     evaluations = rows.rows(run.path / EVALUATIONS, step, leave_out)
     until = math.inf
     if compared_at is not None:

@@ -29,14 +29,17 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 BAND_NOTE = "|m/w| of all weights: line, median; bands from dark to light, 25-75, 5-95 and 1-99 %"
 COLUMNS = 4
+MOST_BANDS = 40
+"""Runs whose |m/w| is drawn, each in a panel of its own: more take minutes."""
 WIDTH = 13  # inches
-LINE = 150  # characters beside each other
+LINE = 130  # characters beside each other
 
 
 def plot(runs: Sequence[Run], out: Path) -> Path:
     """Draw runs over steps: learning curves, weight norm, drowned fraction, |m/w| quantiles.
 
-    Runs of several workloads stand below each other.
+    Runs of several workloads stand below each other. Of more than MOST_BANDS runs of one the first
+    have their quantiles drawn, and the figure says so.
 
     Raises:
         UserError: none can be read, or none has logged anything yet, nor diverged.
@@ -70,7 +73,7 @@ def _curves_height(styles: Sequence[Style]) -> float:
 
 
 def _bands_height(styles: Sequence[Style]) -> float:
-    return 3.2 * math.ceil(len(styles) / COLUMNS)
+    return 3.2 * math.ceil(min(len(styles), MOST_BANDS) / COLUMNS)
 
 
 def _legend_columns(styles: Sequence[Style]) -> int:
@@ -132,6 +135,7 @@ def _draw_learning(
 
 
 def _draw_bands(figure: "SubFigure", records: Sequence[Record], styles: Sequence[Style]) -> None:
+    drawn, records = len(records), records[:MOST_BANDS]
     rows, columns = math.ceil(len(records) / COLUMNS), min(len(records), COLUMNS)
     panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for axes, record, style in zip(panels, records, styles, strict=False):
@@ -141,7 +145,8 @@ def _draw_bands(figure: "SubFigure", records: Sequence[Record], styles: Sequence
         axes.tick_params(labelbottom=True)
     for axes in panels[len(records) :]:
         axes.set_visible(False)
-    figure.supxlabel(BAND_NOTE, fontsize=10)
+    rest = f"; the first {len(records)} of {drawn} runs" if drawn > len(records) else ""
+    figure.supxlabel(BAND_NOTE + rest, fontsize=10)
 
 
 def _common_lengths(records: Sequence[Record]) -> dict[str, tuple[int, float]]:

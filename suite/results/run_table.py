@@ -9,7 +9,7 @@ from shared_optim.figures import DROWNED, FIGURES, MEDIAN
 from shared_optim.metric import Metric
 from shared_optim.schemes import SCHEMES, units_note
 from suite.registry import load
-from suite.results.records import by_workload, length_notes, read_runs
+from suite.results.records import by_workload, length_notes, read_runs, remark_notes
 from suite.runs.directory import Run
 from workload.exhibits.grid import SCHEDULE, Row
 from workload.exhibits.labels import differing, printable, values
@@ -46,7 +46,7 @@ def _table(records: Sequence[Record]) -> str:
     rows.insert(1, "  ".join("-" * width for width in widths))
     units = units_note(record.member.scheme for record in records)
     notes = [look_at(records), *([units] if units else [])]
-    notes += length_notes(records, workload.LENGTH_KEY)
+    notes += [*length_notes(records, workload.LENGTH_KEY), *remark_notes(records)]
     return "\n".join([*rows, "", *(textwrap.fill(note, 100) for note in notes)])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared_optim.schemes import SCHEMES, units_note
 from suite.registry import AnyWorkload, load, names
-from suite.results.records import by_workload, length_notes
+from suite.results.records import by_workload, length_notes, remark_notes
 from suite.results.selection import LeaveOut
 from workload.exhibits import generic
 from workload.exhibits.cells import listed
@@ -85,6 +85,7 @@ def _section(
         (
             *_about(records, grid),
             *length_notes(records, workload.LENGTH_KEY),
+            *remark_notes(records),
             *(exhibit for exhibit in found if isinstance(exhibit, str)),
         ),
         tuple(exhibit for exhibit in found if isinstance(exhibit, Table)),

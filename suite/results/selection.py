@@ -17,7 +17,7 @@ from typing import Any
 from suite.registry import AnyWorkload, load, names
 from suite.results.rows import number
 from suite.runs.directory import Run
-from workload.errors import UserError
+from workload.errors import DAMAGE, UserError
 from workload.identity import canonical, identity
 from workload.member import Member
 from workload.output import warn
@@ -105,6 +105,9 @@ def find(paths: Sequence[Path], leave_out: LeaveOut) -> list[Run]:
                 found[resolved] = Run.at(folder)
             except UserError as error:
                 leave_out(str(error))
+            except DAMAGE as error:
+                where = folder / "config.json"
+                leave_out(f"{where} is damaged: {type(error).__name__}: {error}")
     return list(found.values())
 
 
@@ -145,6 +148,9 @@ def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[RunDescription]:
             found.append(_describe_run(run))
         except UserError as error:
             leave_out(str(error))
+        except DAMAGE as error:
+            where = run.path / "config.json"
+            leave_out(f"{where} is damaged: {type(error).__name__}: {error}")
     return found
 
 

@@ -9,7 +9,7 @@ RUNS/WORKLOAD/TASK/separated-1e-4/seed0-0a29189c/
     events.out.tfevents.run*    the same for TensorBoard, see suite/runs/event_file.py
     checkpoint/     the workload's, as is all else that is not named here
     failed.json     the last error; gone when the next session begins
-    done.json       status and final figures; from here on nothing is trained
+    done.json       status, final figures, digests of files; from here on nothing is trained
     plot.png        drawn from the logs, at the end of training or by `wdbench plot`
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.registry import AnyWorkload, load
+from suite.runs.final import read_final
 from workload.errors import UserError
 from workload.files import LockedError, lock, read_json, write_json
 from workload.identity import Config, completed, config_of, digest, identity, read_config, same_run
@@ -119,11 +120,14 @@ class Run:
         return length if isinstance(length, int) else None
 
     def _final(self) -> dict[str, Any] | None:
-        return read_json(self.path / "done.json")
+        return read_final(self.path)
 
     def failure(self) -> str | None:
         """The last error, `Type: message`, while no later session has begun."""
-        record = read_json(self.path / "failed.json")
+        try:
+            record = read_json(self.path / "failed.json")
+        except UserError as error:
+            return str(error)
         return None if record is None else str(record.get("error"))
 
     def status(self) -> str:
@@ -152,11 +156,19 @@ class Run:
 
     def has_config(self) -> bool:
         """Whether the directory has its config.json. UserError where that is another run's."""
-        existing = read_json(self.path / "config.json")
+        try:
+            existing = read_json(self.path / "config.json")
+        except UserError as error:
+            raise UserError(
+                f"{error}; move it away and give the same command again: it is written anew"
+            ) from error
         if existing not in (None, self.config) and not same_run(
             self.workload, self.config, existing or {}
         ):
-            raise UserError(f"{self.path / 'config.json'} describes another run; move it away")
+            raise UserError(
+                f"{self.path / 'config.json'} describes another run, or is damaged; move it away "
+                "and give the same command again: it is written anew"
+            )
         return existing is not None
 
 

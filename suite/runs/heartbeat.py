@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.runs.directory import Run
+from workload.by_products import by_product, discard
 from workload.errors import UserError
 from workload.files import read_json, write_json
 from workload.progress import Progress
@@ -48,7 +49,7 @@ def beating(runs: Sequence[Run]) -> Iterator[Callable[[Progress], None]]:
         yield beat
     finally:
         for run in runs:
-            (run.path / FILE).unlink(missing_ok=True)
+            discard(run.path / FILE)
 
 
 def beat_of(run: Path) -> Beat | None:
@@ -57,7 +58,7 @@ def beat_of(run: Path) -> Beat | None:
         state = read_json(run / FILE)
         if state is None or time.time() - float(state["time"]) > LOST_AFTER:
             return None
-        if state["host"] == os.uname().nodename and not _alive(int(state["process"])):
+        if state["host"] == os.uname().nodename and not alive(int(state["process"])):
             return None
         left = state["seconds_left"]
         return Beat(str(state["place"]), None if left is None else float(left))
@@ -74,10 +75,12 @@ def _write(runs: Sequence[Run], phase: str, seconds_left: float | None) -> None:
         "seconds_left": seconds_left,
     }
     for run in runs:
-        write_json(run.path / FILE, state)
+        with by_product(run.path / FILE):
+            write_json(run.path / FILE, state)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether this machine has a process of this number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -165,5 +165,5 @@ def _end(logger: Any) -> None:
 
 
 def _group(run: Run, runs: Path) -> str:
-    """The workload and the task, e.g. `rl/Pong`."""
+    """The workload and the task, as `WORKLOAD/TASK`."""
     return str(Path(*run.path.relative_to(runs).parts[:2]))

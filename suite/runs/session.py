@@ -13,12 +13,15 @@ from typing import Any
 
 from suite.registry import load, names
 from suite.runs.directory import Run
+from suite.runs.leftovers import sweep
+from workload.by_products import by_product, discard
 from workload.checkpoint_files import CheckpointFiles
 from workload.errors import UserError
-from workload.files import read_json, write_json
-from workload.output import say
+from workload.files import put_aside, read_json, write_json
+from workload.output import say, warn
 from workload.recipe import MachineBase
 
+META = "meta.json"
 SOURCE = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "torch",
@@ -133,12 +136,35 @@ def rounds_otherwise(before: dict[str, Any], record: dict[str, Any]) -> str:
     )
 
 
+def remark(run: Path, text: str) -> None:
+    """Have a sentence in the record of the run's present session, from where tables show it."""
+    with by_product(run / META):
+        every = sessions(run)
+        if every:
+            every[-1]["remarks"] = [*every[-1].get("remarks", []), text]
+            write_json(run / META, {"sessions": every})
+
+
+def remarks(run: Path) -> tuple[str, ...]:
+    """What sets a run apart from an undisturbed one, of all its sessions."""
+    with suppress(UserError):
+        texts = [text for session in sessions(run) for text in session.get("remarks", [])]
+        return tuple(dict.fromkeys(map(str, texts)))
+    return ()
+
+
+def sessions(run: Path) -> list[dict[str, Any]]:
+    """A run's sessions on record, the newest last. UserError where the record is damaged."""
+    found = (read_json(run / META) or {"sessions": []}).get("sessions")
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise UserError(f"{run / META} is damaged: it has no sessions")
+    return found
+
+
 def last_command(run: Path) -> list[str]:
     """What was typed for a run's last session, without the program; empty where nothing tells."""
     with suppress(UserError, LookupError, TypeError):
-        return [str(word) for word in (read_json(run / "meta.json") or {})["sessions"][-1]["argv"]][
-            1:
-        ]
+        return [str(word) for word in sessions(run)[-1]["argv"]][1:]
     return []
 
 
@@ -150,21 +176,34 @@ def recorded_session(runs: Sequence[Run], argv: list[str], machine: MachineBase)
     """
     record = session_record(argv, machine)
     for run in runs:
+        sweep(run.path)
         run.begin_session()
-        (run.path / "failed.json").unlink(missing_ok=True)
-        meta = read_json(run.path / "meta.json") or {"sessions": []}
-        goes_on = meta["sessions"] and CheckpointFiles(run.path).pointer.exists()
-        if goes_on and (other := rounds_otherwise(meta["sessions"][-1], record)):
+        discard(run.path / "failed.json")
+        before = _sessions_so_far(run.path)
+        goes_on = before and CheckpointFiles(run.path).pointer.exists()
+        if goes_on and (other := rounds_otherwise(before[-1], record)):
             say(f"{run.path} goes on with {other}: its last bits may not be an undisturbed run's")
-        write_json(run.path / "meta.json", {"sessions": [*meta["sessions"], record]})
+        with by_product(run.path / META):
+            write_json(run.path / META, {"sessions": [*before, record]})
     try:
         yield
     finally:
         for run in runs:
             if not run.path.is_dir():
                 continue  # taken away while it was trained, as another error says
-            meta = read_json(run.path / "meta.json") or {"sessions": [record]}
-            ended = record | {"end": now(), "status": run.status()}
-            if failure := run.failure():
-                ended["error"] = failure
-            write_json(run.path / "meta.json", {"sessions": [*meta["sessions"][:-1], ended]})
+            with by_product(run.path / META):
+                *before, own = _sessions_so_far(run.path) or [record]
+                ended = own | {"end": now(), "status": run.status()}
+                if failure := run.failure():
+                    ended["error"] = failure
+                write_json(run.path / META, {"sessions": [*before, ended]})
+
+
+def _sessions_so_far(run: Path) -> list[dict[str, Any]]:
+    """The sessions on record; a damaged record is put aside, and another one begun."""
+    try:
+        return sessions(run)
+    except UserError as error:
+        aside = put_aside(run / META)
+        warn(f"{error}; it is {aside.name} from here on, and the run goes on")
+        return [{"remarks": [f"the record of earlier sessions was damaged, see {aside.name}"]}]

@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -11,12 +12,13 @@ from suite.registry import AnyWorkload, load
 from suite.runs import heartbeat, mirror
 from suite.runs.directory import Run
 from suite.runs.display import ShowProgress
+from suite.runs.final import write_final
 from suite.runs.job import Job
-from suite.runs.log import RunLogFiles
+from suite.runs.log import EVALUATIONS, METRICS, RunLogFiles
 from suite.runs.session import now, recorded_session
 from suite.runs.stop import StopRequest
 from workload import resources
-from workload.errors import UserError, full_disk_explained, out_of_space
+from workload.errors import CheckpointError, UserError, full_disk_explained, out_of_space
 from workload.files import write_json
 from workload.member import Outcome
 from workload.output import say
@@ -88,8 +90,21 @@ def _in_order(waiting: Sequence[Run], locked: Sequence[Run]) -> list[Run]:
 def _train_populations(
     job: Job, runs: Sequence[Run], argv: list[str], stop: StopRequest, display: Display
 ) -> int:
-    for population in _populations(job, runs):
-        code = stop.exit_code if stop() else _train_population(job, population, argv, stop, display)
+    populations = deque(_populations(job, runs))
+    while populations:
+        population = populations.popleft()
+        if stop():
+            return stop.exit_code
+        try:
+            code = _train_population(job, population, argv, stop, display)
+        except CheckpointError as error:
+            damaged = [run for run in population if run.path in error.path.parents]
+            if len(population) == 1 or not damaged:
+                raise
+            # alone, after all others: there may be a way on for it
+            populations.appendleft([run for run in population if run not in damaged])
+            populations.extend([run] for run in damaged)
+            continue
         if code:
             return code
     return 0
@@ -215,7 +230,7 @@ def _record_outcome(
     if outcome.status == "interrupted":
         return
     record = {"status": outcome.status, "end": now(), "figures": dict(outcome.figures)}
-    write_json(run.path / "done.json", record)
+    write_final(run.path, record, (METRICS, EVALUATIONS, *workload.ROW_FILES))
     workload.clean_up(run.path, machine, finished=outcome.status == "finished")
 
 

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rl.atari import AtariEnvironments
 from rl.config import Recipe
-from rl.environment import Environments
 from rl.population import Population
 from tests.benchmarks.timing import compare, gpu_seconds, hardware, table
 from workload.member import Member
@@ -178,7 +178,7 @@ def row(name: str, speed: float, alone: float | None, update: str = "") -> None:
 
 
 def emulation(members: int, rounds: int, ticks: int) -> float:
-    environments = Environments(Recipe(game="Pong"), members)
+    environments = AtariEnvironments(Recipe(game="Pong"), members)
     environments.reset(list(range(members)))
     actions = itertools.cycle(np.full((6, members), np.arange(6)[:, None]))
 

@@ -14,8 +14,8 @@ import ale_py
 import numpy as np
 from ale_py import ALEInterface, roms
 
+from rl.atari import AtariEnvironments, rom_id
 from rl.config import PAPER_GAMES, Recipe
-from rl.environment import Environments, rom_id
 from tests.benchmarks.timing import Comparison, compare, hardware, table
 
 MEMBERS = 8
@@ -36,7 +36,7 @@ def emulator(recipe: Recipe, seed: int) -> ALEInterface:
 
 def stepping(game: str) -> Comparison:
     recipe = Recipe(game=game)
-    environments = Environments(recipe, MEMBERS)
+    environments = AtariEnvironments(recipe, MEMBERS)
     environments.reset(range(MEMBERS))
     emulators = [emulator(recipe, seed) for seed in range(MEMBERS)]
     codes = emulators[0].getMinimalActionSet()

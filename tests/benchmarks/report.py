@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rl.architecture import shapes
 from rl.config import Machine, Recipe
-from rl.network import shapes
 from suite.batch.grid_file import GridRun, read_grid
 from suite.runs.session import session_record
 from tests.benchmarks.timing import hardware

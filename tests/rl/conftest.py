@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from rl.config import Machine, Recipe
+from rl.position import Position
 from rl.trained_agent import TrainedAgent
 from rl.training import train_population
 from tests.list_log import Killed, ListLog
+from workload.checkpoint_files import CheckpointFiles
 from workload.identity import FORMAT
 from workload.member import Member
 
@@ -67,12 +69,19 @@ def run(
             threads=1,
             checkpoint_every=options.pop("checkpoint_every", 40),
             keep_checkpoints=options.pop("keep_checkpoints", "0"),
+            without_replay=options.pop("without_replay", False),
         ),
         progress=progress,
         stop=lambda: chunks + 1 == stop_after,
         **options,
     )
     return logs, outcomes
+
+
+def read_position(path):
+    """Where a run's checkpoint says that it stands, None where there is none."""
+    entry = CheckpointFiles(path).entry()
+    return None if entry is None else Position(*entry["position"])
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,11 @@ from tests.rl.test_network import reference_q
 
 
 def some_batch(members, size, generator):
+    frames = (members, size, 5, 84, 84)
+    frames = torch.randint(0, 256, frames, dtype=torch.uint8, generator=generator)
     return Batch(
-        torch.randint(0, 256, (members, size, 5, 84, 84), dtype=torch.uint8, generator=generator),
+        frames[:, :, :4],
+        frames[:, :, 1:],
         torch.randint(0, 6, (members, size), generator=generator),
         torch.randint(-1, 2, (members, size), generator=generator).float(),
         torch.where(torch.rand(members, size, generator=generator) < 0.3, 0.0, 0.99),

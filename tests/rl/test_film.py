@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
+from rl.atari import AtariEnvironments
 from rl.config import Recipe
-from rl.environment import Environments
 from rl.film import record_episode
 from rl.network import Weights, q_values
 from rl.random_streams import environment_seed
@@ -106,7 +106,7 @@ def test_an_agent_of_bfloat16_plays_with_the_numbers_that_it_was_trained_with(tm
 
 def test_the_camera_sees_what_gymnasium_renders():
     recipe = Recipe(game="Breakout", sticky_actions=0.0)
-    camera = Environments(recipe, 1, colour=True)
+    camera = AtariEnvironments(recipe, 1, colour=True)
     seed = environment_seed(0, 0, 0)
     picture = camera.reset([seed])
     game = gymnasium.make("ALE/Breakout-v5", repeat_action_probability=0.0, frameskip=1)

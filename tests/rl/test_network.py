@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rl.network import Weights, initial_parameters, q_values, shapes
+from rl.architecture import shapes
+from rl.network import Weights, initial_parameters, q_values
 
 
 def parameters_in_total(actions: int, padding: str) -> int:

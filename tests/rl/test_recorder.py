@@ -7,11 +7,10 @@ import time
 import pytest
 
 from rl.config import Machine
-from rl.member_checkpoint import read_position
 from rl.population import Population
 from rl.training import train_population
 from tests.list_log import ListLog
-from tests.rl.conftest import SEEDED, SMALL
+from tests.rl.conftest import SEEDED, SMALL, read_position
 
 TICK = 0.5
 """Seconds that every tick takes, of all agents."""

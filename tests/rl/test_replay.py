@@ -265,7 +265,7 @@ def test_frames_that_do_not_fit_the_gpu_stay_on_the_host(monkeypatch: pytest.Mon
     world = World(0, members=2, capacity=20, n_step=1, device="cuda")
     for _ in range(30):
         world.tick(episode_length=5)
-    assert sample(world.replay, np.zeros((2, 20))).frames.is_cuda
+    assert sample(world.replay, np.zeros((2, 20))).state.is_cuda
     assert not world.replay._frames.is_cuda
     world.check()
 

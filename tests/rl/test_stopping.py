@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from rl.config import Machine
-from rl.member_checkpoint import read_position, trained_state
+from rl.member_checkpoint import trained_state
 from rl.population import Population
 from rl.position import Position
 from rl.training import train_population
 from tests.list_log import ListLog
-from tests.rl.conftest import SEEDED, SMALL
+from tests.rl.conftest import SEEDED, SMALL, read_position
 
 
 def train(folder, *, stop_at=None):

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from rl.member_checkpoint import delete_replay, read_position, trained_state
+from rl.member_checkpoint import delete_replay, trained_state
 from rl.module import DQNModule
 from rl.population import Population
 from rl.position import EPISODES, Position
-from tests.list_log import Killed
+from suite.__main__ import main
+from tests.list_log import Asked, Killed
 from tests.listening import fit_one_epoch
-from tests.rl.conftest import SEEDED, SMALL, run
-from workload.checkpoint_files import CheckpointFiles
+from tests.rl.conftest import SEEDED, SMALL, read_position, run
 from workload.errors import CheckpointError
+from workload.files import write_whole
 from workload.member import Member
 
 
@@ -43,26 +44,25 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, undistur
     assert outcomes == undisturbed[1]
 
 
-@pytest.mark.parametrize("write", [4, 6, 9])
+@pytest.mark.parametrize("write", [5, 8, 13])
 def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
     tmp_path, undisturbed, monkeypatch, write
 ):
-    # a checkpoint of two members writes state, state, pointer, pointer
+    # a checkpoint of two members writes state, state, and twice a pointer and its copy
     written = 0
-    whole = CheckpointFiles.write
 
-    def cut_short(files, name, content):
+    def cut_short(path, content):
         nonlocal written
         written += 1
         if written == write:
-            (files.folder / name).with_suffix(".temporary").write_bytes(b"half a file")
+            path.with_suffix(".temporary").write_bytes(b"half a file")
             raise Killed
-        return whole(files, name, content)
+        return write_whole(path, content)
 
-    monkeypatch.setattr(CheckpointFiles, "write", cut_short)
-    with pytest.raises(Killed):
-        run(tmp_path, SEEDED[:2])
-    monkeypatch.setattr(CheckpointFiles, "write", whole)
+    with monkeypatch.context() as killing:
+        killing.setattr("workload.checkpoint_files.write_whole", cut_short)
+        with pytest.raises(Killed):
+            run(tmp_path, SEEDED[:2])
     positions = [read_position(tmp_path / f"{m.name}-{m.seed}") for m in SEEDED[:2]]
     if len(set(positions)) == 1:
         logs, _ = run(tmp_path, SEEDED[:2])
@@ -105,24 +105,70 @@ def test_a_trained_population_leaves_no_memory_behind(tmp_path, monkeypatch):
     assert [population() for population in born] == [None]
 
 
-@pytest.mark.parametrize("text", ["", "garbage", "[]", '{"latest": {}}', '{"latest": null}'])
-def test_a_pointer_that_is_none_is_refused(tmp_path, text):
-    pointer = tmp_path / "checkpoint" / "checkpoint.json"
-    pointer.parent.mkdir()
-    pointer.write_text(text)
-    with pytest.raises(CheckpointError, match=r"checkpoint\.json"):
-        read_position(tmp_path)
+@pytest.fixture
+def killed_with_a_damaged_replay(tmp_path):
+    """Damages the replay of a killed run at a share of its length; returns the segment."""
+
+    def damage(share):
+        with pytest.raises(Killed):
+            run(tmp_path, SEEDED[:1], kill_after=6)
+        (segment,) = tmp_path.rglob("*.rows")
+        content = bytearray(segment.read_bytes())
+        content[int(share * len(content))] ^= 1
+        segment.write_bytes(content)
+        return segment
+
+    return damage
 
 
-def test_damage_inside_the_replay_is_found(tmp_path):
-    with pytest.raises(Killed):
-        run(tmp_path, SEEDED[:1], kill_after=6)
-    (segment,) = tmp_path.rglob("*.rows")
+def test_damage_inside_the_replay_that_the_checkpoint_before_can_do_without_costs_nothing(
+    tmp_path, killed_with_a_damaged_replay, undisturbed, capsys
+):
+    segment = killed_with_a_damaged_replay(0.99)
+    (log,), _ = run(tmp_path, SEEDED[:1])
+    assert f"{segment.name} is damaged" in capsys.readouterr().err
+    assert same_run(log, undisturbed[0][0])
+
+
+def test_a_run_without_its_replay_fills_it_again_before_it_learns(
+    tmp_path, killed_with_a_damaged_replay, undisturbed
+):
+    segment = killed_with_a_damaged_replay(0.5)
+    with pytest.raises(CheckpointError, match=f"{segment.name}.*both checkpoints need it.*--with"):
+        run(tmp_path, SEEDED[:1])
+    at = read_position(segment.parents[1]).tick
+    (log,), (outcome,) = run(tmp_path, SEEDED[:1], without_replay=True)
+    assert outcome.status == "finished"
+    assert log.rows["remarks"] == [
+        f"its replay was lost at {at} agent steps, and filled again by 64 without learning"
+    ]
+    updates = [(row["agent_steps"], row["updates"]) for row in log.rows["metrics"]]
+    expected = [(r["agent_steps"], r["updates"]) for r in undisturbed[0][0].rows["metrics"]]
+    # an update at every fourth step of a phase, but for the 64 that fill it
+    lost = sum(at < step <= at + 64 for step in range(68, 151, 4))
+    lost += sum(at < 150 + step <= at + 64 for step in range(4, 151, 4))
+    assert updates[-1] == (expected[-1][0], expected[-1][1] - lost)
+    assert [pair for pair in updates if pair[0] <= at] == [p for p in expected if p[0] <= at]
+
+
+def test_one_members_damaged_replay_does_not_end_the_others(tmp_path, monkeypatch, capsys):
+    recipe = [f"--{key}={value}" for key, value in SMALL.values().items() if value is not None]
+    command = ["run", "rl", *recipe, "--device=cpu", "--checkpoint-every=40", "--seed", "0", "1"]
+    command += [f"--runs={tmp_path}"]
+    monkeypatch.setattr("suite.results.run_plot.plot", lambda runs, out: out)
+    asked = Asked(140)
+    with monkeypatch.context() as stopping:
+        stopping.setattr("suite.runs.stop.StopRequest.__call__", lambda _: asked())
+        assert main(command) > 2
+    (segment,) = tmp_path.rglob("seed0-*/replay/*.rows")
     content = bytearray(segment.read_bytes())
     content[len(content) // 2] ^= 1
     segment.write_bytes(content)
-    with pytest.raises(CheckpointError, match=segment.name):
-        run(tmp_path, SEEDED[:1])
+    assert main(command) == 2
+    assert f"{segment.parent}: {segment.name} is damaged" in capsys.readouterr().err
+    assert [path.parent.name[:5] for path in tmp_path.rglob("done.json")] == ["seed1"]
+    assert main([*command, "--without-replay=true"]) == 0
+    assert "none/seed0 was disturbed: its replay was lost at" in capsys.readouterr().out
 
 
 def test_a_stopped_run_is_saved_where_it_stood_and_goes_on_in_other_company(tmp_path, undisturbed):
@@ -188,7 +234,9 @@ def test_a_diverged_member_stops_and_the_others_do_not_notice(tmp_path, undistur
     assert logs[1].rows["metrics"][-1]["diverged"]
 
 
-def test_a_damaged_checkpoint_is_named_and_the_previous_one_works(tmp_path, undisturbed):
+def test_a_damaged_checkpoint_is_named_and_the_one_before_comes_to_the_same(
+    tmp_path, undisturbed, capsys
+):
     with pytest.raises(Killed):
         run(tmp_path, SEEDED[:1], kill_after=6)
     folder = tmp_path / f"{SEEDED[0].name}-{SEEDED[0].seed}" / "checkpoint"
@@ -197,11 +245,9 @@ def test_a_damaged_checkpoint_is_named_and_the_previous_one_works(tmp_path, undi
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
-    with pytest.raises(CheckpointError, match=damaged.name) as caught:
-        run(tmp_path, SEEDED[:1])
-    assert caught.value.previous
-    (log,), _ = run(tmp_path, SEEDED[:1], previous=True)
-    assert bytes(content) == damaged.with_suffix(".damaged").read_bytes()
+    (log,), _ = run(tmp_path, SEEDED[:1])
+    assert f"{damaged} is damaged" in capsys.readouterr().err
+    assert bytes(content) == damaged.with_name(f"{damaged.name}.damaged").read_bytes()
     assert same_run(log, undisturbed[0][0])
 
 

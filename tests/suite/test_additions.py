@@ -283,8 +283,8 @@ def test_flags_without_a_section_have_one_of_their_own(toy, capsys):
     with pytest.raises(SystemExit):
         main(["run", "toy", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "What a run computes: --learning_rate" in text
-    assert "--data {few,many} `few` examples, 10 for 8 weights, or `many`, 100. (type:" in text
+    assert "What a run computes: --learning-rate" in text
+    assert "--data {few,many} `few` examples, 10 for 8 weights, or `many`, 100 (default" in text
 
 
 def test_presets_may_lie_in_the_package_or_be_none(toy, tmp_path, monkeypatch, capsys):

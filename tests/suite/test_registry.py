@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import suite
-from rl.environment import game_names
+from rl.atari import game_names
 from suite import registry
 from suite.__main__ import main
 from suite.registry import GROUP, load, names

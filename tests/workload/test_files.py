@@ -1,11 +1,14 @@
 """Whole files and locks."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import math
 import multiprocessing
 import os
+import re
+import stat
 
 import pytest
 
@@ -88,3 +91,26 @@ def test_a_lock_is_held_by_one_process_which_it_names_until_that_is_gone(tmp_pat
     holder.join()
     with lock(tmp_path / "lock"):
         assert str(os.getpid()) in (tmp_path / "lock").read_text()
+
+
+def test_a_file_system_that_cannot_sync_a_folder_is_good_enough(tmp_path, monkeypatch):
+    whole = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        whole(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    message = f"{tmp_path / 'lock'}: its file system has no locks"
+    with pytest.raises(UserError, match=re.escape(message)), lock(tmp_path / "lock"):
+        pass

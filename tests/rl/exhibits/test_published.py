@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from rl.atari import game_names
 from rl.config import PAPER_GAMES
-from rl.environment import game_names
 from rl.exhibits import published
 from tests.rl.exhibits.reference import reference
 

@@ -105,7 +105,7 @@ def test_a_failed_or_damaged_run_says_why(runs):
     assert "config.json describes another run" in state_of(runs[2]).error
     make(runs[3])
     write_json(runs[3].run.path / "done.json", {"figures": {}})
-    assert state_of(runs[3]).error.endswith("is damaged: KeyError: 'status'")
+    assert "done.json is damaged" in state_of(runs[3]).error
 
 
 def test_a_log_that_cannot_be_read_has_no_score_and_costs_no_more(runs):

@@ -151,12 +151,15 @@ def test_a_damaged_state_is_found_before_anything_is_made(cut_off, capsys):
         entries[name] = {"file": f"{name}.pt", "sha256": digest, **place}
     (folder / "checkpoint.json").write_text(json.dumps(entries))
     (folder / "latest.pt").write_bytes(b"stat3")
+    (folder / "previous.pt").write_bytes(b"stat3")
     assert main([*SMALL, "--seed", "0", "1"]) == 2
     error = capsys.readouterr().err
-    assert f"checkpoint {folder / 'latest.pt'}: is damaged" in error
-    assert "--from-previous-checkpoint resumes from the one before" in error
+    for name in entries:
+        assert f"{folder / name}.pt is damaged: it is not what was written" in error
     assert run_paths() == [folder.parent]
-    assert main([*SMALL, "--seed", "0", "1", "--from-previous-checkpoint"]) == 0
+    (folder / "previous.pt").write_bytes(b"state")
+    assert main([*SMALL, "--seed", "0", "1"]) == 0
+    assert f"{folder / 'latest.pt'} is damaged" in capsys.readouterr().err
     assert [member.seed for call in fake.calls for member, _, _ in call] == [0, 0, 1]
 
 

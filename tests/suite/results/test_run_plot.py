@@ -103,7 +103,7 @@ def test_runs_of_several_games_say_which(tmp_path, figures):
 def test_twelve_runs_fit_into_one_image(tmp_path):
     runs = [make(tmp_path, "l2", decay, s) for decay in (1e-3, 1e-4, 1e-5) for s in range(4)]
     image = Image.open(plot(runs, tmp_path / "out.png"))
-    assert image.size[0] == 1650
+    assert image.size[0] == 13 * 120  # inches and dots per inch
     assert np.asarray(image.convert("L")).std() > 10
 
 
@@ -123,6 +123,17 @@ def test_the_legend_of_many_runs_leaves_the_panels_their_height(tmp_path, figure
 
 
 @pytest.mark.filterwarnings("error")
+def test_of_a_great_many_runs_the_first_have_their_bands_and_the_figure_says_so(
+    tmp_path, figures, monkeypatch
+):
+    monkeypatch.setattr("suite.results.run_plot.MOST_BANDS", 2)
+    runs = [make_run(tmp_path, seed=seed, rows=[metrics_row(10)]) for seed in range(3)]
+    plot(runs, tmp_path / "out.png")
+    lower = figures[0].subfigs[1]
+    assert [axes.get_title() for axes in lower.axes] == ["none seed0", "none seed1"]
+    assert lower.get_supxlabel().endswith("; the first 2 of 3 runs")
+
+
 def test_a_run_without_evaluation_has_room_for_all_panels(tmp_path, figures):
     run = make_run(tmp_path, rows=[metrics_row(1000)], scores=[{"train/return": -20.0}])
     plot([run], tmp_path / "out.png")

@@ -1,7 +1,10 @@
 """Append-only logs that can be cut back to a position."""
 
+import errno
 import json
 import math
+import os
+from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -12,6 +15,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from suite.results.rows import rows
 from suite.runs.log import RunLogFiles
+from suite.runs.session import remarks
+from workload.files import write_json
 
 KEYS = ("agent_steps", "iteration")
 
@@ -117,17 +122,83 @@ def test_rewinding_to_nothing_empties_every_file(tmp_path):
     with RunLogFiles(tmp_path, *KEYS) as log:
         log.metrics({"agent_steps": 10, "loss": 1.0})
         log.rewind({})
-        assert set(log.offsets().values()) == {0}
+        sizes = {name: (tmp_path / name).stat().st_size for name in ("metrics.jsonl", "eval.jsonl")}
+        assert set(sizes.values()) == {0}
         log.metrics({"agent_steps": 5, "loss": 3.0})
     assert scalars(tmp_path, "loss") == [(5, 3.0)]
 
 
-def test_rows_that_a_checkpoint_knows_but_the_file_has_lost_are_an_error(tmp_path):
-    with (
-        RunLogFiles(tmp_path, *KEYS) as log,
-        pytest.raises(OSError, match="the checkpoint was made at 100"),
-    ):
-        log.rewind({"metrics.jsonl": 100})
+@pytest.fixture
+def four_rows(tmp_path):
+    """A folder with four rows in two sessions, and what a checkpoint keeps of it."""
+    write_json(tmp_path / "meta.json", {"sessions": [{}]})
+    with RunLogFiles(tmp_path, *KEYS) as log:
+        for step in (10, 20, 30):
+            log.metrics({"agent_steps": step, "loss": 1.0})
+        log.evaluation({"iteration": 0, "agent_steps": 30, "eval/return": 9.0})
+        return tmp_path, log.offsets()
+
+
+def goes_on(folder, offsets):
+    """What a resumed session says, after it has logged one row more."""
+    with RunLogFiles(folder, *KEYS) as log:
+        log.rewind(offsets)
+        log.metrics({"agent_steps": 40, "loss": 2.0})
+    return remarks(folder)
+
+
+def test_of_a_file_that_was_cut_the_whole_rows_are_kept_and_the_missing_are_counted(four_rows):
+    folder, offsets = four_rows
+    os.truncate(folder / "metrics.jsonl", offsets["metrics.jsonl"] - 1)
+    (line,) = {len(line) + 1 for line in (folder / "metrics.jsonl").read_text().splitlines()[:2]}
+    assert goes_on(folder, offsets) == (f"metrics.jsonl has lost 1 row, {line} bytes",)
+    assert [row["agent_steps"] for row in read(folder / "metrics.jsonl")] == [10, 20, 40]
+
+
+def test_a_digit_that_was_changed_is_told(four_rows):
+    folder, offsets = four_rows
+    text = (folder / "eval.jsonl").read_text()
+    (folder / "eval.jsonl").write_text(text.replace("9.0", "8.0"))
+    assert goes_on(folder, offsets) == ("eval.jsonl is damaged: its rows are not what was written",)
+
+
+def test_rows_of_a_checkpoint_that_did_not_count_them_are_missed_all_the_same(tmp_path, four_rows):
+    folder, offsets = four_rows
+    (folder / "eval.jsonl").unlink()
+    only_bytes = {name: size for name, size in offsets.items() if " " not in name}
+    (told,) = goes_on(folder, only_bytes)
+    assert told == f"eval.jsonl has lost some rows, {offsets['eval.jsonl']} bytes"
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 100)])
+def test_events_that_were_lost_are_written_from_the_rows(four_rows, damage):
+    folder, offsets = four_rows
+    (events,) = folder.glob("events*")
+    damage(events)
+    assert goes_on(folder, offsets) == ()
+    assert [step for step, _ in scalars(folder, "loss")] == [10, 20, 30, 40]
+    assert scalars(folder, "iteration/eval/return") == [(0, 9.0)]
+
+
+def test_events_that_cannot_be_written_are_told_once_and_are_there_when_they_can(
+    four_rows, monkeypatch, capsys
+):
+    folder, offsets = four_rows
+
+    def fails(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with RunLogFiles(folder, *KEYS) as log:
+        log.rewind(offsets)
+        with monkeypatch.context() as broken:
+            broken.setattr("suite.runs.event_file.EventFile.scalars", fails)
+            for step in (40, 50):
+                log.metrics({"agent_steps": step, "loss": 1.0})
+        log.offsets()  # of the next checkpoint
+        log.metrics({"agent_steps": 60, "loss": 1.0})
+    events = folder / "events.out.tfevents.run"
+    assert capsys.readouterr().err.count(f"{events}: Input/output error; no result") == 1
+    assert [step for step, _ in scalars(folder, "loss")] == [10, 20, 30, 40, 50, 60]
 
 
 def test_a_value_that_is_not_finite_is_null_as_json_has_no_other(tmp_path):

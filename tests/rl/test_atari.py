@@ -9,8 +9,8 @@ import pytest
 from ale_py import roms
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
+from rl.atari import AtariEnvironments, game_names, rom_id
 from rl.config import PAPER_GAMES, Recipe
-from rl.environment import Environments, game_names, rom_id
 from workload.errors import ConfigError
 
 
@@ -46,7 +46,7 @@ class Reference:
 
 def follow(recipe: Recipe, seeds: list[int], ticks: int) -> int:
     """Compares every observation, reward and end with the reference's; returns the ends."""
-    environments = Environments(recipe, len(seeds))
+    environments = AtariEnvironments(recipe, len(seeds))
     references = [Reference(recipe, seed) for seed in seeds]
     assert [reference.actions for reference in references] == [environments.actions] * len(seeds)
     first = np.stack([reference.reset() for reference in references])
@@ -81,7 +81,7 @@ def test_frame_skip_and_sticky_actions_are_the_recipes() -> None:
 
 
 def test_an_episode_is_cut_off_at_exactly_the_cap() -> None:
-    environments = Environments(Recipe(game="Pong", max_episode_steps=50), members=1)
+    environments = AtariEnvironments(Recipe(game="Pong", max_episode_steps=50), members=1)
     environments.reset([1])
     steps = [environments.step(np.array([0])) for _ in range(150)]
     assert np.flatnonzero([step.ended[0] for step in steps]).tolist() == [49, 99, 149]
@@ -90,7 +90,7 @@ def test_an_episode_is_cut_off_at_exactly_the_cap() -> None:
 
 
 def test_an_episode_that_is_lost_is_not_cut_off() -> None:
-    environments = Environments(Recipe(game="Breakout"), members=1)
+    environments = AtariEnvironments(Recipe(game="Breakout"), members=1)
     environments.reset([1])
     steps = [environments.step(np.array([1])) for _ in range(300)]
     assert any(step.ended[0] for step in steps)
@@ -99,7 +99,7 @@ def test_an_episode_that_is_lost_is_not_cut_off() -> None:
 
 def test_the_full_action_set_is_the_consoles() -> None:
     minimal, full = (
-        Environments(Recipe(game="Breakout", action_set=name), members=1)
+        AtariEnvironments(Recipe(game="Breakout", action_set=name), members=1)
         for name in ("minimal", "full")
     )
     assert (minimal.actions, full.actions) == (4, 18)
@@ -112,7 +112,7 @@ def test_the_full_action_set_is_the_consoles() -> None:
 @pytest.mark.parametrize(("no_ops", "different"), [(0, False), (30, True)])
 def test_no_ops_let_each_seed_begin_at_another_time(no_ops: int, different: bool) -> None:
     recipe = Recipe(game="Seaquest", sticky_actions=0.0, no_ops=no_ops)
-    environments = Environments(recipe, members=8)
+    environments = AtariEnvironments(recipe, members=8)
     first = environments.reset(range(8))
     assert not first[:, :3].any()  # an episode's first observation is one frame
     assert first[:, 3].any()
@@ -124,7 +124,7 @@ def test_no_ops_let_each_seed_begin_at_another_time(no_ops: int, different: bool
 @pytest.mark.parametrize(("fire", "lives"), [(False, 5), (True, 4)])
 def test_a_ball_that_has_to_be_served_is_served_by_fire(fire: bool, lives: int) -> None:
     recipe = Recipe(game="Breakout", sticky_actions=0.0, fire_reset=fire)
-    environments = Environments(recipe, members=1)
+    environments = AtariEnvironments(recipe, members=1)
     assert not environments.reset([1])[:, :3].any()
     assert environments.lives.tolist() == [5]
     for _ in range(60):
@@ -135,7 +135,7 @@ def test_a_ball_that_has_to_be_served_is_served_by_fire(fire: bool, lives: int) 
 
 def stream(seeds: list[int], slot: int, ticks: int = 400) -> Iterator[tuple[bytes, float, bool]]:
     """What one slot shows under actions of its own while its neighbours act at random."""
-    environments = Environments(Recipe(game="Breakout"), len(seeds))
+    environments = AtariEnvironments(Recipe(game="Breakout"), len(seeds))
     own, others = np.random.default_rng(0), np.random.default_rng(len(seeds) + slot)
     yield environments.reset(seeds)[slot].tobytes(), 0.0, False
     for _ in range(ticks):
@@ -158,7 +158,7 @@ def test_different_seeds_give_different_streams() -> None:
 
 
 def test_a_reset_begins_the_stream_of_its_seeds_whatever_went_before() -> None:
-    environments = Environments(Recipe(game="Breakout"), members=2)
+    environments = AtariEnvironments(Recipe(game="Breakout"), members=2)
     actions = np.random.default_rng(0).integers(4, size=(60, 2))
 
     def roll() -> list[bytes]:
@@ -170,7 +170,7 @@ def test_a_reset_begins_the_stream_of_its_seeds_whatever_went_before() -> None:
 
 @pytest.mark.parametrize("actions", [[0, 4], [-1, 0], [0], [0, 0, 0]])
 def test_actions_that_do_not_exist_are_an_error_and_harm_nothing(actions: list[int]) -> None:
-    environments = Environments(Recipe(game="Breakout"), members=2)
+    environments = AtariEnvironments(Recipe(game="Breakout"), members=2)
     environments.reset([1, 2])
     with pytest.raises(ValueError, match=r"actions: .* are not 2 numbers from 0 to 3"):
         environments.step(np.array(actions))
@@ -179,7 +179,7 @@ def test_actions_that_do_not_exist_are_an_error_and_harm_nothing(actions: list[i
 
 @pytest.mark.parametrize("seeds", [[1], [-1, 0], [0, 2**31]])
 def test_seeds_that_ale_py_would_misread_are_an_error(seeds: list[int]) -> None:
-    environments = Environments(Recipe(game="Breakout"), members=2)
+    environments = AtariEnvironments(Recipe(game="Breakout"), members=2)
     with pytest.raises(ValueError, match=r"seeds: .* are not 2 numbers from 0 to"):
         environments.reset(seeds)
 

@@ -1,0 +1,146 @@
+"""Agent steps per CPU second against the packages that people come from.
+
+    python -m tests.benchmarks.peers --cleanrl FOLDER [--precision float32 bf16]
+
+Stable-Baselines3 is taken from PyPI, without its dependencies, as one of them is another torch:
+
+    pip install --no-deps stable-baselines3
+    pip install pandas cloudpickle opencv-python-headless
+
+CleanRL is a folder of scripts: `git clone https://github.com/vwxyzjn/cleanrl`. Its dqn_atari.py is
+run as it stands, but for tyro, prints and the names of two of gymnasium's wrappers, and held after
+each step.
+
+Everybody trains the VALID network on Pong: batch 32, an update every 4 agent steps, epsilon .01,
+from a replay of 5,000 transitions. One process and one thread; the sides take turns, in rounds.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import ale_py
+import gymnasium
+import torch
+
+from tests.benchmarks.agent import FILLED, ours
+from tests.benchmarks.timing import hardware
+
+ENV = "PongNoFrameskip-v4"
+PATCHES = (
+    ("import tyro\n", ""),
+    ('if __name__ == "__main__":\n', "def train():\n"),
+    ("tyro.cli(Args)", "Args(**settings)"),
+    ("GrayScaleObservation(", "GrayscaleObservation("),
+    (".FrameStack(", ".FrameStackObservation("),
+    ("print(", "silent("),
+    ("        obs = next_obs\n", "        obs = next_obs\n        yield\n"),
+)
+Side = Callable[[int], object]
+"""Takes so many agent steps."""
+
+
+def cleanrl(folder: Path) -> Side:
+    """The loop of CleanRL's dqn_atari.py."""
+    file = folder / "cleanrl" / "dqn_atari.py"
+    text = file.read_text(encoding="utf-8")
+    for before, after in PATCHES:
+        if before not in text:
+            raise SystemExit(f"{file}: has no {before!r}; another version than this one knows")
+        text = text.replace(before, after)
+    sys.path.insert(0, str(folder))
+    settings = {"env_id": ENV, "buffer_size": FILLED, "learning_starts": FILLED, "start_e": 0.01}
+    space: dict[str, Any] = {
+        "__name__": "dqn_atari",
+        "__file__": str(file),
+        "settings": settings | {"cuda": False},
+        "silent": lambda *_: None,
+    }
+    sys.modules["dqn_atari"] = sys.modules[__name__]  # where its dataclass looks itself up
+    exec(compile(text, str(file), "exec"), space)
+    loop: Iterator[None] = space["train"]()
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            next(loop)
+
+    return run
+
+
+def stable_baselines3() -> Side:
+    """The DQN of Stable-Baselines3."""
+    from stable_baselines3 import DQN
+    from stable_baselines3.common.env_util import make_atari_env
+    from stable_baselines3.common.vec_env import VecFrameStack
+
+    model = DQN(
+        "CnnPolicy",
+        VecFrameStack(make_atari_env(ENV, n_envs=1, seed=0), 4),
+        buffer_size=FILLED,
+        learning_starts=FILLED,
+        train_freq=4,
+        exploration_initial_eps=0.01,
+        exploration_final_eps=0.01,
+        optimize_memory_usage=True,
+        replay_buffer_kwargs={"handle_timeout_termination": False},
+        device="cpu",
+    )
+
+    def run(steps: int) -> None:
+        model.learn(steps, reset_num_timesteps=False)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cleanrl", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--precision", nargs="+", default=["float32"])
+    parser.add_argument("--steps", type=int, default=200, help="agent steps of a side and round")
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    folder = options.cleanrl.absolute()
+    gymnasium.register_envs(ale_py)
+    torch.set_num_threads(1)
+    os.chdir(tempfile.mkdtemp())  # CleanRL writes its events below the present folder
+    peers: dict[str, Side] = {
+        "CleanRL's dqn_atari.py": cleanrl(folder),
+        f"Stable-Baselines3 {metadata.version('stable-baselines3')}": stable_baselines3(),
+    }
+    for run in peers.values():
+        run(FILLED + 100)
+    sides = dict(peers)
+    for precision in options.precision:
+        sides[f"wdbench, {precision}"] = ours(precision).run
+    for run in sides.values():
+        run(100)
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(options.rounds):
+        for name, run in sides.items():
+            start = time.process_time()
+            run(options.steps)
+            seconds[name].append(time.process_time() - start)
+    print(hardware())
+    print(
+        "| | agent steps per CPU second (rounds) | " + " | ".join(f"over {n}" for n in peers) + " |"
+    )
+    print("|---|---|" + "---|" * len(peers))
+    for name, own in seconds.items():
+        rates = [options.steps / each for each in own]
+        over = [
+            f"{statistics.median(p / o for p, o in zip(seconds[peer], own, strict=True)):.2f}"
+            for peer in peers
+        ]
+        shown = " ".join(f"{rate:.0f}" for rate in rates)
+        print(f"| {name} | {statistics.median(rates):.1f} ({shown}) | " + " | ".join(over) + " |")
+
+
+if __name__ == "__main__":
+    main()
