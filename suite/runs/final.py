@@ -14,7 +14,7 @@ from workload.files import TEMPORARY, finite, read_json, write_json
 
 FILE = "done.json"
 RESULTS = ("config.json", "*/*.pt", "weights/*", "*.txt")
-"""What a run leaves beside rows: its recipe, weights and what they come with, translated texts."""
+"""What a run leaves beside rows: its recipe, weights and what they come with, texts."""
 WAY_ON = (
     f"while its checkpoint/ is there, move {FILE} away and give the command of the run again: it "
     "is written anew"

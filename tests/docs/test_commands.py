@@ -48,7 +48,7 @@ class Parsed(Exception):
 def folder(tmp_path, monkeypatch):
     """A user's folder: the grids, the texts and the pictures that the pages speak of."""
     (tmp_path / "configs").symlink_to(ROOT / "configs")
-    for name in ("texts/mine/train.de", "pictures/mine/train.npz"):
+    for name in ("texts/mine/train.de", "texts/talks/train.de", "pictures/mine/train.npz"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     for page in PAGES:
