@@ -164,14 +164,15 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
         shows = observation_spec(recipe)
         batch = batch_bytes(members, recipe.batch_size, recipe.n_step, shows)
-        takes = [
+        compressed, raw = (
             f"{members} x {amount(each(1, recipe.replay_capacity, shows))} "
             f"= {amount(each(members, recipe.replay_capacity, shows))}"
             for each in (replay_bytes, raw_replay_bytes)
-        ]
+        )
+        takes = raw if compressed == raw else f"up to {compressed} on a CPU, {raw} on a GPU"
         return (
-            f"the replay takes {members} x {recipe.replay_capacity:,} transitions: up to "
-            f"{takes[0]} on a CPU, {takes[1]} on a GPU; a batch {amount(batch)}"
+            f"the replay takes {members} x {recipe.replay_capacity:,} transitions: {takes}; "
+            f"a batch {amount(batch)}"
         )
 
     def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:

@@ -215,7 +215,7 @@ def test_env_is_the_same_flag_as_game(capsys, tmp_path):
     assert "game: gymnasium:Acrobot-v1" in shown[0]
     assert f"{tmp_path}/rl/Acrobot-v1/none/seed0-" in shown[0]
     # 6 float32 and 10 bytes of columns
-    assert "1 x 20,000 transitions = 1 x 680 kB" in shown[0]
+    assert "1 x 20,000 transitions: 1 x 680 kB = 680 kB; a batch" in shown[0]
 
 
 def test_a_trained_agent_is_evaluated_and_filmed(tmp_path, capsys):

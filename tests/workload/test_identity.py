@@ -22,7 +22,7 @@ GOLDEN = {
     ("nlp", "iwslt14"): "iwslt14/separated-1e-4/seed0-3060b4c0",
     ("nlp", "iwslt14-joined"): "iwslt14/separated-1e-4/seed0-da6d17d3",
     ("nlp", "multi30k-small"): "multi30k/separated-1e-4/seed0-959ac688",
-    ("rl", "cartpole"): "CartPole-v1/separated-1e-4/seed0-9e7512ee",
+    ("rl", "cartpole"): "CartPole-v1/separated-1e-4/seed0-e472161d",
     ("rl", "demo"): "Pong/separated-1e-4/seed0-fb810d87",
     ("rl", "dopamine"): "Pong/separated-1e-4/seed0-1f47acc8",
     ("rl", "nature"): "Pong/separated-1e-4/seed0-8adfa449",
