@@ -18,8 +18,8 @@ from unittest import mock
 import numpy as np
 import torch
 
+from rl.atari import AtariEnvironments
 from rl.config import PAPER_GAMES, Recipe
-from rl.environment import Environments
 from rl.frames import SAMPLES
 from rl.replay import Replay, Rows
 from rl.replay_file import ReplayFile
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def random_play(game: str, steps: int) -> np.ndarray:
-    environments = Environments(Recipe(game=game), 1)
+    environments = AtariEnvironments(Recipe(game=game), 1)
     observation, random = environments.reset([1]), np.random.default_rng(0)
     frames = np.empty((steps, *observation.shape[-2:]), np.uint8)
     for frame in frames:

@@ -12,7 +12,7 @@ import numpy as np
 from ale_py import ALEInterface, LoggerMode
 from ale_py.roms import get_rom_path
 
-from rl.environment import rom_id
+from rl.atari import rom_id
 from rl.memory import FRAME
 
 HOLD, DEPTH, SKIP = 4, 16, 4
