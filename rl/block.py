@@ -49,6 +49,7 @@ class Block:
         members: G of them.
         device: where the arithmetic and the replay are.
         graphs: whether a GPU replays graphs, see `Machine`.
+        compress: whether the replay keeps its frames compressed.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class Block:
         members: Sequence[Member],
         device: torch.device,
         graphs: GraphMode = "auto",
+        *,
+        compress: bool = False,
     ) -> None:
         self.recipe, self.size, self.device = recipe, len(members), device
         self._seeds = [member.seed for member in members]
@@ -84,6 +87,7 @@ class Block:
             device=device,
             closes=recipe.truncation == "bootstrap",
             shows=shows,
+            compress=compress,
         )
         self.window = Window(self.size, device)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rl.config import GYMNASIUM, PAPER_GAMES
-from rl.memory import replay_bytes
+from rl.memory import raw_replay_bytes, replay_bytes
 from workload import resources
 from workload.errors import ConfigError
 from workload.findings import Finding, importable
@@ -14,7 +14,7 @@ EXAMPLES = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
 
 
 def findings() -> Iterator[Finding]:
-    packages = list(importable(("gymnasium", "ale_py")))
+    packages = list(importable(("gymnasium", "ale_py", "zstandard")))
     yield from packages
     yield replay()
     if not any(finding.mark == "missing" for finding in packages):
@@ -24,10 +24,13 @@ def findings() -> Iterator[Finding]:
 
 def replay() -> Finding:
     """How many members' replays of the paper's size fit the memory that is free."""
-    million = replay_bytes(1, 1_000_000)
+    million, raw = replay_bytes(1, 1_000_000), raw_replay_bytes(1, 1_000_000)
     gpu = resources.cuda_memory()
-    fits = max(resources.free_memory(), gpu[0] if gpu else 0) // million
-    text = f"1,000,000 transitions take {amount(million)} per member; {fits} members fit"
+    fits = max(resources.free_memory() // million, gpu[0] // raw if gpu else 0)
+    text = (
+        f"1,000,000 transitions take up to {amount(million)} per member on a CPU, {amount(raw)} "
+        f"on a GPU; {fits} members fit"
+    )
     return Finding("ok" if fits else "note", "replay", text)
 
 

@@ -14,8 +14,9 @@ import torch
 
 from rl.block import Block
 from rl.config import Recipe
-from rl.environment import Step
+from rl.environment import Step, observation_spec
 from rl.exploration import annealed_epsilon
+from rl.frames import compresses
 from rl.position import EVALUATION, PHASES, TRAINING, MemberRow, Position
 from rl.scores import EndedEpisode, Scores, episode_summary
 from shared_optim import StepReport
@@ -73,7 +74,11 @@ class Population:
         on_gpu = device.type == "cuda"
         size = block_size or (-(-self.size // 2) if on_gpu else 1)
         self.slices = [slice(k, min(k + size, self.size)) for k in range(0, self.size, size)]
-        self.blocks = [Block(recipe, members[each], device, graphs) for each in self.slices]
+        shows = observation_spec(recipe)
+        compress = compresses(device, self.size, recipe.replay_capacity, shows)
+        self.blocks = [
+            Block(recipe, members[each], device, graphs, compress=compress) for each in self.slices
+        ]
         # so that one block learns while the other does not
         self._lag = recipe.update_every // len(self.blocks) if on_gpu else 0
         self.position = Position(0, TRAINING, 0)

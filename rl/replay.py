@@ -12,10 +12,10 @@ its action is CLOSING. A sample that hits one takes the row before in its place.
 Where states are single frames, as of an environment that shows a vector, all of this is the same
 with a stack of 1.
 
-All frames are rows of one tensor, so the batches of all members are one `index_select`. One row
+The frames of all members lie in one store (rl/frames.py), so their batches are one gather. One row
 more is all zero; whatever lies before an episode's first frame is read from there. A last one is
-written by members that are to write nothing. So `begin`, `complete` and `sample` leave no decision
-to the processor, and a CUDA graph can hold them.
+written by members that are to write nothing. So with raw frames `begin`, `complete` and `sample`
+leave no decision to the processor, and a CUDA graph can hold them.
 """
 
 from typing import Any, NamedTuple
@@ -25,7 +25,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl.memory import ATARI, CLOSING, COLUMNS, GPU_SHARE, ObservationSpec
+from rl.frames import CompressedFrames, RawFrames, empty
+from rl.memory import ATARI, CLOSING, COLUMNS, ObservationSpec
 
 
 class Batch(NamedTuple):
@@ -70,6 +71,7 @@ class Replay:
         closes: whether `close` is going to be called; then n must be 1, and the oldest row that
             would be sampled is not, as the row before it may be gone.
         shows: what the environments show, for which 4 - 1 above is its stack - 1.
+        compress: whether frames are kept compressed, in host memory.
 
     Attributes:
         storage: the device of the rows.
@@ -89,6 +91,7 @@ class Replay:
         device: torch.device | str,
         closes: bool = False,
         shows: ObservationSpec = ATARI,
+        compress: bool = False,
     ) -> None:
         if closes and n_step > 1:
             raise ValueError(f"closes: takes n_step 1, not {n_step}")
@@ -98,13 +101,19 @@ class Replay:
         self._zero_slot, self._unused_slot = members * capacity, members * capacity + 1
         slots = members * capacity + 2
         self.shows = shows
-        self.storage = _storage_device(slots * shows.nbytes, self.device)
+        self._frames = (
+            CompressedFrames(slots, shows.nbytes)
+            if compress
+            else RawFrames(slots, self.device, shows.size, shows.dtype)
+        )
+        self.storage = self._frames.device
         self._columns = {
             name: torch.from_numpy(np.zeros(slots, kind)).to(self.storage)
             for name, kind in COLUMNS.items()
         }
-        self._frames = _empty((slots, shows.size), shows, self.storage)
-        self._frames[self._zero_slot] = 0
+        nothing = torch.from_numpy(np.zeros((1, shows.size), shows.dtype))
+        zero_slot = torch.tensor([self._zero_slot], device=self.storage)
+        self._frames.put(zero_slot, nothing.to(self.storage))
         # rows begun, and the age of the next one, where `begin` and `complete` can count them
         self._heads = torch.zeros(members, dtype=torch.int64, device=self.storage)
         self._next_ages = torch.zeros(members, dtype=torch.int32, device=self.storage)
@@ -118,9 +127,14 @@ class Replay:
         self._first_slots = torch.arange(members, device=self.storage) * capacity
         # Kept and reused: the pages of a fresh one cost several times what the gather does.
         gathered = (members, batch_size, shows.stack + n_step, *shows.shape)
-        self.gathered = _empty(gathered, shows, self.storage)
+        self.gathered = empty(gathered, shows.dtype, self.storage)
         if self.storage != self.device:
             self.gathered = self.gathered.pin_memory()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that frames and columns take now."""
+        return self._frames.nbytes + sum(column.nbytes for column in self._columns.values())
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -135,7 +149,7 @@ class Replay:
             writing: which members the row is for, [G] bool. Both on the device of the rows.
         """
         slots = self._slots_of(self._heads, writing)
-        self._frames.index_copy_(0, slots, frames.reshape(-1, self.shows.size))
+        self._frames.put(slots, frames.reshape(-1, self.shows.size))
         self._columns["ages"].index_copy_(0, slots, self._next_ages)
         self._heads += writing
 
@@ -201,9 +215,7 @@ class Replay:
         rewards = (self._columns["rewards"][onward[..., :-1]] * weights[..., :-1]).sum(2)
         actions = self._columns["actions"][own].long()
         slots = torch.where(ages[..., :1] < self._back, self._zero_slot, slots)
-        torch.index_select(
-            self._frames, 0, slots.flatten(), out=self.gathered.view(-1, self.shows.size)
-        )
+        self._frames.gather(slots.flatten(), self.gathered.view(-1, self.shows.size))
         frames = self.gathered.to(self.device)  # rows i - stack + 1 to i + n
         return Batch(
             frames[:, :, :stack],
@@ -226,7 +238,7 @@ class Replay:
                 f"{newest - size} to {newest - 1}"
             )
         slots = self._slots(member, start, stop)
-        frames = self._frames[slots].cpu().numpy().reshape(-1, *self.shows.shape)
+        frames = self._copies(slots).cpu().numpy().reshape(-1, *self.shows.shape)
         columns = {name: column[slots].cpu().numpy() for name, column in self._columns.items()}
         return Rows(frames, **columns)
 
@@ -238,7 +250,7 @@ class Replay:
         """
         stop = start + len(rows.ended)
         slots = self._slots(member, start, stop)
-        self._frames.index_copy_(0, slots, self._stored(rows.frames.reshape(-1, self.shows.size)))
+        self._frames.put(slots, self._stored(rows.frames.reshape(-1, self.shows.size)))
         for name, column in self._columns.items():
             column.index_copy_(0, slots, self._stored(getattr(rows, name)).to(column.dtype))
         self.appended[member] = self._heads[member] = stop
@@ -250,16 +262,21 @@ class Replay:
         slots = self._newest_and_next(rows)
         columns = {name: column[slots] for name, column in self._columns.items()}
         counters = {"heads": self._heads.clone(), "next_ages": self._next_ages.clone()}
-        return {**counters, **columns, "frames": self._frames[slots]}
+        return {**counters, **columns, "frames": self._copies(slots)}
 
     def undo(self, snapshot: dict[str, Tensor]) -> None:
         """Put back what `snapshot` found, after as many rows or fewer."""
         self._heads.copy_(snapshot["heads"])
         self._next_ages.copy_(snapshot["next_ages"])
         slots = self._newest_and_next(len(snapshot["frames"]) // len(self._heads) - 1)
-        self._frames.index_copy_(0, slots, snapshot["frames"])
+        self._frames.put(slots, snapshot["frames"])
         for name, column in self._columns.items():
             column.index_copy_(0, slots, snapshot[name])
+
+    def _copies(self, slots: Tensor) -> Tensor:
+        frames = empty((len(slots), self.shows.size), self.shows.dtype, self.storage)
+        self._frames.gather(slots, frames)
+        return frames
 
     def _newest_and_next(self, rows: int) -> Tensor:
         numbers = self._heads.unsqueeze(1) + torch.arange(-1, rows, device=self.storage)
@@ -275,19 +292,5 @@ class Replay:
         return rows.remainder_(self.capacity).add_(member * self.capacity)
 
     def _stored(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.storage)
-
-
-def _storage_device(nbytes: int, device: torch.device) -> torch.device:
-    """The device itself, or the host when the frames would take over 80 % of its free memory."""
-    if device.type == "cuda" and nbytes > GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
-        return torch.device("cpu")
-    return device
-
-
-def _empty(shape: tuple[int, ...], shows: ObservationSpec, device: torch.device) -> Tensor:
-    # numpy's large arrays lie in huge pages and torch's do not: 5 to 10 % of a sample.
-    if device.type == "cpu":
-        return torch.from_numpy(np.empty(shape, shows.dtype))
-    dtype = torch.from_numpy(np.empty(0, shows.dtype)).dtype
-    return torch.empty(shape, dtype=dtype, device=device)
+        # a copy: one row of a packed array has strides that torch refuses
+        return torch.from_numpy(array.copy(order="C")).to(self.storage)

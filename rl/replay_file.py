@@ -1,12 +1,15 @@
 """The replay on disk: what was appended, in numbered segments that only ever grow.
 
+    <first row>.blocks   10,000 rows, compressed (rl/segment.py)
+    <first row>.rows     the same as they are, one behind the other: read where a run has some
+
 A checkpoint writes the rows since the one before and nothing else. Rows beyond those that the
-published checkpoint counts are leftovers of a kill; the same rows will be written over them.
+published checkpoint counts are leftovers of a kill; the same rows will be written once more, and
+what was written last counts.
 """
 
 import hashlib
 import itertools
-import os
 import shutil
 import zlib
 from collections.abc import Callable
@@ -18,9 +21,11 @@ import numpy as np
 
 from rl.memory import COLUMNS, ObservationSpec
 from rl.replay import Replay, Rows
+from rl.segment import Segment
 from workload.by_products import discard
 
 SEGMENT = 10_000
+COMPRESSED, UNCOMPRESSED = ".blocks", ".rows"
 
 
 class Restores(Protocol):
@@ -62,17 +67,13 @@ class ReplayFile:
         self._folder.mkdir(parents=True, exist_ok=True)
         end = int(replay.appended[k])
         row = _row(replay.shows)
-        for start, stop in _by_segment(max(self._written, end - self._capacity), end):
+        for start, stop in _cut(max(self._written, end - self._capacity), end):
             rows = replay.rows(k, start, stop)
             packed = np.empty(stop - start, dtype=row)
             for name in rows._fields:
                 packed[name] = getattr(rows, name)
             packed["crc"] = _checksums(packed)
-            path = self._segment(start)
-            with path.open("r+b" if path.exists() else "w+b") as file:
-                file.seek(start % SEGMENT * row.itemsize)
-                file.write(packed.data)
-                os.fsync(file.fileno())
+            Segment(self._segment(start), row).append(start, packed)
             self._remember(packed)
         self._written = end
 
@@ -88,22 +89,14 @@ class ReplayFile:
         `stop` ends it between two segments; `progress` is told how many rows each one had.
 
         Raises:
-            ValueError: a segment is missing, too short or damaged.
+            ValueError: rows are missing or damaged.
         """
         self._crcs = self._crcs[:0]
         row = _row(replay.shows)
-        for start, after in _by_segment(max(0, end - self._capacity), end):
+        for start, after in _cut(max(0, end - self._capacity), end):
             if stop():
                 return
-            path = self._segment(start)
-            offset = start % SEGMENT * row.itemsize
-            packed = np.empty(0, dtype=row)
-            if path.exists() and path.stat().st_size >= offset:
-                packed = np.fromfile(path, dtype=row, count=after - start, offset=offset)
-            if len(packed) < after - start:
-                raise ValueError(f"{path.name} lacks rows {start + len(packed):,} to {after:,}")
-            if not np.array_equal(packed["crc"], _checksums(packed)):
-                raise ValueError(f"{path.name} is damaged: it is not what was written")
+            packed = self._stored(start, after, row)
             replay.restore(k, start, Rows(*(packed[name] for name in Rows._fields)))
             self._remember(packed)
             progress(len(packed))
@@ -112,9 +105,10 @@ class ReplayFile:
     def forget_before(self, end: int) -> None:
         """Delete the segments that no replay filled up to row `end` or later would read."""
         needed = max(0, end - self._capacity) // SEGMENT
-        for path in self._folder.glob("*.rows"):
-            if path.stem.isdecimal() and int(path.stem) // SEGMENT < needed:
-                discard(path)
+        for suffix in (COMPRESSED, UNCOMPRESSED):
+            for path in self._folder.glob(f"*{suffix}"):
+                if path.stem.isdecimal() and int(path.stem) // SEGMENT < needed:
+                    discard(path)
 
     def delete(self) -> None:
         """Delete all segments, also when another process is at it too."""
@@ -126,14 +120,39 @@ class ReplayFile:
         with suppress(OSError):  # something else is in it, or it is gone
             self._folder.rmdir()
 
+    def _stored(self, start: int, stop: int, row: np.dtype[np.void]) -> np.ndarray:
+        """Rows number `start` to `stop` - 1, all of one segment."""
+        packed = np.empty(stop - start, dtype=row)
+        missing = np.ones(stop - start, dtype=bool)
+        segment = self._segment(start)
+        Segment(segment, row).fill(packed, start, missing)
+        if missing.any():
+            _fill_uncompressed(segment.with_suffix(UNCOMPRESSED), packed, start, missing)
+        if missing.any():
+            lost = start + int(missing.argmax())
+            raise ValueError(f"{segment.name} lacks rows {lost:,} to {stop:,}")
+        if not np.array_equal(packed["crc"], _checksums(packed)):
+            raise ValueError(f"{segment.stem} is damaged: it is not what was written")
+        return packed
+
     def _remember(self, packed: np.ndarray) -> None:
         self._crcs = np.concatenate([self._crcs, packed["crc"]])[-self._capacity :]
 
     def _segment(self, row: int) -> Path:
-        return self._folder / f"{row - row % SEGMENT:012d}.rows"
+        return self._folder / f"{row - row % SEGMENT:012d}{COMPRESSED}"
 
 
-def _by_segment(start: int, stop: int) -> list[tuple[int, int]]:
+def _fill_uncompressed(path: Path, rows: np.ndarray, start: int, missing: np.ndarray) -> None:
+    """As `Segment.fill`, from a file that has its rows one behind the other."""
+    offset = start % SEGMENT * rows.dtype.itemsize
+    if path.exists() and path.stat().st_size > offset:
+        found = np.fromfile(path, dtype=rows.dtype, count=len(rows), offset=offset)
+        wanted = missing[: len(found)]
+        rows[: len(found)][wanted] = found[wanted]
+        missing[: len(found)] = False
+
+
+def _cut(start: int, stop: int) -> list[tuple[int, int]]:
     """Cut [start, stop) where segments begin."""
     cuts = [start, *range(start - start % SEGMENT + SEGMENT, stop, SEGMENT), stop]
     return [pair for pair in itertools.pairwise(cuts) if pair[0] < pair[1]]

@@ -135,7 +135,7 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             ),
         ),
     )
-    PACKAGES = ("gymnasium", "ale-py")
+    PACKAGES = ("gymnasium", "ale-py", "zstandard")
     ROW_FILES = (EPISODES,)
     STATES = ("checkpoint", "replay")
 
@@ -160,14 +160,18 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
 
     def memory_summary(self, recipe: config.Recipe, members: int) -> str:
         from rl.environment import observation_spec
-        from rl.memory import batch_bytes, replay_bytes
+        from rl.memory import batch_bytes, raw_replay_bytes, replay_bytes
 
         shows = observation_spec(recipe)
-        one = replay_bytes(1, recipe.replay_capacity, shows)
         batch = batch_bytes(members, recipe.batch_size, recipe.n_step, shows)
+        takes = [
+            f"{members} x {amount(each(1, recipe.replay_capacity, shows))} "
+            f"= {amount(each(members, recipe.replay_capacity, shows))}"
+            for each in (replay_bytes, raw_replay_bytes)
+        ]
         return (
-            f"the replay takes {members} x {recipe.replay_capacity:,} transitions "
-            f"= {members} x {amount(one)} = {amount(members * one)}, a batch {amount(batch)}"
+            f"the replay takes {members} x {recipe.replay_capacity:,} transitions: up to "
+            f"{takes[0]} on a CPU, {takes[1]} on a GPU; a batch {amount(batch)}"
         )
 
     def validate(self, recipe: config.Recipe, machine: config.Machine) -> None:
@@ -190,16 +194,21 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             )
 
     def max_population(self, recipe: config.Recipe, memory: FreeMemory) -> int:
-        """As many members as replay and batch fit for, on the GPU or on the host."""
+        """As many members as replay and batch fit for: beside a GPU with raw frames, unless not
+        even one fits."""
         from rl.environment import observation_spec
-        from rl.memory import GPU_SHARE, batch_bytes, replay_bytes
+        from rl.memory import GPU_SHARE, batch_bytes, raw_replay_bytes, replay_bytes
 
         shows = observation_spec(recipe)
-        free = max(memory.host - PROCESS_MEMORY, int(GPU_MARGIN * GPU_SHARE * memory.gpu))
-        fixed = replay_bytes(0, recipe.replay_capacity, shows)
+        capacity, host = recipe.replay_capacity, max(memory.host - PROCESS_MEMORY, 0)
         batch = batch_bytes(1, recipe.batch_size, recipe.n_step, shows)
-        member = replay_bytes(1, recipe.replay_capacity, shows) - fixed + batch
-        return max(free - fixed, 0) // member
+        if memory.gpu:
+            fixed = raw_replay_bytes(0, capacity, shows)
+            free = max(host, int(GPU_MARGIN * GPU_SHARE * memory.gpu)) - fixed
+            member = raw_replay_bytes(1, capacity, shows) - fixed + batch
+            if free >= member:
+                return free // member
+        return host // (replay_bytes(1, capacity, shows) + batch)
 
     def core_seconds(self, recipe: config.Recipe, machine: config.Machine) -> float | None:
         if recipe.gymnasium_id:
@@ -219,7 +228,8 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         cuda = None if machine.device == "cpu" else resources.cuda_memory()
         on_host = max(resources.free_memory() - PROCESS_MEMORY, 0)
         on_gpu = int(GPU_MARGIN * GPU_SHARE * cuda[0]) if cuda else 0
-        self._check_memory(recipe, len(runs), max(on_host, on_gpu))
+        if not self._fits_raw(recipe, len(runs), max(on_host, on_gpu) if cuda else 0):
+            self._check_memory(recipe, len(runs), on_host)
         self._check_disk(recipe, runs)
 
     def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
@@ -230,7 +240,16 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
             return None
         return f"game: {recipe.game}'s ROM is missing or damaged; {ROM_ADVICE}"
 
+    def _fits_raw(self, recipe: config.Recipe, members: int, free: int) -> bool:
+        from rl.environment import observation_spec
+        from rl.memory import batch_bytes, raw_replay_bytes
+
+        shows = observation_spec(recipe)
+        batch = batch_bytes(members, recipe.batch_size, recipe.n_step, shows)
+        return raw_replay_bytes(members, recipe.replay_capacity, shows) + batch <= free
+
     def _check_memory(self, recipe: config.Recipe, members: int, free: int) -> None:
+        """Raise UserError where not even compressed frames fit."""
         from rl.environment import observation_spec
         from rl.memory import batch_bytes, replay_bytes
 
@@ -266,13 +285,13 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         """Bytes of a member: its replay, and two states."""
         from rl.architecture import shapes
         from rl.environment import observation_spec
-        from rl.memory import CLOSING, replay_bytes
+        from rl.memory import CLOSING, replay_disk_bytes
 
         shows = observation_spec(recipe)
         kept = min(recipe.replay_capacity, recipe.iterations * recipe.training_steps)
         most = shapes(CLOSING, recipe.padding, shows)  # more actions than there can be
         parameters = sum(map(math.prod, most.values()))
-        return replay_bytes(1, kept, shows) + CHECKPOINT_BYTES * parameters
+        return replay_disk_bytes(kept, shows) + CHECKPOINT_BYTES * parameters
 
     def _check_disk(self, recipe: config.Recipe, runs: Sequence[Path]) -> None:
         need = len(runs) * self._disk(recipe)

@@ -76,7 +76,10 @@ def adam_step(
         decay_m = c.beta1 * buffers[2] + c.rest1 * theta
         decay_v = c.beta2 * buffers[3] + c.rest2 * (theta * theta)
         moments += [decay_m, decay_v]
-        change = step + c.separated * decay_m / (root(decay_v) + c.eps)
+        below = root(decay_v) + c.eps
+        # without eps a weight that was always 0 would give 0/0: it has no decay
+        below = below.masked_fill(below == 0, math.inf)
+        change = step + c.separated * decay_m / below
     return [shrunk(theta, change, step, c, flags), *moments]
 
 
@@ -90,7 +93,8 @@ T change = step;
 #if HAS_DECAY_EXP_AVG
 decay_exp_avg = beta1 * decay_exp_avg + rest1 * theta;
 decay_exp_avg_sq = beta2 * decay_exp_avg_sq + rest2 * (theta * theta);
-change = step + separated * decay_exp_avg / (ROOT(decay_exp_avg_sq) + eps);
+const T below = ROOT(decay_exp_avg_sq) + eps;
+change = step + separated * decay_exp_avg / (below == 0 ? (T)INFINITY : below);
 #endif
 """
 
@@ -134,7 +138,9 @@ class WeightDecayAdam(DecayOptimizer):
         params: parameters, (name, parameter) pairs, or groups of them; see also `decay_groups`.
         lr: alpha, one number for all members; a tensor of one element will do.
         betas: decay rates b1, b2 of the moments, of both pairs of buffers.
-        eps: added to the denominators of both terms.
+        eps: added to the denominators of both terms. At 0 a weight that never had a gradient
+            becomes NaN, as in torch.optim.Adam; a weight that was always 0 has no decay under
+            ``separated``.
         l2, decoupled, separated, ...: the lambdas, >= 0; see `lambdas` for scheme names. A
             sequence of K makes this the optimizer of a population: every parameter is then stacked
             [K, ...] and slice k follows lambda k, exactly as if it were optimized alone.

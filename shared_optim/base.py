@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -42,6 +43,7 @@ class DecayOptimizer(Optimizer):
     rule: ClassVar[UpdateRule]
     param_groups: list[Group]  # type: ignore[assignment]
 
+    @torch._disable_dynamo  # type: ignore[attr-defined]
     def __init__(
         self,
         params: ParamsT,
@@ -52,9 +54,12 @@ class DecayOptimizer(Optimizer):
     ) -> None:
         for name in registered:
             if name not in self._lambdas():
+                near = difflib.get_close_matches(name.lower(), [*self._lambdas(), *values], n=1)
                 said = _ELSEWHERE.get(name) or (
                     f"no scheme of this optimizer; those are {', '.join(self._lambdas())}"
                     if name in SCHEMES
+                    else f"did you mean {near[0]}=?"
+                    if near
                     else "no argument and no registered scheme"
                 )
                 raise TypeError(f"{type(self).__name__}: {name}= is not taken: {said}")
@@ -242,13 +247,13 @@ class DecayOptimizer(Optimizer):
         """A group's rows of the table at the next step, in float64: one per member.
 
         Args:
-            group: one of the optimizer's.
+            group: one of the optimizer's, whose `settings` were asked for in this step.
             acting: [K], who takes the step.
             steps: [K], how many each has taken.
 
         Raises ValueError for a value in the group that is out of range.
         """
-        lr, settings, peak = group.lr(), group.settings(), group["peak_lr"]
+        lr, settings, peak = group.lr(), group.current, group["peak_lr"]
         if settings.needs_peak and lr > peak * (1 + 1e-9):
             raise ValueError(
                 f"lr: {lr} is above peak_lr {peak}, which the decay is measured against; give "

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from shared_optim.formula import arithmetic
 from shared_optim.kernel import ListUpdate, eager_update
-from shared_optim.layout import Flat, check_gradients, is_distributed, over_shards
+from shared_optim.layout import Flat, check_gradients, is_distributed, is_plain, over_shards
 from shared_optim.rule import Variant
 
 Owners = Sequence[tuple[Tensor, dict[str, Any]]]
@@ -74,8 +75,14 @@ def apply(
         gradients: of each batch's parameters, as `Flat.in_order` gives them.
         tables: coefficients [rows, fields], on each batch's device and in its dtype.
 
-    Raises RuntimeError where the memory of a gradient was freed, and changes nothing.
+    Changes nothing where it raises
+
+        RuntimeError: the memory of a gradient was freed.
+        TypeError: tables of fake tensors, which have no memory.
     """
+    for table in tables:
+        if not is_plain(table):
+            raise TypeError(f"real tensors cannot take a step among those of {type(table)}")
     for each in gradients:
         if not all(map(Tensor.data_ptr, each)):
             check_gradients(each)
@@ -96,6 +103,9 @@ def apply(
             batch.update(each, table)
         for place in batch.copies:
             batch.flats[place].write(mine[place][0])
+        # kernels write into memory: autograd has to be told, or a later backward() through the
+        # weights of before would use these
+        increment_version([parameter for parameter, _ in mine])
 
 
 def _second_moments(

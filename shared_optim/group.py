@@ -38,6 +38,7 @@ class Group(dict[str, Any]):
     that is not 0, or was not 0 before. Raises ValueError where none or several are in use, where
     the members of a population have lambdas of their own, or where a lambda was written since the
     last step that says otherwise: one of them is stale, as in a dict that was copied and edited.
+    Raises it, too, for a key that looks like a lambda and is none.
 
     Numbers of numpy become Python's, which a state_dict can hold.
 
@@ -57,6 +58,7 @@ class Group(dict[str, Any]):
         # weight_decay is last, so that a copy key by key sets the lambdas that it follows first
         super().__init__({k: unboxed(v) for k, v in values.items() if k != "weight_decay"})
         self._lambdas = tuple(lambdas)
+        self._known = frozenset(values)
         self.last = last
         self.written: str | None = None
         self._settings: tuple[list[Any], Settings] | None = None
@@ -74,7 +76,15 @@ class Group(dict[str, Any]):
             super().__setitem__(key, value)
             self._refresh()
         else:
+            if key not in self._known:  # a dict is cleared before it is filled again
+                check_key(key, self._lambdas)
             super().__setitem__(key, unboxed(value))
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """As a dict's, checked as any other writing."""
+        if key not in self:
+            self[key] = default
+        return self[key]
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """As a dict's, key by key, `weight_decay` last."""
@@ -103,6 +113,11 @@ class Group(dict[str, Any]):
         self.written = None
         return self._settings[1]
 
+    @property
+    def current(self) -> Settings:
+        """What `settings` found last, for those who come after it in a step."""
+        return self._settings[1] if self._settings else self.settings()
+
     def lr(self) -> float:
         """The learning rate of this step; ValueError where it is none."""
         lr = self["lr"]
@@ -126,7 +141,7 @@ class Group(dict[str, Any]):
             acting: [K], who took it.
             steps: [K], which step it was for each.
         """
-        beta, decays = self.memory, self.settings().decays
+        beta, decays = self.memory, self.current.decays
         before, self._stepped = self._stepped, decays
         memory = self["decay_memory"]
         if memory is None:
@@ -180,7 +195,7 @@ class Group(dict[str, Any]):
         return [name for name in self._lambdas if any(spread(self.get(name, 0.0), 1))]
 
     def _write_weight_decay(self, value: Any) -> None:
-        if value == self["weight_decay"]:
+        if value == self.get("weight_decay"):
             return
         if self.written:
             raise ValueError(

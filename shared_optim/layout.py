@@ -130,8 +130,8 @@ class Flat:
             RuntimeError: a gradient that does not fit the parameter.
             TypeError: a tensor subclass whose memory is not its elements.
         """
-        if type(gradient) not in _PLAIN:
-            gradient = _local_gradient(gradient, parameter)
+        if not is_plain(gradient):
+            gradient = local_gradient(gradient, parameter)
         if gradient.layout is not torch.strided:
             raise RuntimeError(
                 "sparse gradients are not supported "
@@ -173,7 +173,7 @@ def local(tensor: Tensor) -> Tensor:
 
     Raises TypeError for any other tensor subclass whose memory is not its elements.
     """
-    if type(tensor) in _PLAIN:
+    if is_plain(tensor):
         return tensor.data
     if is_distributed(tensor):
         from torch.distributed._functional_collectives import AsyncCollectiveTensor
@@ -187,14 +187,35 @@ def local(tensor: Tensor) -> Tensor:
     return tensor.data.as_subclass(Tensor)
 
 
+def is_plain(tensor: Tensor) -> bool:
+    """Whether it is a tensor of torch's own, whose memory is its elements."""
+    return type(tensor) in _PLAIN
+
+
 def to_read(tensor: Tensor) -> Tensor:
     """`local` for those who write nothing: a plain tensor itself."""
-    return tensor if type(tensor) in _PLAIN else local(tensor)
+    return tensor if is_plain(tensor) else local(tensor)
+
+
+def local_gradient(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The shard of a DTensor's gradient that belongs to the parameter's; a plain one as it is."""
+    if not is_distributed(gradient) and not is_distributed(parameter):
+        return local(gradient)
+    if not (is_distributed(gradient) and is_distributed(parameter)):
+        raise RuntimeError(
+            f"a gradient that is a {type(gradient).__name__} does not fit a parameter that is a "
+            f"{type(parameter).__name__}"
+        )
+    placed: Any = gradient
+    target: Any = parameter
+    if placed.placements != target.placements:
+        placed = placed.redistribute(target.device_mesh, target.placements)
+    return local(placed)
 
 
 def is_distributed(tensor: Tensor) -> bool:
     """Whether it is a DTensor."""
-    if type(tensor) in _PLAIN or not torch.distributed.is_available():
+    if is_plain(tensor) or not torch.distributed.is_available():
         return False
     from torch.distributed.tensor import DTensor
 
@@ -255,6 +276,11 @@ def memory_order(tensor: Tensor, *, stacked: bool) -> Axes:
     return None if axes == tuple(range(tensor.ndim)) else axes
 
 
+def in_order(tensors: Sequence[Tensor]) -> bool:
+    """Whether memory holds their elements in order; of a lazily negated one it holds others."""
+    return all(map(Tensor.is_contiguous, tensors)) and not any(map(Tensor.is_neg, tensors))
+
+
 def flatten(tensor: Tensor, axes: Axes, rows: int) -> Tensor:
     """[rows, n] in the order of `axes`, contiguous: a view where there is one, else a copy."""
     if axes is not None:
@@ -275,22 +301,6 @@ def _can_be_viewed(tensor: Tensor, axes: Axes) -> bool:
     """Whether `flatten` gives a view of `tensor`, and its memory holds its values, not -1 times."""
     ordered = tensor if axes is None else tensor.permute(axes)
     return ordered.is_contiguous() and not tensor.is_neg()
-
-
-def _local_gradient(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """The shard of a DTensor's gradient that belongs to the parameter's; a plain one as it is."""
-    if not is_distributed(gradient) and not is_distributed(parameter):
-        return local(gradient)
-    if not (is_distributed(gradient) and is_distributed(parameter)):
-        raise RuntimeError(
-            f"a gradient that is a {type(gradient).__name__} does not fit a parameter that is a "
-            f"{type(parameter).__name__}"
-        )
-    placed: Any = gradient
-    target: Any = parameter
-    if placed.placements != target.placements:
-        placed = placed.redistribute(target.device_mesh, target.placements)
-    return local(placed)
 
 
 def _dispatches(tensor: Tensor) -> bool:

@@ -69,8 +69,10 @@ class OptimizerMonitor(Callback):
 
         def after(*_: Any) -> None:
             nonlocal observation
-            if observation is not None:
-                report, observation = observation.report(), None
+            made, observation = observation, None
+            parameters = (p for group in optimizer.param_groups for p in group["params"])
+            if made is not None and any(p.grad is not None for p in parameters):
+                report = made.report()
                 self._log(trainer, report.metrics, len(report.counts), prefix)
 
         self._handles.append(optimizer.register_step_pre_hook(before))

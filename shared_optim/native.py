@@ -150,7 +150,7 @@ class CpuUpdate:
         self._total = int((self._members * self._sizes).sum())
         self._taken = _Taken([tensor for column in columns for tensor in column])
         self._bytes = self._members * self._sizes * gradient_dtype.itemsize
-        self._apart = np.zeros(0, np.int64)  # addresses that were found to overlap nothing
+        self._apart: list[int] = []  # addresses that were found to overlap nothing
         # the same at every call
         self._arguments = [
             array.ctypes.data for array in (self._at, self._sizes, self._members, self._rows)
@@ -175,17 +175,17 @@ class CpuUpdate:
                 f"gradients of {sorted({str(gradient.dtype) for gradient in gradients})}, not of "
                 f"{self._gradient_dtype}"
             )
-        addresses = np.array([gradient.data_ptr() for gradient in gradients], np.int64)
+        addresses = list(map(Tensor.data_ptr, gradients))
         # gradients often lie where they lay in the step before
-        same = np.array_equal(addresses, self._apart)
-        if not same and (overlapping := self._taken.overlapping(addresses, self._bytes)):
-            gradients = list(gradients)
-            for i in overlapping:
-                gradients[i] = gradients[i].clone()
-                addresses[i] = gradients[i].data_ptr()
-        elif not same:
+        if addresses != self._apart:
             self._apart = addresses
-        self._at[1] = addresses
+            starts = self._at[1] = np.array(addresses, np.int64)
+            if overlapping := self._taken.overlapping(starts, self._bytes):
+                self._apart = []
+                gradients = list(gradients)
+                for i in overlapping:
+                    gradients[i] = gradients[i].clone()
+                    self._at[1, i] = gradients[i].data_ptr()
         threads = torch.get_num_threads() if self._total >= _PARALLEL else 1
         self._run(self._count, *self._arguments, table.data_ptr(), self._total, threads)
 

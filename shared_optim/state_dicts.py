@@ -41,11 +41,14 @@ def loadable(
             f"a parameter group with the keys {', '.join(saved)} is another optimizer's; "
             f"only a state_dict of {optimizer} can be loaded"
         )
-    if own["members"] and saved["members"] != own["members"]:
-        whose = f"a population of {saved['members']}" if saved["members"] else "a single run"
-        raise ValueError(
-            f"members: the state of {whose} is none of a population of {own['members']}"
+    # made without any lambda, it has not been said of what it is
+    is_known = own["members"] or any(own[name] for name in lambdas)
+    if saved["members"] != own["members"] and is_known:
+        whose, mine = (
+            f"a population of {members}" if members else "a single run"
+            for members in (saved["members"], own["members"])
         )
+        raise ValueError(f"members: the state of {whose} is none of {mine}")
     zero = [0.0] * saved["members"] if saved["members"] else 0.0
     rest = {key: value for key, value in own.items() if key not in (*lambdas, "params")}
     given = {**rest, **dict.fromkeys(lambdas, zero), "decay_memory": None, **saved}

@@ -179,7 +179,9 @@ if triton is not None:
                 decay_v = beta2 * decay_v + rest2 * (theta * theta)
                 tl.store(decay_m_p, decay_m, mask=inside)
                 tl.store(decay_v_p, decay_v, mask=inside)
-                change = step + tl.div_rn(tl.load(c + 9) * decay_m, tl.sqrt_rn(decay_v) + eps)
+                below = tl.sqrt_rn(decay_v) + eps
+                below = tl.where(below == 0.0, float("inf"), below)
+                change = step + tl.div_rn(tl.load(c + 9) * decay_m, below)
             theta = _shrunk(
                 theta,
                 change,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Real
 from typing import Any
 
@@ -19,7 +21,15 @@ ROUNDING_OF_SCHEDULERS = 1e-12
 """How far below 0 a learning rate may be: torch's LinearLR to 0 ends at -1e-21 or so."""
 
 CHOICES = {"eps_placement": ("outside", "hat"), "rounding": ("once", "torch")}
-_NEVER_DECAY = {"wd", "lambda", "lambd", "lmbda", "l2reg", "reg"}  # in lower case, letters alone
+_NEVER_DECAY = {
+    "wd",
+    "lambda",
+    "lambd",
+    "lmbda",
+    "lamda",
+    "l2reg",
+    "reg",
+}  # in lower case, letters alone
 
 
 def spread(value: Any, members: int) -> list[Any]:
@@ -63,9 +73,11 @@ def set_instead(lambdas: Sequence[str]) -> str:
 
 
 def unboxed(value: Any) -> Any:
-    """Numbers of numpy as Python's, alone or in a tuple; anything else as it is."""
+    """Numbers of numpy and exact ones as Python's, alone or in a tuple; all else as it is."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
+    if isinstance(value, (Decimal, Fraction)):
+        return float(value)
     return tuple(map(unboxed, value)) if type(value) is tuple else value
 
 
@@ -75,9 +87,9 @@ def plain(value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, (str, bool, Schedule)) or value is None:
         return value
-    if isinstance(value, Real):
+    if isinstance(value, (Real, Decimal)):
         return float(value)
-    if isinstance(value, Iterable):
+    if isinstance(value, Iterable) and not isinstance(value, (Set, Mapping)):
         if getattr(value, "ndim", 1) == 0:  # a 0-d array, which cannot be iterated over
             return plain(value.item())  # type: ignore[attr-defined]
         return [plain(item) for item in value]

@@ -5,9 +5,12 @@ that are equally wide on a logarithmic scale, nearly. A histogram is their count
 two histograms is the histogram of both data: over layers, members, steps and ranks.
 """
 
+import functools
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 BINS = 1 << 15
@@ -74,11 +77,21 @@ def log_quantiles(counts: Tensor, probabilities: Tensor) -> Tensor:
     total = cumulated[..., -1:]
     wanted = (probabilities.to(counts.device, torch.float64) * total).ceil().clamp(min=1)
     bins = torch.searchsorted(cumulated, wanted.long()).clamp(max=_INFINITY - 1)
-    return logs_of_bins(torch.where(total > 0, bins, -1).int())
+    return logs_of_bins(torch.where(total > 0, bins, -1))
 
 
 def logs_of_bins(bins: Tensor) -> Tensor:
     """The natural logarithm in the middle of each bin, float64; NaN for -1."""
-    middle = (bins.clamp(min=0) << _MANTISSA) + (1 << (_MANTISSA - 1))
-    logs = middle.view(torch.float32).double().log()
-    return torch.where(bins >= 0, logs, torch.nan)
+    return torch.from_numpy(_table()[bins.numpy()]) if bins.is_cpu else _logs(bins)
+
+
+def _logs(bins: Tensor) -> Tensor:
+    middle = (bins.clamp(min=0).int() << _MANTISSA) + (1 << (_MANTISSA - 1))
+    return torch.where(bins >= 0, middle.view(torch.float32).double().log(), torch.nan)
+
+
+@functools.cache
+def _table() -> NDArray[np.float64]:
+    """The logarithms of all bins, and last that of -1."""
+    logs: NDArray[np.float64] = _logs(torch.arange(-1, BINS, device="cpu").roll(-1)).numpy()
+    return logs

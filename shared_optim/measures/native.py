@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,12 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shared_optim.compiler import CompileError, c_function
-from shared_optim.measures.histogram import BINS
+from shared_optim.measures.histogram import BINS, logs_of_bins
 from shared_optim.measures.statistics import PROBABILITIES, SUMS
 from shared_optim.native import C_TYPES, C_TYPES_SOURCE
 
 # The bins are those of measures.histogram. A sum has four parts that are added up at the end, so
-# that a compiler may keep them in vectors; its order, and so its bits, are always the same.
+# that a compiler may keep them in vectors; its order, and so its bits, are always the same. A
+# product of two float32 is exact in double, so that it may be added without being rounded first.
+_FUSED = """
+#ifdef __clang__
+#pragma clang fp contract(fast)
+#else
+#pragma GCC optimize("fp-contract=fast")
+#endif
+"""
 _SOURCE = """
 #define BINS 32768
 #define INFINITY_BIN 0x7f80
@@ -56,6 +63,9 @@ READER(with_m, M)
 DOUBLES(doubles_w, W)
 DOUBLES(doubles_g, G)
 
+/* asked for that many bytes ahead: processors do not foresee four streams across pages */
+#define AHEAD(x) __builtin_prefetch((const char *)(x) + 1024)
+
 /* Two loops, each of which finds room in the registers; n is a multiple of LANES. */
 static __attribute__((noinline)) void add(
     const int n, const W *restrict w_at, const G *restrict g_at, const W *restrict new_at,
@@ -63,6 +73,10 @@ static __attribute__((noinline)) void add(
     int32_t *restrict bins, double *restrict total) {
   integers drowned = {0}, zero = {0}, untouched = {0};
   for (int i = 0; i < n; i += LANES) {
+    AHEAD(w_at + i);
+    AHEAD(g_at + i);
+    AHEAD(new_at + i);
+    AHEAD(m_at + i);
     const values w = with_w(w_at + i), m = with_m(m_at + i), ratio = m / w, apart = ratio - inside;
     const integers no_weight = MASK(w == 0), no_moment = MASK(m == 0);
     drowned -= MASK((apart < decay) & (-apart < decay));
@@ -187,56 +201,48 @@ void run(const int64_t count, const int64_t at, const int64_t sizes_at, const in
 """
 
 
-class Layer(NamedTuple):
-    """One layer of K members. Its tensors have their elements in one order, a member's together.
-
-    Attributes:
-        name: of the layer.
-        parameter: whose step was measured.
-        members: K.
-        tensors: w, g, w', m and w_0, contiguous; w' in place of w_0 where no start is known.
-        limits: (inside, decay) of each member: an element is drowned where |m/w - inside| < decay.
-    """
-
-    name: str
-    parameter: Tensor
-    members: int
-    tensors: tuple[Tensor, ...]
-    limits: list[tuple[float, float]]
-
-
 def measure(
-    layers: Sequence[Layer], counts: Tensor, *, has_start: bool
-) -> tuple[NDArray[np.void], NDArray[np.int32]] | None:
-    """Sums [layers, K] of SUMS, and the quantiles' bins [layers, K, Q], -1 where none is counted.
+    columns: Sequence[Sequence[Tensor]],
+    limits: Sequence[tuple[float, float]],
+    counts: Tensor,
+    has_start: bool,
+) -> tuple[NDArray[np.void], Tensor] | None:
+    """Sums [layers, K] of SUMS, and quantiles of ln|m/w| [layers, K, Q] float64.
 
     Args:
-        layers: on the CPU, whose tensors share their dtypes.
+        columns: w, g, w', m and w_0 of the layers, on the CPU, contiguous, each of one dtype.
+        limits: (inside, decay) of each layer's members in turn.
         counts: [K, BINS] int64, to which the layers' histograms are added.
         has_start: whether to measure `distance`.
 
     Returns None where there is no compiler or no code for the dtypes.
+
+    Raises RuntimeError for tensors without memory.
     """
-    weight, gradient, _, moment, _ = layers[0].tensors
-    function = _function(weight.dtype, gradient.dtype, moment.dtype, has_start)
+    kinds = [column[0].dtype for column in columns]
+    function = _function(kinds[0], kinds[1], kinds[3], has_start)
     if function is None:
         return None
-    members = len(counts)
-    addresses = [tensor.data_ptr() for layer in layers for tensor in layer.tensors]
-    first = np.array(addresses, np.int64).reshape(len(layers), -1)
-    elements = np.array([layer.tensors[0].numel() // members for layer in layers], np.int64)
-    widths = np.array([tensor.itemsize for tensor in layers[0].tensors], np.int64)
-    steps = np.arange(members)[:, None] * elements[:, None, None] * widths
-    at = np.ascontiguousarray((first[:, None] + steps).reshape(-1, len(widths)).T)
-    limits = np.array([layer.limits for layer in layers], np.float64)
+    members, layers = len(counts), len(columns[0])
+    places = [list(map(Tensor.data_ptr, column)) for column in columns[: 5 if has_start else 4]]
+    first = np.array(places if has_start else [*places, places[2]], np.int64)
+    elements = np.array(list(map(Tensor.numel, columns[0])), np.int64) // members
+    if not first.all() and ((first == 0) & (elements > 0)).any():
+        raise RuntimeError(
+            "a tensor has no memory that could be measured: was it freed, or is it a fake one?"
+        )
+    widths = np.array([kind.itemsize for kind in kinds], np.int64)
+    steps = widths[:, None, None] * elements[:, None] * np.arange(members)
+    at = (first[:, :, None] + steps).reshape(len(widths), -1)
+    inside_and_decay = np.array(limits, np.float64)
     sizes = np.repeat(elements, members)
-    owners = np.tile(np.arange(members, dtype=np.int64), len(layers))
-    sums = np.zeros((len(layers), members), SUMS)
-    bins = np.empty((len(layers), members, len(PROBABILITIES)), np.int32)
+    owners = np.tile(np.arange(members, dtype=np.int64), layers)
+    sums = np.zeros((layers, members), SUMS)
+    bins = np.empty((layers, members, len(PROBABILITIES)), np.int32)
     scratch = np.zeros(2 * (BINS + 1), np.uint32)
     function(
         len(sizes),
-        *(array.ctypes.data for array in (at, sizes, limits, owners)),
+        *(array.ctypes.data for array in (at, sizes, inside_and_decay, owners)),
         counts.data_ptr(),
         sums.ctypes.data,
         bins.ctypes.data,
@@ -244,7 +250,7 @@ def measure(
         len(PROBABILITIES),
         scratch.ctypes.data,
     )
-    return sums, bins
+    return sums, logs_of_bins(torch.from_numpy(bins))
 
 
 @functools.cache
@@ -257,6 +263,7 @@ def _function(
         return None
     wide = "double" in types
     lines = [
+        _FUSED,
         "typedef double T;" if wide else "typedef float T;",
         C_TYPES_SOURCE,
         *(f"typedef {kind} {name};" for name, kind in zip("WGM", types, strict=True)),

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from shared_optim.base import DecayOptimizer
-from shared_optim.layout import flatten, is_distributed, memory_order, over_shards, to_read
-from shared_optim.measures.histogram import (
-    BINS,
-    at_least_float,
-    chunks,
-    log_quantiles,
-    logs_of_bins,
-    ratio_histogram,
-    split_counts,
-)
-from shared_optim.measures.native import Layer, measure
+from shared_optim.layout import local_gradient, to_read
+from shared_optim.measures.copies import copies
+from shared_optim.measures.layers import Limits, measured
 from shared_optim.measures.signal import check_known, memory, moment
-from shared_optim.measures.statistics import PROBABILITIES, SUMS, StepReport
+from shared_optim.measures.statistics import StepReport
 
 
 class Start:
@@ -33,12 +24,21 @@ class Start:
     It keeps one copy of the parameters.
     """
 
+    @torch._disable_dynamo  # type: ignore[attr-defined]
     def __init__(self, optimizer: Optimizer) -> None:
-        self._weights = {id(p): p.detach().clone() for _, p in _parameters(optimizer)}
+        self._weights = {
+            id(p): (weakref.ref(p), p.detach().clone()) for _, p in _parameters(optimizer)
+        }
 
     def of(self, parameter: Tensor) -> Tensor:
-        """Raises KeyError for a parameter that was added since."""
-        return self._weights[id(parameter)]
+        """Raises ValueError for a parameter that came since."""
+        owner, weights = self._weights.get(id(parameter), (None, parameter))
+        if owner is None or owner() is not parameter:
+            raise ValueError(
+                f"start: a parameter of shape {tuple(parameter.shape)} has come since it was made; "
+                "make another one"
+            )
+        return weights
 
 
 class Observation:
@@ -54,71 +54,65 @@ class Observation:
         before_backward: whether gradients are still to come, as with a closure; all parameters are
             copied then, and only those that have a gradient otherwise.
 
-    Raises TypeError for another optimizer.
+    Raises:
+        RuntimeError: sparse gradients.
+        TypeError: another optimizer.
+        ValueError: complex parameters, groups of different numbers of members, or a parameter that
+            has come since `start`.
     """
 
+    @torch._disable_dynamo  # type: ignore[attr-defined]
     @torch.no_grad()
     def __init__(
         self, optimizer: Optimizer, start: Start | None = None, *, before_backward: bool = False
     ) -> None:
         check_known(optimizer)
         self._optimizer, self._start = optimizer, start
-        chosen = [p for _, p in _parameters(optimizer) if before_backward or p.grad is not None]
-        self._weights = _copies(chosen)
+        chosen = [
+            each for each in _parameters(optimizer) if before_backward or each[1].grad is not None
+        ]
+        _check(chosen, start)
+        self._weights = copies([parameter for _, parameter in chosen])
 
+    @torch._disable_dynamo  # type: ignore[attr-defined]
     @torch.no_grad()
     def report(self) -> StepReport:
         """What the step did.
 
         Raises ValueError where no parameter has a gradient.
         """
-        optimizer = self._optimizer
+        optimizer, start = self._optimizer, self._start
         states, stateless = optimizer.state, isinstance(optimizer, torch.optim.SGD)
-        layers: list[Layer] = []
-        last: tuple[dict[str, Any] | None, Any] = None, None
-        limits: list[tuple[float, float]] = []
+        names, parameters = [], []
+        befores, gradients, afters, moments = [], [], [], []
+        limits: list[Limits] = []
+        of_group, of_steps, own = None, None, []
         for name, (group, parameter) in zip(_names(optimizer), _parameters(optimizer), strict=True):
-            state = states.get(parameter, {})
+            state, gradient = states.get(parameter, {}), parameter.grad
             before = self._weights.get(id(parameter))
-            if before is None or parameter.grad is None or not (state or stateless):
+            if before is None or gradient is None or not (state or stateless):
                 continue
+            if type(gradient) is not Tensor:
+                gradient = local_gradient(gradient, parameter)
             steps = state.get("step")
-            if group is not last[0] or isinstance(steps, Tensor) or steps != last[1]:
-                limits, last = memory(optimizer, group, state).limits, (group, steps)
-            layers.append(self._layer(name, group, parameter, before, state, limits))
-        if not layers:
+            if group is not of_group or isinstance(steps, Tensor) or steps != of_steps:
+                own = memory(optimizer, group, state).limits
+                of_group, of_steps = group, steps
+            names.append(name)
+            parameters.append(parameter)
+            befores.append(before)
+            gradients.append(gradient)
+            afters.append(to_read(parameter))
+            moments.append(moment(group, gradient, before, state))
+            limits.append(own)
+        if not names:
             raise ValueError("no parameter has a gradient: call backward() before observe_step()")
-        return _measured(layers, has_start=self._start is not None)
-
-    def _layer(
-        self,
-        name: str,
-        group: dict[str, Any],
-        parameter: Tensor,
-        before: Tensor,
-        state: dict[str, Any],
-        limits: list[tuple[float, float]],
-    ) -> Layer:
-        after, gradient = to_read(parameter), parameter.grad
-        assert gradient is not None
-        start = after if self._start is None else to_read(self._start.of(parameter))
-        m, g = moment(group, parameter, before, state), to_read(gradient)
-        if g.is_neg():  # sums read memory, in which it has the wrong sign
-            g = g.resolve_neg()
-        tensors: tuple[Tensor, ...] = (before, g, after, m, start)
-        if not (
-            before.is_contiguous()
-            and g.is_contiguous()
-            and after.is_contiguous()
-            and m.is_contiguous()
-            and start.is_contiguous()
-        ):
-            members = group.get("members")
-            axes = memory_order(after, stacked=bool(members))
-            tensors = tuple(flatten(tensor, axes, members or 1) for tensor in tensors)
-        return Layer(name, parameter, len(limits), tensors, limits)
+        starts = [to_read(start.of(p)) for p in parameters] if start else afters
+        columns = befores, gradients, afters, moments, starts
+        return measured(names, parameters, columns, limits, has_start=start is not None)
 
 
+@torch._disable_dynamo  # type: ignore[attr-defined]
 def observe_step(
     optimizer: Optimizer,
     closure: Callable[[], float] | None = None,
@@ -136,9 +130,9 @@ def observe_step(
         active: see `DecayOptimizer.step`; for ours alone.
         start: from which `distance` is measured.
 
-    Raises:
+    Raises as `Observation` does, before the step; and
         ValueError: no parameter has a gradient.
-        TypeError: another optimizer, or `active` for one of torch's.
+        TypeError: `active` for an optimizer of torch's.
     """
     observation = Observation(optimizer, start, before_backward=closure is not None)
     given = [] if closure is None else [closure]
@@ -163,83 +157,38 @@ def _names(optimizer: Optimizer) -> list[str]:
         given += own if own else map(str, range(len(given), len(given) + count))
     if len(set(given)) == len(given):
         return given
-    seen: Counter[str] = Counter()
+    taken, seen = set(given), set[str]()
     names = []
     for name in given:
-        seen[name] += 1
-        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        own, number = name, 1
+        while own in (taken if number > 1 else seen):
+            number += 1
+            own = f"{name} ({number})"
+        taken.add(own)
+        seen.add(name)
+        names.append(own)
     return names
 
 
-def _copies(parameters: Sequence[Tensor]) -> dict[int, Tensor]:
-    """Copies of their memory on this process, by id; their elements in its order."""
-    mine = [to_read(parameter) for parameter in parameters]
-    if not all(tensor.is_cpu and tensor.is_contiguous() for tensor in mine):
-        return {id(p): tensor.clone() for p, tensor in zip(parameters, mine, strict=True)}
-    copies: dict[int, Tensor] = {}
-    for dtype in {tensor.dtype: None for tensor in mine}:
-        owners = [p for p in parameters if p.dtype == dtype]
-        same = [t if t.ndim == 1 else t.view(-1) for t in mine if t.dtype == dtype]
-        # In one piece, which numpy takes in huge pages: a page fault for every 4 KB costs as much
-        # as a step does.
-        size = sum(tensor.nbytes for tensor in same)
-        memory = torch.from_numpy(np.empty(size or dtype.itemsize, np.uint8)).view(dtype)
-        memory = torch.cat(same, out=memory[: size // dtype.itemsize])
-        pieces = torch.split(memory, [tensor.numel() for tensor in same])
-        copies |= zip(map(id, owners), pieces, strict=True)
-    return copies
-
-
-def _measured(layers: Sequence[Layer], *, has_start: bool) -> StepReport:
-    members = layers[0].members
-    counts = torch.zeros(members, BINS, dtype=torch.int64, device=layers[0].tensors[0].device)
-    sums = np.zeros((len(layers), members), SUMS)
-    logs = torch.zeros(len(layers), members, len(PROBABILITIES), dtype=torch.float64)
-    kinds: dict[Any, list[int]] = {}
-    for place, layer in enumerate(layers):
-        weight, gradient, _, m, _ = layer.tensors
-        plain = weight.is_cpu and not is_distributed(layer.parameter)
-        kind = (weight.dtype, gradient.dtype, m.dtype) if plain else None
-        kinds.setdefault(kind, []).append(place)
-    for kind, places in kinds.items():
-        mine = [layers[place] for place in places]
-        found = measure(mine, counts, has_start=has_start) if kind else None
-        if found is not None:
-            sums[places] = found[0]
-            logs[places] = logs_of_bins(torch.from_numpy(found[1]))
-        else:
-            rows = [_row(layer, k, counts) for layer in mine for k in range(members)]
-            each = torch.stack([row for row, _ in rows]).cpu().numpy().view(SUMS)
-            sums[places] = each.reshape(len(places), members)
-            logs[places] = (
-                torch.stack([row for _, row in rows]).cpu().view(len(places), members, -1)
-            )
-    return StepReport(tuple(layer.name for layer in layers), sums, logs, counts.cpu(), has_start)
-
-
-def _row(layer: Layer, k: int, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """What `measure` gives of one member, operator by operator: sums [S] and logs [Q] float64."""
-    weight, gradient, after, moment, start = (
-        tensor.reshape(layer.members, -1)[k] for tensor in layer.tensors
-    )
-    inside, decay = layer.limits[k]
-    histogram = ratio_histogram(moment, weight)
-    counted, _ = split_counts(histogram)
-    # bin 0 has those whose m is 0 as well, and of the others those whose ratio is below 1e-40
-    zero_moments = (moment == 0) & (weight != 0) & ~weight.isnan()
-    counted[0] = histogram[0] - zero_moments.sum()
-    sums = torch.zeros(len(SUMS.names or ()), dtype=torch.float64, device=weight.device)
-    for w, g, new, m, begun in chunks(weight, gradient, after, moment, start):
-        w, m = at_least_float(w), at_least_float(m)
-        masks = ((m / w).sub_(inside).abs_() < decay, w == 0, (m == 0) & (w != 0))
-        # squares of small gradients are no float32
-        w, g, new = w.double(), g.double(), new.double()
-        update, away = new - w, new - begun.double()
-        products = (w.dot(w), g.dot(g), update.dot(update), w.dot(g), w.dot(update), away.dot(away))
-        sums += torch.stack(
-            [w.new_tensor(len(w)), *products, *(mask.count_nonzero().double() for mask in masks)]
+def _check(chosen: Sequence[tuple[dict[str, Any], Tensor]], start: Start | None) -> None:
+    """Refuse what cannot be measured, before a step is taken."""
+    members = {group.get("members") for group, _ in chosen}
+    if len(members) > 1:
+        raise ValueError(
+            "measures are of one network or of one population, and these groups have "
+            f"{' and '.join(sorted(str(k or 1) for k in members))} members"
         )
-    if is_distributed(layer.parameter):
-        counted, sums = (over_shards(each, layer.parameter) for each in (counted, sums))
-    counts[k] += counted
-    return sums, log_quantiles(counted, PROBABILITIES)
+    for _, parameter in chosen:
+        if parameter.is_complex():
+            raise ValueError(
+                f"a parameter of shape {tuple(parameter.shape)} is complex ({parameter.dtype}), of "
+                "which there are no measures; optimize torch.view_as_real of it"
+            )
+        gradient = parameter.grad
+        if gradient is not None and gradient.layout is not torch.strided:
+            raise RuntimeError(
+                f"a gradient of shape {tuple(gradient.shape)} is sparse, of which there are no "
+                "measures"
+            )
+        if start is not None:
+            start.of(parameter)

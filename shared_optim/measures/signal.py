@@ -18,7 +18,7 @@ from torch.optim import SGD, Adam, Optimizer
 from shared_optim.base import DecayOptimizer
 from shared_optim.decay_memory import REFERENCE_LAMBDA
 from shared_optim.group import Group
-from shared_optim.layout import local, to_read
+from shared_optim.layout import to_read
 from shared_optim.values import spread
 
 
@@ -83,25 +83,24 @@ def memory(optimizer: Optimizer, group: dict[str, Any], state: dict[str, Any]) -
 
 
 def moment(
-    group: dict[str, Any], parameter: Tensor, before: Tensor, state: dict[str, Any]
+    group: dict[str, Any], gradient: Tensor, before: Tensor, state: dict[str, Any]
 ) -> Tensor:
     """The first moment after a step, on this process.
 
     Args:
         group: of the parameter.
-        parameter: with the gradient of the step.
-        before: its elements before the step, on this process.
+        gradient: of the step, on this process.
+        before: the parameter's elements before the step, on this process.
         state: of the parameter.
     """
-    for name in ("exp_avg", "momentum_buffer"):
-        if (found := state.get(name)) is not None:
-            return to_read(found)
+    found = state.get("exp_avg", state.get("momentum_buffer"))
+    if found is not None:
+        return to_read(found)
     # SGD without momentum: the gradient, with the decay that is added to it
-    assert parameter.grad is not None
     sign = -1.0 if group["maximize"] else 1.0
     if isinstance(group, Group):
         inside = [inside for inside, _ in group.remembered(spread(state["step"], 1))]
     else:
         inside = [float(group["weight_decay"])]
-    rows = before.view(len(inside), -1) * before.new_tensor(inside).unsqueeze(1)
-    return sign * local(parameter.grad) + rows.view(parameter.grad.shape)
+    rows = before.reshape(len(inside), -1) * before.new_tensor(inside).unsqueeze(1)
+    return sign * gradient + rows.view(gradient.shape)

@@ -10,7 +10,7 @@ def main(argv: list[str], prog: str) -> int:
         prog,
         "Read runs whole, compare every file with its checksum, and name what is damaged; changes "
         "nothing. Ends with 1 where something is.",
-        examples=("wdbench verify runs",),
+        examples=("wdbench verify runs", "wdbench verify runs/rl/Pong"),
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"

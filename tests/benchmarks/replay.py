@@ -1,4 +1,4 @@
-"""Sampling from a replay of a million transitions against a memcpy of the same bytes; its memory.
+"""Sampling from a replay of a million raw frames against a memcpy of the same bytes; its memory.
 
     python -m tests.benchmarks.replay
 
@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import torch
 
-from rl.memory import FRAME, PIXELS, replay_bytes
+from rl.memory import FRAME, PIXELS, raw_replay_bytes
 from rl.replay import Replay, Rows
 from tests.benchmarks.timing import Comparison, compare, hardware, table
 
@@ -42,7 +42,7 @@ def sampling(replay: Replay, batch_size: int) -> Comparison:
     uniforms = itertools.cycle(torch.from_numpy(random.random((1_000, 1, batch_size))))
     length = batch_size * (4 + N_STEP)
     starts = itertools.cycle(random.integers(CAPACITY - length, size=1_000).tolist())
-    frames, kept = replay._frames.numpy(), np.empty((length, PIXELS), np.uint8)
+    frames, kept = replay._frames._rows.numpy(), np.empty((length, PIXELS), np.uint8)
 
     def sample() -> None:
         replay.sample(next(uniforms))
@@ -68,7 +68,7 @@ def main() -> None:
     print(hardware())
     print(table(comparisons))
     print(
-        f"memory of {CAPACITY:,} transitions: {replay_bytes(1, CAPACITY) / 1e9:.2f} GB stated, "
+        f"memory of {CAPACITY:,} transitions: {raw_replay_bytes(1, CAPACITY) / 1e9:.2f} GB stated, "
         f"{taken / 1e9:.2f} GB taken by the process; bar <= 7.2"
     )
 

@@ -83,7 +83,7 @@ def taught(data_dir):
     optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     transformer = Transformer(model)
     batches = TrainingBatches(task, 500, 1, 0, 1)
-    for epoch in range(12):
+    for epoch in range(20):
         batches.seek(epoch, 0)
         for batch in batches:
             sums = batch_loss(transformer, batch, 0.1, task.target_dictionary.pad())

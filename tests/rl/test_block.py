@@ -36,7 +36,13 @@ def population(members=SEEDED, **options):
     return Population(SMALL, members, CPU, **options)
 
 
+def raw_frames(monkeypatch):
+    """As beside a GPU: a graph cannot hold what compresses."""
+    monkeypatch.setattr("rl.population.compresses", lambda *arguments: False)
+
+
 def with_graphs(monkeypatch, mode, capture=stand_in, **options):
+    raw_frames(monkeypatch)
     monkeypatch.setattr(Program, "capture", capture)
     made = population(**options)
     for block in made.blocks:
@@ -83,6 +89,7 @@ def test_replayed_programs_do_what_their_functions_do(monkeypatch, plain):
 
 def test_a_proof_between_two_chunks_leaves_the_newest_row_as_it_was(monkeypatch, plain):
     """As after a resume: the last row is complete, and nothing will write it again."""
+    raw_frames(monkeypatch)
     monkeypatch.setattr(Program, "capture", stand_in)
     made = population()
     rows = [row for _ in range(3) for row in made.run(24)]
@@ -92,6 +99,14 @@ def test_a_proof_between_two_chunks_leaves_the_newest_row_as_it_was(monkeypatch,
     assert all(block.replays_graphs for block in made.blocks)
     both = sorted([*rows, *later], key=lambda row: (row.member, row.log))
     same((both, state), plain)
+
+
+def test_raw_frames_change_nothing(monkeypatch, plain):
+    raw_frames(monkeypatch)
+    made = population()
+    rows, state = trained(made)
+    assert made.blocks[0].replay.nbytes > 7056 * SMALL.replay_capacity
+    same((rows, state), plain)
 
 
 def test_blocks_that_take_turns_change_nothing(monkeypatch, plain):

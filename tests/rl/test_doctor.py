@@ -22,6 +22,8 @@ def test_a_rom_that_is_not_on_the_disk_is_named(tmp_path, monkeypatch):
 
 
 def test_members_that_fit_are_counted_from_free_memory(monkeypatch):
-    monkeypatch.setattr(resources, "free_memory", lambda: 15 * 10**9)
+    monkeypatch.setattr(resources, "free_memory", lambda: 2 * 10**9)
     monkeypatch.setattr(resources, "cuda_memory", lambda: None)
-    assert doctor.replay().text.endswith("; 2 members fit")  # 2 * 7.07 <= 15 < 3 * 7.07
+    assert doctor.replay().text.endswith("; 2 members fit")  # of .93 GB
+    monkeypatch.setattr(resources, "cuda_memory", lambda: (22 * 10**9, 30 * 10**9))
+    assert doctor.replay().text.endswith("; 3 members fit")  # 3 * 7.07 <= 22 < 4 * 7.07

@@ -251,13 +251,13 @@ def test_a_checkpoint_of_other_agents_is_refused(saved, tmp_path, change, messag
 def test_a_checkpoint_without_its_replay_is_refused(saved, tmp_path):
     path, _ = saved
     moved = shutil.copytree(path.parent, tmp_path / "moved") / path.name
-    (segment,) = moved.parent.rglob("*.rows")
+    (segment,) = moved.parent.rglob("*.blocks")
     whole = segment.read_bytes()
     segment.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="lacks rows"):
+    with pytest.raises(UserError, match="is damaged where row"):
         fit(tmp_path, recipe=ONE, ckpt_path=moved)
     fit(tmp_path / "other", recipe=dataclasses.replace(ONE, gamma=0.5))
-    (other,) = (tmp_path / "other").rglob("*.rows")
+    (other,) = (tmp_path / "other").rglob("*.blocks")
     segment.write_bytes(other.read_bytes())
     with pytest.raises(UserError, match="those of another training"):
         fit(tmp_path, recipe=ONE, ckpt_path=moved)
@@ -292,7 +292,7 @@ def test_a_chunk_that_broke_off_is_not_saved(tmp_path, monkeypatch):
 def test_another_training_in_the_same_folder_leaves_the_replay_of_the_first(saved, tmp_path):
     path, _ = saved
     moved = shutil.copytree(path.parent, tmp_path / "checkpoints") / path.name
-    before = {file: file.read_bytes() for file in moved.parent.rglob("*.rows")}
+    before = {file: file.read_bytes() for file in moved.parent.rglob("*.blocks")}
     fit(tmp_path, recipe=ONE, members=SEEDED[2:])
     assert {file: file.read_bytes() for file in before} == before
     assert (moved.parent / "replay-v1").is_dir()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rl.memory import replay_bytes
+from rl.memory import raw_replay_bytes
 from rl.replay import CLOSING, Batch, Replay
 
 GAMMA = 0.9
@@ -87,11 +87,24 @@ class World:
     """A replay and one oracle per member, fed with the same random history."""
 
     def __init__(
-        self, seed: int, members: int, capacity: int, n_step: int, device: str = "cpu"
+        self,
+        seed: int,
+        members: int,
+        capacity: int,
+        n_step: int,
+        device: str = "cpu",
+        *,
+        compress: bool = False,
     ) -> None:
         self.random = np.random.default_rng(seed)
         self.replay = Replay(
-            members, capacity, n_step=n_step, gamma=GAMMA, batch_size=capacity, device=device
+            members,
+            capacity,
+            n_step=n_step,
+            gamma=GAMMA,
+            batch_size=capacity,
+            device=device,
+            compress=compress,
         )
         self.oracles = [Oracle() for _ in range(members)]
         self.capacity, self.n_step = capacity, n_step
@@ -195,6 +208,19 @@ def test_every_sampleable_row_is_the_oracles(
     assert all(world.replay.appended > world.capacity)
 
 
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_every_sampleable_row_of_compressed_frames_is_the_oracles(
+    n_step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rl.frames.SAMPLES", 30)  # the dictionary is trained after ten ticks
+    monkeypatch.setattr("rl.frames.PAGE", 4)
+    world = World(n_step, members=3, capacity=n_step + 12, n_step=n_step, compress=True)
+    for tick in range(4 * world.capacity):
+        world.tick(4.0, activity=0.8)
+        if tick > 2 * n_step + 6 and tick % 5 == 0:
+            world.check()
+
+
 def test_the_oldest_three_rows_of_a_full_replay_are_not_sampleable() -> None:
     world = World(0, members=1, capacity=10, n_step=1)
     for _ in range(14):  # rows 4 to 13 are kept
@@ -266,7 +292,7 @@ def test_frames_that_do_not_fit_the_gpu_stay_on_the_host(monkeypatch: pytest.Mon
     for _ in range(30):
         world.tick(episode_length=5)
     assert sample(world.replay, np.zeros((2, 20))).state.is_cuda
-    assert not world.replay._frames.is_cuda
+    assert world.replay.storage.type == "cpu"
     world.check()
 
 
@@ -334,9 +360,8 @@ def test_rows_that_are_gone_or_not_yet_there_are_an_error() -> None:
 
 def test_memory_is_what_the_arrays_take() -> None:
     replay = Replay(2, 100, n_step=1, gamma=GAMMA, batch_size=1, device="cpu")
-    columns = sum(column.nbytes for column in replay._columns.values())
-    assert replay_bytes(2, 100) == replay._frames.nbytes + columns
+    assert raw_replay_bytes(2, 100) == replay.nbytes
 
 
 def test_a_million_transitions_take_less_than_7_2_gigabytes() -> None:
-    assert replay_bytes(1, 1_000_000) <= 7.2e9
+    assert raw_replay_bytes(1, 1_000_000) <= 7.2e9

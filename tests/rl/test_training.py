@@ -112,7 +112,7 @@ def killed_with_a_damaged_replay(tmp_path):
     def damage(share):
         with pytest.raises(Killed):
             run(tmp_path, SEEDED[:1], kill_after=6)
-        (segment,) = tmp_path.rglob("*.rows")
+        (segment,) = tmp_path.rglob("*.blocks")
         content = bytearray(segment.read_bytes())
         content[int(share * len(content))] ^= 1
         segment.write_bytes(content)
@@ -160,7 +160,7 @@ def test_one_members_damaged_replay_does_not_end_the_others(tmp_path, monkeypatc
     with monkeypatch.context() as stopping:
         stopping.setattr("suite.runs.stop.StopRequest.__call__", lambda _: asked())
         assert main(command) > 2
-    (segment,) = tmp_path.rglob("seed0-*/replay/*.rows")
+    (segment,) = tmp_path.rglob("seed0-*/replay/*.blocks")
     content = bytearray(segment.read_bytes())
     content[len(content) // 2] ^= 1
     segment.write_bytes(content)

@@ -1,5 +1,7 @@
 """OptimizerMonitor logs what a plain loop measures, however Lightning takes the step."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
@@ -106,6 +108,20 @@ def test_it_logs_what_a_plain_loop_measures(make, manual, tmp_path):
     (optimizer,) = trainer.optimizers
     assert not optimizer._optimizer_step_pre_hooks
     assert not optimizer._optimizer_step_post_hooks
+
+
+def test_a_step_without_gradients_is_no_row_and_no_error():
+    """As in manual optimization of a part that is frozen at first."""
+    theta = nn.Parameter(torch.ones(3))
+    optimizer, logger = WeightDecayAdam([theta]), Rows()
+    trainer = SimpleNamespace(optimizers=[optimizer], loggers=[logger], global_step=0)
+    OptimizerMonitor(every=2).on_train_start(trainer, None)
+    optimizer.step()
+    theta.grad = torch.ones(3)
+    optimizer.step()
+    assert logger.rows == []
+    optimizer.step()
+    assert logger.rows[0]["optim/elements"] == 3
 
 
 def test_distance_is_from_the_start_of_training(tmp_path):

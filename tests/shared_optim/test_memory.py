@@ -9,6 +9,7 @@ import warnings
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._pytree import tree_map
 
@@ -494,3 +495,31 @@ def test_a_parameter_that_is_resized_is_stepped_where_buffers_do_not_forbid_it()
     assert torch.equal(theta, torch.full((2, 4), 0.5))
     with pytest.raises(ValueError, match=r"exp_avg of shape \(4,\) .* parameter of shape \(2, 4\)"):
         buffered.step()
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_backward_through_weights_that_a_step_has_changed_is_refused(compile):
+    """Autograd cannot see what a kernel writes: it would use these weights for the old ones."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+    optimizer = WeightDecayAdam(model.parameters(), compile=compile)
+    model(torch.ones(1, 3)).sum().backward()
+    later = model(torch.ones(1, 3)).sum()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="has been modified by an inplace operation"):
+        later.backward()
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_real_weights_take_no_step_among_fake_tensors(compile):
+    """A fake coefficient has no memory; reading it once ended the process."""
+    theta = with_gradient(3)
+    before = theta.detach().clone()
+    optimizer = WeightDecayAdam([theta], compile=compile)
+    optimizer.step()
+    theta.data.copy_(before)
+    with (
+        FakeTensorMode(allow_non_fake_inputs=True),
+        pytest.raises(TypeError, match=r"real tensors cannot take a step among those of .*Fake"),
+    ):
+        optimizer.step()
+    assert torch.equal(theta, before)

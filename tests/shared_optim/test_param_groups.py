@@ -4,6 +4,8 @@ import copy
 import io
 import math
 import pickle
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -33,10 +35,14 @@ NUMBERS = [
     np.array,
     lambda value: np.array(value, np.float32),
     lambda value: torch.tensor(value, dtype=torch.float64),
+    Decimal,
+    Fraction,
 ]
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=["float32", "float64", "0-d", "0-d/32", "tensor"])
+@pytest.mark.parametrize(
+    "number", NUMBERS, ids=["float32", "float64", "0-d", "0-d/32", "tensor", "decimal", "fraction"]
+)
 def test_a_number_of_any_kind_is_a_number(number):
     """Given or written later, as schedules computed with numpy do, and saved and loaded again."""
     values = {"lr": 0.125, "eps": 2**-20, "l2": 0.25, "decoupled": 0.5, "peak_lr": 0.5}
@@ -114,6 +120,7 @@ def test_a_scheme_of_adam_is_none_of_sgd():
         ("amsgrad", "leave it out: the largest v"),
         ("dampening", "leave it out: torch.optim.SGD's default"),
         ("decoupled_weight_decay", "give lambda as decoupled= or l2="),
+        ("L2", r"did you mean l2=\?"),
         ("sharpness", "no argument and no registered scheme"),
     ],
 )
@@ -375,6 +382,35 @@ def test_a_state_of_another_number_of_members_is_refused(saved, said):
     with pytest.raises(ValueError, match=f"members: {said} is none of a population of 2"):
         population.load_state_dict(state)
     assert population.param_groups[0]["l2"] == [0.5, 0.6]
+
+
+def test_the_state_of_a_population_is_none_of_a_single_run():
+    state = WeightDecayAdam([with_gradient(3, 2)], l2=[0.1, 0.2, 0.3]).state_dict()
+    single = WeightDecayAdam([with_gradient(3, 2)], l2=0.5)
+    with pytest.raises(ValueError, match="the state of a population of 3 is none of a single run"):
+        single.load_state_dict(state)
+    assert single.param_groups[0]["l2"] == 0.5
+
+
+def test_a_set_has_no_order_for_members():
+    with pytest.raises(ValueError, match=r"l2: \{.*\} is not a finite number"):
+        WeightDecayAdam([with_gradient(3, 2)], l2={0.1, 0.2, 0.3})
+
+
+@pytest.mark.parametrize("key", ["wd", "L2", "lamda", "decoupled_weight_decay", "seperated"])
+def test_what_looks_like_a_lambda_is_refused_when_it_is_written_later(key):
+    (group,) = WeightDecayAdam([with_gradient(3)], l2=0.1).param_groups
+    writes = (
+        lambda: group.__setitem__(key, 0.3),
+        lambda: group.setdefault(key, 0.3),
+        lambda: group.update({key: 0.3}),
+    )
+    for write in writes:
+        with pytest.raises(ValueError, match=f"{key}: unknown in a parameter group"):
+            write()
+    group.setdefault("lr_scale", 0.5)
+    assert key not in group
+    assert group["lr_scale"] == 0.5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -148,6 +148,46 @@ def test_the_first_separated_step_moves_theta_by_alpha_lambda_toward_zero():
     )
 
 
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_without_eps_a_weight_of_0_has_no_decay_of_its_own(compile, dtype):
+    """0/0, and for the smallest, whose square is 0 in float32, a number over 0."""
+    start = torch.tensor([0.0, -0.0, 1e-30, 1.0], dtype=dtype)
+    results = []
+    for separated in (0.0, 0.3):
+        theta = nn.Parameter(start.clone())
+        optimizer = WeightDecayAdam([theta], lr=0.01, eps=0.0, separated=separated, compile=compile)
+        for _ in range(3):
+            theta.grad = torch.ones_like(theta)
+            optimizer.param_groups[0]["lr"] = 0.0  # the weights stay where they are
+            optimizer.step()
+        optimizer.param_groups[0]["lr"] = 0.01
+        optimizer.step()
+        results.append(theta.detach())
+    plain, decayed = results
+    expected = 0.003 if dtype == torch.float64 else 0.0
+    torch.testing.assert_close(plain - decayed, torch.tensor([0, 0, expected, 0.003], dtype=dtype))
+
+
+def test_without_eps_a_member_without_decay_is_plain_adam():
+    """Its term is 0 times what the decay would be."""
+    alone, stacked = (nn.Parameter(torch.zeros(shape)) for shape in ((3,), (2, 3)))
+    for theta, separated in ((alone, 0.0), (stacked, [0.0, 0.1])):
+        theta.grad = torch.ones_like(theta)
+        WeightDecayAdam([theta], lr=0.01, eps=0.0, separated=separated).step()
+    assert torch.equal(stacked[0], alone)
+
+
+def test_without_eps_a_weight_without_gradients_is_nan_as_in_torch():
+    results = []
+    for make in (torch.optim.Adam, WeightDecayAdam):
+        theta = nn.Parameter(torch.ones(2))
+        theta.grad = torch.tensor([1.0, 0.0])
+        make([theta], eps=0.0).step()
+        results.append(theta.isnan().tolist())
+    assert results == [[False, True]] * 2
+
+
 def test_decay_begun_late_takes_theta_to_have_stood_still():
     (theta,) = parameters((20,), dtype=torch.float64)
     optimizer = eager([theta], lr=0.0)

@@ -33,7 +33,14 @@ from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, 
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils._pytree import tree_map
 
-from shared_optim import WeightDecayAdam, WeightDecaySGD, lambdas
+from shared_optim import (
+    Observation,
+    Start,
+    WeightDecayAdam,
+    WeightDecaySGD,
+    lambdas,
+    observe_step,
+)
 from shared_optim.schemes import SCHEMES
 
 WORLD, STEPS = 2, 4
@@ -330,6 +337,41 @@ def a_state_shared_out_among_processes_is_kept_in_step(mesh, folder):
         assert alone.param_groups[0]["l2"] == 0.7
 
 
+def measures_are_those_of_the_whole_network(mesh, folder):
+    """Of each layer, in every process the same; also where a shard is empty."""
+    makers = (
+        lambda p: adam(p, l2=0.1),
+        lambda p: WeightDecaySGD(p, lr=0.01, l2=0.1),
+        lambda p: torch.optim.AdamW(p, lr=0.01),
+    )
+    for world, make in ((world, make) for world in mesh for make in makers):
+        rows = []
+        for model in (sharded(network(), mesh[world]), network()):
+            optimizer = make(model.named_parameters())
+            start = Start(optimizer)
+            trained(model, optimizer, steps=range(2))
+            optimizer.zero_grad()
+            observation = Observation(optimizer, start, before_backward=True)
+            trained(model, optimizer, steps=[2])
+            rows.append(observation.report().metrics())
+        assert rows[0] == pytest.approx(rows[1], rel=1e-6, nan_ok=True), world
+
+
+def a_gradient_that_is_placed_otherwise_is_measured_by_its_value(mesh, folder):
+    gradient, rows = batch(1), []
+    for theta, given in (
+        (batch(0), gradient),
+        (
+            distribute_tensor(batch(0), mesh[2], [Shard(0)]),
+            DTensor.from_local(gradient / 2, mesh[2], [Partial()]),
+        ),
+    ):
+        parameter = nn.Parameter(theta)
+        parameter.grad = given
+        rows.append(observe_step(WeightDecaySGD([parameter], lr=0.01, l2=0.1)).metrics())
+    assert rows[0] == pytest.approx(rows[1], rel=1e-6)
+
+
 def a_population_of_shards_is_refused(mesh, folder):
     theta = nn.Parameter(distribute_tensor(batch(0), mesh[2], [Shard(0)]))
     with pytest.raises(ValueError, match="cannot be a population's: its shards cut it"):
@@ -354,6 +396,8 @@ CASES = {
         tensor_parallel_layers_train_and_stable_counts_each_element_once,
         distributed_data_parallel_trains_on_the_mean_gradient,
         a_state_shared_out_among_processes_is_kept_in_step,
+        measures_are_those_of_the_whole_network,
+        a_gradient_that_is_placed_otherwise_is_measured_by_its_value,
         a_population_of_shards_is_refused,
     )
 }

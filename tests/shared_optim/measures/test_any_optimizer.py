@@ -169,6 +169,119 @@ def test_layers_of_one_name_are_told_apart():
     assert report.metrics()["optim/weight_norm"] == pytest.approx(np.linalg.norm(weights))
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (["a", "a (2)", "a"], ("a", "a (2)", "a (3)")),
+        (["a", "a", "a (2)"], ("a", "a (3)", "a (2)")),
+        (["0", "1", "0"], ("0", "1", "0 (2)")),
+    ],
+)
+def test_no_name_hides_a_layer(given, names):
+    groups = []
+    for name, parameter in zip(given, parameters((2,), (3,), (4,)), strict=True):
+        parameter.grad = torch.ones_like(parameter)
+        groups.append({"params": [(name, parameter)]})
+    report = observe_step(torch.optim.AdamW(groups))
+    assert report.names == names
+    assert sum(key.endswith("/elements") for key in report.metrics()) == 4
+
+
+def unlike_groups():
+    population, single = parameters((3, 2), (3,))
+    return WeightDecayAdam([{"params": population, "l2": [0.1, 0.2, 0.3]}, {"params": single}])
+
+
+def sparse():
+    optimizer = torch.optim.SGD(parameters((4,)), lr=0.1)
+    optimizer.param_groups[0]["params"][0].grad = torch.ones(4).to_sparse()
+    return optimizer
+
+
+def newcomer():
+    optimizer = torch.optim.SGD(parameters((4,)), lr=0.1)
+    start = Start(optimizer)
+    optimizer.param_groups[0]["params"] = parameters((5,))
+    return optimizer, start
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (unlike_groups, ValueError, "of one population, and these groups have 1 and 3 members"),
+        (sparse, RuntimeError, r"a gradient of shape \(4,\) is sparse"),
+        (newcomer, ValueError, r"start: a parameter of shape \(5,\) has come since it was made"),
+        (
+            lambda: torch.optim.Adam([nn.Parameter(torch.ones(2, dtype=torch.complex64))]),
+            ValueError,
+            r"a parameter of shape \(2,\) is complex",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_the_step(make, error, said):
+    made = make()
+    optimizer, start = made if isinstance(made, tuple) else (made, None)
+    given = [p for group in optimizer.param_groups for p in group["params"]]
+    for parameter in given:
+        if parameter.grad is None:
+            parameter.grad = torch.ones_like(parameter)
+    before = [parameter.detach().clone() for parameter in given]
+    with pytest.raises(error, match=said):
+        observe_step(optimizer, start=start)
+    assert all(map(torch.equal, given, before))
+
+
+def test_a_start_knows_its_parameters_and_not_their_addresses():
+    """Python gives what is freed to what comes next, and so its id."""
+    optimizer = torch.optim.SGD(parameters((4,)), lr=0.1)
+    start = Start(optimizer)
+    (old,) = optimizer.param_groups[0]["params"]
+    (late,) = parameters((4,))
+    start._weights[id(late)] = start._weights[id(old)]
+    with pytest.raises(ValueError, match="has come since"):
+        start.of(late)
+
+
+def test_a_compiled_function_may_observe_a_step():
+    reports = []
+    for wrap in (lambda call: call, lambda call: torch.compile(call, backend="eager")):
+        _, optimizer = ready("ours")
+        reports.append(wrap(lambda own=optimizer: observe_step(own))().metrics())
+    assert reports[0] == reports[1]
+
+
+def test_a_parameter_of_any_layout_without_momentum_is_measured_by_its_elements():
+    rows = []
+    for lay_out in (torch.clone, lambda x: x.t().contiguous().t()):
+        (theta,) = parameters((3, 4))
+        theta.data = lay_out(theta.data)
+        theta.grad = torch.arange(12.0).view(3, 4)
+        rows.append(observe_step(torch.optim.SGD([theta], lr=0.1, weight_decay=0.5)).metrics())
+    assert rows[0] == pytest.approx(rows[1], rel=1e-6)
+
+
+def test_copies_are_taken_in_memory_that_others_have_left_and_in_no_other():
+    (theta,) = parameters((1000,), dtype=torch.float32)
+    optimizer = WeightDecayAdam([theta])
+
+    def observed():
+        theta.grad = torch.ones_like(theta)
+        observation = Observation(optimizer)
+        optimizer.step()
+        observation.report()
+        (held,) = observation._weights.values()
+        return held
+
+    first = observed()
+    values, place = first.clone(), first.data_ptr()
+    second = observed()
+    assert second.data_ptr() != place
+    assert torch.equal(first, values)
+    assert not torch.equal(second, values)
+    del first
+    assert observed().data_ptr() == place
+
+
 def test_a_closure_is_called_and_its_gradient_measured():
     theta = nn.Parameter(torch.tensor([3.0, 4.0]))
     optimizer = torch.optim.SGD([theta], lr=0.5)

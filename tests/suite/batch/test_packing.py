@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rl.memory import batch_bytes, replay_bytes
+from rl.memory import batch_bytes, raw_replay_bytes, replay_bytes
 from rl.workload import PROCESS_MEMORY
 from suite.batch.capacity import Capacity, Demand, Node
 from suite.batch.packing import fitting_capacity, pack, split_job
@@ -65,9 +65,13 @@ def test_no_more_jobs_at_once_than_a_machine_has_room_for(cores, members, jobs):
     assert fitting_capacity(Demand(), nodes, grid_of(SMALL).runs).jobs == jobs
 
 
-def test_frames_may_lie_in_the_gpus_memory_as_well():
-    jobs = pack(grid_of(SMALL).runs, replace(PLENTY, gpus=1.0, memory=FreeMemory(0, 10**12)), RUNS)
-    assert sizes(jobs) == [("Breakout", 6), ("Pong", 6)]
+def test_beside_a_gpu_as_many_are_packed_as_fit_with_raw_frames_or_else_compressed():
+    raw = [raw_replay_bytes(n, 20_000) + batch_bytes(n, 32, 1) for n in range(4)]
+    beside = room_for(1)  # with compressed frames, on the host
+    for gpu, expected in ((10**12, 6), (raw[3] / 0.72, 3), (raw[1] / 0.8, 1)):
+        memory = FreeMemory(beside, int(gpu) + 1)
+        jobs = pack(grid_of(SMALL).runs, replace(PLENTY, gpus=1.0, memory=memory), RUNS)
+        assert {len(job.members) for job in jobs} == {expected}
 
 
 def test_translation_trains_one_run_per_job():

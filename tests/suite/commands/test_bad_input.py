@@ -116,13 +116,14 @@ def test_a_file_that_is_not_text(training, capsys):
 
 def test_too_little_memory_says_what_is_needed_and_what_fits(training, capsys, monkeypatch):
     training()
-    monkeypatch.setattr(resources, "free_memory", lambda: 8_000_000_000)
+    monkeypatch.setattr(resources, "free_memory", lambda: 2_000_000_000)
     message = fails(["--seed", "0", "1", "--device", "cpu"], capsys)
-    # Two members of a million transitions of 7,066 bytes; 7 GB remain beside the process.
-    assert "2 x 1,000,000 transitions = 2 x 7.07 GB = 14.1 GB" in message
-    assert "7 GB of memory are free for that" in message
-    assert "--replay-capacity 495000 fits" in message
-    assert 2 * 495_000 * 7066 <= 7_000_000_000 < 2 * 496_000 * 7066
+    # Two members of a million transitions of 920 bytes; 1 GB remains beside the process.
+    assert "2 x 1,000,000 transitions: up to 2 x 925 MB = 1.85 GB on a CPU" in message
+    assert "1 GB of memory are free for that" in message
+    assert "--replay-capacity 536000 fits" in message
+    rest = 1_000_000_000 - 2 * 5_000_000 - 2 * 32 * 5 * 7056  # of codecs and batch
+    assert 2 * 536_000 * 920 <= rest < 2 * 537_000 * 920
 
 
 def test_a_batch_counts_too(training, capsys, monkeypatch):
@@ -140,21 +141,21 @@ def test_a_batch_counts_too(training, capsys, monkeypatch):
 
 def test_a_replay_that_fits_on_the_gpu_needs_no_host_memory(training, monkeypatch, tmp_path):
     training()
-    monkeypatch.setattr(resources, "free_memory", lambda: 2 * 10**9)
+    monkeypatch.setattr(resources, "free_memory", lambda: 10**9)
     monkeypatch.setattr(resources, "cuda_memory", lambda: (20 * 10**9, 20 * 10**9))
     runs = [tmp_path / "a", tmp_path / "b"]  # 14.1 GB of 0.9 * 0.8 * 20 GB
     RL.check(RL.Recipe(), RL.Machine(), runs)
-    with pytest.raises(UserError, match=r"14\.4 GB of memory are free"):
+    with pytest.raises(UserError, match="0 B of memory are free"):
         RL.check(RL.Recipe(), RL.Machine(), [*runs, tmp_path / "c"])
 
 
 def test_a_replay_that_only_just_fits_on_the_gpu_must_fit_on_the_host_too(monkeypatch, tmp_path):
     monkeypatch.setattr(resources, "free_disk", lambda path: 10**12)
     monkeypatch.setattr(resources, "cuda_memory", lambda: (9 * 10**9, 9 * 10**9))  # 7.2 GB
-    monkeypatch.setattr(resources, "free_memory", lambda: 8 * 10**9)
-    with pytest.raises(UserError, match="7 GB of memory are free"):
+    monkeypatch.setattr(resources, "free_memory", lambda: 1_900_000_000)
+    with pytest.raises(UserError, match="900 MB of memory are free"):
         RL.check(RL.Recipe(), RL.Machine(), [tmp_path / "a"])
-    monkeypatch.setattr(resources, "free_memory", lambda: 9 * 10**9)
+    monkeypatch.setattr(resources, "free_memory", lambda: 2 * 10**9)  # compressed
     RL.check(RL.Recipe(), RL.Machine(), [tmp_path / "a"])
 
 
@@ -167,8 +168,8 @@ def test_memory_for_no_capacity_at_all_advises_fewer_members(training, capsys, m
 def test_too_little_disk(training, capsys, monkeypatch):
     training()
     monkeypatch.setattr(resources, "free_memory", lambda: 10**12)
-    monkeypatch.setattr(resources, "free_disk", lambda path: 10**9)
-    assert "1 GB are free; choose another --runs" in fails(["--device", "cpu"], capsys)
+    monkeypatch.setattr(resources, "free_disk", lambda path: 5 * 10**8)
+    assert "500 MB are free; choose another --runs" in fails(["--device", "cpu"], capsys)
 
 
 def test_training_that_ends_before_learning_starts(training, capsys):

@@ -93,7 +93,7 @@ def test_the_replay_is_deleted_once_the_run_is_done(status, training, monkeypatc
     training(error=RuntimeError("before the end"))
     main(SMALL)
     (path,) = run_paths()
-    segment = path / "replay" / "000000000000.rows"
+    segment = path / "replay" / "000000000000.blocks"
     segment.parent.mkdir()
     segment.touch()
     training(statuses={"none": status})
@@ -107,7 +107,7 @@ def test_a_replay_that_a_kill_left_behind_a_finished_run_is_deleted(training):
     main(SMALL)
     (path,) = run_paths()
     (path / "replay").mkdir()
-    (path / "replay" / "000000000000.rows").touch()
+    (path / "replay" / "000000000000.blocks").touch()
     assert main(SMALL) == 0
     assert not (path / "replay").exists()
 
@@ -117,7 +117,10 @@ def test_it_says_before_training_what_it_takes_and_which_runs_start(training, ca
     main([*SMALL, "--seed", "0", "1"])
     first, second = run_paths()
     lines = capsys.readouterr().out.splitlines()
-    memory = "the replay takes 2 x 20,000 transitions = 2 x 141 MB = 283 MB, a batch 2.26 MB"
+    memory = (
+        "the replay takes 2 x 20,000 transitions: up to 2 x 23.4 MB = 46.8 MB on a CPU, "
+        "2 x 141 MB = 283 MB on a GPU; a batch 2.26 MB"
+    )
     assert lines[:3] == [memory, f"{first} starts", f"{second} starts"]
     for path in run_paths():
         (path / "done.json").unlink()
@@ -147,8 +150,8 @@ def test_print_config_states_memory_and_directories_and_makes_nothing(training, 
     assert main(["run", "rl", "--seed", "0", "1", "2", "--print_config"]) == 0
     out = capsys.readouterr().out
     assert (
-        "# the replay takes 3 x 1,000,000 transitions = 3 x 7.07 GB = 21.2 GB, a batch 3.39 MB"
-        in out
+        "# the replay takes 3 x 1,000,000 transitions: up to 3 x 925 MB = 2.77 GB on a CPU, "
+        "3 x 7.07 GB = 21.2 GB on a GPU; a batch 3.39 MB" in out
     )
     assert out.count("# run: runs/rl/Pong/none/seed") == 3
     assert not list(Path().iterdir())
