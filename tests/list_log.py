@@ -30,7 +30,10 @@ class ListLog:
         return {name: len(rows) for name, rows in self.rows.items()}
 
     def rewind(self, offsets):
-        self.rows = {name: rows[: offsets.get(name, 0)] for name, rows in self.rows.items()}
+        self.rows = {
+            name: rows if name == "remarks" else rows[: offsets.get(name, 0)]
+            for name, rows in self.rows.items()
+        }
 
     def _add(self, name, row):
         self.rows.setdefault(name, []).append(row)
