@@ -11,7 +11,7 @@ from rl.population import Population
 from rl.random_streams import environment_seed
 from tests.list_log import Killed
 from tests.rl.conftest import SEEDED, SMALL, run
-from tests.rl.test_environment import Reference
+from tests.rl.test_atari import Reference
 
 PLAYED = 160
 BREAKOUT = dataclasses.replace(

@@ -11,7 +11,7 @@ from rl.random_streams import environment_seed
 from rl.replay import CLOSING
 from tests.list_log import Killed
 from tests.rl.conftest import SEEDED, SMALL, run
-from tests.rl.test_environment import Reference
+from tests.rl.test_atari import Reference
 
 CUT = 50
 BOOTSTRAP = dataclasses.replace(
