@@ -19,7 +19,7 @@ def unknown(
     if here := elsewhere.get(value.lstrip("-").replace("-", "_")):
         return f"unknown {kind} {value!r}; here that is {here}"
     names = list(allowed)
-    near = difflib.get_close_matches(value, names, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(value, names, n=3, cutoff=0.65)
     hint = f"did you mean {' or '.join(near)}?" if near else f"allowed are {', '.join(names)}"
     return f"unknown {kind} {value!r}; {hint}"
 

@@ -46,8 +46,8 @@ class FakeTranslation:
             log.evaluation(translation_evaluation(1, 60, **figures))
             test = {"test/bleu": 23.125, "test/bleu_13a": 22.75, "test/signature": "nrefs:1"}
             log.evaluation(translation_evaluation(1, 60, **test))
-            checkpoint(log.path, "a.pt", [0, 30, 30])
-            checkpoint(log.path, "b.pt", [1, 0, 60])
+            checkpoint(log.path, "001-000030.pt", [0, 30, 30])
+            checkpoint(log.path, "002-000000.pt", [1, 0, 60])
             (log.path / "weights").mkdir(exist_ok=True)
         return [Outcome(self.statuses.get(m.scheme, "finished"), {"loss": 7.25}) for m in members]
 
@@ -146,7 +146,7 @@ def test_a_finished_run_leaves_its_records_and_its_newest_state(translating, cap
     assert record(path, "done.json")["status"] == "finished"
     assert (path / "weights").is_dir()
     states = sorted(file.name for file in (path / "checkpoint").iterdir())
-    assert states == ["b.pt", "checkpoint.json"]
+    assert states == ["002-000000.pt", "checkpoint.json"]
     out = capsys.readouterr().out
     assert (
         "grammar epoch 1/1 training 25/170, 4.2 updates/s, 34 s left | none/seed0 loss 8.5" in out
@@ -272,10 +272,10 @@ def test_too_little_memory_and_disk(translating, capsys, monkeypatch):
 
 def test_a_run_stands_where_its_checkpoint_says(tmp_path):
     assert NLP.checkpoint_position(tmp_path, previous=False) is None
-    checkpoint(tmp_path, "a.pt", [0, 5, 5])
+    checkpoint(tmp_path, "001-000030.pt", [0, 5, 5])
     with pytest.raises(UserError, match="no checkpoint before the newest"):
         NLP.checkpoint_position(tmp_path, previous=True)
-    checkpoint(tmp_path, "b.pt", [1, 2, 7])
+    checkpoint(tmp_path, "002-000000.pt", [1, 2, 7])
     assert NLP.checkpoint_position(tmp_path, previous=False) == (1, 2, 7)
     assert NLP.checkpoint_position(tmp_path, previous=True) == (0, 5, 5)
 

@@ -64,6 +64,7 @@ def test_kept_epochs_are_measured_each_beside_its_state(finished, tmp_path, caps
     shutil.copytree(run, copy)
     (copy / "done.json").unlink()
     shutil.rmtree(copy / "checkpoint")
+    (copy / "checkpoint.json").unlink()
     assert measure(copy, data_dir, "--epoch", "all") == 0
     found = [read_sharpness(copy, epoch) for epoch in (1, 2, 3)]
     assert [each["epoch"] for each in found] == [1, 2, 3]
@@ -113,6 +114,7 @@ def test_runs_that_cannot_be_measured(finished, tmp_path):
         measure(copy, data_dir)
     (copy / "done.json").write_text("{}")
     shutil.rmtree(copy / "checkpoint")
+    (copy / "checkpoint.json").unlink()
     with pytest.raises(UserError, match="has no checkpoint"):
         measure(copy, data_dir)
     (copy / "done.json").write_text('{"status": "diverged"}')  # its checkpoint is cleaned up

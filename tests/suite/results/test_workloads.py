@@ -36,7 +36,7 @@ def test_curves_of_translation_are_loss_and_bleu_over_updates(tmp_path):
     records = read_runs([make_translation(tmp_path, rows=ROWS, scores=SCORES)])
     figure = Figure()
     _draw_curves(figure, records, _styles(records))
-    training, validation, *_ = figure.get_axes()
+    _, _, training, validation = figure.get_axes()
     between, epochs = training.lines
     assert between.get_xydata().tolist() == [[25, 8.5], [50, 7.5]]
     assert epochs.get_xydata().tolist() == [[60, 7.25], [120, 6.5]]

@@ -28,7 +28,7 @@ def finished(runs, iterations, *, replay, name=None):
         path = path.with_name(name)
         run.path.rename(path)
     write_json(path / "done.json", FINISHED)
-    checkpoint(path, "a.pt", [iterations, 0, 0])
+    checkpoint(path, "001-000030.pt", [iterations, 0, 0])
     if replay:
         (path / "replay").mkdir()
     return path
@@ -92,11 +92,11 @@ def test_another_cadence_of_logging_is_the_same_run(tmp_path):
 def test_a_translation_is_always_made_longer(tmp_path):
     run = make_translation(tmp_path, epochs=3)
     write_json(run.path / "done.json", FINISHED)
-    checkpoint(run.path, "a.pt", [2, 9, 29])
-    checkpoint(run.path, "b.pt", [3, 0, 30])
+    checkpoint(run.path, "001-000030.pt", [2, 9, 29])
+    checkpoint(run.path, "002-000000.pt", [3, 0, 30])
     NLP.clean_up(run.path, NLP.Machine(), finished=True)
     assert sorted(path.name for path in (run.path / "checkpoint").iterdir()) == [
-        "b.pt",
+        "002-000000.pt",
         "checkpoint.json",
     ]
     longer = Run.of(NLP, NLP.Recipe(epochs=5), MEMBER, tmp_path)
@@ -105,7 +105,7 @@ def test_a_translation_is_always_made_longer(tmp_path):
 
 
 def test_a_diverged_translation_keeps_no_state_of_the_optimizer(tmp_path):
-    checkpoint(tmp_path, "a.pt", [2, 9, 29])
+    checkpoint(tmp_path, "001-000030.pt", [2, 9, 29])
     NLP.clean_up(tmp_path, NLP.Machine(), finished=False)
     assert not (tmp_path / "checkpoint").exists()
 
@@ -137,7 +137,7 @@ def test_a_longer_run_says_where_it_begins(training, capsys):
     said = f"{second} starts anew: {first} has fewer iterations and has kept nothing to go on from"
     assert said in capsys.readouterr().out
     fake = training(positions={second: (2, 0, 0)})
-    checkpoint(second, "a.pt", [2, 0, 0])
+    checkpoint(second, "001-000030.pt", [2, 0, 0])
     (second / "replay").mkdir()
     assert main([*argv, "--iterations", "3"]) == 0
     assert f"{second} goes on from iterations 2\n" in capsys.readouterr().out
