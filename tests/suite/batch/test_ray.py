@@ -35,6 +35,8 @@ axes:
   scheme: [l2]
   weight_decay: [1.0e-3]
 """
+LONG = TINY.replace("training_steps: 500", "training_steps: 100_000")
+"""No run ends before what a test does to it."""
 BATCH = [sys.executable, "-m", "suite", "batch", "grid.yaml", "--jobs", "2", "--device", "cpu"]
 IMPATIENT = """
 import sys
@@ -108,7 +110,7 @@ def test_a_batch_whose_worker_and_then_driver_are_killed_ends_as_an_undisturbed_
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_batch_saves_and_ends_with_the_signals_code(number, code):
-    pong, breakout = (run.run for run in grid_of(TINY).runs)
+    pong, breakout = (run.run for run in grid_of(LONG).runs)
     driver = start_batch()
     trainer_of(pong)
     trainer_of(breakout)
@@ -121,9 +123,7 @@ def test_an_interrupted_batch_saves_and_ends_with_the_signals_code(number, code)
 
 
 def test_a_batch_whose_rays_head_is_killed_ends_with_the_picture_and_what_to_do():
-    # Long enough that no run ends before its driver misses the head.
-    longer = TINY.replace("training_steps: 500", "training_steps: 100_000")
-    pong, _ = (run.run for run in grid_of(longer).runs)
+    pong, _ = (run.run for run in grid_of(LONG).runs)
     process = start_batch([sys.executable, "-c", IMPATIENT, *BATCH[3:]])
     trainer_of(pong)
     (head,) = (
