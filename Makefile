@@ -25,7 +25,7 @@ test: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/python -m slipcover $(COVERAGE) -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m slipcover $(COVERAGE) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 benchmarks: .venv/installed
 	for name in optimizer quantiles replay environment agent trainer preparation batch report \
