@@ -70,7 +70,7 @@ def test_only_some_runs_are_exported():
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ("shceme=l2", "--only: unknown key 'shceme'; did you mean scheme or seed?"),
+        ("shceme=l2", "--only: unknown key 'shceme'; did you mean scheme?"),
         ("scheme", "--only: 'scheme' is no KEY=VALUE, e.g. scheme=l2,decoupled"),
         ("scheme=stable", "--only: no run has scheme=stable; there are l2, none"),
     ],
