@@ -141,6 +141,7 @@ def test_a_batch_counts_too(training, capsys, monkeypatch):
 
 def test_a_replay_that_fits_on_the_gpu_needs_no_host_memory(training, monkeypatch, tmp_path):
     training()
+    monkeypatch.setattr(resources, "free_disk", lambda path: 10**12)
     monkeypatch.setattr(resources, "free_memory", lambda: 10**9)
     monkeypatch.setattr(resources, "cuda_memory", lambda: (20 * 10**9, 20 * 10**9))
     runs = [tmp_path / "a", tmp_path / "b"]  # 14.1 GB of 0.9 * 0.8 * 20 GB
