@@ -1,6 +1,6 @@
 """Kill training again and again, and compare what comes out of it byte by byte.
 
-    python -m tests.marathon --kills 1000 --workload rl --seed 0 --record FILE
+    python -m tests.marathon --kills 1000 --workload rl --seed 0
 
 A run is trained once undisturbed. Then the same is trained in processes that end without a warning,
 at points drawn at random, each going on where the one before was killed, until one comes to the
@@ -61,12 +61,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000, metavar="N")
     parser.add_argument("--workload", choices=COMMANDS, default="rl")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--folder", type=Path, required=True, help="for runs; made where missing")
-    parser.add_argument("--record", type=Path, required=True, help="JSON lines; goes on behind it")
+    parser.add_argument("--folder", type=Path, help="default: build/marathon/WORKLOAD-SEED")
+    parser.add_argument("--record", type=Path, help="JSON lines; default: record.jsonl in it")
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    record = options.record.resolve()
-    os.chdir(options.folder)
+    folder = options.folder or Path("build/marathon", f"{options.workload}-{options.seed}")
+    folder.mkdir(parents=True, exist_ok=True)
+    record = (options.record or folder / "record.jsonl").resolve()
+    os.chdir(folder)
     command = ["run", options.workload, *COMMANDS[options.workload], *COMMON]
     import_everything(options.workload)
     reference, seconds = train_undisturbed(command)
