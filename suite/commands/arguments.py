@@ -67,6 +67,12 @@ def parser_of(command: Callable[[], object]) -> Parser:
     raise LookupError("the command parses nothing")
 
 
+def add_runs_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
+    )
+
+
 def add_only_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only",

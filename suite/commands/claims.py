@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from suite.commands.arguments import Parser
+from suite.commands.arguments import Parser, add_runs_argument
 from workload.errors import UserError
 from workload.output import aligned, say, warn
 
@@ -20,9 +20,7 @@ def main(argv: list[str], prog: str) -> int:
             "wdbench claims runs --out results/claims",
         ),
     )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
-    )
+    add_runs_argument(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write the page there, as `report` does"
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from suite.commands.arguments import Parser
+from suite.commands.arguments import Parser, add_runs_argument
 from workload.output import aligned, say, warn
 from workload.wording import amount, counted
 
@@ -14,9 +14,7 @@ def main(argv: list[str], prog: str) -> int:
         "process trains stays as it is.",
         examples=("wdbench clean runs", "wdbench clean runs --grid grid.yaml --delete"),
     )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
-    )
+    add_runs_argument(parser)
     parser.add_argument(
         "--states",
         action="store_true",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from suite.commands.arguments import Parser, add_only_flag
+from suite.commands.arguments import Parser, add_only_flag, add_runs_argument
 from workload.errors import UserError
 from workload.output import say, warn
 
@@ -17,9 +17,7 @@ def main(argv: list[str], prog: str) -> int:
             "wdbench dump runs --out tables --to parquet --only scheme=l2,decoupled",
         ),
     )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
-    )
+    add_runs_argument(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="of the two files"
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from suite.commands.arguments import Parser
+from suite.commands.arguments import Parser, add_runs_argument
 from workload.errors import UserError
 
 
@@ -12,9 +12,7 @@ def main(argv: list[str], prog: str) -> int:
         "Draw runs: learning curves and the inside of the optimizer.",
         examples=("wdbench plot RUN", "wdbench plot runs --out compare.png"),
     )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
-    )
+    add_runs_argument(parser)
     parser.add_argument(
         "--out",
         type=Path,

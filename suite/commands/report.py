@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from suite.commands.arguments import Parser, add_only_flag
+from suite.commands.arguments import Parser, add_only_flag, add_runs_argument
 from suite.results import report_files
 from workload.errors import UserError
 from workload.output import say, warn
@@ -22,9 +22,7 @@ def main(argv: list[str], prog: str) -> int:
             "wdbench report runs --out results/table1 --grid configs/grids/table1-small.yaml",
         ),
     )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
-    )
+    add_runs_argument(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="e.g. results/NAME"
     )

@@ -3,9 +3,8 @@
 import os
 import shutil
 import sys
-from pathlib import Path
 
-from suite.commands.arguments import Parser
+from suite.commands.arguments import Parser, add_runs_argument
 from workload.errors import UserError
 from workload.output import say
 
@@ -19,9 +18,7 @@ def main(argv: list[str], prog: str) -> int:
         "learning curves, drowned share, median |m/w|.",
         examples=("wdbench show RUN", "wdbench show runs --width 120 | less -R"),
     )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
-    )
+    add_runs_argument(parser)
     parser.add_argument("--width", type=int, metavar="N", help="columns; default the terminal's")
     options = parser.parse_args(argv)
     width = options.width or shutil.get_terminal_size().columns

@@ -1,8 +1,6 @@
 """`wdbench table RUN...`: one line per run, and what the paper's claim looks like in them."""
 
-from pathlib import Path
-
-from suite.commands.arguments import Parser
+from suite.commands.arguments import Parser, add_runs_argument
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -11,9 +9,7 @@ def main(argv: list[str], prog: str) -> int:
         "Put runs side by side: score and the inside of the optimizer.",
         examples=("wdbench table runs", "wdbench table RUN RUN"),
     )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
-    )
+    add_runs_argument(parser)
     options = parser.parse_args(argv)
     from suite.results.run_table import table
     from suite.results.selection import find_runs

@@ -1,8 +1,6 @@
 """`wdbench verify RUN...`: whether files of runs are what was written."""
 
-from pathlib import Path
-
-from suite.commands.arguments import Parser
+from suite.commands.arguments import Parser, add_runs_argument
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -12,9 +10,7 @@ def main(argv: list[str], prog: str) -> int:
         "nothing. Ends with 1 where something is.",
         examples=("wdbench verify runs", "wdbench verify RUN RUN"),
     )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="run directory, or one above several"
-    )
+    add_runs_argument(parser)
     options = parser.parse_args(argv)
     from suite.results.selection import find
     from suite.runs.verify import problems_of
