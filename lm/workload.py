@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lm.report import REPORT
 from workload import resources
-from workload.contract import Command, Demo, Reference
+from workload.contract import Command, Demo
 from workload.errors import ConfigError, UserError
-from workload.findings import Finding
-from workload.member import Member, Outcome, RunLog
 from workload.network_workload import NetworkWorkload
 from workload.output import say
-from workload.progress import Progress
-from workload.resources import FreeMemory
 from workload.wording import amount, unknown
 
 if TYPE_CHECKING:
@@ -23,6 +18,12 @@ if TYPE_CHECKING:
 
     from lm import config
     from lm.data.prepared import Prepared
+    from workload.contract import Reference
+    from workload.findings import Finding
+    from workload.member import Member, Outcome, RunLog
+    from workload.progress import Progress
+    from workload.report import Report
+    from workload.resources import FreeMemory
 
 
 def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -44,7 +45,6 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
     STEP_KEY = "updates"
     EPOCH_KEY = "round"
     LENGTH_KEY = "rounds"
-    report = REPORT
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
             *("data", "tokens", "vocabulary", "rounds", "updates_per_round"),
@@ -104,6 +104,12 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         from lm.config import Machine
 
         return Machine
+
+    @property
+    def report(self) -> Report:
+        from lm.report import REPORT
+
+        return REPORT
 
     def task(self, recipe: config.Recipe) -> str:
         """The text; of a file or folder its last name, as under data/."""

@@ -16,16 +16,11 @@ from nlp.cost import (
     training_seconds,
 )
 from nlp.packages import require_packages
-from nlp.report import REPORT
 from workload import resources
 from workload.contract import Command, Demo, Workload
 from workload.errors import ConfigError, FullDiskError, UserError
-from workload.findings import Finding
-from workload.member import Member, Outcome, RunLog
 from workload.output import say
-from workload.progress import Progress
 from workload.recipe import OPTIMIZER_KEYS
-from workload.resources import FreeMemory
 from workload.wording import amount, unknown
 
 if TYPE_CHECKING:
@@ -33,6 +28,11 @@ if TYPE_CHECKING:
 
     from nlp import config
     from nlp.data.corpus import Corpus
+    from workload.findings import Finding
+    from workload.member import Member, Outcome, RunLog
+    from workload.progress import Progress
+    from workload.report import Report
+    from workload.resources import FreeMemory
 
 
 def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -86,7 +86,6 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     STEP_KEY = "updates"
     EPOCH_KEY = "epoch"
     LENGTH_KEY = "epochs"
-    report = REPORT
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
             "data",
@@ -161,6 +160,12 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         from nlp.config import Machine
 
         return Machine
+
+    @property
+    def report(self) -> Report:
+        from nlp.report import REPORT
+
+        return REPORT
 
     def task(self, recipe: config.Recipe) -> str:
         """The corpus; of a folder its last name, as under data/."""

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from rl.other_tools import OTHER_NAMES
 from rl.position import EPISODES
-from rl.report import REPORT
 from workload import resources
 from workload.contract import Command, Demo, Workload
 from workload.errors import FullDiskError, UserError
-from workload.findings import Finding
-from workload.member import Member, Outcome, RunLog
-from workload.progress import Progress
 from workload.recipe import OPTIMIZER_KEYS
-from workload.resources import FreeMemory
 from workload.wording import amount
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from rl import config
+    from workload.findings import Finding
+    from workload.member import Member, Outcome, RunLog
+    from workload.progress import Progress
+    from workload.report import Report
+    from workload.resources import FreeMemory
 
 # The rest of a training process: torch, the network with its optimizer.
 PROCESS_MEMORY = 1_000_000_000
@@ -71,7 +71,6 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
     STEP_KEY = "agent_steps"
     EPOCH_KEY = "iteration"
     LENGTH_KEY = "iterations"
-    report = REPORT
     OTHER_NAMES = OTHER_NAMES
     SYNONYMS = {"env": "game"}  # noqa: RUF012
     SECTIONS = {  # noqa: RUF012
@@ -150,6 +149,12 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         from rl.config import Machine
 
         return Machine
+
+    @property
+    def report(self) -> Report:
+        from rl.report import REPORT
+
+        return REPORT
 
     def task(self, recipe: config.Recipe) -> str:
         """The game; of gymnasium's its id, as a name that a folder can have."""

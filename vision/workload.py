@@ -16,22 +16,23 @@ from vision.cost import (
     training_seconds,
 )
 from vision.pictures import check_pictures
-from vision.report import REPORT
 from workload import resources
-from workload.contract import Command, Demo, Reference
+from workload.contract import Command, Demo
 from workload.errors import ConfigError, UserError
-from workload.findings import Finding
-from workload.member import Member, Outcome, RunLog
 from workload.network_workload import NetworkWorkload
 from workload.output import say
-from workload.progress import Progress
-from workload.resources import FreeMemory
 from workload.wording import amount, unknown
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from vision import config
+    from workload.contract import Reference
+    from workload.findings import Finding
+    from workload.member import Member, Outcome, RunLog
+    from workload.progress import Progress
+    from workload.report import Report
+    from workload.resources import FreeMemory
 
 
 def _prepare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
@@ -79,7 +80,6 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
     STEP_KEY = "updates"
     EPOCH_KEY = "epoch"
     LENGTH_KEY = "epochs"
-    report = REPORT
     SECTIONS = {  # noqa: RUF012
         "What is trained, and how long": (
             "data",
@@ -165,6 +165,12 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         from vision.config import Machine
 
         return Machine
+
+    @property
+    def report(self) -> Report:
+        from vision.report import REPORT
+
+        return REPORT
 
     def task(self, recipe: config.Recipe) -> str:
         """The image set; of a folder its last name, as under data/."""

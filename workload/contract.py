@@ -10,21 +10,23 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from workload.errors import UserError
-from workload.findings import Finding
-from workload.member import Member, Outcome, RunLog
-from workload.progress import Progress
-from workload.recipe import MachineBase, OptimizerRecipe
-from workload.report import Report
-from workload.resources import FreeMemory
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-RecipeT = TypeVar("RecipeT", bound=OptimizerRecipe)
-MachineT = TypeVar("MachineT", bound=MachineBase)
-Members = Sequence[Member]
-Reference = tuple[RecipeT, Member]
-REQUIRED = ("NAME", "TITLE", "TASK_KEY", "STEP_KEY", "EPOCH_KEY", "LENGTH_KEY", "report")
+    from workload.findings import Finding
+    from workload.member import Member, Outcome, RunLog
+    from workload.progress import Progress
+    from workload.recipe import MachineBase, OptimizerRecipe
+    from workload.report import Report
+    from workload.resources import FreeMemory
+
+    Members = Sequence[Member]
+    Reference = tuple["RecipeT", Member]
+
+RecipeT = TypeVar("RecipeT", bound="OptimizerRecipe")
+MachineT = TypeVar("MachineT", bound="MachineBase")
+REQUIRED = ("NAME", "TITLE", "TASK_KEY", "STEP_KEY", "EPOCH_KEY", "LENGTH_KEY")
 """Attributes of a workload that have no default."""
 
 
@@ -81,7 +83,6 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         STEP_KEY: key of every row, whole numbers: the figures' x axis.
         EPOCH_KEY: key of evaluation rows: the number of the iteration or epoch.
         LENGTH_KEY: the recipe's key for how many iterations or epochs are trained.
-        report: what it tells of its results: scores, curves, tables and figures.
         SECTIONS: groups of the recipe's keys in --help; those in none get one of their own.
         OTHER_NAMES: what other tools call its keys, with underscores, to how the same is said here.
         SYNONYMS: a second name of a flag, on the command line alone, to the key that it means.
@@ -102,7 +103,6 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     STEP_KEY: str
     EPOCH_KEY: str
     LENGTH_KEY: str
-    report: Report
     SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     OTHER_NAMES: Mapping[str, str] = MappingProxyType({})
     SYNONYMS: Mapping[str, str] = MappingProxyType({})
@@ -110,7 +110,6 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     PACKAGES: tuple[str, ...] = ()
     ROW_FILES: tuple[str, ...] = ()
     STATES: tuple[str, ...] = ("checkpoint",)
-    Member = Member
 
     @property
     @abstractmethod
@@ -122,6 +121,11 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     @abstractmethod
     def Machine(self) -> type[MachineT]:
         """Its machine, likewise."""
+
+    @property
+    @abstractmethod
+    def report(self) -> Report:
+        """What it tells of its results, likewise: scores, curves, tables and figures."""
 
     def preset_folder(self) -> Path:
         """The folder of its presets, YAML files: `configs/NAME` beside the packages of the suite,

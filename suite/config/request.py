@@ -86,7 +86,7 @@ def members(workload: AnyWorkload, values: Mapping[str, Any]) -> tuple[Member, .
             f"leave it out or choose {either(decaying())}"
         )
     return tuple(
-        workload.Member(scheme=scheme, weight_decay=weight_decay, seed=seed)
+        Member(scheme=scheme, weight_decay=weight_decay, seed=seed)
         for scheme in values["scheme"]
         for weight_decay in ([0.0] if scheme == BASELINE else values["weight_decay"] or [0.0])
         for seed in values["seed"]

@@ -243,7 +243,7 @@ def _describe_run(run: Run) -> RunDescription:
         raise UserError(f"{where}: {error}") from error
     _known(run.config, CONFIG, where)
     recipe = _typed(workload.Recipe, run.config["recipe"], where)
-    member = _typed(workload.Member, run.config["member"], where)
+    member = _typed(Member, run.config["member"], where)
     return RunDescription(run, workload, recipe, member)
 
 

@@ -77,7 +77,7 @@ class Run:
     @property
     def member(self) -> Member:
         """Its scheme, lambda and seed."""
-        return self.workload.Member(**self.config["member"])
+        return Member(**self.config["member"])
 
     @property
     def workload(self) -> AnyWorkload:

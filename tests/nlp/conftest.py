@@ -39,6 +39,7 @@ def made(tmp_path_factory):
     from suite.runs.directory import Run, locked
     from tests.nlp.runs import SIZES
     from workload.grammar import pairs
+    from workload.member import Member
 
     folder = tmp_path_factory.mktemp("translate")
     (folder / "text").mkdir()
@@ -50,7 +51,7 @@ def made(tmp_path_factory):
     prepare = ["prepare", str(folder / "text"), "--bpe", "60", "--joined", "--jobs", "1"]
     assert main([*prepare, "--data-dir", str(folder / "data")]) == 0
     recipe = NLP.Recipe(data="text", **SIZES)
-    run = Run.of(NLP, recipe, NLP.Member("none", 0.0, 0), folder / "runs")
+    run = Run.of(NLP, recipe, Member("none", 0.0, 0), folder / "runs")
     with locked([run]):
         corpus = Corpus.open(corpus_folder(folder / "data", "text", recipe.preparation))
         for epoch in (1, 2):

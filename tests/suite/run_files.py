@@ -13,13 +13,14 @@ from suite.runs.directory import Run, locked
 from suite.runs.log import RunLogFiles
 from workload.checkpoint_files import CheckpointFiles
 from workload.files import write_json
+from workload.member import Member
 
 SMALL = ["run", "rl", "--replay-capacity", "20000", "--device", "cpu"]
 
 
 def make_run(runs, scheme="none", weight_decay=0.0, seed=0, *, rows=(), scores=(), **recipe):
     """A run with these rows of metrics, and one evaluation per score after 1,000 steps each."""
-    member = RL.Member(scheme, weight_decay, seed)
+    member = Member(scheme, weight_decay, seed)
     run = Run.of(RL, RL.Recipe(**recipe), member, Path(runs))
     with locked([run]), RunLogFiles(run.path, "agent_steps", "iteration") as log:
         for row in rows:
@@ -33,7 +34,7 @@ def make_translation(
     runs, scheme="none", weight_decay=0.0, seed=0, *, rows=(), scores=(), **recipe
 ):
     """A translation run with these rows of metrics and of evaluations."""
-    member = NLP.Member(scheme, weight_decay, seed)
+    member = Member(scheme, weight_decay, seed)
     run = Run.of(NLP, NLP.Recipe(**recipe), member, Path(runs))
     with locked([run]), RunLogFiles(run.path, "updates", "epoch") as log:
         for row in rows:

@@ -10,6 +10,7 @@ from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
 from suite.runs.directory import Run, locked
 from tests.suite.results.runs import contents, game_run
+from workload.member import Member
 
 GRID = """\
 workload: rl
@@ -88,7 +89,7 @@ def test_what_a_process_trains_stays(runs, capsys):
 
 
 def test_what_a_run_of_a_grid_reads_stays(runs, monkeypatch):
-    reads = [(RL.Recipe(**reference(runs[2])), RL.Member("l2", 1e-3, 0))]
+    reads = [(RL.Recipe(**reference(runs[2])), Member("l2", 1e-3, 0))]
     monkeypatch.setattr(type(RL), "references", lambda self, recipe, members: reads)
     before = contents(Path("runs"))
     clean("--states", "--grid", "grid.yaml", "--delete")

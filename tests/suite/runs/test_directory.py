@@ -13,9 +13,10 @@ from rl.workload import WORKLOAD as RL
 from suite.runs.directory import Run, locked
 from workload.errors import UserError
 from workload.files import write_json
+from workload.member import Member
 
 RECIPE = RL.Recipe()
-MEMBER = RL.Member("separated", 1e-4, 0)
+MEMBER = Member("separated", 1e-4, 0)
 
 
 def run_of(runs, recipe=RECIPE, member=MEMBER):
@@ -23,7 +24,7 @@ def run_of(runs, recipe=RECIPE, member=MEMBER):
 
 
 def test_a_corpus_is_the_same_run_however_its_folder_is_written(tmp_path):
-    member = NLP.Member("none", 0.0, 0)
+    member = Member("none", 0.0, 0)
     spellings = ["mine", "texts/mine", "texts/mine/", "/absolute/texts/mine"]
     runs = [Run.of(NLP, NLP.Recipe(data=data), member, tmp_path) for data in spellings]
     assert len({run.path for run in runs}) == 1

@@ -14,6 +14,7 @@ from suite.runs.directory import Run
 from suite.runs.log import RunLogFiles
 from suite.runs.mirror import Mirror, mirror_of
 from workload.files import write_json
+from workload.member import Member
 
 ROW = {"iteration": 0, "agent_steps": 10, "loss": 0.5, "optim/layer/conv1/weight_norm": 1.0}
 LOST = {"iteration": 0, "agent_steps": 20, "loss": 9.0}
@@ -22,7 +23,7 @@ SCORE = {"iteration": 1, "agent_steps": 20, "eval/return": 3.0, "eval/episodes":
 
 
 def run(seed=0):
-    made = Run.of(RL, RL.Recipe(game="Pong"), RL.Member("l2", 1e-3, seed), Path("runs"))
+    made = Run.of(RL, RL.Recipe(game="Pong"), Member("l2", 1e-3, seed), Path("runs"))
     made.path.mkdir(parents=True, exist_ok=True)
     write_json(made.path / "config.json", made.config)
     return made
