@@ -57,6 +57,12 @@ def test_drawings_that_are_not_made_yet_are_checked_like_others(tmp_path):
         WORKLOAD.prepare_data(Recipe(data="shapes", pool=3), machine(tmp_path))
 
 
+def test_more_images_than_were_published(tmp_path):
+    """Not: too little memory for them."""
+    with pytest.raises(UserError, match="subset: 60,000 is more than the 50,000 training images"):
+        WORKLOAD.validate(Recipe(data="cifar10", subset=60_000), machine(tmp_path))
+
+
 def test_updates_are_counted_from_the_images(tmp_path):
     """40 images in batches of 16 are 3 batches an epoch, the last one smaller."""
     prepared(tmp_path)
