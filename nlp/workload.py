@@ -321,10 +321,6 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
                 return None
         return training_seconds(recipe, tokens)
 
-    def epochs_begun(self, position: tuple[int, ...]) -> int:
-        epoch, batches, _ = position
-        return epoch + (batches > 0)
-
     def train(
         self,
         recipe: config.Recipe,
