@@ -49,6 +49,7 @@ def test_every_label_has_a_look_of_its_own(tmp_path):
     assert len({str(look) for look in looks.values()}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_the_papers_figures_are_drawn_from_one_study(tmp_path, norm):
     grid = study(tmp_path, seeds=2)
