@@ -146,11 +146,14 @@ def _check(values: Any) -> None:
         raise UserError(f"epoch: {values.epoch!r} is no number of an epoch, nor {ALL} or {NEWEST}")
     for name in ("gammas", "additive_gammas"):
         for gamma in getattr(values, name):
-            if not gamma > 0:
-                raise UserError(f"{name}: {gamma} is not above 0")
+            _check_size(name, gamma)
     for name in ("images", "draws", "probes", "epsilon"):
-        if not getattr(values, name) > 0:
-            raise UserError(f"{name}: {getattr(values, name)} is not above 0")
+        _check_size(name, getattr(values, name))
+
+
+def _check_size(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise UserError(f"{name}: {value} is not above 0, or not finite")
 
 
 def _epochs(run: Path, values: Any) -> list[int | None]:

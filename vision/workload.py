@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vision.cost import (
+    IMAGES,
     Images,
     about_parameters,
     known_images,
@@ -130,7 +131,8 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
                 "wdbench prepare pictures/mine",
             ),
             accepts=_is_images,
-            takes="cifar10, cifar100, tiny-imagenet, shapes, a folder of images (train.npz ...)",
+            takes="cifar10, cifar100, tiny-imagenet, shapes, a folder of images (train/CLASS/*.png "
+            "or train.npz ...)",
         ),
         Command(
             name="sharpness",
@@ -211,6 +213,10 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
 
         recipe.check_updates()
         spec = recipe.images
+        if spec.name in IMAGES and spec.subset > (most := IMAGES[spec.name][0]):
+            raise UserError(
+                f"subset: {spec.subset:,} is more than the {most:,} training images of {spec.name}"
+            )
         if spec.name in KNOWN or spec.folder(machine.data_folder).parent.is_dir():
             return
         if Path(recipe.data).is_dir():

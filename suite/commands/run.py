@@ -11,6 +11,7 @@ from suite.runs.display import display_population
 from suite.runs.job import Job
 from suite.runs.stop import stop_on_signals
 from suite.runs.train_job import train_job
+from suite.runs.untrained import discard_untrained
 from workload import resources
 from workload.by_products import by_product
 from workload.errors import UserError
@@ -68,10 +69,15 @@ def main(argv: list[str], prog: str) -> int:
     code = 0
     if waiting:
         command = [*sys.argv[:1], "run", *argv]
-        with stop_on_signals() as stop:
-            code = train_job(
-                request.job, waiting, command, stop, lock=locked, display=display_population
-            )
+        new = [run for run in waiting if not run.path.exists()]
+        try:
+            with stop_on_signals() as stop:
+                code = train_job(
+                    request.job, waiting, command, stop, lock=locked, display=display_population
+                )
+        except UserError:
+            discard_untrained(new, request.job.folder)
+            raise
     if code > 1:
         say("Stopped. The same command resumes where the last checkpoint stands.")
     if code == 0:

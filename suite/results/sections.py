@@ -14,7 +14,7 @@ from workload.exhibits.grid import RecordGrid
 from workload.exhibits.labels import printable
 from workload.exhibits.record import Record
 
-TITLE = "Weight decay inside Adam: what the runs show"
+TITLE = "Weight decay inside the optimizer: what the runs show"
 PAPERS = ("none", "l2", "decoupled", "separated")
 INTRODUCTION = (
     "After Bjorck, Weinberger and Gomes, Understanding Decoupled and Early Weight Decay, AAAI "

@@ -92,6 +92,7 @@ def test_runs_without_kept_epochs(finished, tmp_path):
     [
         (["--gammas", "0.1", "0"], "gammas: 0.0 is not above 0"),
         (["--additive-gammas", "-1"], "additive_gammas: -1.0 is not above 0"),
+        (["--gammas", "inf"], "gammas: inf is not above 0, or not finite"),
         (["--draws", "0"], "draws: 0 is not above 0"),
         (["--images", "0"], "images: 0 is not above 0"),
         (["--epoch", "0"], "epoch: '0' is no number of an epoch, nor all or newest"),

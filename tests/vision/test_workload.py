@@ -57,6 +57,12 @@ def test_drawings_that_are_not_made_yet_are_checked_like_others(tmp_path):
         WORKLOAD.prepare_data(Recipe(data="shapes", pool=3), machine(tmp_path))
 
 
+def test_more_images_than_were_published(tmp_path):
+    """Not: too little memory for them."""
+    with pytest.raises(UserError, match="subset: 60,000 is more than the 50,000 training images"):
+        WORKLOAD.validate(Recipe(data="cifar10", subset=60_000), machine(tmp_path))
+
+
 def test_updates_are_counted_from_the_images(tmp_path):
     """40 images in batches of 16 are 3 batches an epoch, the last one smaller."""
     prepared(tmp_path)
@@ -118,7 +124,14 @@ def test_the_commands_from_beginning_to_end(tmp_path, monkeypatch, capsys):
     assert "decay budget sum(alpha * lambda) / (1 - momentum) = " in printed
     (run,) = tmp_path.glob("runs/vision/shapes/l2-1e-3/*")
     assert "is already finished" in wdbench("run", "vision", *options, *schedule)
-    assert json.loads((run / "done.json").read_text())["status"] == "finished"
+    done = json.loads((run / "done.json").read_text())
+    assert done["status"] == "finished"
+    (run / "done.json").unlink()  # as where a kill came between it and the last checkpoint
+    assert "resumes" in wdbench("run", "vision", *options, *schedule)
+    again = json.loads((run / "done.json").read_text())
+    assert [again[key] for key in done if key not in ("end", "seal")] == [
+        done[key] for key in done if key not in ("end", "seal")
+    ]
     few = ["--images", "20", "--draws", "1", "--probes", "1", "--gammas", "0.1"]
     assert "Keskar" in wdbench("sharpness", run, *few)
     assert "shapes" in wdbench("table", run)

@@ -67,7 +67,10 @@ def read_split(path: Path) -> Split:
         ConfigError: it cannot be read, or holds something else; pickled objects are refused.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("it is a single array, as npy files are")
+        with loaded as file:
             images, labels = file["images"], file["labels"]
     except KeyError as error:
         raise ConfigError(

@@ -1,5 +1,6 @@
 """Curves over epochs or updates: a row of panels per metric, a column per image set."""
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -25,6 +26,8 @@ from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 from workload.exhibits.series import Curves, by_round, by_step
 
+LABEL = 22  # characters of a line beside a panel
+
 
 @dataclass(frozen=True)
 class CurveFigure:
@@ -36,6 +39,7 @@ class CurveFigure:
         text: the caption's first sentence.
         metrics: a row of panels each.
         keep: which runs it shows.
+        about: for which of these it is drawn; where there are none it is left out.
         rows: of evaluations, or of metrics between them.
     """
 
@@ -44,18 +48,20 @@ class CurveFigure:
     text: str
     metrics: tuple[Metric, ...]
     keep: Callable[[Record], bool]
+    about: Callable[[Record], bool] = lambda record: True
     rows: Literal["evaluations", "metrics"] = "evaluations"
 
 
 def curve_figure(grid: RecordGrid, spec: CurveFigure) -> Picture | None:
-    """The figure; None where no run has a value."""
+    """The figure; None where no run has a value, or it is about none of them."""
     from matplotlib.lines import Line2D
 
     by_task = {task: variants(grid, task, spec.keep) for task in grid.tasks}
     by_task = {
         task: own
         for task, own in by_task.items()
-        if any(_curves(variant, spec, metric) for variant in own for metric in spec.metrics)
+        if any(spec.about(record) for variant in own for record in variant.records)
+        and any(_curves(variant, spec, metric) for variant in own for metric in spec.metrics)
     }
     if not by_task:
         return None
@@ -87,7 +93,7 @@ def curve_figure(grid: RecordGrid, spec: CurveFigure) -> Picture | None:
             if row == 0:
                 panel.set_title(task)
             if column == 0:
-                panel.set_ylabel(metric.unit)
+                panel.set_ylabel(textwrap.fill(metric.unit, LABEL))
             in_steps(panel, grid.epoch_key if spec.rows == "evaluations" else grid.step)
             if row < len(spec.metrics) - 1:
                 panel.set_xlabel("")

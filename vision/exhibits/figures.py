@@ -23,19 +23,16 @@ from vision.metrics import (
 from workload.exhibits.record import Record
 
 SCHEDULES = ("none", "always", "early", "late", "late, matched", "none, shuffled")
-MATCHED = (
-    "none",
-    "always",
-    "early",
-    "late",
-    *(f"none, norms of {kind}" for kind in ("always", "early", "late")),
-)
+SCALED = tuple(f"none, norms of {kind}" for kind in ("always", "early", "late"))
+MATCHED = ("none", "always", "early", "late", *SCALED)
+BURSTS = ("stuttered", "skipped")
 GROWING = ("none", "none, shuffled")
 
 
 @dataclass(frozen=True)
 class _Published:
-    """A figure of the paper, by its number with batch normalisation and that without, if any."""
+    """A figure of the paper, by its number with batch normalisation and that without, if any; it
+    is about runs of certain names, and is left out where there are none of them."""
 
     batch: int
     none: int | None
@@ -44,6 +41,7 @@ class _Published:
     metrics: tuple[Metric, ...]
     names: Sequence[str]
     rows: Literal["evaluations", "metrics"] = "evaluations"
+    about: Sequence[str] = ()
 
 
 _PUBLISHED = (
@@ -59,6 +57,7 @@ _PUBLISHED = (
         "these others",
         (TEST_ACCURACY, WEIGHT_NORM),
         MATCHED,
+        about=SCALED,
     ),
     _Published(
         *(4, 20, "Growth of the norm"),
@@ -85,7 +84,8 @@ _PUBLISHED = (
         "Decay every so many updates: stuttered, as strong on average as always, and skipped, that "
         "many times weaker",
         (TEST_ACCURACY, WEIGHT_NORM),
-        ("none", "always", "stuttered", "skipped"),
+        ("none", "always", *BURSTS),
+        about=BURSTS,
     ),
     _Published(
         *(12, None, "Gradient norm"),
@@ -109,6 +109,9 @@ def published_figures(norm: Literal["batch", "none"]) -> list[CurveFigure]:
         def keep(record: Record, names: Sequence[str] = each.names) -> bool:
             return name_of(record) in names and record.values["norm"] == norm
 
+        def about(record: Record, names: Sequence[str] = each.about or each.names) -> bool:
+            return name_of(record) in names
+
         found.append(
             CurveFigure(
                 name=f"figure{number}",
@@ -116,6 +119,7 @@ def published_figures(norm: Literal["batch", "none"]) -> list[CurveFigure]:
                 text=f"{each.text}{without} (Figure {number} of Bjorck et al.).",
                 metrics=each.metrics,
                 keep=keep,
+                about=about,
                 rows=each.rows,
             )
         )

@@ -1,5 +1,6 @@
 """What a run is called in figures of images: none, always, early, late and so on."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -104,12 +105,17 @@ def variants(
 
 
 def styles(present: Sequence[Variant]) -> dict[str, Style]:
-    """Colour and line of each label of a figure."""
+    """Colour and line of each label of a figure. Of several with one name, that whose decay most
+    others of the figure have looks as the name does."""
+    decays = Counter(variant.decay for variant in present)
+    usual: dict[str, str] = {}
+    for variant in sorted(present, key=lambda v: -decays[v.decay]):
+        usual.setdefault(variant.name, variant.label)
     taken: dict[str, Style] = {}
     others = 0
     for variant in present:
         own = STYLES.get(variant.name)
-        if own is None or own in taken.values():
+        if own is None or usual[variant.name] != variant.label:
             own = _OTHER[others % len(_OTHER)]
             others += 1
         taken[variant.label] = own

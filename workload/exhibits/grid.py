@@ -35,7 +35,12 @@ class Row:
     def label(self, keys: Sequence[str]) -> str:
         """E.g. `l2 1e-3 decay_schedule=early:1000`."""
         parts = [self.scheme, *([self.decay] if self.weight_decay else [])]
-        return " ".join([*parts, *map("=".join, zip(keys, self.extras, strict=True))])
+        return " ".join([*parts, *settings(keys, self.extras)])
+
+
+def settings(keys: Sequence[str], extras: Sequence[str]) -> list[str]:
+    """E.g. `decay_schedule=early:1000`, of the keys that have a value."""
+    return [f"{key}={value}" for key, value in zip(keys, extras, strict=True) if value]
 
 
 @dataclass(frozen=True)
@@ -173,9 +178,9 @@ class RecordGrid:
         """The `none` that a row is compared with: equal but for what only decay has."""
         if row.scheme == BASELINE:
             return None
-        settings = self._without_schedule(row)
         others = (r for r in self.rows if r.scheme == BASELINE)
-        return next((r for r in others if self._without_schedule(r) == settings), None)
+        mine = self._without_schedule(row)
+        return next((r for r in others if self._without_schedule(r) == mine), None)
 
     def _without_schedule(self, row: Row) -> list[str]:
         pairs = zip(self.keys, row.extras, strict=True)

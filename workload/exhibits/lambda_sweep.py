@@ -20,7 +20,7 @@ from workload.exhibits.drawing import (
     scheme_style,
     titles,
 )
-from workload.exhibits.grid import RecordGrid, Row
+from workload.exhibits.grid import RecordGrid, Row, settings
 from workload.exhibits.score_table import PublishedScores
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _lines(grid: RecordGrid) -> dict[tuple[str, tuple[str, ...]], list[Row]]:
 
 
 def _label(grid: RecordGrid, scheme: str, extras: tuple[str, ...]) -> str:
-    return " ".join([scheme, *map("=".join, zip(grid.keys, extras, strict=True))])
+    return " ".join([scheme, *settings(grid.keys, extras)])
 
 
 def _line_style(grid: RecordGrid, scheme: str, extras: tuple[str, ...]) -> Style:

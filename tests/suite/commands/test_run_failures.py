@@ -50,6 +50,43 @@ def test_a_failure_is_recorded_where_it_happened(training):
     assert len(record(second, "meta.json")["sessions"]) == 1
 
 
+def refuse(recipe, members, logs, machine, **options):
+    """As where another run that is read does not fit."""
+    for log in logs:
+        log.rewind({})
+    raise UserError("match_norms: is of another architecture")
+
+
+def test_bad_input_that_training_finds_leaves_no_run_behind(training, monkeypatch, capsys):
+    training()
+    main([*SMALL, "--seed", "0"])
+    (before,) = run_paths()
+    monkeypatch.setattr(RL, "train", refuse)
+    for others in (["1", "2"], ["3", "--scheme", "l2", "--weight-decay", "1e-4"]):
+        assert main([*SMALL, "--seed", *others]) == 2
+        assert "another architecture" in capsys.readouterr().err
+    assert run_paths() == [before]
+    assert list(before.parents[1].iterdir()) == [before.parent]
+
+
+def test_bad_input_leaves_a_run_that_has_rows(training):
+    training(error=UserError("the trunk was moved away meanwhile"))
+    assert main([*SMALL, "--seed", "0"]) == 2
+    (run,) = run_paths()
+    assert (run / "metrics.jsonl").read_text()
+
+
+def test_bad_input_leaves_a_run_that_was_there(training, monkeypatch):
+    training(error=RuntimeError("the sky fell"))
+    main([*SMALL, "--seed", "0"])
+    (run,) = run_paths()
+    for rows in run.glob("*.jsonl"):
+        rows.write_text("")
+    monkeypatch.setattr(RL, "train", refuse)
+    assert main([*SMALL, "--seed", "0"]) == 2
+    assert run_paths() == [run]
+
+
 @pytest.mark.parametrize("error", [None, FileNotFoundError("metrics.jsonl")])
 def test_a_run_that_was_deleted_while_it_trained_is_not_finished(error, training, capsys):
     fake = training()

@@ -1,5 +1,8 @@
 """Anybody's folder of pictures or npz files."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -89,10 +92,69 @@ def test_class_that_is_in_the_test_alone(pictures):
         read_folder(pictures, nothing)
 
 
+def test_class_without_images_to_train_on(pictures):
+    (pictures / "train/emu").mkdir()
+    with pytest.raises(ConfigError, match=r"train/emu has no images \(.png"):
+        read_folder(pictures, nothing)
+
+
+def test_what_programs_hide_is_no_class_and_no_picture(pictures):
+    """As Jupyter's folders of checkpoints, and the companions of files that macOS writes."""
+    picture(pictures / "train/.ipynb_checkpoints/a.png", np.zeros((4, 5, 3), np.uint8))
+    (pictures / "train/cat/._a.png").write_bytes(b"\x00\x05\x16\x07")
+    assert read_folder(pictures, nothing).classes == ("cat", "dog")
+    assert len(files_of(pictures)) == 4
+
+
+def test_a_link_to_nothing_and_a_folder_are_no_pictures(pictures):
+    (pictures / "val/dog/z.png").symlink_to("nowhere.png")
+    with pytest.raises(ConfigError, match=r"z.png is no file, or a link to nothing"):
+        files_of(pictures)
+    (pictures / "train/cat/folder.png").mkdir()
+    with pytest.raises(ConfigError, match=r"folder.png is no file"):
+        files_of(pictures)
+
+
+def test_a_name_that_is_not_utf8(pictures):
+    """No record could hold it."""
+    os.rename(pictures / "train/dog", os.fsencode(pictures / "train") + b"/d\xff")
+    with pytest.raises(ConfigError, match=r"d\\udcff/b.png': its name is not UTF-8; rename it"):
+        files_of(pictures)
+
+
+def test_splits_of_two_kinds(pictures):
+    write_split(pictures / "train.npz", Split(np.zeros((2, 4, 5, 3), np.uint8), np.arange(2)))
+    with pytest.raises(ConfigError, match=r"has train.npz and a folder train: move one"):
+        files_of(pictures)
+    shutil.rmtree(pictures / "train")
+    with pytest.raises(ConfigError, match=r"has no test.npz or val.npz or valid.npz"):
+        files_of(pictures)
+
+
+@pytest.mark.parametrize(
+    ("labels", "wrong"), [([1, 2], 2), ([0, 1, 3_000_000], 3_000_000), ([0, -1], -1)]
+)
+def test_labels_that_do_not_number_classes(tmp_path, labels, wrong):
+    """A class for each number up to the highest would be millions of outputs without an image."""
+    images = np.zeros((len(labels), 4, 4, 3), np.uint8)
+    for name in ("train", "test"):
+        write_split(tmp_path / f"{name}.npz", Split(images, np.array(labels)))
+    with pytest.raises(ConfigError, match=f"train.npz has the label {wrong} among .* without a"):
+        read_folder(tmp_path, nothing)
+
+
+def test_label_that_is_in_the_test_alone(tmp_path):
+    for name, labels in (("train", [0, 1]), ("test", [0, 5])):
+        images = np.zeros((2, 4, 4, 3), np.uint8)
+        write_split(tmp_path / f"{name}.npz", Split(images, np.array(labels)))
+    with pytest.raises(ConfigError, match="test split has labels from 0 to 5; with 2 classes"):
+        read_folder(tmp_path, nothing)
+
+
 def test_npz_files(tmp_path):
     before = Split(np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3).repeat(3, 0), np.arange(3))
     write_split(tmp_path / "train.npz", before)
-    with pytest.raises(ConfigError, match="has no test or val or valid"):
+    with pytest.raises(ConfigError, match=r"has no test.npz or val.npz or valid.npz"):
         read_folder(tmp_path, nothing)
     write_split(tmp_path / "test.npz", before)
     images = read_folder(tmp_path, nothing)
@@ -107,5 +169,7 @@ def test_other_folders(tmp_path):
     (tmp_path / "test").mkdir()
     (tmp_path / "train.de").write_text("Text")
     assert not is_image_folder(tmp_path)
+    picture(tmp_path / "train/no_class.png", np.zeros((4, 4, 3), np.uint8))
+    assert is_image_folder(tmp_path)
     with pytest.raises(ConfigError, match="has no images in folders of classes"):
         read_folder(tmp_path, nothing)

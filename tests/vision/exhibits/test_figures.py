@@ -3,11 +3,11 @@
 import pytest
 
 from tests.suite.results.runs import grid_of, records_of_table
-from tests.vision.exhibits.image_runs import EARLY, image_run, study
+from tests.vision.exhibits.image_runs import EARLY, LATE, image_run, study
 from vision.exhibits.curves import curve_figure
 from vision.exhibits.figures import published_figures
 from vision.exhibits.sharpness_figure import sharpness_figure, sharpness_table
-from vision.exhibits.variants import name_of, styles, variants
+from vision.exhibits.variants import STYLES, name_of, styles, variants
 
 
 def test_names_of_runs(tmp_path):
@@ -49,6 +49,15 @@ def test_every_label_has_a_look_of_its_own(tmp_path):
     assert len({str(look) for look in looks.values()}) == 3
 
 
+def test_the_usual_decay_looks_as_its_name_does(tmp_path):
+    """With late decay of two lambdas, one of which always and early have as well."""
+    decayed = [image_run(tmp_path, 50), image_run(tmp_path, 60, decay_schedule=EARLY)]
+    late = [image_run(tmp_path, 40, scheme=s, decay_schedule=LATE) for s in ("decoupled", "l2")]
+    looks = styles(variants(grid_of([*decayed, *late]), "patterns"))
+    assert list(looks) == ["always l2", "early l2", "late decoupled", "late l2"]
+    assert looks["late l2"] == STYLES["late"] != looks["late decoupled"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_the_papers_figures_are_drawn_from_one_study(tmp_path, norm):
@@ -59,6 +68,9 @@ def test_the_papers_figures_are_drawn_from_one_study(tmp_path, norm):
         return
     assert list(drawn) == [*("figure1", "figure3", "figure4", "figure5", "figure8", "figure10"),
                            "figure12"]  # fmt: skip
+    # the study has no runs with norms of others
+    assert [name for name, each in drawn.items() if each is None] == ["figure3"]
+    del drawn["figure3"]
     assert all(each.png.startswith(b"\x89PNG") for each in drawn.values())
     again = {spec.name: curve_figure(grid, spec) for spec in published_figures(norm)}
     assert all(drawn[name].png == again[name].png for name in drawn)

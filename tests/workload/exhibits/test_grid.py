@@ -7,7 +7,7 @@ import pytest
 from suite.runs.directory import Run
 from tests.suite.results.runs import edit_json, game_run, grid_of, translation_run
 from tests.suite.run_files import finish, make_translation
-from workload.exhibits.grid import Summary
+from workload.exhibits.grid import Row, Summary
 
 KEY = "eval/return"
 
@@ -45,6 +45,11 @@ def test_recipes_that_differ_are_rows_of_their_own(tmp_path):
         "l2 1e-3 decay_schedule=always",
         "l2 1e-3 decay_schedule=early:100",
     ]
+
+
+def test_a_key_without_a_value_is_not_in_a_label():
+    row = Row("none", 0.0, "-", ("", "early:100"))
+    assert row.label(("match_norms", "decay_schedule")) == "none decay_schedule=early:100"
 
 
 def test_a_schedule_is_compared_with_the_same_none_another_recipe_with_its_own(tmp_path):
