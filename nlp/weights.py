@@ -109,7 +109,12 @@ def load_model(
 
 
 def initialise(model: nn.Module, recipe: Recipe, corpus: Corpus) -> None:
-    """Give a model the weights that `recipe.init_from` names.
+    """Give a model the weights that `recipe.init_from` names. ConfigError as `starting_weights`."""
+    model.load_state_dict(starting_weights(recipe, corpus))
+
+
+def starting_weights(recipe: Recipe, corpus: Corpus) -> dict[str, Tensor]:
+    """The weights that `recipe.init_from` names.
 
     Raises:
         ConfigError: there are none, or they are of another vocabulary or size.
@@ -124,7 +129,8 @@ def initialise(model: nn.Module, recipe: Recipe, corpus: Corpus) -> None:
         theirs, ours = content["recipe"][key], getattr(recipe, key)
         if theirs != ours:
             raise ConfigError(f"init_from: {file} has {key} {theirs}, this run {ours}")
-    model.load_state_dict(content["weights"])
+    weights: dict[str, Tensor] = content["weights"]
+    return weights
 
 
 def load_weights(run: Path, *, averaged: bool) -> dict[str, Tensor]:

@@ -242,8 +242,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if recipe.data not in KNOWN:
             corpus.check_text(Path(recipe.data))
         corpus.check_batches(recipe.max_tokens)
-        if recipe.init_from and not Path(recipe.init_from).exists():
-            raise UserError(f"init_from: {recipe.init_from} does not exist")
+        if recipe.init_from:
+            from nlp.weights import starting_weights
+
+            starting_weights(recipe, corpus)
 
     def missing_data(self, recipe: config.Recipe, machine: config.Machine) -> str | None:
         """How to prepare the corpus, where that has not been done; `grammar` makes itself."""
@@ -318,10 +320,6 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
             except ConfigError:
                 return None
         return training_seconds(recipe, tokens)
-
-    def epochs_begun(self, position: tuple[int, ...]) -> int:
-        epoch, batches, _ = position
-        return epoch + (batches > 0)
 
     def train(
         self,

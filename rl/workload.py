@@ -224,6 +224,10 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         update = UPDATE_SECONDS[recipe.padding, recipe.precision] * recipe.batch_size / 32
         return STEP_SECONDS * steps + update * updates / recipe.update_every
 
+    def epochs_begun(self, position: tuple[int, ...]) -> int:
+        iteration, phase, tick = position
+        return iteration + (phase > 0 or tick > 0)
+
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where the game's ROM, memory, disk or device do not suffice."""
         from rl.memory import GPU_SHARE

@@ -1,6 +1,5 @@
 """The suite as it is installed: its wheel, used where there is no clone."""
 
-import importlib.metadata
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import setuptools_scm
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -97,10 +97,39 @@ def test_the_extras_that_the_pages_name_are_there(wheel):
     assert named <= set(re.findall(r"^Provides-Extra: (.*)$", metadata, re.M))
 
 
-def test_one_version_stands_everywhere():
-    version = PROJECT["project"]["version"]
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
-    assert importlib.metadata.version("wdbench") == version
+OPTIMIZER = tomllib.loads((ROOT / "shared_optim/pyproject.toml").read_text())
+
+
+def test_the_last_release_is_the_same_everywhere():
+    (_, newest, *_) = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == newest
+    for project in (PROJECT, OPTIMIZER):
+        assert project["tool"]["setuptools_scm"]["fallback_version"] == newest
+
+
+def test_a_tag_is_the_version_of_both_distributions(tmp_path):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.example"]
+    (tmp_path / "shared_optim").mkdir()
+    files = [tmp_path / "pyproject.toml", tmp_path / "shared_optim/pyproject.toml"]
+    for file in files:
+        file.touch()
+
+    def versions():
+        said = [project["tool"]["setuptools_scm"] for project in (PROJECT, OPTIMIZER)]
+        return {
+            setuptools_scm.get_version(relative_to=file, **options)
+            for file, options in zip(files, said, strict=True)
+        }
+
+    last = PROJECT["tool"]["setuptools_scm"]["fallback_version"]
+    assert versions() == {last}
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=one"]):
+        subprocess.run([*git, *command], check=True)
+    (untagged,) = versions()
+    assert untagged.startswith(f"{last.rpartition('.')[0]}.")
+    assert ".dev1+g" in untagged
+    subprocess.run([*git, "tag", "v9.8.7"], check=True)
+    assert versions() == {"9.8.7"}
 
 
 def test_the_workflow_runs_what_ci_runs_on_every_python_that_is_supported():

@@ -222,8 +222,13 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         return None if entry is None else tuple(entry["position"])
 
     def epochs_begun(self, position: tuple[int, ...]) -> int:
-        """In which iteration or epoch a checkpoint stands, from 1; 0 before the first step."""
-        return position[0] + any(position[1:])
+        """In which iteration or epoch a checkpoint stands, from 1; 0 before the first step.
+
+        Of positions that begin with the epochs that have ended and the batches after them; one at
+        an epoch's end has begun no other, so that a run killed between its last state and the
+        record of its end can still end.
+        """
+        return position[0] + any(position[1:2])
 
     @abstractmethod
     def train(

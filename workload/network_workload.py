@@ -42,11 +42,6 @@ class NetworkWorkload(Workload[NetworkRecipeT, MachineT]):
                 f"{amount(free)} are free; choose another --runs"
             )
 
-    def epochs_begun(self, position: tuple[int, ...]) -> int:
-        """See `Workload`; the updates, last in the position, count from the run's beginning."""
-        epoch, batches, _ = position
-        return epoch + (batches > 0)
-
     def clean_up(self, run: Path, machine: MachineT, *, finished: bool) -> None:
         """Keep the newest state, for a longer run, for branches, and for looks at it."""
 

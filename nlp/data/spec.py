@@ -132,6 +132,8 @@ class Preparation:
             value = getattr(self, field.name)
             if value == getattr(other or Preparation(), field.name):
                 continue
+            if field.name == "bpe" and not self.codes_file:
+                continue
             if isinstance(value, bool):
                 shown = [] if prepare else [str(value).lower()]
             else:

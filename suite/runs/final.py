@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workload.errors import UserError
-from workload.files import TEMPORARY, finite, read_json, write_json
+from workload.files import TEMPORARY, finite, read_json, sync, write_json
 
 FILE = "done.json"
 RESULTS = ("config.json", "*/*.pt", "weights/*", "*.txt")
@@ -23,14 +23,18 @@ Record = dict[str, Any]
 
 
 def write_final(run: Path, record: Record, row_files: Sequence[str]) -> None:
-    """Write the record of a run that has ended.
+    """Write the record of a run that has ended; what it vouches for is on the disk before it is.
 
     Args:
         run: its directory.
         record: its status and figures.
         row_files: names of its files of rows.
     """
-    digests = {name: digest for name in _results(run, row_files) if (digest := _sha256(run / name))}
+    digests = {}
+    for name in _results(run, row_files):
+        if digest := _sha256(run / name):
+            sync(run / name)
+            digests[name] = digest
     whole = finite(record | {"sha256": digests})
     write_json(run / FILE, whole | {"seal": _seal(whole)})
 

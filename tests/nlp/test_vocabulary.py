@@ -86,6 +86,21 @@ def test_a_run_on_such_a_text_says_how_it_is_prepared(prepare, tmp_path, capsys)
     assert "'mine' is no vocabulary" in capsys.readouterr().err
 
 
+def test_weights_that_do_not_fit_leave_no_run(made, prepare, tmp_path, capsys):
+    _, run = made
+    prepare("--bpe", "60", "--joined")
+    argv = ["run", "nlp", "--data", "other", "--data-dir", str(tmp_path), "--device", "cpu"]
+    flags = ["--bpe", "60", "--joined", "true", "--runs", str(tmp_path / "runs")]
+    for start, said in (
+        (run, "is not the dictionary that"),
+        (run / "config.json", "holds no weights of this suite"),
+        (tmp_path / "no", "is neither a run with weights nor a file of them"),
+    ):
+        assert main([*argv, *flags, "--init-from", str(start)]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -9,6 +9,7 @@ import pytest
 
 import nlp.packages
 from nlp.cost import parameters
+from nlp.data.spec import Preparation
 from nlp.workload import WORKLOAD as NLP
 from suite.__main__ import main
 from suite.config.request import as_yaml, read_request
@@ -205,6 +206,13 @@ def test_what_is_prepared_is_named_with_the_preset_and_the_flags_that_train_on_i
     for flags in (["--preset", "multi30k-small"], ["--bpe", "5000", "--joined", "true"]):
         assert main(["run", "nlp", "--data", "multi30k", "--device", "cpu", *flags]) == 0
     assert len(fake.calls) == 2
+
+
+def test_characters_have_no_number_of_merges():
+    """It is neither read nor advised."""
+    prepared, asked = (Preparation(tokenisation="characters", bpe=n) for n in (77, 10_000))
+    assert prepared.corpus == asked.corpus
+    assert prepared.flags() == ["--tokenisation", "characters"]
 
 
 def test_all_presets_have_the_same_seed():

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -84,16 +85,28 @@ def read_position(path):
     return None if entry is None else Position(*entry["position"])
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    monkeypatch.setattr("rl.module.CHUNK", 24)
-    monkeypatch.setattr("rl.training.CHUNK_SECONDS", math.inf)
+REAL_SIZE = ("test_network", "test_dqn_update", "test_patches", "test_gpu")
+"""Where a network has the 512 units behind its convolutions; elsewhere 32, a tenth of the weights:
+how training goes on does not depend on how many there are, its time does."""
+
+
+@contextmanager
+def small(units=32):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rl.module.CHUNK", 24)
+        patch.setattr("rl.training.CHUNK_SECONDS", math.inf)
+        patch.setattr("rl.architecture.HIDDEN", units)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_trainings(request):
+    with small(512 if request.module.__name__.endswith(REAL_SIZE) else 32):
+        yield
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
     """The three members trained together, without an interruption."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rl.module.CHUNK", 24)
-        patch.setattr("rl.training.CHUNK_SECONDS", math.inf)
+    with small():
         return run(tmp_path_factory.mktemp("undisturbed"), SEEDED)

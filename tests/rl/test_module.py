@@ -105,17 +105,15 @@ WIDE = dataclasses.replace(SMALL, replay_capacity=1000)
 def whole(tmp_path_factory):
     """Two members trained without an interruption, saved at every moment."""
     folder = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rl.module.CHUNK", 24)
-        heard = Rows()
-        saving = SaveAll(folder, heard)
-        module, trainer = fit(
-            folder,
-            recipe=WIDE,
-            members=SEEDED[:2],
-            callbacks=[heard, saving],
-            enable_checkpointing=False,
-        )
+    heard = Rows()
+    saving = SaveAll(folder, heard)
+    module, trainer = fit(
+        folder,
+        recipe=WIDE,
+        members=SEEDED[:2],
+        callbacks=[heard, saving],
+        enable_checkpointing=False,
+    )
     return heard, saving.saved, everything(module), trainer.global_step
 
 
@@ -207,9 +205,7 @@ ONE = dataclasses.replace(WIDE, iterations=1)
 def saved(tmp_path_factory):
     """The checkpoint behind an iteration of one member, and the module that saved it."""
     folder = tmp_path_factory.mktemp("saved")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rl.module.CHUNK", 24)
-        module, _ = fit(folder, recipe=ONE)
+    module, _ = fit(folder, recipe=ONE)
     (path,) = folder.rglob("*.ckpt")
     return path, module
 

@@ -8,8 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
+from suite.__main__ import main
 from suite.runs.stop import STOPPING
 
 STEPS, EVERY = 2400, 100
@@ -32,12 +31,13 @@ threads: 1
 scheme: separated
 weight_decay: 1e-3
 """
+COMMAND = ["run", "rl", "--config", "tiny.yaml"]
 
 
 def start(folder):
     (folder / "tiny.yaml").write_text(TINY)
     return subprocess.Popen(
-        [sys.executable, "-m", "suite", "run", "rl", "--config", "tiny.yaml"],
+        [sys.executable, "-m", "suite", *COMMAND],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -66,10 +66,10 @@ def stop_after(folder, step, number):
     return process.returncode
 
 
-def finish(folder):
-    process = start(folder)
-    error = process.communicate(timeout=300)[1]
-    assert (process.returncode, error) == (0, "")
+def finish(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "tiny.yaml").write_text(TINY)
+    assert main(COMMAND) == 0
     return [(row["agent_steps"], row["loss"], row["optim/weight_norm"]) for row in rows(folder)]
 
 
@@ -78,27 +78,18 @@ def statuses(folder):
     return [session["status"] for session in json.loads(meta.read_text())["sessions"]]
 
 
-@pytest.fixture(scope="module")
-def signalled(tmp_path_factory):
-    """The rows of a run that was asked to stop twice and then finished."""
-    folder = tmp_path_factory.mktemp("signalled")
-    assert stop_after(folder, 0, signal.SIGTERM) == 143
-    assert not list(folder.rglob("done.json"))
-    reached = rows(folder)[-1]["agent_steps"]
-    assert stop_after(folder, reached, signal.SIGINT) == 130
-    finished = finish(folder)
-    assert statuses(folder) == ["unfinished", "unfinished", "finished"]
-    assert not list(folder.rglob("replay"))
-    return finished
-
-
-def test_a_run_that_was_asked_to_stop_is_finished_by_the_same_command(signalled):
-    assert [step for step, _, _ in signalled] == list(range(EVERY, STEPS + 1, EVERY))
-
-
-def test_a_killed_run_is_finished_with_no_row_twice_and_none_different(signalled, tmp_path):
-    assert stop_after(tmp_path, 1200, signal.SIGKILL) == -signal.SIGKILL
-    assert list(tmp_path.rglob("checkpoint.json"))
-    assert statuses(tmp_path) == ["running"]
-    assert finish(tmp_path) == signalled
-    assert statuses(tmp_path) == ["running", "finished"]
+def test_a_run_that_was_asked_to_stop_and_killed_is_finished_with_every_row_once(
+    tmp_path, monkeypatch
+):
+    (disturbed := tmp_path / "disturbed").mkdir()
+    (undisturbed := tmp_path / "undisturbed").mkdir()
+    assert stop_after(disturbed, 0, signal.SIGTERM) == 143
+    assert not list(disturbed.rglob("done.json"))
+    assert stop_after(disturbed, rows(disturbed)[-1]["agent_steps"], signal.SIGINT) == 130
+    assert stop_after(disturbed, 1200, signal.SIGKILL) == -signal.SIGKILL
+    assert statuses(disturbed) == ["unfinished", "unfinished", "running"]
+    finished = finish(disturbed, monkeypatch)
+    assert [step for step, _, _ in finished] == list(range(EVERY, STEPS + 1, EVERY))
+    assert statuses(disturbed)[-1] == "finished"
+    assert not list(disturbed.rglob("replay"))
+    assert finished == finish(undisturbed, monkeypatch)

@@ -10,6 +10,7 @@ from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
 from suite.__main__ import main
 from suite.batch.grid_file import read_grid
+from suite.registry import load, names
 from suite.runs.directory import Run
 from tests.suite.run_files import SMALL, checkpoint, make_run, make_translation, record, run_paths
 from workload.errors import UserError
@@ -160,6 +161,16 @@ def test_an_unfinished_run_past_the_length_asked_for_is_refused(training, capsys
     training(positions={path: (4, 0, 0)})
     assert main([*argv, "--iterations", "4"]) == 0
     assert record(path, "config.json")["recipe"]["iterations"] == 4
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_run_at_the_end_of_an_epoch_has_begun_no_other(name):
+    """So one that was killed before its end was recorded can still end: (2, 0, 24) of 2 epochs."""
+    rl = name == "rl"  # iteration, phase, tick; the others: epochs, batches after them, updates
+    begun = load(name).epochs_begun
+    assert [begun((0, 0, 0)), begun((2, 0, 0 if rl else 24))] == [0, 2]
+    assert [begun((1, 1, 0 if rl else 13)), begun((1, 8, 20))] == [2, 2]
+    assert begun((1, 0, 3)) == (2 if rl else 1)
 
 
 def test_runs_of_a_grid_that_differ_in_length_alone_are_the_longest(tmp_path):
