@@ -169,6 +169,7 @@ def test_claims_of_schemes_turn_both_ways(tmp_path, sign):
     assert set(found) - tested == {"decoupled-stable-in-lambda", "separated-stable-in-lambda"}
 
 
+@pytest.mark.slow
 def test_the_command_prints_verdicts_and_writes_the_page(tmp_path, capsys):
     study(tmp_path / "runs", 1)
     out = tmp_path / "out"

@@ -50,6 +50,7 @@ def test_arithmetics_are_told_apart(tmp_path):
     assert precision_table(grid_of(study(tmp_path / "one")), "words", "precision") is None
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_and_not_without_runs(tmp_path):
     grid = grid_of([*study(tmp_path), language_run(tmp_path, 3.0, seed=9, diverged_at=150)])
     empty = grid_of([language_run(tmp_path / "none", 3.0, diverged_at=50)])
@@ -141,6 +142,7 @@ def test_every_claim_has_a_statistic():
         assert f'"{claim.id}"' in source
 
 
+@pytest.mark.slow
 def test_report_and_claims_as_a_user_types_them(tmp_path, capsys):
     study(tmp_path / "runs")
     assert main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "report")]) == 0
