@@ -50,6 +50,10 @@ def main() -> int:
     os.chdir(folder)
     words = command(options.workload)
     import_everything(options.workload)
+    if options.workload == "nlp" and not Path("data").exists():
+        from tests.nlp.runs import prepared
+
+        prepared(Path(), train=300, held_out=20, bpe=60)
     reference, seconds = train_undisturbed(words)
     kills, runs = progress_in(record)
     while kills < options.kills:

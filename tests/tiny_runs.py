@@ -9,9 +9,9 @@ COMMANDS = {
         *("--checkpoint-every=16", "--keep-checkpoints=best"),
     ),
     "nlp": (
-        *("--preset=grammar-tiny", "--epochs=2", "--width=16", "--feed-forward=16", "--heads=2"),
-        *("--layers=1", "--max-tokens=20000", "--checkpoint-every=4", "--validation-sentences=20"),
-        *("--beam=1",),
+        *("--data=sentences", "--bpe=60", "--joined=true", "--epochs=2", "--width=16", "--heads=2"),
+        *("--feed-forward=16", "--layers=1", "--max-tokens=600", "--warm-up=10", "--beam=1"),
+        *("--log-every=2", "--checkpoint-every=4"),
     ),
     "vision": (
         *("--preset=shapes-tiny", "--subset=400", "--width=4", "--epochs=2"),

@@ -28,6 +28,8 @@ from tests.nlp.runs import SMALL, train_one
 from workload.errors import ConfigError
 from workload.member import Member
 
+pytestmark = pytest.mark.slow
+
 MEMBER = Member("separated", 1e-3, 3)
 
 

@@ -137,6 +137,7 @@ def test_parameters_are_those_of_fairseqs_models():
     assert parameters(NLP.Recipe(joined=True), types=10_152) == 36_741_120
 
 
+@pytest.mark.slow
 def test_a_finished_run_leaves_its_records_and_its_newest_state(translating, capsys):
     translating()
     assert main(TINY) == 0
@@ -154,6 +155,7 @@ def test_a_finished_run_leaves_its_records_and_its_newest_state(translating, cap
     assert (path / "plot.png").exists()
 
 
+@pytest.mark.slow
 def test_members_train_one_after_the_other_and_each_is_recorded(translating):
     fake = translating(statuses={"l2": "interrupted"})
     schemes = ["--scheme", "none", "l2", "separated", "--weight-decay", "1e-4"]
@@ -191,6 +193,7 @@ def test_an_unprepared_corpus_says_what_to_run(translating, capsys):
     assert "`wdbench prepare multi30k --bpe 5000 --joined --data-dir texts`" in error
 
 
+@pytest.mark.slow
 def test_what_is_prepared_is_named_with_the_preset_and_the_flags_that_train_on_it(
     translating, capsys
 ):
@@ -291,6 +294,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged_stands_at_the_one_before(tmp_p
     assert NLP.checkpoint_position(tmp_path) == (0, 5, 5)
 
 
+@pytest.mark.slow
 def test_the_hash_of_a_run_is_that_of_its_config_without_defaults_and_cadence(translating):
     translating()
     main(TINY)

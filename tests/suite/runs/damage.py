@@ -17,10 +17,7 @@ WORKLOADS = ("rl", "nlp", "vision", "lm")
 STATES = ("early", "late", "finished")
 QUICKER = {
     "rl": (*("--training-steps=48", "--evaluation-steps=0", "--warm-up=16", "--epsilon-steps=32"),),
-    "nlp": (
-        *("--data=sentences", "--bpe=60", "--joined=true", "--max-tokens=400"),
-        *("--checkpoint-every=2", "--log-every=2", "--validation-sentences=4"),
-    ),
+    "nlp": ("--max-tokens=400", "--checkpoint-every=2", "--validation-sentences=4"),
     "vision": (
         *("--data=patterns", "--subset=0", "--crop=1", "--batch-size=16", "--log-every=1"),
         "--checkpoint-every=1",

@@ -12,7 +12,7 @@ from workload.claims import claims_table, read_claims, verdicts
 
 
 def rows_of(grid):
-    return records_of_table(claims_table(verdicts(WORKLOAD, grid), "claims"))
+    return records_of_table(claims_table(verdicts(WORKLOAD, [grid]), "claims"))
 
 
 def table(folder, **changes):

@@ -58,6 +58,7 @@ def test_the_usual_decay_looks_as_its_name_does(tmp_path):
     assert looks["late l2"] == STYLES["late"] != looks["late decoupled"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_the_papers_figures_are_drawn_from_one_study(tmp_path, norm):
     grid = study(tmp_path, seeds=2)
