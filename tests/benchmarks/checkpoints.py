@@ -19,6 +19,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import tensorboard.compat.proto.event_pb2  # noqa: F401 - loaded once per process, no cost of a row
+import torch.utils.tensorboard.summary  # noqa: F401
+
 import rl.recorder
 import suite.results.run_plot
 from rl.replay_file import ReplayFile

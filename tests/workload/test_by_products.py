@@ -14,14 +14,22 @@ def refuse(*_):
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-def test_a_by_product_that_cannot_be_written_is_told_once(tmp_path, capsys):
-    (tmp_path / "progress.json").mkdir()
+def test_a_by_product_that_cannot_be_written_is_told_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("os.fsync", refuse)
     for _ in range(3):
         with by_product(tmp_path / "progress.json"):
             write_json(tmp_path / "progress.json", {})
     (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"wdbench: {tmp_path / 'progress.json'}: Is a directory")
-    assert os.listdir(tmp_path) == ["progress.json"]
+    assert told.startswith(f"wdbench: {tmp_path / 'progress.json'}: Input/output error")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_in_the_place_of_a_file_is_put_aside(tmp_path, capsys):
+    (tmp_path / "progress.json" / "something").mkdir(parents=True)
+    write_json(tmp_path / "progress.json", {})
+    assert (tmp_path / "progress.json.damaged" / "something").is_dir()
+    assert (tmp_path / "progress.json").read_text() == "{}\n"
+    assert "it is progress.json.damaged from here on" in capsys.readouterr().err
 
 
 def test_what_cannot_be_deleted_stays_and_is_told(tmp_path, capsys):
