@@ -39,7 +39,6 @@ def train(folder, clock, recipe, members=SEEDED[:2], *, stop_at=None):
         Machine(device="cpu", threads=1, checkpoint_every=10_000),
         progress=lambda state: told.append((clock[0], state)),
         stop=stop,
-        previous=False,
     )
     return told
 

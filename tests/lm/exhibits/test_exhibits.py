@@ -64,7 +64,7 @@ def test_figures_are_drawn_and_not_without_runs(tmp_path):
 def test_the_talks_claims_turn_both_ways(tmp_path, sign):
     found = {
         each.claim.id: each
-        for each in verdicts(WORKLOAD, grid_of(study(tmp_path, sign)))
+        for each in verdicts(WORKLOAD, [grid_of(study(tmp_path, sign))])
         if each.runs in ("", "words, decoupled-3e-1")
     }
     word = "holds" if sign > 0 else "does not hold"
@@ -92,7 +92,7 @@ def test_divergence_in_bf16_turns_both_ways(tmp_path, sign):
         at = 250 if sign > 0 else None
         runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", diverged_at=at))
         runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", decay=0.3))
-    found = [v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id.startswith("bf16")]
+    found = [v for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.claim.id.startswith("bf16")]
     assert [(v.numbers, v.word) for v in found] == [
         ((0.5 * sign,) * 3, "holds" if sign > 0 else "does not hold")
     ]
@@ -110,7 +110,7 @@ def test_other_optimizers_show_the_same_or_do_not(tmp_path, scheme, optimizer, s
                 own["learning_rate_schedule"] = schedule
                 runs.append(language_run(tmp_path, 3.0 + worth, **own))
     name = f"{'sgd' if optimizer == 'sgd' else 'l2'}-drop-worth-more"
-    (found,) = (v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id == name)
+    (found,) = (v for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.claim.id == name)
     assert found.mean == pytest.approx(0.21 * sign)
     assert found.word == ("holds" if sign > 0 else "does not hold")
 
@@ -125,7 +125,9 @@ def test_gains_in_the_decay_turn_both_ways(tmp_path, sign):
                 own = {"decay": decay, "seed": seed, "decay_biases": inside}
                 own["learning_rate_schedule"] = "wsd:100"
                 runs.append(language_run(tmp_path, 3.0 + moved * inside, **own))
-    (found,) = (v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id.startswith("norm-gains"))
+    (found,) = (
+        v for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.claim.id.startswith("norm-gains")
+    )
     assert found.mean == pytest.approx(0.021 * sign)
     assert found.word == ("holds" if sign > 0 else "does not hold")
 

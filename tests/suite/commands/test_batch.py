@@ -59,7 +59,7 @@ def test_a_grid_run_again_trains_nothing_and_a_larger_one_only_what_is_new(train
     assert fake.calls == []
     write_grid(SMALL.replace("seed: [0, 1]", "seed: [0, 1, 2]"))
     assert main(ONE) == 0
-    assert [member.seed for call in fake.calls for member, _, _ in call] == [2] * 6
+    assert [member.seed for call in fake.calls for member, _ in call] == [2] * 6
 
 
 def test_what_a_kill_left_of_a_finished_run_is_deleted(training):
