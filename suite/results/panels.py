@@ -1,6 +1,7 @@
 """The panels of a figure: one curve or the |m/w| quantiles of one run, over its steps."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from workload.exhibits.record import Columns, Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+HEIGHT = 34
+"""Characters that fit along the y axis of a learning curve."""
 
 
 def curve(
@@ -82,7 +86,7 @@ def frame(axes: "Axes", title: str, y_label: str, step: str) -> None:
 
     axes.set_title(title, fontsize=11)
     axes.set_xlabel(step.replace("_", " "))
-    axes.set_ylabel(y_label)
+    axes.set_ylabel(textwrap.fill(y_label, HEIGHT))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlim(left=0, auto=None)  # panels that share it are still to come
     axes.grid(alpha=0.25)

@@ -1,8 +1,9 @@
 """Panels of runs that have logged little."""
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from suite.results.panels import bands, curve
+from suite.results.panels import bands, curve, frame
 from suite.results.records import read_runs
 from suite.results.run_plot import _draw_curves, _styles
 from tests.suite.fake_training import metrics_row
@@ -22,6 +23,15 @@ def test_a_single_point_is_drawn_with_a_marker(tmp_path):
         (line,) = axes.lines
         assert line.get_marker() == "o"
         assert all(band.get_linewidth()[0] > 0 for band in axes.collections)
+
+
+def test_a_label_is_no_longer_than_its_axis_however_long_the_unit_is():
+    figure = Figure(figsize=(13, 3.8), layout="constrained", dpi=120)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    frame(axes, "title", "loss of a fixed window, " * 3, "updates")
+    figure.canvas.draw()
+    assert axes.yaxis.label.get_window_extent().height <= axes.get_window_extent().height
 
 
 def test_an_empty_evaluation_panel_says_so_and_coinciding_dots_show(tmp_path):
