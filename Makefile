@@ -1,7 +1,7 @@
 # The README's two commands. Each makes .venv when it is missing, installs, and then does its work.
 PYTHON ?= python3
 
-.PHONY: demo test install benchmarks nlp docs
+.PHONY: demo test test-fast install benchmarks nlp docs
 
 # Real captions where somebody has prepared them, else sentences of our own grammar.
 TEXT = $(if $(wildcard data/multi30k/bpe-5000-joined/corpus.json),multi30k --bpe 5000,grammar)
@@ -20,12 +20,19 @@ demo: .venv/installed
 	.venv/bin/python -m suite demo vision
 	.venv/bin/python -m suite demo lm
 
+CHECKS = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: .venv/installed
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
-	.venv/bin/python -m slipcover $(COVERAGE) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@echo "18 minutes on two cores; \`make test-fast\` takes a few."
+	$(CHECKS)
+	.venv/bin/python -m slipcover $(COVERAGE) -m $(PYTEST)
+
+# Of every area what is quick; before a commit.
+test-fast: .venv/installed
+	@echo "Minutes on two cores; \`make test\` has all of them."
+	$(CHECKS)
+	.venv/bin/python -m $(PYTEST) --fast
 
 benchmarks: .venv/installed
 	for name in optimizer quantiles replay environment agent trainer preparation batch report \

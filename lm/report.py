@@ -31,15 +31,17 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
     from workload.exhibits.score_table import plain_score_table
     from workload.exhibits.smallest_difference import smallest_difference
+    from workload.exhibits.tuning import tuning_table
 
     tasks, name = grid.tasks, grid.file_name
     rates = ((RATE_OVER_NORM, "rate"), (RATE_OVER_SQUARE, "square"))
     return [
-        claims_table(verdicts(WORKLOAD, grid), "claims_texts"),
+        claims_table(verdicts(WORKLOAD, [grid]), "claims_texts"),
         *(drop_table(grid, task, f"lm_drops_{name(task)}") for task in tasks),
         *(precision_table(grid, task, f"lm_precision_{name(task)}") for task in tasks),
         plain_score_table(grid, VAL_LOSS, "val_loss"),
         smallest_difference(grid, VAL_LOSS, "smallest_difference_texts", decimals=4),
+        tuning_table(grid, VAL_LOSS, "tuning_texts", decimals=VAL_LOSS.decimals),
         *(loss_figure(grid, task, f"lm_loss_{name(task)}") for task in tasks),
         *(fit_figure(grid, task, f"lm_fit_{name(task)}") for task in tasks),
         *(

@@ -31,7 +31,6 @@ def train_members(
     *,
     progress: Callable[[Progress], None],
     stop: Callable[[], bool],
-    previous: bool = False,
 ) -> list[Outcome]:
     """Train members one after the other, each until it has finished or `stop` says so.
 
@@ -43,7 +42,6 @@ def train_members(
         progress: called after every update.
         stop: asked after every update and between the batches of an evaluation; on True the state
             is saved and training ends.
-        previous: resume from the checkpoint before the newest.
 
     Raises:
         ConfigError: the text is not prepared or too short, or another run that is read does not
@@ -68,7 +66,6 @@ def train_members(
         recorder_of,
         device=device,
         stop=stop,
-        previous=previous,
         trunk_of=trunk_of if recipe.branch else None,
     )
 

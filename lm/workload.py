@@ -259,13 +259,10 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         *,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
-        previous: bool,
     ) -> Sequence[Outcome]:
         from lm.training import train_members
 
-        return train_members(
-            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
-        )
+        return train_members(recipe, members, logs, machine, progress=progress, stop=stop)
 
     def doctor(self) -> Iterator[Finding]:
         from lm.doctor import findings

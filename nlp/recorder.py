@@ -20,6 +20,7 @@ from nlp.evaluation import (
 from nlp.module import TranslationModule
 from nlp.state import capture, restore
 from nlp.stopping import StoppedError
+from nlp.weights_mended import mend_weights
 from workload.checkpoint import Checkpoint
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
@@ -54,7 +55,7 @@ class TranslationRecorder(lightning.Callback):
         self._saved_updates = 0
         self._pace = Pace()
 
-    def resume(self, *, previous: bool) -> None:
+    def resume(self) -> None:
         """Put the module where its checkpoint stands, if there is one.
 
         Raises:
@@ -66,7 +67,7 @@ class TranslationRecorder(lightning.Callback):
             corpus, folder = self._module.corpus, self._log.path / "checkpoint"
             weights.check_dictionaries(corpus, state["dictionaries"], folder)
 
-        state = self._checkpoint.resume(previous=previous, check=check)
+        state = self._checkpoint.resume(check=check)
         if state:
             restore(self._module, state)
         self._latest, self._best = state.get("latest", {}), state.get("best", {})
@@ -131,6 +132,7 @@ class TranslationRecorder(lightning.Callback):
     def _test(self) -> None:
         module, run = self._module, self._log.path
         row: dict[str, Any] = {"epoch": module.position.epoch, "updates": module.position.updates}
+        mend_weights(self._log, module, int(self._best["epoch"]))
         for suffix, averaged in (("", False), ("_averaged", True)):
             module.model.load_state_dict(weights.load_weights(run, averaged=averaged))
             translations = translate_split(

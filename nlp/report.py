@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from workload.exhibits.grid import RecordGrid
     from workload.report import Exhibit, LeaveOut
 
+SAME_BLEU = 0.3
+"""How much worse a translation may score and still count as the best."""
+
 
 def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     """Tables, then figures, in the order of the report."""
@@ -24,7 +27,7 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     return [
         bleu_table(grid, leave_out),
         smallest_difference(grid, BLEU, "smallest_difference_corpora", decimals=BLEU.decimals),
-        tuning_table(grid, BLEU, "tuning_corpora", decimals=BLEU.decimals),
+        tuning_table(grid, BLEU, "tuning_corpora", decimals=BLEU.decimals, near=SAME_BLEU),
         lambda_sweep(grid, BLEU, "stability_corpora", label="test BLEU, tokenised"),
         *(bleu_figure(grid, corpus, f"bleu_epochs_{name(corpus)}") for corpus in corpora),
         *(quantile_figure(grid, corpus, f"quantiles_{name(corpus)}") for corpus in corpora),

@@ -28,7 +28,6 @@ def train_members(
     *,
     progress: Callable[[Progress], None],
     stop: Callable[[], bool],
-    previous: bool = False,
 ) -> list[Outcome]:
     """Train members one after the other, each until it has finished or `stop` says so.
 
@@ -40,7 +39,6 @@ def train_members(
         progress: called after every update.
         stop: asked after every update, and often while validating and testing; on True the state
             is saved and training ends.
-        previous: resume from the checkpoint before the newest.
 
     Raises:
         ConfigError: the corpus is not prepared, or a sentence fits no batch.
@@ -51,7 +49,7 @@ def train_members(
     corpus = Corpus.find(machine.data_folder, recipe.data, recipe.preparation)
     outcomes = []
     for member, log in zip(members, logs, strict=True):
-        outcome = _train_one(recipe, member, log, corpus, machine, progress, stop, previous)
+        outcome = _train_one(recipe, member, log, corpus, machine, progress, stop)
         outcomes.append(outcome)
         gc.collect()  # the Trainer and its module hold each other
     return outcomes
@@ -65,11 +63,10 @@ def _train_one(
     machine: Machine,
     progress: Callable[[Progress], None],
     stop: Callable[[], bool],
-    previous: bool,
 ) -> Outcome:
     module = _module(0, recipe, member, corpus, machine)
     recorder = TranslationRecorder(module, log, machine.checkpoint_every, progress, stop)
-    recorder.resume(previous=previous)
+    recorder.resume()
     if module.epoch_ended and not (module.diverged or stop()):
         recorder.end_epoch()
     if not (module.finished or module.diverged or stop()):

@@ -21,7 +21,8 @@ from nlp.fairseq_model import build_model, build_task
 from workload import tensor_file
 from workload.by_products import discard
 from workload.errors import ConfigError
-from workload.files import TEMPORARY, write_whole
+from workload.files import TEMPORARY, replace, write_whole
+from workload.output import warn
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def dictionary_digests(corpus: Corpus) -> dict[str, str]:
 
 def save(run: Path, epoch: int, model: nn.Module, recipe: Recipe, corpus: Corpus) -> Path:
     """Write the weights after `epoch` epochs, whole or not at all."""
-    path = run / "weights" / f"epoch{epoch:03d}.pt"
+    path = file_of(run, epoch)
     path.parent.mkdir(exist_ok=True)
     corpus.copy_vocabulary(path.parent)
     content = {
@@ -66,7 +67,7 @@ def mark_best(path: Path) -> None:
     except OSError:  # a file system without such links
         write_whole(best, path.read_bytes())
     else:
-        temporary.replace(best)
+        replace(temporary, best)
 
 
 def keep_last(run: Path, epoch: int, count: int) -> None:
@@ -92,15 +93,16 @@ def load_model(
     files = _last(run) if averaged else [run / "weights" / "best.pt"]
     if not files or not files[0].exists():
         raise ConfigError(
-            f"{run} has no trained weights yet: they are written after the first epoch"
+            f"{files[0]} is missing; --averaged takes the mean of the last epochs"
+            if not averaged and _last(run)
+            else f"{run} has no trained weights yet: they are written after the first epoch"
         )
-    contents = [_read(file) for file in files]
+    way_on = "move it away: the mean is then that of the other epochs"
+    if not averaged:
+        way_on = "--averaged takes the mean of the last epochs"
+    contents = [_read(file, way_on) for file in files]
     recipe = Recipe(**contents[0]["recipe"])
-    own = run / "weights"
-    if (own / RECORD).exists():
-        corpus = Corpus.open(own)
-    else:  # of an earlier version
-        corpus = Corpus.find(data_dir, recipe.data, recipe.preparation)
+    corpus = _vocabulary(run, data_dir, recipe)
     check_dictionaries(corpus, contents[0]["dictionaries"], files[0])
     task = build_task(recipe, corpus)
     model = build_model(recipe, task)
@@ -139,6 +141,20 @@ def load_weights(run: Path, *, averaged: bool) -> dict[str, Tensor]:
     return average([_read(file)["weights"] for file in files])
 
 
+def is_sound(file: Path) -> bool:
+    """Whether weights can be read."""
+    try:
+        _read(file)
+    except ConfigError:
+        return False
+    return True
+
+
+def file_of(run: Path, epoch: int) -> Path:
+    """Where the weights after an epoch are."""
+    return run / "weights" / f"epoch{epoch:03d}.pt"
+
+
 def average(weights: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The mean of every weight, summed in float64; what is no floating point is the last's."""
     result = dict(weights[-1])
@@ -154,12 +170,35 @@ def _last(run: Path) -> list[Path]:
     return sorted(path for path in files if path.stem.removeprefix("epoch").isdecimal())
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _vocabulary(run: Path, data_dir: Path, recipe: Recipe) -> Corpus:
+    """Dictionaries and codes beside a run's weights; where those are damaged, or there are none,
+    as in runs of earlier versions, the prepared corpus's."""
+    own = run / "weights"
+    if not (own / RECORD).exists():
+        return Corpus.find(data_dir, recipe.data, recipe.preparation)
+    try:
+        return Corpus.open(own)
+    except (ConfigError, OSError) as damaged:
+        problem = str(damaged).partition(";")[0]
+        try:
+            corpus = Corpus.find(data_dir, recipe.data, recipe.preparation)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{problem}; the corpus that it was copied from has the same: give its folder with "
+                "--data-dir, or prepare it again"
+            ) from error
+        warn(f"{problem}; what is in {corpus.folder} is taken")
+        return corpus
+
+
+def _read(file: Path, way_on: str = "move it away") -> dict[str, Any]:
     try:
         content = tensor_file.load(file)
         content["weights"], content["recipe"], content["dictionaries"]
     except Exception as error:  # torch reports damage in many ways
-        raise ConfigError(f"{file} is damaged: it holds no weights of this suite") from error
+        raise ConfigError(
+            f"{file} is damaged: it holds no weights of this suite; {way_on}"
+        ) from error
     return content
 
 

@@ -330,13 +330,10 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         *,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
-        previous: bool,
     ) -> Sequence[Outcome]:
         from nlp.training import train_members
 
-        return train_members(
-            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
-        )
+        return train_members(recipe, members, logs, machine, progress=progress, stop=stop)
 
     def free_keys(self, recipe: Mapping[str, Any]) -> tuple[str, ...]:
         return "epochs", "log_every"

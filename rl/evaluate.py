@@ -15,6 +15,7 @@ from workload import resources
 from workload.errors import UserError
 from workload.identity import read_config
 from workload.output import aligned, say, stage_line
+from workload.several_runs import of_each
 
 if TYPE_CHECKING:
     from rl.play import Episode
@@ -61,9 +62,9 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         raise UserError(f"--seed: {options.seed} is negative")
     machine = Machine(device=options.device, threads=options.threads)
     resources.check_device(machine.device)
-    configs = [read_config(run) for run in options.runs]
-    evaluated = [
-        evaluate(
+
+    def cells(run: Path, config: dict[str, Any]) -> list[str]:
+        row = evaluate(
             run,
             config,
             machine,
@@ -73,9 +74,10 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
             environments=options.environments,
             checkpoint=options.checkpoint,
         )
-        for run, config in zip(options.runs, configs, strict=True)
-    ]
-    rows = [HEAD, *(_cells(run, row) for run, row in zip(options.runs, evaluated, strict=True))]
+        return _cells(run, row)
+
+    runs = of_each(options.runs, lambda run: (run, read_config(run)))
+    rows = [HEAD, *of_each(runs, lambda run: cells(*run))]
     for line in aligned(rows, left=1, rule=True):
         say(line)
     return 0

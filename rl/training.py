@@ -25,7 +25,6 @@ def train_population(
     *,
     progress: Callable[[Progress], None],
     stop: Callable[[], bool],
-    previous: bool = False,
 ) -> list[Outcome]:
     """Train members that stand at the same position until they have finished or `stop` says so.
 
@@ -36,7 +35,6 @@ def train_population(
         machine: device, threads and the distance of checkpoints.
         progress: called at least once in CHUNK_SECONDS, or with every tick that takes longer.
         stop: asked before every tick; on True the state is saved and training ends.
-        previous: resume from the checkpoint before the newest.
 
     Raises:
         ConfigError: the game is unknown.
@@ -49,10 +47,9 @@ def train_population(
         every, keep = machine.checkpoint_every, machine.keep_checkpoints
         return population, PopulationRecorder(population, logs, every, keep, progress, stop)
 
-    ways = [(previous, True)]
+    ways = [(False, True)]
     if len(members) == 1:
-        checkpoint = MemberCheckpoint(logs[0].path, recipe.replay_capacity)
-        ways += _ways(checkpoint, machine, previous=previous)
+        ways += _ways(MemberCheckpoint(logs[0].path, recipe.replay_capacity), machine)
     population, recorder, resumed = _resumed(beginning, ways)
     if resumed:
         if not population.finished:
@@ -101,10 +98,8 @@ def _resumed(
     raise ValueError("no way to begin")
 
 
-def _ways(
-    checkpoint: MemberCheckpoint, machine: Machine, *, previous: bool
-) -> list[tuple[bool, bool]]:
-    """How a member that is trained alone may go on, beside the way asked for: from the checkpoint
+def _ways(checkpoint: MemberCheckpoint, machine: Machine) -> list[tuple[bool, bool]]:
+    """How a member that is trained alone may go on where its replay is damaged: from the checkpoint
     before the newest, which comes to the same; without its replay, where that is asked for."""
-    further = [(True, True)] if not previous and checkpoint.exists(previous=True) else []
-    return further + ([(previous, False)] if machine.without_replay else [])
+    further = [(True, True)] if checkpoint.exists(previous=True) else []
+    return further + ([(False, False)] if machine.without_replay else [])

@@ -322,13 +322,10 @@ class DQNWorkload(Workload["config.Recipe", "config.Machine"]):
         *,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
-        previous: bool,
     ) -> Sequence[Outcome]:
         from rl.training import train_population
 
-        return train_population(
-            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
-        )
+        return train_population(recipe, members, logs, machine, progress=progress, stop=stop)
 
     def damage(self, run: Path) -> Iterator[str]:
         from rl.member_checkpoint import replay_damage

@@ -10,7 +10,22 @@ import torch
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast",
+        action="store_true",
+        help="no test marked slow, and of each with parameters the first case alone",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("fast"):
+        first: dict[str, pytest.Item] = {}
+        for item in items:
+            if not item.get_closest_marker("slow"):
+                first.setdefault(item.nodeid.partition("[")[0], item)
+        config.hook.pytest_deselected(items=[*{*items} - {*first.values()}])
+        items[:] = first.values()
     if torch.cuda.is_available():
         return
     for item in items:

@@ -27,31 +27,11 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+from tests.tiny_runs import COMMANDS, command, small_chunks
+
 REPOSITORY = Path(__file__).parents[1]
-COMMON = ("--device=cpu", "--scheme=l2", "--weight-decay=1e-3", "--runs=runs")
-COMMANDS = {
-    "rl": (
-        *("--game=Pong", "--iterations=2", "--training-steps=96", "--evaluation-steps=24"),
-        *("--warm-up=32", "--epsilon-steps=64", "--replay-capacity=90", "--padding=valid"),
-        *("--log-every=8", "--max-episode-steps=24", "--target-every=16", "--batch-size=2"),
-        *("--checkpoint-every=16", "--keep-checkpoints=best"),
-    ),
-    "nlp": (
-        *("--preset=grammar-tiny", "--epochs=2", "--width=16", "--feed-forward=16", "--heads=2"),
-        *("--layers=1", "--max-tokens=20000", "--checkpoint-every=4", "--validation-sentences=20"),
-        *("--beam=1",),
-    ),
-    "vision": (
-        *("--preset=shapes-tiny", "--subset=400", "--width=4", "--epochs=2"),
-        *("--learning-rate-schedule=constant", "--log-every=2", "--checkpoint-every=2"),
-        *("--keep-every=1",),
-    ),
-    "lm": (
-        *("--preset=grammar-tiny", "--rounds=2", "--updates-per-round=12", "--layers=1"),
-        *("--width=16", "--context=16", "--warm-up=4", "--batch-size=4", "--log-every=2"),
-        *("--evaluation-windows=8", "--checkpoint-every=4", "--keep-every=1"),
-    ),
-}
 KINDS = ("time", "line", "file", "power")
 FILE_EVENTS = ("open", "os.rename", "os.remove", "os.truncate", "os.link", "os.mkdir", "os.rmdir")
 
@@ -68,15 +48,19 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     record = (options.record or folder / "record.jsonl").resolve()
     os.chdir(folder)
-    command = ["run", options.workload, *COMMANDS[options.workload], *COMMON]
+    words = command(options.workload)
     import_everything(options.workload)
-    reference, seconds = train_undisturbed(command)
+    if options.workload == "nlp" and not Path("data").exists():
+        from tests.nlp.runs import prepared
+
+        prepared(Path(), train=300, held_out=20, bpe=60)
+    reference, seconds = train_undisturbed(words)
     kills, runs = progress_in(record)
     while kills < options.kills:
         runs += 1
         shutil.rmtree("runs", ignore_errors=True)
         draw = random.Random(f"{options.seed} {options.workload} {runs}")
-        kills, problem = train_with_kills(*(command, draw, reference, seconds), record, kills, runs)
+        kills, problem = train_with_kills(*(words, draw, reference, seconds), record, kills, runs)
         if problem:
             shutil.copytree("runs", f"differs-{runs}", dirs_exist_ok=True)
             note(record, {"run": runs, "differs": problem})
@@ -102,11 +86,11 @@ def import_everything(workload: str) -> None:
             __import__(f"{workload}.{name}")
 
 
-def train_undisturbed(command: list[str]) -> tuple[dict[str, bytes], float]:
+def train_undisturbed(words: list[str]) -> tuple[dict[str, bytes], float]:
     """The files of the result, by name, and how many seconds it took."""
     shutil.rmtree("runs", ignore_errors=True)
     start = time.monotonic()
-    if (code := in_a_process(command, lambda: None)) != 0:
+    if (code := in_a_process(words, lambda: None)) != 0:
         sys.exit(f"the undisturbed run ended with {code}: {Path('last.txt').read_text()}")
     return result(), time.monotonic() - start
 
@@ -126,7 +110,7 @@ def result() -> dict[str, bytes]:
     return found | {path.name: path.read_bytes() for path in run.glob("*.jsonl")}
 
 
-def train_with_kills(command, draw, reference, seconds, record, kills, run):
+def train_with_kills(words, draw, reference, seconds, record, kills, run):
     """Train a run to its end; returns the kills so far, and what differs, if anything does."""
     for _ in range(10_000):
         kind = draw.choice(KINDS)
@@ -134,7 +118,7 @@ def train_with_kills(command, draw, reference, seconds, record, kills, run):
         synced = Path("synced.txt")
         synced.unlink(missing_ok=True)
         before = {path.stat().st_ino: path.stat().st_size for path in run_files()}
-        code = in_a_process(command, functools.partial(arm, kind, at, synced))
+        code = in_a_process(words, functools.partial(arm, kind, at, synced))
         if code == -signal.SIGKILL:
             kills += 1
             lost = lose_tails(before, synced, draw) if kind == "power" else 0
@@ -156,7 +140,7 @@ def point(kind: str, draw: random.Random, seconds: float) -> float:
     return draw.randrange(1, {"line": 20_000, "file": 120, "power": 60}[kind])
 
 
-def in_a_process(command: list[str], begin) -> int:
+def in_a_process(words: list[str], begin) -> int:
     """Run the command in a fork of this process; its exit code, or minus the signal at its end."""
     child = os.fork()
     if child == 0:
@@ -169,13 +153,10 @@ def in_a_process(command: list[str], begin) -> int:
             from suite.__main__ import main as command_line
 
             suite.results.run_plot.plot = lambda runs, out: out
-            if command[1] == "rl":
-                import rl.module
-                import rl.training
-
-                rl.module.CHUNK, rl.training.CHUNK_SECONDS = 8, float("inf")
+            if words[1] == "rl":
+                small_chunks(pytest.MonkeyPatch())
             begin()
-            code = command_line(command)
+            code = command_line(words)
         except BaseException:
             traceback.print_exc()
         finally:

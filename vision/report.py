@@ -37,12 +37,14 @@ def exhibits(grid: "RecordGrid", leave_out: "LeaveOut") -> "Sequence[Exhibit]":
     from workload.exhibits.optimizer_figures import quantile_figure
     from workload.exhibits.score_table import plain_score_table
     from workload.exhibits.smallest_difference import smallest_difference
+    from workload.exhibits.tuning import tuning_table
 
     tasks, name = grid.tasks, grid.file_name
     return [
-        claims_table(verdicts(WORKLOAD, grid), "claims_images"),
+        claims_table(verdicts(WORKLOAD, [grid]), "claims_images"),
         plain_score_table(grid, TEST_ACCURACY, "test_accuracy"),
         smallest_difference(grid, TEST_ACCURACY, "smallest_difference_images", decimals=2),
+        tuning_table(grid, TEST_ACCURACY, "tuning_images", decimals=TEST_ACCURACY.decimals),
         *(sharpness_table(grid, task, f"sharpness_{name(task)}") for task in tasks),
         *(curve_figure(grid, each) for each in published_figures("batch")),
         *(sharpness_figure(grid, task, f"figure2_{name(task)}") for task in tasks),

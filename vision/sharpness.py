@@ -6,6 +6,7 @@ import math
 import re
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from workload.files import write_json
 from workload.kept import kept_epochs
 from workload.output import aligned, say, stage_line
 from workload.progress import StageProgress
+from workload.several_runs import of_each
 
 IMAGES = 5_000
 NEWEST, ALL = "newest", "all"
@@ -30,7 +32,7 @@ ADDITIVE = (ADDITIVE_GAMMA / 2, ADDITIVE_GAMMA)
 
 def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     """Measure each run, write sharpness.json into its folder, and print a table. Of a kept epoch
-    the numbers go beside its state."""
+    the numbers go beside its state. Runs that cannot be read are named and left out."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a vision run's folder")
     parser.add_argument(
         "--epoch", default="newest", metavar="N", help="a kept epoch, all of them, or the newest"
@@ -61,14 +63,20 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     _check(values)
     machine = Machine(device=values.device, threads=values.threads, data_dir=str(values.data_dir))
     ended = values.epoch == NEWEST
-    runs = [FinishedRun.open(path, ended=ended) for path in values.runs]
-    chosen = [(run, epoch) for run in runs for epoch in _epochs(run.path, values)]
-    rows = []
+
+    def chosen(path: Path) -> list[tuple[FinishedRun, int | None]]:
+        run = FinishedRun.open(path, ended=ended)
+        return [(run, epoch) for epoch in _epochs(path, values)]
+
     with stage_line(plain=False) as show:
-        for run, epoch in chosen:
+
+        def row(measured: tuple[FinishedRun, int | None]) -> list[str]:
+            run, epoch = measured
             found = measure_run(run, epoch, machine, values, show)
             write_json(sharpness_path(run.path, epoch), found)
-            rows.append(_row(run, epoch, found))
+            return _row(run, epoch, found)
+
+        rows = of_each(chain.from_iterable(of_each(values.runs, chosen)), row)
     head = ["run", "L", *_columns(values), "Keskar", "top", "bottom", "trace"]
     say("\n".join(aligned([head, *rows], left=1, rule=True)))
     say(

@@ -39,10 +39,26 @@ def final_sharpness(record: Record) -> dict[str, Any] | None:
     measured since, and where they are damaged, which is told."""
     try:
         found = read_sharpness(record.path)
-        return found if found is not None and found["epoch"] == record.length else None
+        if found is None or found["epoch"] != record.length:
+            return None
+        _check(found)
+        return found
     except (UserError, *DAMAGE) as error:
         warn_once(f"left out: {sharpness_path(record.path)}: {error}")
         return None
+
+
+def _check(found: dict[str, Any]) -> None:
+    """Raise one of DAMAGE unless every number is there that is read."""
+    for number in (found["loss"], found["keskar"]):
+        float(number)
+    for name in ("top", "bottom", "trace"):
+        float(found[name]["value"])
+    for kind in ("multiplicative", "additive"):
+        for each in found[kind]:
+            float(each["gamma"])
+            for key in ("loss", "difference"):
+                float(each[key] or 0)  # null where it was not finite
 
 
 def value_at(found: dict[str, Any], kind: Noise, key: Reading) -> float | None:

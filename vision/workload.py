@@ -346,13 +346,10 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         *,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
-        previous: bool,
     ) -> Sequence[Outcome]:
         from vision.training import train_members
 
-        return train_members(
-            recipe, members, logs, machine, progress=progress, stop=stop, previous=previous
-        )
+        return train_members(recipe, members, logs, machine, progress=progress, stop=stop)
 
     def doctor(self) -> Iterator[Finding]:
         from vision.doctor import findings

@@ -12,14 +12,14 @@ from workload.member import RunLog
 State = dict[str, Any]
 
 
-def read_state(run: Path, *, previous: bool = False) -> State:
+def read_state(run: Path) -> State:
     """What a run's newest sound checkpoint holds, tensors on the CPU; `{}` where there is none.
 
     Raises:
         CheckpointError: it cannot be read.
     """
     files = CheckpointFiles(run)
-    entry = files.sound(previous=previous)
+    entry = files.sound()
     return {} if entry is None else _load(files, entry)
 
 
@@ -40,20 +40,17 @@ class Checkpoint:
     def __init__(self, log: RunLog) -> None:
         self._log, self._files = log, CheckpointFiles(log.path)
 
-    def resume(
-        self, *, previous: bool, check: Callable[[State], None] = lambda state: None
-    ) -> State:
+    def resume(self, *, check: Callable[[State], None] = lambda state: None) -> State:
         """The state to go on from, and the log as it was then; `{}` and an empty log without one.
         A newest checkpoint that is not gone on from is put aside.
 
         Args:
-            previous: take the checkpoint before the newest.
             check: called with the state before anything is changed; may raise UserError.
 
         Raises:
             CheckpointError: it cannot be read; nothing has been changed.
         """
-        entry = self._files.sound(previous=previous)
+        entry = self._files.sound()
         state: State = {}
         if entry is not None:
             state = _load(self._files, entry)

@@ -177,8 +177,6 @@ class CheckpointFiles:
     def _point(self, latest: Entry | None, previous: Entry | None) -> None:
         entries = {"latest": latest, "previous": previous}
         text = json.dumps({**entries, "sha256": _digest(entries)}, indent=2).encode()
-        if self.pointer.is_dir():
-            put_aside(self.pointer)
         write_whole(self.pointer, text)
         with by_product(self.copy):
             write_whole(self.copy, text)

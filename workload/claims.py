@@ -11,7 +11,8 @@ The rule and the numbers were written before the runs were looked at. Imports no
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from workload.exhibits.power import smallest_shift
 CONFIDENCE = 0.95
 FEWEST = 3  # seeds of which an interval is made
 MOST_SEEDS = 1_000
+WORDS = ("holds", "does not hold", "undecided", "too few seeds", "not tested")
 Numbers = Mapping[str, Sequence[float]]
 """By the claim's id, a number per seed."""
 
@@ -135,11 +137,14 @@ class Verdict:
         claim: the entry.
         runs: what they are of; empty of a claim that is not tested.
         numbers: one per seed.
+        seed_hours: that all runs on the same task took for a seed, by the clock; None where that is
+            not known.
     """
 
     claim: Claim
     runs: str
     numbers: tuple[float, ...]
+    seed_hours: float | None = None
 
     @property
     def word(self) -> str:
@@ -155,23 +160,55 @@ class Verdict:
         """See `interval`."""
         return interval(self.numbers)
 
+    @property
+    def more(self) -> str:
+        """What would decide it: so many seeds of the same runs, or the grids of the source's size;
+        of a claim that is not tested all grids that test it."""
+        if not self.numbers:
+            return ", ".join(self.claim.grids)
+        needed = seeds_needed(self.numbers) if self.word == "undecided" else FEWEST
+        seeds = f"{needed or f'over {MOST_SEEDS:,}'} seeds"
+        if needed and self.seed_hours is not None:
+            seeds += f", {needed * self.seed_hours:.2g} h"
+        full = ", ".join(grid for grid in self.claim.grids if not grid.endswith("-small.yaml"))
+        return f"{seeds}; or {full}" if full else seeds
 
-def verdicts(workload: Workload[Any, Any], grid: RecordGrid) -> list[Verdict]:
+
+def counted_words(found: Iterable[Verdict]) -> str:
+    """How many verdicts there are of each kind, as `holds 3, undecided 1`."""
+    words = Counter(each.word.partition(":")[0] for each in found)
+    return ", ".join(f"{word} {words[word]}" for word in WORDS if words[word])
+
+
+def verdicts(
+    workload: Workload[Any, Any],
+    grids: Sequence[RecordGrid],
+    seed_hours: Callable[[RecordGrid], float | None] = lambda grid: None,
+) -> list[Verdict]:
     """Of each claim of a workload: once for each kind of runs that test it, or once as not tested.
+
+    Args:
+        workload: whose claims.
+        grids: its runs, apart where what they have in common is told apart.
+        seed_hours: that a seed of all runs of a grid took.
 
     Raises:
         UserError: the file of claims is damaged, or lacks one that the workload has numbers of.
     """
     claims = read_claims(workload.claims_file())
-    numbers = workload.report.claims(grid) if workload.report.claims else {}
-    unknown = {each for found in numbers.values() for each in found} - {c.id for c in claims}
+    studies = [
+        (seed_hours(grid), runs, own)
+        for grid in grids
+        for runs, own in (workload.report.claims(grid) if workload.report.claims else {}).items()
+    ]
+    unknown = {each for _, _, own in studies for each in own} - {c.id for c in claims}
     if unknown:
         raise UserError(f"{workload.claims_file()} has no claim {', '.join(sorted(unknown))}")
     found = []
     for claim in claims:
         tested = [
-            Verdict(claim, runs, tuple(own[claim.id]))
-            for runs, own in numbers.items()
+            Verdict(claim, runs, tuple(own[claim.id]), hours)
+            for hours, runs, own in studies
             if own.get(claim.id)
         ]
         found += tested or [Verdict(claim, "", ())]
@@ -183,17 +220,17 @@ def claims_table(found: Sequence[Verdict], name: str) -> Table:
     rows, data = [], []
     for each in found:
         claim, mean, (low, high), word = each.claim, each.mean, each.interval, each.word
+        open_yet = word not in ("holds", "does not hold")
         smallest = smallest_shown(each.numbers)
         needed = seeds_needed(each.numbers) if word == "undecided" else None
         shown = "-" if mean is None else f"{mean:.3g} {claim.unit}".strip()
         span = "-" if low is None or high is None else f"{low:.3g} .. {high:.3g}"
-        least = "-" if smallest is None or word != "undecided" else f"{smallest:.3g}"
-        if word == "undecided":
-            least += f" ({needed or 'over 1,000'} seeds)"
+        least = "-" if smallest is None or not open_yet else f"{smallest:.3g}"
         seeds = len(each.numbers)
-        where = [each.runs or "-", *([] if each.runs else [", ".join(claim.grids)])]
-        said = [claim.claim, f"{claim.source}. {claim.statistic}."]
-        rows.append((cell(*said), cell(*where), *map(cell, (shown, span, str(seeds), word, least))))
+        said = [claim.claim, f"{claim.source}. Number: {claim.statistic}."]
+        said += [f"There: {claim.scale}."] if claim.scale else []
+        numbers = map(cell, (shown, span, str(seeds), word, least, each.more if open_yet else "-"))
+        rows.append((cell(*said), cell(each.runs or "-"), *numbers))
         known = (claim.id, claim.claim, claim.source, claim.statistic, ", ".join(claim.grids))
         data.append(
             (*known, claim.scale, each.runs, mean, low, high, seeds, word, smallest, needed)
@@ -205,12 +242,14 @@ def claims_table(found: Sequence[Verdict], name: str) -> Table:
             "Each claim as a number per seed that is above 0 where it holds: its mean, and its "
             f"95 % interval by Student's t where there are {FEWEST} seeds. It holds where that "
             "lies above 0, and does not hold where it lies below. Of what is undecided: the "
-            "smallest mean that these seeds would have shown (5 %, power 80 %), and how many seeds "
-            "would show the mean that was found. Controls are what the source lacks."
+            "smallest mean that these seeds would have shown (5 %, power 80 %), how many seeds "
+            "would show the mean that was found, and the hours by the clock that those of all "
+            "runs on the same task take on the machine that trained these; of what is not tested, "
+            "the grids that test it. Controls are what the source lacks."
         ),
         head=(
-            *("claim", "runs, or the grids that have them", "mean", "95 %", "seeds", "verdict"),
-            "smallest that would show",
+            *("claim, source, number per seed, scale of the source", "runs"),
+            *("mean", "95 %", "seeds", "verdict", "smallest that would show", "would decide it"),
         ),
         rows=tuple(rows),
         data_head=(

@@ -9,8 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from workload.errors import UserError
-
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
@@ -207,18 +205,14 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         """One line on the memory that is taken before training starts."""
         return f"{self.NAME} does not say how much memory it takes"
 
-    def checkpoint_position(self, run: Path, *, previous: bool) -> tuple[int, ...] | None:
+    def checkpoint_position(self, run: Path) -> tuple[int, ...] | None:
         """Where an unfinished run stands; runs are trained together when this is equal.
 
-        Where the newest checkpoint is damaged, that is the one before, for which `previous` asks in
-        any case. UserError where there is none, or where both are damaged.
+        Where the newest checkpoint is damaged, that is the one before. UserError where both are.
         """
         from workload.checkpoint_files import CheckpointFiles
 
-        files = CheckpointFiles(run)
-        if previous and files.entry() is not None and files.entry(previous=True) is None:
-            raise UserError(f"{run} has no checkpoint before the newest one")
-        entry = files.sound(previous=previous)
+        entry = CheckpointFiles(run).sound()
         return None if entry is None else tuple(entry["position"])
 
     def epochs_begun(self, position: tuple[int, ...]) -> int:
@@ -240,7 +234,6 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         *,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
-        previous: bool,
     ) -> Sequence[Outcome]:
         """Train; UserError for a checkpoint that cannot be used.
 
@@ -257,7 +250,6 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
             machine: where and how.
             progress: may be called as often as training likes.
             stop: asked often; on True the state is saved and training ends.
-            previous: resume from the checkpoint before the newest.
         """
 
     def clean_up(self, run: Path, machine: MachineT, *, finished: bool) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from workload.errors import UserError, naming
+from workload.output import warn
 
 NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 """What a file system answers to what it does not have."""
@@ -47,12 +48,20 @@ def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> st
             os.fsync(stream.fileno())
             stream.seek(0)
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        temporary.replace(path)
+        replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
     return digest
+
+
+def replace(temporary: Path, path: Path) -> None:
+    """Give a whole file its name. A folder of that name, where there has to be a file, is put
+    aside."""
+    if path.is_dir():
+        warn(f"{path} is a folder; it is {put_aside(path).name} from here on")
+    temporary.replace(path)
 
 
 def put_aside(path: Path) -> Path:

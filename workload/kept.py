@@ -38,19 +38,19 @@ def read_kept(run: Path, epoch: int, unit: str = "epoch") -> dict[str, Any]:
         UserError: there is none, or it cannot be read.
     """
     file = state_file(run, epoch, unit)
+    problem = f"{run} has not kept {unit} {epoch}"
     try:
         return tensor_file.load(file)
     except FileNotFoundError:
-        newest = read_state(run)
-        if newest and (newest["epoch"], newest["batches"]) == (epoch, 0):
-            return newest
-        kept = ", ".join(map(str, kept_epochs(run, unit))) or "none"
-        ended = (run / "done.json").exists()
-        where = " in another --runs, for it has ended," if ended else ""
-        raise UserError(
-            f"{run} has not kept {unit} {epoch}; kept are {kept}: train it{where} with "
-            f"--keep-every N, N a divisor of {epoch}"
-        ) from None
+        pass
     except Exception as error:  # torch reports damage in many ways
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
-        raise UserError(f"{file} cannot be read: {reason}") from error
+        problem = f"{file} cannot be read: {reason}"
+    newest = read_state(run)
+    if newest and (newest["epoch"], newest["batches"]) == (epoch, 0):
+        return newest
+    kept = ", ".join(str(each) for each in kept_epochs(run, unit) if each != epoch) or "none"
+    where = " in another --runs, for it has ended," if (run / "done.json").exists() else ""
+    raise UserError(
+        f"{problem}; kept are {kept}: train it{where} with --keep-every N, N a divisor of {epoch}"
+    )

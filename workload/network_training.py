@@ -19,7 +19,6 @@ def train_alone(
     *,
     device: torch.device,
     stop: Callable[[], bool],
-    previous: bool,
     trunk_of: Callable[[Member, RunLog], dict[str, Any]] | None = None,
     begin: Callable[[Any], None] = lambda module: None,
 ) -> list[Outcome]:
@@ -31,7 +30,6 @@ def train_alone(
         recorder_of: gives the recorder of a member, with its module on the device.
         device: where the modules are.
         stop: asked after every update; on True the state is saved and training ends.
-        previous: resume from the checkpoint before the newest.
         trunk_of: gives the state in which a branch begins; None where they are none.
         begin: called with the module when the Trainer has the device ready.
 
@@ -43,7 +41,7 @@ def train_alone(
     for member, log in zip(members, logs, strict=True):
         recorder = recorder_of(member, log)
         beginning = None if trunk_of is None else functools.partial(trunk_of, member, log)
-        recorder.resume(previous=previous, beginning=beginning)
+        recorder.resume(beginning=beginning)
         module = recorder.module
         goes_on = not (module.finished or module.diverged or stop())
         if goes_on and module.epoch_ended:  # it was stopped while its epoch was looked at

@@ -80,20 +80,17 @@ class NetworkRecorder(lightning.Callback, Generic[ModuleT]):
         if self._stop():
             raise StoppedError
 
-    def resume(
-        self, *, previous: bool, beginning: Callable[[], dict[str, Any]] | None = None
-    ) -> None:
+    def resume(self, *, beginning: Callable[[], dict[str, Any]] | None = None) -> None:
         """Put the module where its checkpoint stands, if there is one.
 
         Args:
-            previous: take the one before the newest.
             beginning: gives the state in which a run without a checkpoint begins.
 
         Raises:
             CheckpointError: it cannot be read; nothing has been changed.
             UserError: of `beginning`.
         """
-        state = self._checkpoint.resume(previous=previous)
+        state = self._checkpoint.resume()
         if state:
             self.restore(state)
             self._latest = state["latest"]

@@ -136,11 +136,12 @@ class Corpus:
             )
 
     def copy_vocabulary(self, folder: Path) -> None:
-        """Have in a folder what translation needs, without the text; `open` takes it."""
-        if (folder / RECORD).exists():
-            return
+        """Have in a folder what translation needs, without the text; `open` takes it. What is not
+        what it was is written again."""
         for file in (*self.vocabulary_files, self.folder / RECORD):
-            write_whole(folder / file.name, file.read_bytes())
+            copy, content = folder / file.name, file.read_bytes()
+            if not copy.is_file() or copy.read_bytes() != content:
+                write_whole(copy, content)
 
     @property
     def vocabulary_files(self) -> list[Path]:

@@ -12,8 +12,8 @@ from suite.batch.grid_file import GridRun
 from suite.results.rows import newest
 from suite.runs.heartbeat import beat_of
 from suite.runs.log import EVALUATIONS
+from suite.runs.session import sessions
 from workload.errors import DAMAGE, UserError
-from workload.files import read_json
 
 Status = Literal["done", "diverged", "running", "waiting", "failed"]
 
@@ -97,13 +97,12 @@ def _newest(path: Path, step: str, score: Metric) -> float | None:
 
 
 def _seconds(path: Path) -> float | None:
-    meta = read_json(path / "meta.json") or {}
-    spans = [(s.get("start"), s.get("end")) for s in meta.get("sessions", [])]
     try:
+        spans = [(session.get("start"), session.get("end")) for session in sessions(path)]
         return sum(
             (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
             for start, end in spans
             if start and end
         )
-    except (TypeError, ValueError):
+    except (UserError, *DAMAGE):  # no result depends on it
         return None

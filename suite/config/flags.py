@@ -23,7 +23,7 @@ from workload.wording import unknown
 
 LISTS = ("seed", "scheme", "weight_decay")
 """Flags that take any number of values."""
-SWITCHES = ("help", "print_config", "from_previous_checkpoint")
+SWITCHES = ("help", "print_config")
 """Flags that take none."""
 ABOUT = """\
 {title} Several seeds, schemes or values of lambda train {how}, each
@@ -134,7 +134,6 @@ def _groups(workload: AnyWorkload) -> dict[str, Options]:
     schemes = Literal[tuple(SCHEMES)]  # type: ignore[valid-type]
     scheme = {"type": schemes, "default": [BASELINE], "help": "how weights decay"}
     decay = "lambda of every scheme but none, which has none"
-    previous = "resume from the checkpoint before the newest; of a damaged one that needs no flag"
     machine = [field.name for field in fields(workload.Machine)]
     return {
         "Where values come from": {
@@ -168,7 +167,6 @@ def _groups(workload: AnyWorkload) -> dict[str, Options]:
                 "metavar": "DIR",
                 "help": "where runs are kept",
             },
-            "from_previous_checkpoint": {"action": "store_true", "help": previous},
         },
     }
 

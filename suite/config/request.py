@@ -40,7 +40,6 @@ def read_request(workload: AnyWorkload, argv: Sequence[str], prog: str) -> Reque
             machine=build(workload.Machine, values),
             members=members(workload, values),
             folder=Path(values["runs"]),
-            from_previous_checkpoint=values["from_previous_checkpoint"],
         )
     except ValueError as error:  # a workload's ConfigError
         raise UserError(str(error)) from error

@@ -1,20 +1,33 @@
-"""The page of verdicts: a section per workload that has claims."""
+"""The page of verdicts: all at a glance, a section per workload that has claims, and what it would
+take to decide the rest."""
 
 from collections.abc import Sequence
 
-from suite.registry import load, names
+from suite.registry import AnyWorkload, load, names
+from suite.results.claim_costs import costs_section, read_costs
+from suite.results.provenance import clock_hours
 from suite.results.records import by_workload
-from workload.claims import Verdict, claims_table, verdicts
+from workload.claims import FEWEST, Verdict, claims_table, counted_words, verdicts
 from workload.exhibits.claims_figure import claims_figure
 from workload.exhibits.document import Document, Section
 from workload.exhibits.drawing import typography
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
+from workload.exhibits.verdicts_figure import verdicts_figure
+from workload.wording import counted
 
 TITLE = "What became of the claims"
 INTRODUCTION = (
-    "Claims, statistics and the rule of the verdict were written before the runs were looked at; "
-    "they stand in configs/claims. A verdict is on the scale of these runs and on no other."
+    "What the sources claim of weight decay, and what these runs say of it. Claims, numbers and "
+    "the rule of the verdict were written before the runs were looked at: configs/claims.",
+    "The rule is one for all claims. A claim is turned into one number per seed that is above 0 "
+    "where it holds. It holds where the 95 % interval of the mean over seeds, by "
+    "Student's t, lies above 0; it does not hold where that lies below; else it is undecided. "
+    f"Below {FEWEST} seeds there is no interval and no verdict.",
+    "A verdict is on the runs that are named beside it, at their size, and on no others: that a "
+    "claim does not hold of a small network in minutes does not contradict the source, which "
+    "claims it of a large one. Nor is anything corrected for the number of claims: of twenty that "
+    "are true of nothing, one will be decided by chance.",
 )
 
 
@@ -25,22 +38,62 @@ def claims_page(records: Sequence[Record], last: int) -> tuple[Document, dict[st
         records: the runs, of any workloads.
         last: evaluations whose mean is a run's score, where a score is a mean.
     """
-    sections, found = [], {}
+    sections: list[Section] = []
+    found: dict[str, list[Verdict]] = {}
     own_of = {own[0].workload: own for own in by_workload(records)}
     with typography():
         for name in names():
             workload = load(name)
             if name not in own_of or workload.report.claims is None:
                 continue
-            own = verdicts(workload, RecordGrid.of(own_of[name], workload, last))
+            grids = _by_task(own_of[name], workload, last)
+            own = verdicts(workload, grids, _seed_hours)
+            found[workload.report.title] = own
             picture = claims_figure(own, f"verdicts_{name}")
             sections.append(
                 Section(
                     workload.report.title,
-                    (f"{len(own_of[name])} runs.",),
+                    tuple(map(_runs, grids)),
                     (claims_table(own, f"claims_{name}"),),
                     (picture,) if picture else (),
                 )
             )
-            found[workload.report.title] = own
-    return Document(TITLE, (INTRODUCTION,), tuple(sections)), found
+        if not found:
+            return Document(TITLE, INTRODUCTION, ()), found
+        glance = Section(
+            "At a glance",
+            tuple(f"{title}: {counted_words(own)}." for title, own in found.items()),
+            pictures=(verdicts_figure(found, "verdicts"),),
+        )
+    grids_named = {grid for own in found.values() for each in own for grid in each.claim.grids}
+    costs = [cost for cost in read_costs() if cost.grid in grids_named]
+    return Document(TITLE, INTRODUCTION, (glance, *sections, *costs_section(costs))), found
+
+
+def _by_task(records: Sequence[Record], workload: AnyWorkload, last: int) -> list[RecordGrid]:
+    """A grid per task: what its runs have in common need not be said of each."""
+    tasks = sorted({record.task for record in records})
+    return [
+        RecordGrid.of([record for record in records if record.task == task], workload, last)
+        for task in tasks
+    ]
+
+
+def _records(grid: RecordGrid) -> list[Record]:
+    return [record for cell in grid.runs.values() for record in cell]
+
+
+def _seed_hours(grid: RecordGrid) -> float | None:
+    records = _records(grid)
+    hours = clock_hours(records)
+    return hours / len({record.member.seed for record in records}) if hours else None
+
+
+def _runs(grid: RecordGrid) -> str:
+    """What there is of a task: what its verdicts rest on."""
+    records = _records(grid)
+    seeds = len({record.member.seed for record in records})
+    hours = clock_hours(records)
+    took = f", {hours:.1f} hours by the clock" if hours else ""
+    tasks = ", ".join(grid.tasks)
+    return f"{tasks}: {counted(len(records), 'run')} of {counted(seeds, 'seed')}{took}."

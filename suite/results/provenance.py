@@ -52,6 +52,18 @@ def stamp(records: Sequence[Record]) -> str:
     return f"wdbench {versions()['wdbench']}, {_revision(git_state())}{newest}."
 
 
+def clock_hours(records: Sequence[Record]) -> float:
+    """Hours by the clock of the sessions of these runs: of one that several runs share, as members
+    of a population, once; of one without an end, none."""
+    shared = {
+        (session.get("start"), session.get("end")): hours
+        for record in records
+        for session in _sessions(record)
+        if (hours := _hours(session)) is not None
+    }
+    return sum(shared.values())
+
+
 def _sessions(record: Record) -> list[dict[str, Any]]:
     """What meta.json says; a damaged one is one unknown session."""
     try:

@@ -32,8 +32,9 @@ def write_tables(
 
     The table of runs has a line per run: HEAD, every key of the recipe, the scores as a report
     counts them, and the newest number of each other key that `table` shows. The table of rows has a
-    line per row that a run has logged: HEAD's `run`, its kind (`metrics` or `evaluation`) and every
-    key. A field is empty where there is no value. Floats are written so that they read back equal.
+    line per row that such a run has logged: HEAD's `run`, its kind (`metrics` or `evaluation`) and
+    every key. A field is empty where there is no value. Floats are written so that they read back
+    equal.
 
     Args:
         described: the runs.
@@ -54,6 +55,8 @@ def write_tables(
     of_runs = Kinds()
     for line in lines:
         of_runs.add(line)
+    readable = {line["run"] for line in lines}
+    described = [run for run in described if str(run.run.path) in readable]
     of_rows = Kinds({"run": "text", "kind": "text"})
     for _, _, row in _rows(described, leave_out):
         of_rows.add({k: v for k, v in row.items() if layers or LAYER not in k})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from suite.runs.directory import Run
 from workload.by_products import by_product, discard
-from workload.errors import UserError
+from workload.errors import DAMAGE, UserError
 from workload.files import read_json, write_json
 from workload.progress import Progress
 
@@ -62,7 +62,7 @@ def beat_of(run: Path) -> Beat | None:
             return None
         left = state["seconds_left"]
         return Beat(str(state["place"]), None if left is None else float(left))
-    except (UserError, KeyError, TypeError, ValueError):
+    except (UserError, *DAMAGE):
         return None  # torn by a crash: the next beat or session replaces it
 
 

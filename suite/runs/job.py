@@ -20,7 +20,6 @@ class Job:
         recipe, machine: the workload's.
         members: every one has a run of its own.
         folder: of all runs.
-        from_previous_checkpoint: resume from the checkpoint before the newest.
     """
 
     workload: str
@@ -28,7 +27,6 @@ class Job:
     machine: MachineBase
     members: tuple[Member, ...]
     folder: Path
-    from_previous_checkpoint: bool = False
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:

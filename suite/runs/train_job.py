@@ -66,8 +66,6 @@ def train_job(
     mirror.check(job.machine.logger)
     existing = [run for run in waiting if run.path.is_dir()]
     new = [run for run in waiting if run not in existing]
-    if new and not existing and job.from_previous_checkpoint:
-        raise UserError(f"{new[0].path} does not exist: there is no checkpoint to go back to")
     with full_disk_explained(job.folder), lock(existing) as locked:
         if not (locked or new):
             return 0
@@ -122,7 +120,7 @@ def _populations(job: Job, runs: Sequence[Run]) -> list[list[Run]]:
     for run in runs:
         if run.done():  # by another process, before this one had the lock
             continue
-        position = workload.checkpoint_position(run.path, previous=job.from_previous_checkpoint)
+        position = workload.checkpoint_position(run.path)
         _check_length(workload, run, position)
         key = position if workload.TRAINS_POPULATION else run.path
         populations.setdefault(key, []).append(run)
@@ -210,7 +208,6 @@ def _outcomes(
             job.machine,
             progress=progress,
             stop=stop,
-            previous=job.from_previous_checkpoint,
         )
 
 

@@ -26,4 +26,4 @@ def _has_begun(run: Run) -> bool:
     rows = (run.path / name for name in (METRICS, EVALUATIONS, *run.workload.ROW_FILES))
     if any(path.is_file() and path.stat().st_size for path in rows):
         return True
-    return run.workload.checkpoint_position(run.path, previous=False) is not None
+    return run.workload.checkpoint_position(run.path) is not None

@@ -114,7 +114,6 @@ def train_alone(job: Job) -> float:
             job.machine,
             progress=lambda progress: None,
             stop=lambda: False,
-            previous=False,
         )
         return time.perf_counter() - start
 

@@ -8,20 +8,26 @@ the sides in turn round by round within one training:
 * tokens per CPU second through Lightning, against a loop written after nanoGPT's train.py (random
   windows, torch's AdamW, clipping, alpha set by hand); with `--nanogpt` on the GPT of its model.py,
   of a clone of the user's, else on ours;
+* with `--nanogpt` the same against its train.py itself, unchanged, in a process of its own, and its
+  peak memory;
 * a round with looks inside at their default cadence over one without;
 * peak memory of a process that trains, against one with the loop;
 * from the command to the first update, with the text prepared.
 """
 
 import argparse
+import builtins
 import dataclasses
 import importlib.util
 import os
+import pickle
 import re
+import runpy
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,28 +179,91 @@ def looks(own: Recipe, folder: Path) -> Comparison:
     )
 
 
-def peak(side: str, own: Recipe, folder: Path, nanogpt: Path | None) -> float:
-    """Peak bytes of a process of its own that trains three rounds in a way."""
+def alone(side: str, folder: Path, nanogpt: Path | None, rounds: int = 3) -> tuple[float, float]:
+    """Peak bytes of a process of its own that trains so many rounds in a way, and the CPU seconds
+    of a round."""
     argv = [sys.executable, "-m", "tests.benchmarks.language", "--side", side]
-    argv += ["--data", str(folder), *(["--nanogpt", str(nanogpt)] if nanogpt else [])]
+    argv += ["--rounds", str(rounds), "--data", str(folder)]
+    argv += ["--nanogpt", str(nanogpt)] if nanogpt else []
     out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-    return float(out.split()[-1])
+    peak, seconds = map(float, out.split()[-2:])
+    return peak, seconds
 
 
-def run_side(side: str, folder: Path, nanogpt: Path | None) -> None:
-    own = recipe(3)
+def run_side(side: str, rounds: int, folder: Path, nanogpt: Path | None) -> None:
+    own = recipe(rounds)
     data = WindowData(own, folder, 0, CPU)
+    seconds: list[float] = []
     if side == "ours":
         module = LanguageModule(own, MEMBER, data)
-        rounds = Epochs(module, lambda _: None, None)
-        fit(module, rounds, device=CPU, epochs=own.rounds, data=data)
-    else:
+        timed = Epochs(module, lambda _: None, None)
+        fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+        seconds = timed.ours
+    elif side == "loop":
         loop = PlainLoop(own, data, nanogpt)
         for _ in range(own.rounds):
+            begin = time.process_time()
             loop()
+            seconds.append(time.process_time() - begin)
+    else:
+        assert nanogpt is not None
+        seconds = train_py(own, data, nanogpt)
     # not getrusage's, which counts the process that started this one
     status = Path("/proc/self/status").read_text()
-    print(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
+    print(int(status.partition("VmHWM:")[2].split()[0]) * 1024, statistics.median(seconds[1:]))
+
+
+def train_py(own: Recipe, data: WindowData, nanogpt: Path) -> list[float]:
+    """CPU seconds of the rounds of nanoGPT's train.py, which logs at the end of each."""
+    folder = data.prepared.folder.resolve()
+    (folder / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": data.prepared.vocabulary}))
+    sys.argv = ["train.py", "--device=cpu", "--dtype=float32", "--compile=False"]
+    sys.argv += [f"--dataset={folder}", f"--out_dir={folder}", "--gradient_accumulation_steps=1"]
+    sys.argv += [f"--batch_size={own.batch_size}", f"--block_size={own.context}"]
+    sys.argv += [f"--n_layer={own.layers}", f"--n_head={own.heads}", f"--n_embd={own.width}"]
+    sys.argv += ["--wandb_log=False", "--learning_rate=0.003", "--decay_lr=False"]
+    sys.argv += [f"--log_interval={UPDATES}", "--eval_iters=1", "--eval_interval=1000000"]
+    sys.argv += [f"--max_iters={UPDATES * own.rounds}"]
+    os.chdir(nanogpt)
+    sys.path.insert(0, str(nanogpt))
+    ends: list[float] = []
+
+    def note(*texts: object, **_: object) -> None:
+        if str(texts[0]).startswith("iter "):
+            ends.append(time.process_time())
+
+    printed, builtins.print = builtins.print, note
+    try:
+        runpy.run_path("train.py")
+    finally:
+        builtins.print = printed
+    return [float(each) for each in np.diff(ends)]
+
+
+def against_train_py(folder: Path, nanogpt: Path, rounds: int) -> list[Comparison]:
+    """Two processes of each side in turn."""
+    found = [
+        {side: alone(side, folder, nanogpt, rounds) for side in ("ours", "train.py")}
+        for _ in range(2)
+    ]
+
+    def best(side: str, place: int) -> float:
+        return min(each[side][place] for each in found)
+
+    return [
+        Comparison(
+            "tokens per CPU second / those of nanoGPT's train.py",
+            best("ours", 1),
+            best("train.py", 1),
+            at_least=1.0,
+        ),
+        Comparison(
+            "peak memory / that of nanoGPT's train.py",
+            best("ours", 0),
+            best("train.py", 0),
+            at_most=1.0,
+        ),
+    ]
 
 
 def start(folder: Path) -> Comparison:
@@ -214,20 +283,22 @@ def start(folder: Path) -> Comparison:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=24)
-    parser.add_argument("--nanogpt", type=Path, help="a clone, for its model.py")
-    parser.add_argument("--side", choices=["ours", "loop"], help="measure memory of one side")
+    parser.add_argument("--nanogpt", type=Path, help="a clone, for its model.py and train.py")
+    parser.add_argument("--side", choices=["ours", "loop", "train.py"], help="one side alone")
     parser.add_argument("--data", type=Path, help="of that side")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.side:
-        run_side(options.side, options.data, options.nanogpt)
+        run_side(options.side, options.rounds, options.data, options.nanogpt)
         return
     print(hardware())
     with tempfile.TemporaryDirectory() as place:
         folder, own = text(Path(place)), recipe(options.rounds)
         found = [against_loop(own, folder, options.nanogpt), looks(own, folder)]
-        memory = [peak(side, own, folder, options.nanogpt) for side in ("ours", "loop")]
+        memory = [alone(side, folder, options.nanogpt)[0] for side in ("ours", "loop")]
         found.append(Comparison("peak memory / that of the loop", *memory, at_most=1.0))
+        if options.nanogpt:
+            found += against_train_py(folder, options.nanogpt.resolve(), options.rounds // 2)
         found.append(start(folder))
     print(table(found))
     speed = UPDATES * own.windows * own.context / found[0].ours

@@ -35,6 +35,7 @@ def test_all_notebooks_are_run():
     assert names == {"inside-an-optimizer.ipynb", "grid-and-report.ipynb"}
 
 
+@pytest.mark.slow
 def test_inside_an_optimizer_l2_alone_shrinks_the_weights_and_keeps_m_near_lambda(run):
     space = run("inside-an-optimizer.ipynb")
     last = space["last"]
@@ -49,6 +50,7 @@ def test_inside_an_optimizer_l2_alone_shrinks_the_weights_and_keeps_m_near_lambd
     assert max(medians[scheme] for scheme in ("none", "decoupled", "separated")) < decay - 3
 
 
+@pytest.mark.slow
 def test_a_grid_is_trained_and_reported(run, tmp_path, capsys):
     run("grid-and-report.ipynb")
     ended = [json.loads(p.read_text()) for p in tmp_path.glob("runs/lm/grammar/*/*/done.json")]

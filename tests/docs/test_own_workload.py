@@ -11,6 +11,8 @@ from tests.docs.no_drawing import without_drawing
 from tests.docs.pages import DOCS, blocks, commands
 from tests.installed_toy import install, on_the_path
 
+pytestmark = pytest.mark.slow
+
 PAGE = DOCS / "tutorials" / "own-workload.md"
 
 

@@ -23,6 +23,7 @@ def test_pages_with_code_are_found():
     assert {"own-model.md", "inside.md", "images.md", "files.md", "modules.md"} <= names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_its_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
 from lm.cost import parameters
 from lm.gpt import GPT
@@ -71,7 +72,7 @@ def test_logits_and_loss_are_those_of_a_second_implementation():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="no transformers")
-def test_logits_are_those_of_transformers_with_the_same_weights():
+def test_logits_and_loss_are_those_of_transformers_with_the_same_weights():
     from transformers import GPT2Config, GPT2LMHeadModel
 
     found = model()
@@ -90,7 +91,11 @@ def test_logits_are_those_of_transformers_with_the_same_weights():
             # its Conv1D keeps matrices the other way around
             theirs[place].copy_(value.T if "c_" in name else value)
     tokens = torch.randint(0, 11, (3, 7))
-    torch.testing.assert_close(found(tokens), peer(tokens).logits, rtol=1e-4, atol=1e-5)
+    expected = peer(tokens, labels=tokens)  # each token is the target of those before it
+    logits = found(tokens)
+    torch.testing.assert_close(logits, expected.logits, rtol=1e-4, atol=1e-5)
+    loss = functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+    torch.testing.assert_close(loss, expected.loss)
 
 
 def test_gpt_2_has_its_published_number_of_parameters():

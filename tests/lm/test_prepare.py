@@ -109,6 +109,7 @@ def test_a_finished_text_is_not_made_again_and_a_changed_one_is(tmp_path):
     assert prepare(str(file), tmp_path / "data").train > first.train
 
 
+@pytest.mark.slow
 def test_the_grammars_text_is_its_english_sentences():
     from workload.grammar import pairs
 

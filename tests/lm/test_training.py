@@ -56,6 +56,7 @@ def test_rows_and_outcome(undisturbed):
     assert not any("/layer/" in key for key in outcome.figures)
 
 
+@pytest.mark.slow
 def test_it_learns_the_text(data_dir, tmp_path):
     """A model that has learned from the letters before is far below the entropy of single ones.
     Updates of 48 letters are too noisy for a watch on divergence."""
@@ -68,6 +69,7 @@ def test_it_learns_the_text(data_dir, tmp_path):
     assert log.rows["eval"][-1]["val/loss"] < 0.7 * entropy
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_at_any_question_goes_on_bit_for_bit(data_dir, tmp_path, undisturbed):
     """Also in the middle of an evaluation, whose round then has one row."""
     whole = Asked()
@@ -81,6 +83,7 @@ def test_a_run_that_is_stopped_at_any_question_goes_on_bit_for_bit(data_dir, tmp
         assert same(read_state(run), undisturbed[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_at", range(20))
 def test_a_run_killed_anywhere_goes_on_bit_for_bit(data_dir, tmp_path, undisturbed, kill_at):
     """Weights, buffers, mean, rows and figures have the bytes of the run that was not disturbed."""
@@ -108,6 +111,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on(data_dir, tmp_path, undis
     assert train(data_dir, tmp_path / "run", OWN)[0] == undisturbed[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["constant", "steps:0.1@5"])
 def test_a_finished_run_can_be_made_longer(data_dir, tmp_path, schedule):
     short, long = (recipe(rounds=n, learning_rate_schedule=schedule) for n in (2, 3))
@@ -139,6 +143,7 @@ def test_learning_rates_of_language_models(data_dir, tmp_path, schedule, expecte
     assert rates == pytest.approx([0.0, 0.005, *expected])
 
 
+@pytest.mark.slow
 def test_a_branch_is_the_run_whose_rate_falls_there(data_dir, tmp_path):
     """A tenth of the rate after update 8: weights, buffers and rows of the updates after."""
     folder = tmp_path / "runs" / "words" / MEMBER.name
@@ -180,6 +185,7 @@ def test_divergence_ends_a_run_and_says_at_which_update(data_dir, tmp_path, caps
     assert train(data_dir, tmp_path / "run", own)[0].status == "diverged"
 
 
+@pytest.mark.slow
 def test_divergence_at_an_update_without_a_row_is_told_at_the_next(data_dir, tmp_path):
     changes = {"learning_rate": 3.0, "clip_norm": 0.0, "warm_up": 0, "rounds": 20, "accumulate": 1}
     _, each = train(data_dir, tmp_path / "each", recipe(log_every=1, **changes))

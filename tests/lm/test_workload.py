@@ -86,6 +86,7 @@ def test_importing_the_workload_imports_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_the_commands_from_beginning_to_end(tmp_path, monkeypatch, capsys):
     """run, table, status and report on the embedded text, as a user types them."""
     monkeypatch.chdir(tmp_path)

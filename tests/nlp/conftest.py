@@ -5,24 +5,9 @@ import pytest
 def data_dir(tmp_path_factory):
     """A folder with the prepared corpus `sentences`: 140 pairs of our grammar, 19 batches."""
     pytest.importorskip("fairseq", reason="fairseq is not installed")
-    from nlp.data.prepare import prepare
-    from nlp.data.spec import Preparation
-    from workload.grammar import pairs
+    from tests.nlp.runs import prepared
 
-    folder = tmp_path_factory.mktemp("corpus")
-    text = folder / "sentences"
-    text.mkdir()
-    sentences = pairs(172)
-    for split, part in (
-        ("train", sentences[:140]),
-        ("valid", sentences[140:156]),
-        ("test", sentences[156:]),
-    ):
-        for language, side in (("de", 0), ("en", 1)):
-            lines = "".join(f"{pair[side]}\n" for pair in part)
-            (text / f"{split}.{language}").write_text(lines, encoding="utf-8")
-    prepare(str(text), folder / "data", Preparation(bpe=150, joined=True), jobs=1)
-    return folder / "data"
+    return prepared(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="session")
@@ -35,25 +20,16 @@ def made(tmp_path_factory):
     from nlp.data.corpus import Corpus, corpus_folder
     from nlp.fairseq_model import build_model, build_task
     from nlp.workload import WORKLOAD as NLP
-    from suite.__main__ import main
     from suite.runs.directory import Run, locked
-    from tests.nlp.runs import SIZES
-    from workload.grammar import pairs
+    from tests.nlp.runs import SIZES, prepared
     from workload.member import Member
 
     folder = tmp_path_factory.mktemp("translate")
-    (folder / "text").mkdir()
-    sentences = pairs(120)
-    for name, begin, end in (("train", 0, 100), ("valid", 100, 110), ("test", 110, 120)):
-        for side, language in enumerate(("de", "en")):
-            text = "".join(f"{pair[side]}\n" for pair in sentences[begin:end])
-            (folder / "text" / f"{name}.{language}").write_text(text, encoding="utf-8")
-    prepare = ["prepare", str(folder / "text"), "--bpe", "60", "--joined", "--jobs", "1"]
-    assert main([*prepare, "--data-dir", str(folder / "data")]) == 0
-    recipe = NLP.Recipe(data="text", **SIZES)
+    data = prepared(folder, train=100, held_out=10, bpe=60)
+    recipe = NLP.Recipe(data="sentences", **SIZES)
     run = Run.of(NLP, recipe, Member("none", 0.0, 0), folder / "runs")
     with locked([run]):
-        corpus = Corpus.open(corpus_folder(folder / "data", "text", recipe.preparation))
+        corpus = Corpus.open(corpus_folder(data, "sentences", recipe.preparation))
         for epoch in (1, 2):
             torch.manual_seed(epoch)
             model = build_model(recipe, build_task(recipe, corpus))

@@ -1,9 +1,13 @@
 """Training in a test: kills and stops at a chosen update."""
 
 import dataclasses
+from pathlib import Path
 
 from nlp.config import Machine, Recipe
+from nlp.data.prepare import prepare
+from nlp.data.spec import Preparation
 from tests.list_log import Killed, ListLog
+from workload.grammar import pairs
 
 SIZES = {"bpe": 60, "joined": True, "width": 16, "feed_forward": 16, "heads": 2, "layers": 1}
 """Of a model that nobody trained."""
@@ -26,6 +30,21 @@ SMALL = Recipe(
 )
 TAUGHT = dataclasses.replace(SMALL, width=32, feed_forward=64, layers=2, beam=5)
 """Of the fixture `taught`."""
+
+
+def prepared(folder: Path, train=140, held_out=16, bpe=150) -> Path:
+    """The data folder with the corpus `sentences`: pairs of our grammar, with as many in valid as
+    in test."""
+    text = folder / "sentences"
+    text.mkdir(parents=True)
+    sentences = iter(pairs(train + 2 * held_out))
+    for split, count in (("train", train), ("valid", held_out), ("test", held_out)):
+        sides = zip(*(next(sentences) for _ in range(count)), strict=True)
+        for language, side in zip(("de", "en"), sides, strict=True):
+            lines = "".join(f"{line}\n" for line in side)
+            (text / f"{split}.{language}").write_text(lines, encoding="utf-8")
+    prepare(str(text), folder / "data", Preparation(bpe=bpe, joined=True), jobs=1)
+    return folder / "data"
 
 
 def train_one(

@@ -19,6 +19,7 @@ def test_alpha_is_zero_at_first_peaks_after_the_warm_up_and_falls_as_the_inverse
     assert alpha(16000) == pytest.approx(2.5e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm_up", [0, 1, 400, 4000])
 def test_alpha_has_the_bits_that_it_had_when_it_was_written_into_the_groups_by_hand(warm_up):
     """As every run so far: the peak first, then the fraction."""

@@ -15,6 +15,8 @@ from nlp.fairseq_model import build_model
 from tests.nlp.fairseq_generate import fairseq_decode, generate
 from tests.nlp.runs import TAUGHT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def corpus(taught):

@@ -19,6 +19,8 @@ pytest.importorskip("fairseq", reason="translation needs fairseq: `make nlp`")
 from nlp import beam_search, recorder
 from nlp.recorder import TranslationRecorder
 
+pytestmark = pytest.mark.slow
+
 TINY = """\
 data: text
 bpe: 60

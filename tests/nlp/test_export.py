@@ -18,6 +18,8 @@ from nlp.decoding import length_limit, search
 from nlp.fairseq_model import quiet
 from suite.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(taught):

@@ -117,6 +117,7 @@ def test_padding_takes_no_part(corpus, precision):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -166,6 +167,7 @@ def train(folder, data_dir, **rest):
     return train_one(folder, MEMBER, data_dir, graphs="on", **rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"accumulate": 2}])
 def test_a_run_killed_anywhere_goes_on_bit_for_bit(tmp_path, data_dir, monkeypatch, changes):
     """With dropout, whose generators are no part of a checkpoint."""
@@ -183,6 +185,7 @@ def test_a_run_killed_anywhere_goes_on_bit_for_bit(tmp_path, data_dir, monkeypat
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.slow
 def test_a_diverged_run_ends_and_says_so(tmp_path, data_dir, monkeypatch):
     with_programs(monkeypatch)
     member = Member("decoupled", 1e30, 0)
@@ -195,6 +198,7 @@ def test_a_diverged_run_ends_and_says_so(tmp_path, data_dir, monkeypatch):
     assert repr(again.rows) == repr(log.rows)  # nan is not nan
 
 
+@pytest.mark.slow
 def test_a_stopped_run_has_counted_the_update_in_flight(tmp_path, data_dir, monkeypatch):
     with_programs(monkeypatch)
     whole, _ = train(tmp_path / "whole", data_dir)
@@ -257,6 +261,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_path_that_cannot_prove_itself_is_not_taken(corpus, monkeypatch, fault):
     make, message = FAULTS[fault]

@@ -28,6 +28,8 @@ from tests.nlp.runs import SMALL, train_one
 from workload.errors import ConfigError
 from workload.member import Member
 
+pytestmark = pytest.mark.slow
+
 MEMBER = Member("separated", 1e-3, 3)
 
 
@@ -369,6 +371,25 @@ def test_bfloat16_trains_with_float32_weights(tmp_path, data_dir, undisturbed):
     trained = weights.load_weights(log.path, averaged=False)
     floats = [value for value in trained.values() if value.is_floating_point()]
     assert {value.dtype for value in floats} == {torch.float32}
+
+
+def test_a_test_set_is_translated_without_weights_that_were_lost(tmp_path, data_dir, undisturbed):
+    """The mean is that of the epochs that are left, the best epoch's stand-in the last one."""
+    copy = tmp_path / "run"
+    shutil.copytree(undisturbed[0].path, copy)
+    kept = copy / "weights"
+    state = torch.load(next((copy / "checkpoint").glob("002-*.pt")), weights_only=True)
+    for file in kept.glob("*.pt"):
+        file.unlink()
+    log, outcome = train_one(copy, MEMBER, data_dir)
+    assert outcome.status == "finished"
+    for averaged in (False, True):
+        loaded = weights.load_weights(copy, averaged=averaged)
+        assert all(torch.equal(loaded[name], state["weights"][name]) for name in loaded)
+    said = ["weights/epoch001.pt was lost: the averaged weights are without it"]
+    if state["best"]["epoch"] == 1:
+        said.append("weights/best.pt was lost: its scores are those of the last epoch, 2")
+    assert log.rows["remarks"] == said
 
 
 def test_weights_are_refused_with_another_dictionary(tmp_path, data_dir, undisturbed):

@@ -47,6 +47,7 @@ def command(made, capsys, monkeypatch):
     return run_command
 
 
+@pytest.mark.slow
 def test_every_line_has_its_translation_from_a_file_as_from_standard_input(command, tmp_path):
     text = "\n".join(SENTENCES) + "\n"
     (tmp_path / "text.de").write_text(text)
@@ -179,6 +180,7 @@ def test_translations_are_utf8_whatever_the_locale(made, command, monkeypatch):
     assert written.getvalue().decode() == "\u732b\n"
 
 
+@pytest.mark.slow
 def test_the_longest_line_that_the_model_takes_is_translated(command, made):
     folder, run = made
     words = weights.load_model(run, folder / "data")
@@ -272,6 +274,7 @@ def test_lines_are_as_long_as_is_asked_for(command, made):
         assert len(it.task.target_dictionary.encode_line(line).tolist()) - 1 <= 4
 
 
+@pytest.mark.slow
 def test_interactive_answers_before_the_next_line_is_written(made, monkeypatch):
     """Through pipes, which pass on what has been flushed alone."""
     _, run = made

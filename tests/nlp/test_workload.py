@@ -16,7 +16,6 @@ from suite.config.request import as_yaml, read_request
 from tests.suite.fake_training import translation_evaluation, translation_row
 from tests.suite.run_files import checkpoint, make_corpus, record, run_paths
 from workload import resources
-from workload.errors import UserError
 from workload.member import Outcome
 from workload.progress import MemberProgress, Progress
 
@@ -33,8 +32,8 @@ class FakeTranslation:
     def __init__(self, statuses=None):
         self.statuses, self.calls = statuses or {}, []
 
-    def __call__(self, recipe, members, logs, machine, *, progress, stop, previous):
-        self.calls.append([(member, recipe, machine, previous) for member in members])
+    def __call__(self, recipe, members, logs, machine, *, progress, stop):
+        self.calls.append([(member, recipe, machine) for member in members])
         for member, log in zip(members, logs, strict=True):
             figures = {"loss": 8.5, "valid BLEU": None, "best": None}
             name = f"{member.name}/seed{member.seed}"
@@ -138,6 +137,7 @@ def test_parameters_are_those_of_fairseqs_models():
     assert parameters(NLP.Recipe(joined=True), types=10_152) == 36_741_120
 
 
+@pytest.mark.slow
 def test_a_finished_run_leaves_its_records_and_its_newest_state(translating, capsys):
     translating()
     assert main(TINY) == 0
@@ -155,6 +155,7 @@ def test_a_finished_run_leaves_its_records_and_its_newest_state(translating, cap
     assert (path / "plot.png").exists()
 
 
+@pytest.mark.slow
 def test_members_train_one_after_the_other_and_each_is_recorded(translating):
     fake = translating(statuses={"l2": "interrupted"})
     schemes = ["--scheme", "none", "l2", "separated", "--weight-decay", "1e-4"]
@@ -192,6 +193,7 @@ def test_an_unprepared_corpus_says_what_to_run(translating, capsys):
     assert "`wdbench prepare multi30k --bpe 5000 --joined --data-dir texts`" in error
 
 
+@pytest.mark.slow
 def test_what_is_prepared_is_named_with_the_preset_and_the_flags_that_train_on_it(
     translating, capsys
 ):
@@ -279,22 +281,20 @@ def test_too_little_memory_and_disk(translating, capsys, monkeypatch):
 
 
 def test_a_run_stands_where_its_checkpoint_says(tmp_path):
-    assert NLP.checkpoint_position(tmp_path, previous=False) is None
+    assert NLP.checkpoint_position(tmp_path) is None
     checkpoint(tmp_path, "001-000030.pt", [0, 5, 5])
-    with pytest.raises(UserError, match="no checkpoint before the newest"):
-        NLP.checkpoint_position(tmp_path, previous=True)
     checkpoint(tmp_path, "002-000000.pt", [1, 2, 7])
-    assert NLP.checkpoint_position(tmp_path, previous=False) == (1, 2, 7)
-    assert NLP.checkpoint_position(tmp_path, previous=True) == (0, 5, 5)
+    assert NLP.checkpoint_position(tmp_path) == (1, 2, 7)
 
 
 def test_a_run_whose_newest_checkpoint_is_damaged_stands_at_the_one_before(tmp_path):
     checkpoint(tmp_path, "1-5.pt", [0, 5, 5])
     checkpoint(tmp_path, "1-7.pt", [1, 2, 7])
     (tmp_path / "checkpoint" / "1-7.pt").write_bytes(b"other")
-    assert NLP.checkpoint_position(tmp_path, previous=False) == (0, 5, 5)
+    assert NLP.checkpoint_position(tmp_path) == (0, 5, 5)
 
 
+@pytest.mark.slow
 def test_the_hash_of_a_run_is_that_of_its_config_without_defaults_and_cadence(translating):
     translating()
     main(TINY)

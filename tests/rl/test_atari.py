@@ -71,6 +71,7 @@ def test_the_stream_is_gymnasiums_across_episodes_that_are_cut_off(game: str) ->
     assert follow(Recipe(game=game, max_episode_steps=35), seeds=[5, 2**31 - 1], ticks=80) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("game", ["Breakout", "Qbert"])
 def test_the_stream_is_gymnasiums_across_episodes_that_are_lost(game: str) -> None:
     assert follow(Recipe(game=game), seeds=[0, 7], ticks=800) >= 4
@@ -146,6 +147,7 @@ def stream(seeds: list[int], slot: int, ticks: int = 400) -> Iterator[tuple[byte
     environments.close()
 
 
+@pytest.mark.slow
 def test_a_slots_stream_depends_on_its_own_seed_and_actions_alone() -> None:
     alone = list(stream([42], slot=0))
     assert any(ended for _, _, ended in alone)

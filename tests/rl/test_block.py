@@ -14,6 +14,8 @@ from workload.errors import ConfigError
 from workload.member import Member
 from workload.program import Program
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -12,6 +12,8 @@ from suite.__main__ import main
 from tests.suite.results.declared import check_declared
 from tests.suite.run_files import contents
 
+pytestmark = pytest.mark.slow
+
 TINY = """\
 iterations: 1
 training_steps: 240

@@ -20,6 +20,7 @@ from tests.rl.conftest import CONFIG, SMALL, load_agent
 from workload.files import write_json
 
 
+@pytest.mark.slow
 def test_random_play_scores_what_is_published(undisturbed):
     """dqn_zoo's random play has 1.7 on Breakout; with sticky actions a little less is hit."""
     agent = load_agent(undisturbed[0][0].path)
@@ -35,6 +36,7 @@ def test_random_play_scores_what_is_published(undisturbed):
     assert not any(episode.cut_off for episode in played)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("episodes", "environments"), [(5, 3), (2, 8), (4, 1)])
 def test_it_plays_as_many_episodes_as_asked_for_shared_between_environments(
     undisturbed, monkeypatch, episodes, environments
@@ -53,6 +55,7 @@ def test_it_plays_as_many_episodes_as_asked_for_shared_between_environments(
     assert told[-1] == episodes
 
 
+@pytest.mark.slow
 def test_the_same_seed_plays_the_same_and_another_one_does_not(undisturbed):
     agent = load_agent(undisturbed[0][0].path)
     longer = dataclasses.replace(agent, recipe=Recipe(game="Breakout"))
@@ -86,6 +89,7 @@ def test_the_intervals_are_those_of_the_tables():
     assert median_interval([1.0] * 5) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [6, 15, 30])
 def test_the_medians_interval_covers_what_it_says(n):
     random = np.random.default_rng(n)
@@ -103,6 +107,7 @@ def run_folder(tmp_path, undisturbed):
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_prints_it_and_keeps_it_beside_the_run(run_folder, capsys):
     command = ["evaluate", str(run_folder), "--episodes", "7", "--epsilon", "0.05"]
     assert main(command) == 0

@@ -89,6 +89,7 @@ def test_what_cannot_be_filmed_is_refused(tmp_path, flags, problem, capsys):
     assert problem in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_agent_of_bfloat16_plays_with_the_numbers_that_it_was_trained_with(tmp_path):
     recipe = dataclasses.replace(SMALL, precision="bf16", iterations=1)
     (log,), _ = run(tmp_path, SEEDED[:1], recipe=recipe)

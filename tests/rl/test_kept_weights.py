@@ -54,6 +54,7 @@ def test_damaged_weights_are_named(tmp_path):
         kept_state(tmp_path, "0")
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_run_keeps_the_weights_that_were_evaluated(tmp_path):
     with pytest.raises(Killed):  # in the second iteration
         run(tmp_path, SEEDED[:1], kill_after=9, keep_checkpoints="2")

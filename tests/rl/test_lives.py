@@ -83,6 +83,7 @@ def test_scores_are_of_whole_games(played):
     assert episodes[0] == episodes[1] != []
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_within_a_life_goes_on_bit_for_bit(tmp_path):
     recipe = dataclasses.replace(
         BREAKOUT, warm_up=40, training_steps=120, iterations=1, max_episode_steps=150

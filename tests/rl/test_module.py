@@ -16,6 +16,8 @@ from rl.population import Population
 from tests.rl.conftest import SEEDED, SMALL
 from workload.errors import ConfigError, UserError
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 UPDATES = (150 - 64) // 4, 150 // 4  # of the first iteration, after the warm-up, and of the second
 

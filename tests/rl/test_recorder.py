@@ -39,11 +39,11 @@ def train(folder, clock, recipe, members=SEEDED[:2], *, stop_at=None):
         Machine(device="cpu", threads=1, checkpoint_every=10_000),
         progress=lambda state: told.append((clock[0], state)),
         stop=stop,
-        previous=False,
     )
     return told
 
 
+@pytest.mark.slow
 def test_a_phase_beyond_its_steps_says_what_it_waits_for_and_promises_nothing(tmp_path, clock):
     # an episode is cut off at 50 steps, so 20 of evaluation become 50
     recipe = dataclasses.replace(SMALL, iterations=1)
@@ -56,12 +56,14 @@ def test_a_phase_beyond_its_steps_says_what_it_waits_for_and_promises_nothing(tm
     assert all(s.seconds_left == pytest.approx(20 * TICK, rel=0.2) for s in in_training)
 
 
+@pytest.mark.slow
 def test_the_rate_is_that_of_one_agent_however_many_there_are(tmp_path, clock):
     rates = [s.steps_per_second for _, s in train(tmp_path, clock, SMALL) if s.steps_per_second]
     # beside the ticks a chunk of 24 asks once more
     assert rates == pytest.approx([1 / TICK] * len(rates), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_chunk_that_takes_long_ends_early_and_changes_no_bit(
     tmp_path, clock, undisturbed, monkeypatch
 ):
@@ -73,6 +75,7 @@ def test_a_chunk_that_takes_long_ends_early_and_changes_no_bit(
         assert ListLog(tmp_path / member.name).rows == expected.rows
 
 
+@pytest.mark.slow
 def test_resuming_tells_its_own_rate(tmp_path, clock):
     recipe = dataclasses.replace(SMALL, training_steps=400, max_episode_steps=500)
     train(tmp_path, clock, recipe, stop_at=320)

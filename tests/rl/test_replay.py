@@ -144,6 +144,7 @@ def check_transition(expected: tuple[Any, ...], batch: Batch, k: int, b: int) ->
         np.testing.assert_array_equal(batch.next_state[k, b].cpu(), following)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("episode_length", [1.0, 1.5, 4.0, 50.0])
 def test_what_follows_a_cut_is_the_closing_row_and_no_transition_begins_there(

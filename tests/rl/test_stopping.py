@@ -29,6 +29,7 @@ def train(folder, *, stop_at=None):
     return log, outcome, next(asked) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ticks", "position"),
     [

@@ -29,12 +29,14 @@ def same_run(log, expected):
     return all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", range(len(SEEDED)))
 def test_a_member_trained_alone_equals_the_same_in_a_population(tmp_path, undisturbed, k):
     (log,), _ = run(tmp_path, [SEEDED[k]])
     assert same_run(log, undisturbed[0][k])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_after", [2, 5, 9, 14])
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, undisturbed, kill_after):
     with pytest.raises(Killed):
@@ -44,6 +46,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, undistur
     assert outcomes == undisturbed[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [5, 8, 13])
 def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
     tmp_path, undisturbed, monkeypatch, write
@@ -73,6 +76,7 @@ def test_a_kill_inside_a_checkpoint_loses_only_what_came_since_the_last(
     assert not leftovers
 
 
+@pytest.mark.slow
 def test_a_run_killed_after_its_last_checkpoint_ends_without_its_replay(tmp_path, undisturbed):
     (log,), _ = run(tmp_path, SEEDED[:1])
     delete_replay(log.path)
@@ -81,6 +85,7 @@ def test_a_run_killed_after_its_last_checkpoint_ends_without_its_replay(tmp_path
     assert same_run(log, undisturbed[0][0])
 
 
+@pytest.mark.slow
 def test_the_loggers_of_anybodys_trainer_get_the_rows():
     population = Population(SMALL, SEEDED[:2], torch.device("cpu"))
     heard, for_callbacks = fit_one_epoch(DQNModule(population))
@@ -95,6 +100,7 @@ def test_the_loggers_of_anybodys_trainer_get_the_rows():
         assert not layers & for_callbacks.keys()
 
 
+@pytest.mark.slow
 def test_a_trained_population_leaves_no_memory_behind(tmp_path, monkeypatch):
     born = []
     monkeypatch.setattr(
@@ -121,6 +127,7 @@ def killed_with_a_damaged_replay(tmp_path):
     return damage
 
 
+@pytest.mark.slow
 def test_damage_inside_the_replay_that_the_checkpoint_before_can_do_without_costs_nothing(
     tmp_path, killed_with_a_damaged_replay, undisturbed, capsys
 ):
@@ -130,6 +137,7 @@ def test_damage_inside_the_replay_that_the_checkpoint_before_can_do_without_cost
     assert same_run(log, undisturbed[0][0])
 
 
+@pytest.mark.slow
 def test_a_run_without_its_replay_fills_it_again_before_it_learns(
     tmp_path, killed_with_a_damaged_replay, undisturbed
 ):
@@ -151,6 +159,7 @@ def test_a_run_without_its_replay_fills_it_again_before_it_learns(
     assert [pair for pair in updates if pair[0] <= at] == [p for p in expected if p[0] <= at]
 
 
+@pytest.mark.slow
 def test_one_members_damaged_replay_does_not_end_the_others(tmp_path, monkeypatch, capsys):
     recipe = [f"--{key}={value}" for key, value in SMALL.values().items() if value is not None]
     command = ["run", "rl", *recipe, "--device=cpu", "--checkpoint-every=40", "--seed", "0", "1"]
@@ -172,6 +181,7 @@ def test_one_members_damaged_replay_does_not_end_the_others(tmp_path, monkeypatc
     assert "none/seed0 was disturbed: its replay was lost at" in told
 
 
+@pytest.mark.slow
 def test_a_stopped_run_is_saved_where_it_stood_and_goes_on_in_other_company(tmp_path, undisturbed):
     logs, outcomes = run(tmp_path, SEEDED, stop_after=4, checkpoint_every=10_000)
     assert [outcome.status for outcome in outcomes] == ["interrupted"] * 3
@@ -226,6 +236,7 @@ def test_every_episode_is_a_row_and_the_summaries_are_theirs(undisturbed):
             assert summary["frames"] == 4 * summary["agent_steps"]
 
 
+@pytest.mark.slow
 def test_a_diverged_member_stops_and_the_others_do_not_notice(tmp_path, undisturbed):
     # alpha * lambda = 2.5e26: theta overflows at the second update
     company = [SEEDED[0], Member("decoupled", 1e30, 1)]
@@ -235,6 +246,7 @@ def test_a_diverged_member_stops_and_the_others_do_not_notice(tmp_path, undistur
     assert logs[1].rows["metrics"][-1]["diverged"]
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_one_before_comes_to_the_same(
     tmp_path, undisturbed, capsys
 ):
@@ -252,6 +264,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_comes_to_the_same(
     assert same_run(log, undisturbed[0][0])
 
 
+@pytest.mark.slow
 def test_exempting_biases_from_decay_changes_only_what_decays(tmp_path):
     recipe = dataclasses.replace(SMALL, decay_biases=False, iterations=1)
     (log,), _ = run(tmp_path, [Member("decoupled", 1e3, 0)], recipe=recipe)
@@ -261,6 +274,7 @@ def test_exempting_biases_from_decay_changes_only_what_decays(tmp_path):
     assert float(parameters["output.bias"].abs().max()) > 1e-3
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_with_float32_weights(tmp_path):
     recipe = dataclasses.replace(SMALL, precision="bf16", iterations=1)
     (log,), (outcome,) = run(tmp_path, SEEDED[:1], recipe=recipe)

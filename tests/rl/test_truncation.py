@@ -54,6 +54,7 @@ def test_all_else_is_as_it_is_without():
     assert np.flatnonzero(plain.ended).tolist() == [CUT - 1, 2 * CUT - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_after", [3, 5])
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path, kill_after):
     recipe = dataclasses.replace(BOOTSTRAP, warm_up=64, replay_capacity=100)

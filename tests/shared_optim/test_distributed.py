@@ -14,7 +14,10 @@ import torch
 
 from tests.shared_optim import two_processes
 
-pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="needs gloo")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not torch.distributed.is_available(), reason="needs gloo"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -127,6 +127,7 @@ def test_the_wheel_holds_every_module(wheel):
     assert held == {str(path.relative_to(FOLDER.parent)) for path in FOLDER.rglob("*.py")}
 
 
+@pytest.mark.slow
 def test_it_works_where_nothing_else_can_be_imported(wheel, requirements, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "target")

@@ -111,6 +111,7 @@ def test_the_number_of_threads_changes_nothing():
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clear", [torch.compiler.reset, torch._dynamo.reset_code_caches])
 def test_clearing_the_caches_of_torch_compile_changes_nothing(clear):
     """Code without guards in torch's caches once left 192 of 256 weights where they were."""
@@ -237,6 +238,7 @@ print("same")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["no-such-compiler", "false"])
 def test_without_a_compiler_it_warns_once_and_runs_eagerly(tmp_path, command):
     path = "/usr/bin:/bin" if command == "false" else ""
@@ -300,6 +302,7 @@ def test_a_cache_that_cannot_be_written_costs_a_compilation_and_nothing_else(
     assert len(compilations) == 2
 
 
+@pytest.mark.slow
 def test_processes_that_compile_at_once_all_get_a_whole_library(tmp_path):
     script = "from tests.shared_optim.test_kernel import load; load()"
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
@@ -325,6 +328,7 @@ for make in (WeightDecayAdam, WeightDecaySGD):
 """For a process of its own: coverage puts objects into code that torch.compile cannot read."""
 
 
+@pytest.mark.slow
 def test_an_optimizer_may_be_made_inside_a_compiled_function():
     subprocess.run([sys.executable, "-c", MADE_INSIDE], check=True)
 

@@ -173,6 +173,7 @@ def test_decay_drowns_as_the_table_says():
         assert 100 * report.metrics()["optim/drowned_fraction"] == pytest.approx(share, abs=1)
 
 
+@pytest.mark.slow
 def test_rounding_is_as_the_table_says():
     head, rows = table("Rounding")
     assert [row[0] for row in rows] == ['`rounding="once"`', '`rounding="torch"`']

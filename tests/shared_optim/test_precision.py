@@ -180,6 +180,7 @@ def at_rest(dtypes, state_dtype=None, steps=10_000):
         yield first, second
 
 
+@pytest.mark.slow
 def test_at_rest_the_decay_buffers_of_narrow_weights_are_theta_and_its_square():
     for ratios in at_rest([torch.bfloat16, torch.float16]):
         for ratio in ratios:

@@ -101,6 +101,7 @@ def as_it_is(function):
     return function
 
 
+@pytest.mark.slow
 @ours
 def test_a_compiled_training_step_trains_to_the_same_numbers(make):
     net, losses = trained(make, lambda f: torch.compile(f, backend="aot_eager"))
@@ -109,6 +110,7 @@ def test_a_compiled_training_step_trains_to_the_same_numbers(make):
     assert same(net, expected)
 
 
+@pytest.mark.slow
 def test_the_default_compiler_trains_to_the_same_numbers_but_for_its_own_rounding():
     with torch._inductor.config.patch(compile_threads=1):
         net, losses = trained(MAKERS["adam"], torch.compile, epochs=1)

@@ -216,6 +216,7 @@ def shrinkage(dtype, rounding):
     return float((start * lost).sum() / (start * start).sum())
 
 
+@pytest.mark.slow
 def test_a_decay_far_below_float32_resolution_acts_in_full_when_rounded_once():
     exact = shrinkage(torch.float64, "once")
     assert exact == pytest.approx(2_000 * 2.5e-8, rel=0.02)

@@ -61,8 +61,8 @@ class FakeTraining:
         self.chunks, self.pause = chunks, pause
         self.calls = []
 
-    def __call__(self, recipe, members, logs, machine, *, progress, stop, previous):
-        self.calls.append([(member, machine, previous) for member in members])
+    def __call__(self, recipe, members, logs, machine, *, progress, stop):
+        self.calls.append([(member, machine) for member in members])
         for log in logs:
             log.rewind({})
             log.metrics(metrics_row(1000))
@@ -83,7 +83,7 @@ class FakeTraining:
     def install(self, positions=None):
         """Take the place of rl's training; `positions` by run path, None where nothing is said."""
         RL.train = self
-        RL.checkpoint_position = lambda run, *, previous: (positions or {}).get(run)
+        RL.checkpoint_position = lambda run: (positions or {}).get(run)
 
 
 if __name__ == "__main__":

@@ -57,21 +57,22 @@ def contents(run):
     names = ("metrics.jsonl", "eval.jsonl", "config.json", "test.*", "*/*.pt")
     files = sorted(path for name in names for path in run.glob(name))
     return {
-        str(path.relative_to(run)): _values(torch.load(path, weights_only=True))
+        str(path.relative_to(run)): values(torch.load(path, weights_only=True))
         if path.suffix == ".pt"
         else path.read_bytes()
         for path in files
     }
 
 
-def _values(state):
+def values(state):
+    """A state with tensors as types, shapes and bytes, to be compared."""
     match state:
         case torch.Tensor():
             return str(state.dtype), tuple(state.shape), state.numpy().tobytes()
         case dict():
-            return {key: _values(value) for key, value in state.items()}
+            return {key: values(value) for key, value in state.items()}
         case list() | tuple():
-            return [_values(value) for value in state]
+            return [values(value) for value in state]
         case _:
             return repr(state)
 

@@ -247,6 +247,7 @@ class Stopper(threading.Thread):
             time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_killed_and_a_stopped_run_go_on_to_the_same_bytes(toy, tmp_path, monkeypatch, no_drawing):
     """It asks for more epochs than there is time for, so that no signal can come too late."""
     monkeypatch.chdir(tmp_path)
@@ -271,6 +272,7 @@ def test_a_killed_and_a_stopped_run_go_on_to_the_same_bytes(toy, tmp_path, monke
     assert ends == ["running", "unfinished", "finished"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_made_longer_to_the_same_bytes(toy, tmp_path, monkeypatch, no_drawing):
     monkeypatch.chdir(tmp_path)
     for epochs in ("2", "4"):
@@ -302,6 +304,7 @@ def test_presets_may_lie_in_the_package_or_be_none(toy, tmp_path, monkeypatch, c
 # A figure
 
 
+@pytest.mark.slow
 def test_a_figure_is_a_function_and_a_line_of_the_list(trained, capsys, figures):
     """Its points are the runs' own rows, in the colours of their schemes."""
     said(capsys, "report", "runs", "--out", "figure")
@@ -368,6 +371,7 @@ def test_a_metric_that_is_logged_during_training_is_shown_as_well(trained, toy, 
 # A scheme
 
 
+@pytest.mark.slow
 def test_a_scheme_is_an_entry_of_the_registry(toy, tmp_path, monkeypatch, capsys, figures):
     """Half of AdamW at lambda 0.2 is AdamW at 0.1 to the bit, under its own name and colour."""
     monkeypatch.chdir(tmp_path)
@@ -416,6 +420,7 @@ def test_a_run_of_a_scheme_that_is_gone_is_left_out_by_name(
 # A knob
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nlp", "rl", "toy"])
 @pytest.mark.usefixtures("figures", "no_drawing")
 def test_a_key_that_is_added_later_loses_no_run(name, toy, tmp_path, monkeypatch, capsys):

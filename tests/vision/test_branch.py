@@ -15,6 +15,8 @@ from workload.identity import config_of
 from workload.kept import kept_epochs, read_kept
 from workload.member import Member
 
+pytestmark = pytest.mark.slow
+
 NAMED = "l2-1e-2,learning_rate=0.05@2"
 
 

@@ -55,6 +55,7 @@ def test_the_loss_is_that_of_the_runs_last_row(finished):
     assert read_sharpness(run)["loss"] == pytest.approx(rows[-1]["fit/loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_kept_epochs_are_measured_each_beside_its_state(finished, tmp_path, capsys):
     """Their losses differ, and the last one's numbers are those of the newest weights. A run that
     is not finished will do."""

@@ -36,11 +36,13 @@ def test_rows_and_outcome(undisturbed):
     assert not any("/layer/" in key for key in outcome.figures)
 
 
+@pytest.mark.slow
 def test_it_learns(data_dir, tmp_path):
     outcome, _ = train(data_dir, tmp_path / "run", recipe(epochs=10))
     assert outcome.figures["test/accuracy"] > 90
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_at", [1, 2, 5, 6, 9, 13, 16, 19])
 def test_a_run_killed_anywhere_goes_on_bit_for_bit(data_dir, tmp_path, undisturbed, kill_at):
     """Weights, buffers, rows and figures have the bytes of the run that was not disturbed."""
@@ -73,6 +75,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on(data_dir, tmp_path, undis
     assert train(data_dir, tmp_path / "run")[0] == undisturbed[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sharpness_every", [0, 2])
 def test_a_run_that_is_stopped_at_any_question_goes_on_bit_for_bit(
     data_dir, tmp_path, sharpness_every
@@ -90,6 +93,7 @@ def test_a_run_that_is_stopped_at_any_question_goes_on_bit_for_bit(
         assert ended.rows == log.rows
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_made_longer(data_dir, tmp_path):
     """Its first epochs are those of the run that was long from the start."""
     train(data_dir, tmp_path / "run", recipe(epochs=2))
@@ -99,6 +103,7 @@ def test_a_finished_run_can_be_made_longer(data_dir, tmp_path):
     assert log.rows["eval"][-1] == whole.rows["eval"][-1]
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_repeat(data_dir, tmp_path, undisturbed):
     other, _ = train(data_dir, tmp_path / "other", member=Member("l2", 0.01, 1))
     again, _ = train(data_dir, tmp_path / "again")
@@ -106,6 +111,7 @@ def test_seeds_differ_and_repeat(data_dir, tmp_path, undisturbed):
     assert other.figures["train/loss"] != again.figures["train/loss"]
 
 
+@pytest.mark.slow
 def test_early_decay_is_decay_until_then(data_dir, tmp_path):
     """After the first epoch the weights are those of decay always, after the last they are not;
     with decay that comes too late they are those of none."""
@@ -122,6 +128,7 @@ def test_early_decay_is_decay_until_then(data_dir, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_divergence_ends_a_run(data_dir, tmp_path):
     outcome, log = train(data_dir, tmp_path / "run", recipe(learning_rate=1e20, norm="none"))
     assert outcome.status == "diverged"

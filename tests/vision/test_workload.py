@@ -107,6 +107,7 @@ def test_presets_can_be_read():
     }
 
 
+@pytest.mark.slow
 def test_the_commands_from_beginning_to_end(tmp_path, monkeypatch, capsys):
     """prepare, run, sharpness and table on drawings, as a user types them."""
     monkeypatch.chdir(tmp_path)

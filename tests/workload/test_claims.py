@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from suite.__main__ import main
+from suite.batch.grid_file import read_grid
 from suite.registry import load, names
+from suite.results.claim_costs import read_costs
 from tests.suite.results.runs import grid_of, translation_run
 from workload.claims import (
+    Claim,
+    Verdict,
     interval,
     read_claims,
     seeds_needed,
@@ -76,6 +80,38 @@ def test_every_workload_has_claims_whose_grids_are_shipped(name):
         assert claim.scale or claim.source == "control", claim.id
 
 
+def test_costs_are_of_shipped_grids_with_so_many_runs(tmp_path):
+    grids = load("rl").claims_file().parent.parent / "grids"
+    costs = read_costs()
+    assert {cost.grid: len(read_grid(grids / cost.grid, tmp_path, {}).runs) for cost in costs} == {
+        cost.grid: cost.runs for cost in costs
+    }
+    named = {
+        g
+        for name in names()
+        for claim in read_claims(load(name).claims_file())
+        for g in claim.grids
+    }
+    assert {cost.grid for cost in costs} == {g for g in named if not g.endswith("-small.yaml")}
+
+
+CLAIM = Claim("a", "b", "c", ("d.yaml", "d-small.yaml"), "f")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "hours", "more"),
+    [
+        ((), None, "d.yaml, d-small.yaml"),
+        ((1.0,), 0.5, "3 seeds, 1.5 h; or d.yaml"),
+        ((1.0,), None, "3 seeds; or d.yaml"),
+        ((0.0, 1.0, 2.0), 0.5, "10 seeds, 5 h; or d.yaml"),  # a mean of one deviation: Cohen's
+        ((-1.0, 1e-3, 1.0), 0.5, "over 1,000 seeds; or d.yaml"),
+    ],
+)
+def test_what_would_decide_a_claim(numbers, hours, more):
+    assert Verdict(CLAIM, "runs", numbers, hours).more == more
+
+
 def test_files_that_are_no_claims(tmp_path):
     file = tmp_path / "claims.yaml"
     assert read_claims(file) == []
@@ -120,7 +156,7 @@ def study(folder, sign):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_claims_of_schemes_turn_both_ways(tmp_path, sign):
     grid = grid_of(study(tmp_path, sign))
-    found = {each.claim.id: each for each in verdicts(load("nlp"), grid)}
+    found = {each.claim.id: each for each in verdicts(load("nlp"), [grid])}
     assert found["decoupled-over-l2"].mean == pytest.approx(3 * sign)
     assert found["separated-over-l2"].mean == pytest.approx(4 * sign)
     assert found["l2-drowns"].mean == pytest.approx(sign * 0.2 + 0.01 * sign)
@@ -133,6 +169,7 @@ def test_claims_of_schemes_turn_both_ways(tmp_path, sign):
     assert set(found) - tested == {"decoupled-stable-in-lambda", "separated-stable-in-lambda"}
 
 
+@pytest.mark.slow
 def test_the_command_prints_verdicts_and_writes_the_page(tmp_path, capsys):
     study(tmp_path / "runs", 1)
     out = tmp_path / "out"
@@ -143,4 +180,10 @@ def test_the_command_prints_verdicts_and_writes_the_page(tmp_path, capsys):
     text = (out / "report.md").read_text()
     assert "decoupled decay translates better than l2" in text
     assert (out / "figures" / "verdicts_nlp.png").exists()
+    assert "own: 18 runs of 3 seeds." in text
+    assert "figure7.yaml | 30 |" in text
+    assert "table1.yaml | 312" not in text  # no agent is judged
+    glance = text.partition("## At a glance")[2].partition("## Translation")[0]
+    assert "Translation: holds 7, not tested 2." in glance
+    assert "(figures/verdicts.png)" in glance
     assert main(["claims", str(tmp_path / "nothing")]) == 2

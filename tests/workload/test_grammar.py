@@ -113,6 +113,7 @@ def test_fifty_thousand_german_sentences_are_distinct(corpus):
     assert len({german for german, _ in corpus}) == 50_000
 
 
+@pytest.mark.slow
 def test_a_german_sentence_has_one_translation():
     choose = Chooser(2)
     translation = {}

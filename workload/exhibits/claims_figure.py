@@ -1,10 +1,14 @@
 """All verdicts at a glance: where the interval of each claim lies, in its own half-widths."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from workload.claims import Verdict
+from workload.claims import Verdict, counted_words
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import WIDTH, picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = {"holds": "#009E73", "does not hold": "#D55E00", "undecided": "#777777"}
 FURTHEST = 8.0
@@ -25,31 +29,32 @@ def claims_figure(found: Sequence[Verdict], name: str) -> Picture | None:
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.58, MARGIN / height, 0.4, 1 - 1.4 * MARGIN / height))
     for place, each in enumerate(drawn):
-        low, high = each.interval
-        assert low is not None
-        assert high is not None
-        assert each.mean is not None
-        reach = (high - low) / 2
-        at = FURTHEST if not reach else each.mean / reach
-        shown = max(-FURTHEST, min(FURTHEST, at if reach or each.mean > 0 else -at))
-        colour = COLOURS[each.word]
-        axes.plot([shown - 1, shown + 1], [place, place], color=colour)
-        axes.plot(shown, place, "o", color=colour)
+        draw_interval(axes, place, each)
     axes.axvline(0, color="black", linewidth=0.8)
     labels = [f"{each.runs}: {each.claim.claim}" for each in drawn]
     axes.set_yticks(range(len(drawn)), [_short(label) for label in labels], fontsize=5.5)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.set_xlim(-FURTHEST - 1.5, FURTHEST + 1.5)
     axes.set_xlabel("does not hold   <   0   <   holds")
-    counts = ", ".join(
-        f"{sum(each.word == word for each in found)} {word}" for word in (*COLOURS, "not tested")
-    )
     caption = (
-        f"{counts}. A dot is the mean over seeds of a claim's number, a bar its 95 % interval, "
-        "both over the interval's half-width: a bar that leaves 0 out is a verdict. Beyond "
-        f"{FURTHEST:g} a dot stands at the edge."
+        f"{counted_words(found)}. A dot is the mean over seeds of a claim's number, a bar its 95 % "
+        "interval, both over the interval's half-width: a bar that leaves 0 out is a verdict. "
+        f"Beyond {FURTHEST:g} a dot stands at the edge."
     )
     return picture(name, "Verdicts", caption, figure)
+
+
+def draw_interval(axes: "Axes", place: int, verdict: Verdict) -> None:
+    """A dot and a bar at a height, of a claim that has an interval."""
+    low, high = verdict.interval
+    if low is None or high is None or verdict.mean is None:
+        return
+    reach = (high - low) / 2
+    at = FURTHEST if not reach else verdict.mean / reach
+    shown = max(-FURTHEST, min(FURTHEST, at if reach or verdict.mean > 0 else -at))
+    colour = COLOURS[verdict.word]
+    axes.plot([shown - 1, shown + 1], [place, place], color=colour)
+    axes.plot(shown, place, "o", color=colour)
 
 
 def _short(label: str) -> str:

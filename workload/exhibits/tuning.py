@@ -15,13 +15,20 @@ TRIALS = (1, 2, 3, 5)
 """Of the columns, as far as there are lambdas."""
 SLACK = 0.1
 """Of the distance from the task's worst mean to its best: what still counts as good."""
+NEAR = 0.01
+"""Of the task's best mean: what still counts as the same, where no other number is given."""
 
 Scores = Mapping[float, float]
 """A seed's score by lambda."""
 
 
 def tuning_table(
-    grid: RecordGrid, metric: Metric, name: str, *, decimals: int | None
+    grid: RecordGrid,
+    metric: Metric,
+    name: str,
+    *,
+    decimals: int | None,
+    near: float | None = None,
 ) -> Table | None:
     """A line per task and scheme with three lambdas or more; None without one.
 
@@ -30,11 +37,16 @@ def tuning_table(
         metric: one of the report's scores.
         name: of the files.
         decimals: digits after the point of scores; None for one below a hundred, then none.
+        near: how much worse a score may be and still count as the best; 1 % of the task's best mean
+            where it is None.
     """
     rows: list[tuple[Cell, ...]] = []
     data: list[tuple[Value, ...]] = []
     for task in grid.tasks:
-        slack = SLACK * _span(grid, task, metric.key)
+        means = _means(grid, task, metric.key)
+        slack = SLACK * (max(means) - min(means)) if means else 0.0
+        best_mean = (min if metric.better == "lower" else max)(means, default=0.0)
+        slacks = (NEAR * abs(best_mean) if near is None else near, slack)
         for (scheme, extras), seeds in _by_scheme(grid, task, metric.key).items():
             count = len(next(iter(seeds)))
             best = {
@@ -42,30 +54,33 @@ def tuning_table(
                 for k in TRIALS
                 if k <= count
             }
-            widths = [good_decades(own, slack, metric.better) for own in seeds]
-            width, ends = mean(widths), _interval(widths)
             texts = [value(best.get(k), decimals) for k in TRIALS]
-            shown = value(width, 1)
-            if ends:
-                shown += f" [{value(ends[0], 1)}, {value(ends[1], 1)}]"
+            decades: list[Value] = []
+            for allowed in slacks:
+                widths = [good_decades(own, allowed, metric.better) for own in seeds]
+                width, ends = mean(widths), _interval(widths)
+                inside = f" [{value(ends[0], 1)}, {value(ends[1], 1)}]" if ends else ""
+                texts.append(value(width, 1) + inside)
+                decades += [width, *(ends or (None, None))]
             lambdas = f"{count}, {_decades(next(iter(seeds))):.1f} decades"
             head = (task, scheme, *extras, lambdas, str(len(seeds)))
-            rows.append(tuple(map(cell, (*head, *texts, shown))))
+            rows.append(tuple(map(cell, (*head, *texts))))
             fixed: tuple[Value, ...] = (task, scheme, *extras, count, len(seeds))
-            low, high = ends or (None, None)
-            data.append((*fixed, *(best.get(k) for k in TRIALS), width, low, high))
+            data.append((*fixed, *(best.get(k) for k in TRIALS), *decades))
     if not rows:
         return None
     what = grid.report.task
+    same = f"{NEAR:.0%} of the {what}'s best mean" if near is None else f"{near:g}"
     return Table(
         name=name,
         title="What tuning lambda costs",
         caption=(
             "After k trials: the best score to be expected of k different lambdas drawn at random "
-            "from those of the scheme, mean over seeds. Good decades: how far on the logarithmic "
-            "axis those lambdas reach around the best one whose score is worse by less than "
-            f"{SLACK:.0%} of the distance from the {what}'s worst mean to its best, with straight "
-            "lines between the lambdas, mean over seeds; in brackets its 95 % interval by "
+            "from those of the scheme, mean over seeds. Decades as the best: how far on the "
+            "logarithmic axis those lambdas reach around the best one whose score is worse by no "
+            f"more than {same}; good decades: by no more than {SLACK:.0%} of the distance from the "
+            f"{what}'s worst mean to its best. Both with straight "
+            "lines between the lambdas, mean over seeds; in brackets their 95 % interval by "
             "Student's t over seeds, none below three. It ends where the lambdas end, so that "
             f"schemes of fewer decades can have no more. Seeds that lack a lambda are left out; "
             f"{NOTHING}: no more lambdas."
@@ -73,12 +88,13 @@ def tuning_table(
         head=(
             *(what, "scheme", *grid.keys, "lambdas", "seeds"),
             *(f"after {k}" for k in TRIALS),
-            "good decades [95 %]",
+            *("decades as the best [95 %]", "good decades [95 %]"),
         ),
         rows=tuple(rows),
         data_head=(
             *(what, "scheme", *grid.keys, "lambdas", "seeds"),
             *(f"best_after_{k}" for k in TRIALS),
+            *("best_decades", "best_decades_low", "best_decades_high"),
             *("good_decades", "good_decades_low", "good_decades_high"),
         ),
         data=tuple(data),
@@ -138,10 +154,9 @@ def _by_scheme(
     return found
 
 
-def _span(grid: RecordGrid, task: str, key: str) -> float:
-    means = [grid.summary(row, task, key).mean for row in grid.rows_of(task)]
-    known = [each for each in means if each is not None]
-    return max(known) - min(known) if known else 0.0
+def _means(grid: RecordGrid, task: str, key: str) -> list[float]:
+    means = (grid.summary(row, task, key).mean for row in grid.rows_of(task))
+    return [each for each in means if each is not None]
 
 
 def _decades(scores: Scores) -> float:

@@ -34,6 +34,7 @@ th { text-align: left; border-bottom: 1px solid var(--ink); vertical-align: bott
 th, td { padding: .28rem .7rem .28rem 0; white-space: nowrap; }
 th:first-child, td:first-child { white-space: normal; min-width: 6rem; overflow-wrap: normal;
                                  position: sticky; left: 0; background: var(--paper); }
+td:first-child:has(small) { min-width: min(20rem, 50vw); }
 td { vertical-align: top; }
 td small { display: block; color: var(--soft); font-size: .88em; line-height: 1.35; }
 tbody tr + tr td { border-top: 1px solid var(--line); }

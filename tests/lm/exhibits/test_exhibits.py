@@ -50,6 +50,7 @@ def test_arithmetics_are_told_apart(tmp_path):
     assert precision_table(grid_of(study(tmp_path / "one")), "words", "precision") is None
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_and_not_without_runs(tmp_path):
     grid = grid_of([*study(tmp_path), language_run(tmp_path, 3.0, seed=9, diverged_at=150)])
     empty = grid_of([language_run(tmp_path / "none", 3.0, diverged_at=50)])
@@ -63,7 +64,7 @@ def test_figures_are_drawn_and_not_without_runs(tmp_path):
 def test_the_talks_claims_turn_both_ways(tmp_path, sign):
     found = {
         each.claim.id: each
-        for each in verdicts(WORKLOAD, grid_of(study(tmp_path, sign)))
+        for each in verdicts(WORKLOAD, [grid_of(study(tmp_path, sign))])
         if each.runs in ("", "words, decoupled-3e-1")
     }
     word = "holds" if sign > 0 else "does not hold"
@@ -91,7 +92,7 @@ def test_divergence_in_bf16_turns_both_ways(tmp_path, sign):
         at = 250 if sign > 0 else None
         runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", diverged_at=at))
         runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", decay=0.3))
-    found = [v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id.startswith("bf16")]
+    found = [v for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.claim.id.startswith("bf16")]
     assert [(v.numbers, v.word) for v in found] == [
         ((0.5 * sign,) * 3, "holds" if sign > 0 else "does not hold")
     ]
@@ -109,7 +110,7 @@ def test_other_optimizers_show_the_same_or_do_not(tmp_path, scheme, optimizer, s
                 own["learning_rate_schedule"] = schedule
                 runs.append(language_run(tmp_path, 3.0 + worth, **own))
     name = f"{'sgd' if optimizer == 'sgd' else 'l2'}-drop-worth-more"
-    (found,) = (v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id == name)
+    (found,) = (v for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.claim.id == name)
     assert found.mean == pytest.approx(0.21 * sign)
     assert found.word == ("holds" if sign > 0 else "does not hold")
 
@@ -124,7 +125,9 @@ def test_gains_in_the_decay_turn_both_ways(tmp_path, sign):
                 own = {"decay": decay, "seed": seed, "decay_biases": inside}
                 own["learning_rate_schedule"] = "wsd:100"
                 runs.append(language_run(tmp_path, 3.0 + moved * inside, **own))
-    (found,) = (v for v in verdicts(WORKLOAD, grid_of(runs)) if v.claim.id.startswith("norm-gains"))
+    (found,) = (
+        v for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.claim.id.startswith("norm-gains")
+    )
     assert found.mean == pytest.approx(0.021 * sign)
     assert found.word == ("holds" if sign > 0 else "does not hold")
 
@@ -139,6 +142,7 @@ def test_every_claim_has_a_statistic():
         assert f'"{claim.id}"' in source
 
 
+@pytest.mark.slow
 def test_report_and_claims_as_a_user_types_them(tmp_path, capsys):
     study(tmp_path / "runs")
     assert main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "report")]) == 0

@@ -77,6 +77,7 @@ def compared(runs, leave_out=refuse):
     return {(row.scheme, row.decay): items for row, items in found.items()}
 
 
+@pytest.mark.slow
 def test_a_run_is_compared_with_the_none_of_its_seed(tmp_path):
     runs = [
         run(tmp_path, "none", 0.0, 0, BASE),
@@ -157,6 +158,7 @@ def test_without_sacrebleu_the_report_goes_on_and_says_so(tmp_path, monkeypatch)
     assert named == ["no paired tests: sacrebleu is not installed; pip install 'wdbench[nlp]'"]
 
 
+@pytest.mark.slow
 def test_between_equal_systems_p_is_below_5_percent_in_5_percent_of_cases(monkeypatch):
     """Pairs of systems that go wrong equally often; the paired bootstrap's p is beside it."""
     monkeypatch.setattr("nlp.exhibits.paired.TRIALS", 200)

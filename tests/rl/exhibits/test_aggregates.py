@@ -149,6 +149,7 @@ def test_without_none_there_is_nothing_to_be_better_than(tmp_path):
     assert records_of_table(table)[0]["improvement_over_none"] is None
 
 
+@pytest.mark.slow
 def test_a_report_without_a_game_to_normalise_by_says_so(tmp_path):
     runs = [game_run(tmp_path, game, "none", 0.0, 0, [1.0]) for game in ("Tetris", "Pong")]
     for chosen, missing in ((runs[:1], True), (runs, False)):

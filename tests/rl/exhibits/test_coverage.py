@@ -64,6 +64,7 @@ def coverage(draw, seeds, interval):
     return held / TRIALS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "seeds"),
     [
@@ -126,6 +127,7 @@ def test_the_improvements_interval_holds_the_truth_at_least_as_often_as_it_says(
         assert held / TRIALS <= 0.95 + SLACK + NOISE
 
 
+@pytest.mark.slow
 def test_missing_seeds_make_no_difference_between_equal_schemes():
     """Of two equal schemes whose games have 3 to 5 of 5 seeds each, means pooled over all runs lie
     apart by games, not by schemes; weighted ones by seeds alone."""

@@ -100,7 +100,7 @@ def test_the_command_trains_references_first(training):
     fake = training()
     write_grid(CHAIN)
     assert main(ONE) == 0
-    trained = [member.scheme for call in fake.calls for member, _, _ in call]
+    trained = [member.scheme for call in fake.calls for member, _ in call]
     assert trained == ["none", "none", "l2", "l2", "decoupled", "decoupled"]
 
 
@@ -129,7 +129,7 @@ def test_readers_of_what_has_diverged_end_the_batch_as_a_failure(training, capsy
     assert "which is read, has diverged; choose another recipe" in out
     assert "Other processes" not in out
     assert main(ONE) == 1
-    assert [member.scheme for call in fake.calls for member, _, _ in call] == ["none", "none"]
+    assert [member.scheme for call in fake.calls for member, _ in call] == ["none", "none"]
     capsys.readouterr()
     assert main([*ONE, "--dry-run"]) == 0
     assert "which is read, has diverged" in capsys.readouterr().out

@@ -86,6 +86,7 @@ def rows(runs):
     }
 
 
+@pytest.mark.slow
 def test_a_batch_whose_worker_and_then_driver_are_killed_ends_as_an_undisturbed_one():
     pong, breakout = (run.run for run in grid_of(TINY).runs)
     driver = start_batch()
@@ -107,6 +108,7 @@ def test_a_batch_whose_worker_and_then_driver_are_killed_ends_as_an_undisturbed_
     assert rows(Path("runs")) == rows(Path("undisturbed"))
 
 
+@pytest.mark.slow
 def test_an_interrupted_batch_saves_and_ends_with_the_signals_code():
     pong, breakout = (run.run for run in grid_of(LONG).runs)
     driver = start_batch()
@@ -120,6 +122,7 @@ def test_an_interrupted_batch_saves_and_ends_with_the_signals_code():
     assert not (pong.path / FILE).exists()
 
 
+@pytest.mark.slow
 def test_a_batch_whose_rays_head_is_killed_ends_with_the_picture_and_what_to_do():
     pong, _ = (run.run for run in grid_of(LONG).runs)
     process = start_batch([sys.executable, "-c", IMPATIENT, *BATCH[3:]])

@@ -46,10 +46,6 @@ CASES = {
     "capacity below warm-up": (["--replay-capacity", "100"], "100 is below warm_up, 20,000"),
     "file missing": (["--config", "no.yaml"], "config file no.yaml does not exist"),
     "file is a folder": (["--config", "."], "config file . cannot be read"),
-    "nothing to go back to": (
-        ["--from_previous_checkpoint"],
-        "does not exist: there is no checkpoint to go back to",
-    ),
     "runs is a file": (["--runs", "file"], "runs: file is no directory"),
 }
 

@@ -59,7 +59,7 @@ def test_a_grid_run_again_trains_nothing_and_a_larger_one_only_what_is_new(train
     assert fake.calls == []
     write_grid(SMALL.replace("seed: [0, 1]", "seed: [0, 1, 2]"))
     assert main(ONE) == 0
-    assert [member.seed for call in fake.calls for member, _, _ in call] == [2] * 6
+    assert [member.seed for call in fake.calls for member, _ in call] == [2] * 6
 
 
 def test_what_a_kill_left_of_a_finished_run_is_deleted(training):
@@ -99,6 +99,7 @@ def test_a_dry_run_makes_nothing(training, capsys):
     assert "roughly" in out
 
 
+@pytest.mark.slow
 def test_a_dry_run_and_a_status_import_neither_torch_nor_ray(tmp_path):
     (tmp_path / "grid.yaml").write_text(SMALL)
     check = (
@@ -110,6 +111,7 @@ def test_a_dry_run_and_a_status_import_neither_torch_nor_ray(tmp_path):
         subprocess.run([sys.executable, "-c", check, *argv], cwd=tmp_path, check=True)
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs_are_expanded_and_packed_in_seconds(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     values = ", ".join(f"{0.9 + i / 1000:.3f}" for i in range(50))

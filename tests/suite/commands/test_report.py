@@ -25,6 +25,8 @@ from tests.suite.results.runs import (
 )
 from tests.workload.exhibits.drawn import figures
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -46,7 +46,7 @@ def test_only_the_missing_members_are_trained(training):
     fake = training()
     assert main([*SMALL, "--seed", "0"]) == 0
     assert main([*SMALL, "--seed", "0", "1", "2"]) == 0
-    assert [member.seed for member, _, _ in fake.calls[1]] == [1, 2]
+    assert [member.seed for member, _ in fake.calls[1]] == [1, 2]
 
 
 def test_a_population_is_one_call_and_a_directory_per_member(training, capsys):
@@ -67,7 +67,7 @@ def test_members_at_different_positions_train_apart(training):
     first, second, third = run_paths()
     fake = training(positions={first: (1, 0, 0), second: None, third: (1, 0, 0)})
     assert main(arguments) == 0
-    assert [[member.seed for member, _, _ in call] for call in fake.calls] == [[0, 2], [1]]
+    assert [[member.seed for member, _ in call] for call in fake.calls] == [[0, 2], [1]]
 
 
 def test_a_diverged_member_stops_alone_and_the_table_says_so(training, capsys):
@@ -127,15 +127,6 @@ def test_it_says_before_training_what_it_takes_and_which_runs_start(training, ca
     training(positions={first: (0, 1, 0), second: (0, 1, 0)})
     main([*SMALL, "--seed", "0", "1"])
     assert capsys.readouterr().out.splitlines()[1] == f"{first} resumes"
-
-
-def test_the_previous_checkpoint_is_passed_on(training):
-    fake = training()
-    main(SMALL)
-    (path,) = run_paths()
-    (path / "done.json").unlink()
-    assert main([*SMALL, "--from-previous-checkpoint"]) == 0
-    assert [call[0][2] for call in fake.calls] == [False, True]
 
 
 def test_machine_knobs_reach_training(training):

@@ -197,7 +197,7 @@ def test_a_damaged_state_is_found_before_anything_is_made(cut_off, capsys):
     (folder / "previous.pt").write_bytes(b"state")
     assert main([*SMALL, "--seed", "0", "1"]) == 0
     assert f"{folder / 'latest.pt'} is damaged" in capsys.readouterr().err
-    assert [member.seed for call in fake.calls for member, _, _ in call] == [0, 0, 1]
+    assert [member.seed for call in fake.calls for member, _ in call] == [0, 0, 1]
 
 
 def test_a_damaged_checkpoint_is_one_sentence_and_deletes_nothing(training, capsys):

@@ -10,10 +10,13 @@ import pytest
 
 from tests.suite.batch.grids import SMALL
 
-pytestmark = pytest.mark.skipif(
-    os.name != "posix" or os.getuid() != 0 or not shutil.which("setpriv"),
-    reason="only root can give files to another user",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.name != "posix" or os.getuid() != 0 or not shutil.which("setpriv"),
+        reason="only root can give files to another user",
+    ),
+]
 OTHER, GROUP = 60_001, 60_000
 ORDINARY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner,-chown"]
 ORDINARY += ["--inh-caps", "-all"]

@@ -132,6 +132,7 @@ def test_an_exhibit_may_be_a_paragraph_or_nothing(monkeypatch, tmp_path):
     assert (section.tables, section.pictures) == ((), ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("show", [lambda runs, out: table(runs), plot], ids=["table", "plot"])
 def test_memory_does_not_grow_with_the_length_of_a_run(tmp_path, show):
     """Ten times the rows, with a hundred keys each, and no more than a tenth more memory."""

@@ -123,6 +123,7 @@ def test_the_table_compares_at_the_common_length_and_says_so(runs):
     assert "unequal" not in table(runs[2:])
 
 
+@pytest.mark.slow
 def test_the_plot_draws_all_and_marks_how_far_all_go(runs, tmp_path, figures):
     out = str(tmp_path / "out.png")
     assert main(["plot", str(runs[0].path), str(runs[1].path), "--out", out]) == 0
@@ -134,6 +135,7 @@ def test_the_plot_draws_all_and_marks_how_far_all_go(runs, tmp_path, figures):
     assert title == "Pong (dotted: iterations 3 of Pong, as far as all runs go)"
 
 
+@pytest.mark.slow
 def test_the_report_compares_at_the_common_length_and_says_so(runs, tmp_path):
     folder = tmp_path / "rl"
     assert main(["report", str(folder), "--out", str(tmp_path / "out"), "--last", "1"]) == 0
@@ -160,6 +162,7 @@ def scheduled(monkeypatch):
     monkeypatch.setattr(RL, "free_keys", free_keys)
 
 
+@pytest.mark.slow
 def test_runs_whose_schedule_reads_the_length_are_never_cut(scheduled, tmp_path, figures):
     """Cut at three iterations the longer one would be another training, not a shorter one."""
     runs = [

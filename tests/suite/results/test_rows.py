@@ -140,6 +140,7 @@ def test_rows_beyond_the_last_step_that_is_wanted_are_not_there(file, until):
     assert newest(file, "step", ["norm"], until) == ({"norm": last} if last else {})
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_a_file(file):
     def peak(count):
         with file.open("w") as out:

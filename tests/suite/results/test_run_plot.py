@@ -23,6 +23,7 @@ def panel(figure, title):
     return next(axes for axes in figure.get_axes() if axes.get_title() == title)
 
 
+@pytest.mark.slow
 def test_curves_are_the_logged_values_over_agent_steps(tmp_path, figures):
     plot([make(tmp_path, "l2", 1e-3)], tmp_path / "out.png")
     (figure,) = figures
@@ -32,6 +33,7 @@ def test_curves_are_the_logged_values_over_agent_steps(tmp_path, figures):
     assert line.get_xydata().tolist() == [[1000, -18.5]]
 
 
+@pytest.mark.slow
 def test_bands_reach_from_quantile_to_quantile(tmp_path, figures):
     plot([make(tmp_path, "l2", 1e-3)], tmp_path / "out.png")
     axes = panel(figures[0], "l2-1e-3 seed0")
@@ -107,6 +109,7 @@ def test_twelve_runs_fit_into_one_image(tmp_path):
     assert np.asarray(image.convert("L")).std() > 10
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")  # matplotlib gives up when panels have no room
 def test_the_legend_of_many_runs_leaves_the_panels_their_height(tmp_path, figures):
     settings = [{"gamma": g, "warm_up": w} for g in (0.9, 0.8) for w in range(300, 332, 4)]
@@ -171,6 +174,7 @@ def test_a_run_draws_itself_and_its_population_at_the_end(training, capsys):
     assert all(Image.open(path).format == "PNG" for path in plots)
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_drawn_costs_the_others_nothing(training, capsys, monkeypatch):
     training()
     whole = suite.results.selection._describe_run

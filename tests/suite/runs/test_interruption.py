@@ -8,8 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from suite.__main__ import main
 from suite.runs.stop import STOPPING
+
+pytestmark = pytest.mark.slow
 
 STEPS, EVERY = 2400, 100
 TINY = f"""\

@@ -102,7 +102,7 @@ def test_a_translation_is_always_made_longer(tmp_path):
     ]
     longer = Run.of(NLP, NLP.Recipe(epochs=5), MEMBER, tmp_path)
     assert (longer.path, longer.done()) == (run.path, None)
-    assert NLP.checkpoint_position(run.path, previous=False) == (3, 0, 30)
+    assert NLP.checkpoint_position(run.path) == (3, 0, 30)
 
 
 def test_a_diverged_translation_keeps_no_state_of_the_optimizer(tmp_path):

@@ -20,13 +20,13 @@ def generate(data, seed):
     return inputs, inputs @ weights + torch.randn(len(inputs), generator=random), weights
 
 
-def train(recipe, member, log, machine, progress, stop, previous):
+def train(recipe, member, log, machine, progress, stop):
     device = prepare_torch(machine)
     inputs, targets, truth = (part.to(device) for part in generate(recipe.data, member.seed))
     weights = torch.zeros(8, device=device, requires_grad=True)
     optimizer = build_optimizer(recipe, member, [("weights", weights)], updates_per_epoch=EPOCH)
     checkpoint, updates, stopping = Checkpoint(log), 0, stop()
-    if state := checkpoint.resume(previous=previous):
+    if state := checkpoint.resume():
         weights.data.copy_(state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         updates = state["updates"]

@@ -57,10 +57,10 @@ class Toy(Workload[Recipe, MachineBase]):
     def free_keys(self, recipe):
         return ("epochs",)  # no schedule reads it
 
-    def train(self, recipe, members, logs, machine, *, progress, stop, previous):
+    def train(self, recipe, members, logs, machine, *, progress, stop):
         from toy.training import train
 
-        return [train(recipe, members[0], logs[0], machine, progress, stop, previous)]
+        return [train(recipe, members[0], logs[0], machine, progress, stop)]
 
 
 WORKLOAD = Toy()

@@ -1,5 +1,7 @@
 """Claims as numbers by hand."""
 
+import re
+
 import pytest
 
 from tests.suite.results.runs import grid_of, records_of_table
@@ -10,7 +12,7 @@ from workload.claims import claims_table, read_claims, verdicts
 
 
 def rows_of(grid):
-    return records_of_table(claims_table(verdicts(WORKLOAD, grid), "claims"))
+    return records_of_table(claims_table(verdicts(WORKLOAD, [grid]), "claims"))
 
 
 def table(folder, **changes):
@@ -98,6 +100,17 @@ def test_sharpness_of_weights_that_were_trained_on_is_no_final_sharpness(tmp_pat
         path.write_text(path.read_text().replace('"epoch": 2', '"epoch": 1'))
     words = {row["id"]: row["verdict"] for row in rows_of(grid)}
     assert words["multiplicative-order"] == "not tested"
+
+
+@pytest.mark.parametrize("key", ["loss", "keskar", "top", "trace", "multiplicative", "gamma"])
+def test_damaged_sharpness_is_left_out_and_named(tmp_path, key, capsys):
+    """A bit of the name of what is read is enough."""
+    grid = study(tmp_path)
+    for path in tmp_path.rglob("sharpness.json"):
+        path.write_text(path.read_text().replace(f'"{key}"', '"other"'))
+    words = {row["id"]: row["verdict"] for row in rows_of(grid)}
+    assert words["multiplicative-order"] == "not tested"
+    assert re.search(r"left out: .*sharpness\.json", capsys.readouterr().err)
 
 
 def test_every_statistic_has_its_entry_and_every_entry_its_statistic(tmp_path):

@@ -66,6 +66,7 @@ def test_the_usual_setting_looks_as_its_name_does(tmp_path):
     assert looks["none learning_rate=0.1"] == STYLES["none"] != looks["none learning_rate=0.01"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_the_papers_figures_are_drawn_from_one_study(tmp_path, norm):
     grid = study(tmp_path, seeds=2)

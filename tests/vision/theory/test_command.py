@@ -50,6 +50,7 @@ def test_table_figure_and_numbers(model, capsys):
     assert json.loads((folder / f"{model}.json").read_text())["theory"] == model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", SHORT)
 def test_the_same_command_gives_the_same_files(model):
     theory(model, *SHORT[model], "--out", "here")
@@ -122,6 +123,7 @@ def test_a_divergence_is_said(capsys):
     assert "diverged" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_noise_of_a_run(tmp_path, capsys):
     """Over all training images its loss is the last row's `fit/loss`."""
     run, data_dir = finished(tmp_path, "none")

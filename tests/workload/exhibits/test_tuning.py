@@ -3,6 +3,7 @@
 import itertools
 import statistics
 
+import numpy as np
 import pytest
 from scipy.stats import t
 
@@ -31,6 +32,26 @@ def test_good_decades_by_hand():
 def test_a_single_good_lambda_is_as_wide_as_its_slopes():
     """From 10 to 0 within a decade on both sides: 9 is a tenth of a decade away."""
     assert good_decades({1e-5: 0.0, 1e-4: 10.0, 1e-3: 0.0}, 1.0, "higher") == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_good_decades_as_a_plain_loop_counts_them(seed):
+    """Walking from the best lambda on a fine axis, both ways, until the line is below the slack."""
+    random = np.random.default_rng(seed)
+    scores = dict(zip(10.0 ** np.arange(-6, 0), random.normal(size=6), strict=True))
+    step, decays = 1e-4, np.log10(list(scores))
+    values = list(scores.values())
+    best = int(np.argmax(values))
+    width = 0.0
+    for direction in (-1, 1):
+        at = decays[best]
+        while (
+            -6 <= at + direction * step <= -1
+            and np.interp(at + direction * step, decays, values) >= values[best] - 0.5
+        ):
+            at += direction * step
+        width += abs(at - decays[best])
+    assert good_decades(scores, 0.5, "higher") == pytest.approx(width, abs=3 * step)
 
 
 DECAYS = (1e-5, 1e-4, 1e-3)
@@ -71,6 +92,9 @@ def test_the_numbers_are_means_over_seeds_with_students_interval(table):
     assert l2["good_decades"] == pytest.approx(statistics.mean(widths))
     half = t.ppf(0.975, 2) * statistics.stdev(widths) / 3**0.5
     assert l2["good_decades_high"] == pytest.approx(statistics.mean(widths) + half)
+    # as the best: within 1 % of 12, of which nothing but the slopes beside the best one is
+    steepest = [(0.12 / 2 + 0.12 / 12), (0.12 / 4 + 0.12 / 10), (0.12 / 2 + 0.12 / 11)]
+    assert l2["best_decades"] == pytest.approx(statistics.mean(steepest))
     assert (decoupled["good_decades"], decoupled["good_decades_low"]) == (pytest.approx(2), None)
 
 
