@@ -14,6 +14,7 @@ from workload.exhibits.drawing import (
     BAND_NOTE,
     CROSS_NOTE,
     DIVERGED,
+    LEFT,
     draw_cross,
     draw_mean,
     in_steps,
@@ -26,7 +27,7 @@ from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 from workload.exhibits.series import Curves, by_round, by_step
 
-LABEL = 22  # characters of a line beside a panel
+LABEL, LABEL_LINE = 22, 0.12  # characters of a line beside a panel, and its inches
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,14 @@ def curve_figure(grid: RecordGrid, spec: CurveFigure) -> Picture | None:
     diverged = any(r.diverged for own in by_task.values() for v in own for r in v.records)
     if diverged:
         handles.append(Line2D([], [], label="diverged", **DIVERGED))
+    units = {metric: textwrap.wrap(metric.unit, LABEL) for metric in spec.metrics}
     figure, axes = panels(
         len(spec.metrics),
         len(by_task),
         1.7 if len(spec.metrics) == 1 else 1.45,
         gap=0.5,
         lines=legend_lines(handles),
+        left=LEFT + LABEL_LINE * max(map(len, units.values())),
         sharex="col",
     )
     places = iter(axes)
@@ -93,7 +96,7 @@ def curve_figure(grid: RecordGrid, spec: CurveFigure) -> Picture | None:
             if row == 0:
                 panel.set_title(task)
             if column == 0:
-                panel.set_ylabel(textwrap.fill(metric.unit, LABEL))
+                panel.set_ylabel("\n".join(units[metric]))
             in_steps(panel, grid.epoch_key if spec.rows == "evaluations" else grid.step)
             if row < len(spec.metrics) - 1:
                 panel.set_xlabel("")

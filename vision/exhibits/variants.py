@@ -105,11 +105,11 @@ def variants(
 
 
 def styles(present: Sequence[Variant]) -> dict[str, Style]:
-    """Colour and line of each label of a figure. Of several with one name, that whose decay most
-    others of the figure have looks as the name does."""
-    decays = Counter(variant.decay for variant in present)
+    """Colour and line of each label of a figure. Of several with one name, that whose setting and
+    decay most others of the figure have looks as the name does."""
+    settings, decays = (Counter(getattr(v, key) for v in present) for key in ("setting", "decay"))
     usual: dict[str, str] = {}
-    for variant in sorted(present, key=lambda v: -decays[v.decay]):
+    for variant in sorted(present, key=lambda v: (-settings[v.setting], -decays[v.decay])):
         usual.setdefault(variant.name, variant.label)
     taken: dict[str, Style] = {}
     others = 0

@@ -84,6 +84,7 @@ def panels(
     gap: float = 0.15,
     lines: int = 1,
     title_lines: int = 1,
+    left: float = LEFT,
     **shared: Any,
 ) -> tuple["Figure", list["Axes"]]:
     """A figure of the page's width with rows x columns axes, and room for a legend below.
@@ -94,6 +95,7 @@ def panels(
         gap: between columns, in inches; y labels need more.
         lines: of the legend.
         title_lines: of the panels' titles.
+        left: of the first column, in inches.
         shared: sharex and sharey, as in matplotlib's subplots.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -106,9 +108,9 @@ def panels(
     figure = Figure(figsize=(WIDTH, total), dpi=200)
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, **shared)
-    width = (WIDTH - LEFT - RIGHT - (columns - 1) * gap) / columns
+    width = (WIDTH - left - RIGHT - (columns - 1) * gap) / columns
     figure.subplots_adjust(
-        left=LEFT / WIDTH,
+        left=left / WIDTH,
         right=1 - RIGHT / WIDTH,
         top=1 - top / total,
         bottom=bottom / total,

@@ -58,6 +58,14 @@ def test_the_usual_decay_looks_as_its_name_does(tmp_path):
     assert looks["late l2"] == STYLES["late"] != looks["late decoupled"]
 
 
+def test_the_usual_setting_looks_as_its_name_does(tmp_path):
+    """With none at the learning rate of shuffled labels as well."""
+    slow = image_run(tmp_path, 50, scheme="none", learning_rate=0.01)
+    runs = [image_run(tmp_path, 50, scheme="none"), image_run(tmp_path, 60), slow]
+    looks = styles(variants(grid_of(runs), "patterns"))
+    assert looks["none learning_rate=0.1"] == STYLES["none"] != looks["none learning_rate=0.01"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_the_papers_figures_are_drawn_from_one_study(tmp_path, norm):
