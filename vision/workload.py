@@ -76,6 +76,7 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         ),
     )
     PRESET = "cifar10"
+    SCHEME = "l2"  # as in torch.optim.SGD and Adam
     PRESET_KEY = "data"
     TASK_KEY = "data"
     STEP_KEY = "updates"

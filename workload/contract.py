@@ -76,6 +76,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
         DEMO: what `wdbench demo` trains; None where it has none.
         PRESET: the preset taken where none is named; None for the recipe's defaults.
         PRESET_KEY: the recipe's key whose value may be a preset's name and then means it.
+        SCHEME: what a lambda alone means on the command line; None where a scheme has to be named.
         TRAINS_POPULATION: whether members train as one population, or one after the other.
         TASK_KEY: the recipe's key for what is trained on, and the table's first heading.
         STEP_KEY: key of every row, whole numbers: the figures' x axis.
@@ -96,6 +97,7 @@ class Workload(ABC, Generic[RecipeT, MachineT]):
     DEMO: Demo | None = None
     PRESET: str | None = None
     PRESET_KEY: str | None = None
+    SCHEME: str | None = None
     TRAINS_POPULATION: bool = False
     TASK_KEY: str
     STEP_KEY: str

@@ -133,7 +133,8 @@ def _groups(workload: AnyWorkload) -> dict[str, Options]:
     printed = "print every key as YAML for --config, with the memory needed, and exit"
     schemes = Literal[tuple(SCHEMES)]  # type: ignore[valid-type]
     scheme = {"type": schemes, "default": [BASELINE], "help": "how weights decay"}
-    decay = "lambda of every scheme but none, which has none"
+    alone = f"; without --scheme {workload.SCHEME} is meant" if workload.SCHEME else ""
+    decay = f"lambda of every scheme but none, which has none{alone}"
     machine = [field.name for field in fields(workload.Machine)]
     return {
         "Where values come from": {

@@ -85,6 +85,8 @@ class Reader:
         decay, scheme = files.get("weight_decay"), files.get("scheme")
         if values["scheme"] == ["none"] and decay and scheme not in (decay, None):
             values["weight_decay"] = []  # of the schemes that none has replaced
+        if scheme is None and values["weight_decay"] and self._workload.SCHEME:
+            values["scheme"] = [self._workload.SCHEME]
         return values | {key: True for key, _ in flags if key in SWITCHES}
 
     def axes(self, node: yaml.Node, file: str, keys: Collection[str]) -> dict[str, list[Any]]:

@@ -6,6 +6,7 @@ import yaml
 from nlp.workload import WORKLOAD as NLP
 from rl.workload import WORKLOAD as RL
 from suite.config.request import as_yaml, read_request
+from vision.workload import WORKLOAD as VISION
 from workload.errors import UserError
 
 
@@ -89,6 +90,20 @@ def test_scheme_none_goes_without_the_lambda_of_a_layer_that_it_replaces(tmp_pat
     for argv in (["--preset", "demo", *flag], ["--config", both], ["--config", alone]):
         with pytest.raises(UserError, match=r"0\.0001 has no meaning for scheme none"):
             job(*argv)
+
+
+def test_a_lambda_alone_is_l2_where_a_workload_says_so():
+    """As `weight_decay` of torch.optim.SGD is; a scheme that is given stands."""
+    lambdas = ["--weight-decay", "1e-3"]
+    for argv, expected in (
+        (lambdas, ("l2", 1e-3)),
+        ([*lambdas, "--scheme", "decoupled"], ("decoupled", 1e-3)),
+        ([], ("none", 0.0)),
+    ):
+        (member,) = read_request(VISION, argv, "run vision").job.members
+        assert (member.scheme, member.weight_decay) == expected
+    with pytest.raises(UserError, match="has no meaning for scheme none"):
+        read_request(VISION, [*lambdas, "--scheme", "none"], "run vision")
 
 
 def test_an_empty_file_changes_nothing(tmp_path):
