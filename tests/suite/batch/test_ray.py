@@ -109,14 +109,15 @@ def test_a_batch_whose_worker_and_then_driver_are_killed_ends_as_an_undisturbed_
 
 
 @pytest.mark.slow
-def test_an_interrupted_batch_saves_and_ends_with_the_signals_code():
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_batch_saves_and_ends_with_the_signals_code(number, code):
     pong, breakout = (run.run for run in grid_of(LONG).runs)
     driver = start_batch()
     trainer_of(pong)
     trainer_of(breakout)
-    driver.send_signal(signal.SIGTERM)  # the one that Ray would handle itself
+    driver.send_signal(number)
     output, _ = driver.communicate(timeout=60)
-    assert driver.returncode == 143
+    assert driver.returncode == code
     assert b"The same command goes on" in output
     assert {run.status() for run in (pong, breakout)} == {"unfinished"}
     assert not (pong.path / FILE).exists()

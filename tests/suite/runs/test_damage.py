@@ -33,6 +33,7 @@ from tests.suite.runs.damage import (
 )
 from workload.checkpoint_files import CheckpointFiles
 
+pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
 EVERY = "WDBENCH_EVERY_DAMAGE" in os.environ
 
