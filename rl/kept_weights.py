@@ -16,7 +16,8 @@ from rl.position import Position
 from workload import tensor_file
 from workload.by_products import discard
 from workload.errors import UserError
-from workload.files import write_whole
+from workload.files import put_aside, write_whole
+from workload.member import RunLog
 
 FOLDER = "weights"
 _NAME = re.compile(r"iteration-(\d+)\.pt")
@@ -26,12 +27,12 @@ class KeptWeights:
     """One member's, in its run directory.
 
     Args:
-        run: the directory.
+        log: the member's; it is told where the best weights have been damaged since.
         keep: how many of the newest iterations, or BEST for the one with the highest return.
     """
 
-    def __init__(self, run: Path, keep: str) -> None:
-        self._folder = run / FOLDER
+    def __init__(self, log: RunLog, keep: str) -> None:
+        self._log, self._folder = log, log.path / FOLDER
         self._best = keep == BEST
         self._newest = 0 if self._best else int(keep)
 
@@ -54,7 +55,16 @@ class KeptWeights:
 
     def _best_score(self) -> float:
         path = self._folder / "best.pt"
-        return float(_read(path)["score"]) if path.exists() else -float("inf")
+        if not path.exists():
+            return -float("inf")
+        try:
+            return float(_read(path)["score"])
+        except UserError:
+            put_aside(path)
+            self._log.remark(
+                f"{FOLDER}/{path.name} was damaged: the best is that of this and later iterations"
+            )
+            return -float("inf")
 
     def _write(self, name: str, state: TrainedState, iteration: int, score: float | None) -> None:
         content = {

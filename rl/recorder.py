@@ -40,7 +40,7 @@ class PopulationRecorder(lightning.Callback):
         self._population, self._logs = population, logs
         capacity = population.recipe.replay_capacity
         self._checkpoints = [MemberCheckpoint(log.path, capacity) for log in logs]
-        self._kept = [KeptWeights(log.path, keep_checkpoints) for log in logs]
+        self._kept = [KeptWeights(log, keep_checkpoints) for log in logs]
         self._checkpoint_every, self._progress, self._stop = checkpoint_every, progress, stop
         self._latest: list[dict[str, Any]] = [{} for _ in logs]
         self._saved = population.position

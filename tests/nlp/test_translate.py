@@ -227,7 +227,7 @@ def test_damaged_weights_another_dictionary_and_no_corpus(command, made, tmp_pat
     best.write_bytes(whole)
     dictionary = copy / "weights" / "dict.de.txt"
     dictionary.write_text(dictionary.read_text().replace(" ", "x ", 1))
-    assert "is not what was prepared" in command(run=copy)
+    assert "is not what was prepared" in command(run=copy, data=tmp_path)
     record = json.loads((copy / "weights" / "corpus.json").read_text())
     record["sha256"]["dict.de.txt"] = hashlib.sha256(dictionary.read_bytes()).hexdigest()
     (copy / "weights" / "corpus.json").write_text(json.dumps(record))

@@ -6,7 +6,7 @@ import torch
 from rl.kept_weights import KeptWeights, kept_state
 from rl.member_checkpoint import TrainedState, trained_state
 from rl.position import Position
-from tests.list_log import Killed
+from tests.list_log import Killed, ListLog
 from tests.rl.conftest import SEEDED, run
 from workload.errors import UserError
 
@@ -17,7 +17,7 @@ def keep(folder, how, scores):
         state = TrainedState(
             {"weight": torch.tensor([float(iteration)])}, Position(iteration + 1, 0, 0), 1000
         )
-        KeptWeights(folder, how).keep(state, {"iteration": iteration, **score})
+        KeptWeights(ListLog(folder), how).keep(state, {"iteration": iteration, **score})
 
 
 def kept(folder, which):
@@ -33,6 +33,16 @@ def test_the_newest_are_kept(tmp_path):
     assert (kept(tmp_path, "3"), kept(tmp_path, "4")) == (3, 4)
     with pytest.raises(UserError, match="has kept 3, 4, not 2; --keep-checkpoints"):
         kept_state(tmp_path, "2")
+
+
+def test_damaged_best_weights_end_no_training_and_are_told(tmp_path):
+    keep(tmp_path, "best", [{"eval/return": 5.0}])
+    (tmp_path / "weights" / "best.pt").write_bytes(b"damaged")
+    keep(tmp_path, "best", [{"eval/return": score} for score in (1.0, 3.0, 2.0)])
+    assert kept(tmp_path, "best") == 1
+    assert (tmp_path / "weights" / "best.pt.damaged").read_bytes() == b"damaged"
+    (told,) = ListLog(tmp_path).rows["remarks"]
+    assert "weights/best.pt was damaged" in told
 
 
 @pytest.mark.parametrize("key", ["eval/return", "train/return"])

@@ -159,12 +159,14 @@ def test_it_works_where_nothing_else_can_be_imported(wheel, requirements, tmp_pa
 
 
 def test_it_is_the_suites_version_and_licence():
-    own, suite = (
-        tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-        for folder in (FOLDER, FOLDER.parent)
-    )
-    for key in ("version", "license"):
-        assert own[key] == suite[key]
+    files = [
+        tomllib.loads((folder / "pyproject.toml").read_text()) for folder in (FOLDER, FOLDER.parent)
+    ]
+    own, suite = (file["project"] for file in files)
+    assert own["license"] == suite["license"]
+    assert own["dynamic"] == suite["dynamic"] == ["version"]  # of the tag
+    last = [file["tool"]["setuptools_scm"]["fallback_version"] for file in files]
+    assert last[0] == last[1]
     by_name = {Requirement(text).name: text for text in suite["dependencies"]}
     asked = [*own["dependencies"], *own["optional-dependencies"]["lightning"]]
     assert all(text == by_name[Requirement(text).name] for text in asked)

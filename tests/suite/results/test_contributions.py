@@ -76,7 +76,7 @@ PLAIN = Report(
 @pytest.fixture
 def plain_workload(monkeypatch):
     """DQN's rows as those of a workload that declares a metric and lists no exhibit."""
-    monkeypatch.setattr(RL, "report", PLAIN)
+    monkeypatch.setattr(type(RL), "report", PLAIN)
 
 
 def test_a_workload_that_lists_no_exhibit_has_the_generic_section(plain_workload, tmp_path):
@@ -111,7 +111,7 @@ def test_a_workload_that_lists_no_exhibit_has_the_generic_section(plain_workload
 
 def test_two_exhibits_of_one_name_are_refused(monkeypatch, tmp_path):
     twice = Report(**{**vars(PLAIN), "exhibits": lambda grid, leave_out: both(grid)})
-    monkeypatch.setattr(RL, "report", twice)
+    monkeypatch.setattr(type(RL), "report", twice)
 
     def both(grid):
         from workload.exhibits.score_table import plain_score_table
@@ -125,7 +125,7 @@ def test_two_exhibits_of_one_name_are_refused(monkeypatch, tmp_path):
 
 def test_an_exhibit_may_be_a_paragraph_or_nothing(monkeypatch, tmp_path):
     listed = Report(**{**vars(PLAIN), "exhibits": lambda grid, leave_out: [None, "No table."]})
-    monkeypatch.setattr(RL, "report", listed)
+    monkeypatch.setattr(type(RL), "report", listed)
     run = game_run(tmp_path, "Pong", "none", 0.0, 0, [1.0])
     (section,) = document(records_of([run]), 5, pytest.fail).sections
     assert section.paragraphs[-1] == "No table."
