@@ -89,6 +89,16 @@ def _place(verdict: Verdict) -> str:
     return source.partition(", ")[2].partition(";")[0] or source
 
 
+def in_one(words: Sequence[str]) -> str:
+    """The verdicts on a claim by several kinds of runs as one: theirs where they agree; how many
+    hold where one is decided at all."""
+    if len(set(words)) == 1:
+        return words[0]
+    if {"holds", "does not hold"} & set(words):
+        return f"holds in {words.count('holds')} of {len(words)}"
+    return "undecided" if "undecided" in words else FEW
+
+
 def _write_heading(paper: "Axes", place: int, text: str) -> None:
     style: Style = {"weight": "bold"}
     if text.startswith(REMARK):
@@ -97,11 +107,7 @@ def _write_heading(paper: "Axes", place: int, text: str) -> None:
 
 
 def _write_claim(paper: "Axes", place: int, found: Sequence[Verdict]) -> None:
-    words = sorted({verdict.word for verdict in found})
-    held = sum(verdict.word == "holds" for verdict in found)
-    said = words[0] if len(words) == 1 else f"holds in {held} of {len(found)}"
-    if len(words) > 1 and all(word.startswith(FEW) for word in words):
-        said = FEW
+    said = in_one([verdict.word for verdict in found])
     for inches, text, ink in (
         (CLAIM, found[0].claim.claim, "black"),
         (PLACE, _place(found[0]), GREY),
