@@ -14,6 +14,8 @@ from nlp.fairseq_model import build_task, load_split
 from tests.nlp.fairseq_peer import fairseq_peer
 from tests.nlp.runs import SMALL
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 3
 
 

@@ -21,6 +21,8 @@ from nlp.data.text import Segmenter, lower_case, tokenise
 from tests.nlp.data import iwslt_lines
 from tests.real_data import real
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = ("de", "en")
 
 

@@ -27,6 +27,8 @@ from suite.__main__ import main
 from workload.errors import ConfigError
 from workload.stages import lock_folder
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fairseq", reason="preparation needs fairseq")
 
 GERMAN = ["Der Hund bellt.", "Die Katze, die schl\u00e4ft.", "Es regnet heute.", "Wir gehen heim!"]

@@ -19,6 +19,8 @@ from suite.__main__ import main
 from tests.rl.conftest import CONFIG, SMALL, load_agent
 from workload.files import write_json
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 def test_random_play_scores_what_is_published(undisturbed):

@@ -19,6 +19,8 @@ from tests.rl.conftest import CONFIG, SEEDED, SMALL, load_agent, run
 from workload.errors import UserError
 from workload.files import write_json
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_film_shows_the_episode_that_was_played(tmp_path, undisturbed):
     logs, _ = undisturbed

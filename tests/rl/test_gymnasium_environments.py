@@ -26,6 +26,8 @@ from tests.rl.conftest import CONFIG, SEEDED, SMALL, read_position, run
 from workload.errors import ConfigError, UserError
 from workload.files import write_json
 
+pytestmark = pytest.mark.slow
+
 CARTPOLE = dataclasses.replace(
     SMALL, game="gymnasium:CartPole-v1", padding="same", truncation="bootstrap"
 )

@@ -17,6 +17,8 @@ from packaging.requirements import Requirement
 
 import shared_optim
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(shared_optim.__file__).parent
 OPTIONAL = {"shared_optim.triton_update": "triton", "shared_optim.lightning": "lightning"}
 """Modules that nothing imports unasked, and what they are for."""

@@ -13,6 +13,8 @@ from shared_optim import WeightDecayAdam, WeightDecaySGD, decay_budget, observe_
 from shared_optim.learning_rates import Cosine
 from shared_optim.schemes import BASELINE, SCHEMES
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "optimizer.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 ALPHA, LAMBDA, NOISE, SCALE, STEPS = 1e-4, 1e-2, 0.01, 0.05, 300

@@ -19,6 +19,8 @@ from workload.checkpoint import read_state
 from workload.errors import ConfigError
 from workload.trainer import fit as fit_quietly
 
+pytestmark = pytest.mark.slow
+
 DECAY = 0.9
 CPU = torch.device("cpu")
 

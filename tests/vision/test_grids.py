@@ -10,6 +10,8 @@ from suite.batch.capacity import Node
 from suite.commands import batch
 from tests.vision.runs import prepared
 
+pytestmark = pytest.mark.slow
+
 # readers come first in the file
 GRID = """\
 workload: vision

@@ -18,6 +18,8 @@ from workload.checkpoint import read_state
 from workload.errors import ConfigError, UserError
 from workload.member import Member
 
+pytestmark = pytest.mark.slow
+
 NONE = Member("none", 0.0, 0)
 
 

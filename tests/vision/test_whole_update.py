@@ -11,6 +11,8 @@ from vision.whole_update import WholeUpdate, _State
 from workload.errors import ConfigError
 from workload.member import Member
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data_dir(tmp_path):

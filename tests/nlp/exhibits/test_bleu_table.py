@@ -7,6 +7,8 @@ import pytest
 from nlp.exhibits.bleu_table import bleu_table
 from tests.suite.results.runs import grid_of, records_of_table, translation_run
 
+pytestmark = pytest.mark.slow
+
 BLEU = {
     ("none", 0.0): [(34.0, 33.0), (34.5, 33.8), (34.1, 33.1)],
     ("l2", 1e-3): [(20.0, 20.5), (22.0, 21.5)],

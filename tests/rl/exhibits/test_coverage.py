@@ -11,6 +11,8 @@ from rl.exhibits.statistics import (
     probability_of_improvement_interval,
 )
 
+pytestmark = pytest.mark.slow
+
 TRIALS = 500
 SLACK = 0.03  # what is printed may be off by so much
 NOISE = 0.02  # two standard errors of a share of 95 % of so many trials

@@ -23,6 +23,8 @@ from tests.workload.exhibits.drawn import figures as drawn
 from tests.workload.exhibits.drawn import legend_texts, panels
 from workload.report import Curve, Report
 
+pytestmark = pytest.mark.slow
+
 TOY = Scheme(
     name="halved",
     label="Half AdamW",

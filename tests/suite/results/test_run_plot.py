@@ -12,6 +12,8 @@ from tests.suite.fake_training import metrics_row
 from tests.suite.run_files import finish, make_run
 from workload.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 def make(tmp_path, *member, **options):
     rows = [metrics_row(1000, drowned=0.25), metrics_row(2000, drowned=0.5)]

@@ -11,6 +11,8 @@ from tests.suite.fake_training import metrics_row, translation_evaluation, trans
 from tests.suite.run_files import make_run, make_translation
 from workload.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 ROWS = [translation_row(25, loss=8.5), translation_row(50, loss=7.5)]
 SCORES = [
     translation_evaluation(1, 60, **{"train/loss": 7.25, "valid/bleu": 25.5}),

@@ -22,6 +22,8 @@ from tests.suite.runs.damage import (
 )
 from tests.suite.runs.test_damage import EVERY
 
+pytestmark = pytest.mark.slow
+
 SOME = {
     "vision": ("eval.jsonl", "meta.json", "sharpness.json"),
     "lm": ("done.json", "metrics.jsonl"),

@@ -17,6 +17,8 @@ from workload.checkpoint import read_state
 from workload.errors import ConfigError
 from workload.identity import config_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

@@ -18,6 +18,8 @@ from tests.workload.exhibits.hostile import NAMES
 from workload.exhibits.lambda_sweep import lambda_sweep
 from workload.exhibits.optimizer_figures import norm_figure, quantile_figure
 
+pytestmark = pytest.mark.slow
+
 PAPERS = ("l2", "decoupled", "separated")
 TABLE_1 = [
     ("none", 0.0),
