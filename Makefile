@@ -24,13 +24,13 @@ CHECKS = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: .venv/installed
-	@echo "18 minutes on two cores; \`make test-fast\` takes a few."
+	@echo "A quarter of an hour on two cores; \`make test-fast\` takes three minutes."
 	$(CHECKS)
 	.venv/bin/python -m slipcover $(COVERAGE) -m $(PYTEST)
 
 # Of every area what is quick; before a commit.
 test-fast: .venv/installed
-	@echo "Minutes on two cores; \`make test\` has all of them."
+	@echo "Three minutes on two cores; \`make test\` has all of them."
 	$(CHECKS)
 	.venv/bin/python -m $(PYTEST) --fast
 
