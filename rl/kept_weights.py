@@ -91,8 +91,7 @@ def kept_state(run: Path, which: str) -> TrainedState:
     folder = run / FOLDER
     path = folder / ("best.pt" if which == BEST else f"iteration-{int(which):04d}.pt")
     if not path.exists():
-        kept = [BEST] if (folder / "best.pt").exists() else []
-        kept += map(str, sorted(_iterations(folder).values()))
+        kept = kept_names(run)
         raise UserError(
             f"--checkpoint: {run} has kept "
             + (f"{', '.join(kept)}, not {which}" if kept else "no iteration's weights")
@@ -100,6 +99,13 @@ def kept_state(run: Path, which: str) -> TrainedState:
         )
     state = _read(path)
     return TrainedState(state["parameters"], Position(*state["position"]), state["agent_steps"])
+
+
+def kept_names(run: Path) -> list[str]:
+    """What `which` may be for a run's `kept_state`."""
+    folder = run / FOLDER
+    best = [BEST] if (folder / "best.pt").exists() else []
+    return [*best, *map(str, sorted(_iterations(folder).values()))]
 
 
 def _iterations(folder: Path) -> dict[Path, int]:
@@ -111,4 +117,6 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tensor_file.load(path)
     except Exception as error:  # torch reports damage in many ways
-        raise UserError(f"{path} is damaged: {error}; move it away") from error
+        raise UserError(
+            f"{path} is damaged: {error}; --checkpoint newest takes the newest state"
+        ) from error

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from rl.config import NEWEST, PREVIOUS, Recipe
-from rl.kept_weights import kept_state
+from rl.kept_weights import kept_names, kept_state
 from rl.member_checkpoint import TrainedState, trained_state
 from rl.network import Weights, q_values
 from workload.errors import CheckpointError, UserError
@@ -56,9 +56,13 @@ class TrainedAgent:
             else:
                 state = kept_state(run, checkpoint)
         except CheckpointError as error:
-            raise UserError(
-                f"{error.path}: {error.problem}; an agent plays from its first checkpoint on"
-            ) from error
+            kept = kept_names(run)
+            way = (
+                f"--checkpoint {' or '.join(kept)} plays with weights that it has kept"
+                if kept
+                else "an agent plays from its first checkpoint on"
+            )
+            raise UserError(f"{error.path}: {error.problem}; {way}") from error
         if not all(torch.isfinite(value).all() for value in state.parameters.values()):
             raise UserError(f"{run} has diverged: its weights are no finite numbers")
         dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32

@@ -152,6 +152,17 @@ def test_what_cannot_be_evaluated_is_refused(run_folder, flags, problem, capsys)
     assert not (run_folder / "evaluations.jsonl").exists()
 
 
+def test_a_run_whose_states_are_lost_names_the_weights_that_it_has_kept(tmp_path, capsys):
+    write_json(tmp_path / "config.json", CONFIG)
+    (tmp_path / "weights").mkdir()
+    for name in ("best.pt", "iteration-0003.pt"):
+        (tmp_path / "weights" / name).write_bytes(b"damaged")
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "--checkpoint best or 3 plays" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path), "--checkpoint", "3"]) == 2
+    assert "--checkpoint newest takes the newest state" in capsys.readouterr().err
+
+
 def test_a_run_without_a_checkpoint_or_of_another_kind_is_refused(tmp_path, capsys):
     write_json(tmp_path / "config.json", CONFIG)
     assert main(["evaluate", str(tmp_path)]) == 2
