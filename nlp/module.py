@@ -70,7 +70,7 @@ class TranslationModule(lightning.LightningModule):
         torch.manual_seed(member.seed)
         self.model: nn.Module = build_model(recipe, self.task)
         if recipe.init_from:
-            weights.initialise(self.model, recipe, corpus)
+            self.model.load_state_dict(weights.starting_weights(recipe, corpus))
         dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
         self._transformer = Transformer(self.model, dtype)
         self._trained = list(self.model.parameters())

@@ -110,11 +110,6 @@ def load_model(
     return TrainedModel(model.to(device or "cpu").eval(), task, corpus, recipe)
 
 
-def initialise(model: nn.Module, recipe: Recipe, corpus: Corpus) -> None:
-    """Give a model the weights that `recipe.init_from` names. ConfigError as `starting_weights`."""
-    model.load_state_dict(starting_weights(recipe, corpus))
-
-
 def starting_weights(recipe: Recipe, corpus: Corpus) -> dict[str, Tensor]:
     """The weights that `recipe.init_from` names.
 
