@@ -104,6 +104,7 @@ def test_a_run_killed_anywhere_goes_on_bit_for_bit(data_dir, tmp_path, undisturb
     assert all(map(torch.equal, ours["average"], undisturbed[2]["average"]))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_saves_and_goes_on(data_dir, tmp_path, undisturbed):
     answers = iter([False, False, False, True])
     outcome, _ = train(data_dir, tmp_path / "run", OWN, stop=lambda: next(answers, True))
@@ -170,6 +171,7 @@ def test_a_branch_is_the_run_whose_rate_falls_there(data_dir, tmp_path):
         trunk_state(recipe(branch=f"{trunk}@4"), MEMBER, folder / "seed0-x")
 
 
+@pytest.mark.slow
 def test_divergence_ends_a_run_and_says_at_which_update(data_dir, tmp_path, capsys):
     """A rate so high that the loss rises; rows say where, and the run is not gone on with."""
     own = recipe(learning_rate=3.0, clip_norm=0.0, warm_up=0, rounds=20, accumulate=1, log_every=1)
@@ -195,6 +197,7 @@ def test_divergence_at_an_update_without_a_row_is_told_at_the_next(data_dir, tmp
     assert "val/loss" not in last
 
 
+@pytest.mark.slow
 def test_without_a_threshold_the_same_training_goes_on(data_dir, tmp_path):
     own = recipe(learning_rate=3.0, clip_norm=0.0, warm_up=0, accumulate=1, divergence=0.0)
     assert train(data_dir, tmp_path / "run", own)[0].status == "finished"

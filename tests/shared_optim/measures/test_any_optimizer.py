@@ -242,6 +242,7 @@ def test_a_start_knows_its_parameters_and_not_their_addresses():
         start.of(late)
 
 
+@pytest.mark.slow
 def test_a_compiled_function_may_observe_a_step():
     reports = []
     for wrap in (lambda call: call, lambda call: torch.compile(call, backend="eager")):

@@ -14,6 +14,7 @@ from suite.results.run_table import table
 from suite.results.selection import describe, one_of_each
 from tests.suite.results.runs import edit_json, game_run, grid_of, inside, records_of, refuse
 from tests.suite.run_files import finish, make_translation
+from tests.workload.exhibits import drawn
 
 KEY = "eval/return"
 SHORT = [1.0, 2.0, 3.0]
@@ -138,7 +139,8 @@ def test_the_plot_draws_all_and_marks_how_far_all_go(runs, tmp_path, figures):
 @pytest.mark.slow
 def test_the_report_compares_at_the_common_length_and_says_so(runs, tmp_path):
     folder = tmp_path / "rl"
-    assert main(["report", str(folder), "--out", str(tmp_path / "out"), "--last", "1"]) == 0
+    with drawn.figures():
+        assert main(["report", str(folder), "--out", str(tmp_path / "out"), "--last", "1"]) == 0
     with (tmp_path / "out" / "tables" / "table1_scores.csv").open(newline="") as file:
         means = {(r["game"], r["scheme"]): float(r["mean"]) for r in csv.DictReader(file)}
     assert means == {
