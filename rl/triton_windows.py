@@ -8,11 +8,12 @@ copies anything else.
 """
 
 import functools
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from workload.trial import succeeds
 
 try:
     import triton
@@ -58,26 +59,19 @@ def _launch(windows: Tensor, rows: Tensor) -> None:
 
 @functools.cache
 def _works(device: torch.device) -> bool:
-    if triton is None:
-        return False
-    try:
-        x = torch.randint(0, 256, (2, 3, 4, 13, 13), dtype=torch.uint8, device=device)
+    def equals() -> bool:
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randint(0, 256, (2, 3, 4, 13, 13), generator=generator).to(device, torch.uint8)
         for dtype, source in ((torch.float32, x), (torch.bfloat16, x), (torch.float32, x.float())):
             # [2, 3, 6, 6, 3, 3, 4]
             windows = source.unfold(3, 3, 2).unfold(4, 3, 2).permute(0, 1, 3, 4, 5, 6, 2)
             rows = torch.full(windows.shape, torch.nan, dtype=dtype, device=device)
             _launch(windows, rows)
             if not torch.equal(rows, windows.to(dtype)):
-                raise RuntimeError("the Triton kernel copied something else")
-    except Exception as error:  # whatever a compiler or a driver may raise
-        first = str(error).splitlines()[0] if str(error) else ""
-        warnings.warn(
-            f"windows are copied by torch, slower: {type(error).__name__}: {first}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return False
-    return True
+                return False
+        return True
+
+    return triton is not None and succeeds(equals, "windows are copied by torch")
 
 
 if triton is not None:

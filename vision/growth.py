@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from vision.step_products import step_products
+
 TERMS = ("square", "cross", "raw_square", "raw_cross")
 
 
@@ -60,13 +62,11 @@ class Growth:
         ]
         torch._foreach_copy_(self._gradients, present)
         sizes = [sum(p.numel() for p in group) for group in self._groups.values()]
-        rows = []
-        for part in torch.split(self._flats, sizes, dim=1):
-            w, after, g = part.double()
-            u = after - w
-            squares, products = alpha * alpha * g.dot(g), -2 * alpha * w.dot(g)
-            rows.append(torch.stack([u.dot(u), 2 * w.dot(u), squares, products]))
-        self.sums += torch.stack(rows)
+        parts = torch.split(self._flats, sizes, dim=1)
+        products = torch.stack([step_products(*part) for part in parts])
+        updates, crossed, raw, raw_crossed = products.unbind(1)
+        terms = [updates, 2 * crossed, alpha * alpha * raw, -2 * alpha * raw_crossed]
+        self.sums += torch.stack(terms, 1)
 
     def take(self) -> dict[str, float]:
         """The sums since the last call as `growth/TERM`, and per group as `growth/TERM_GROUP`."""

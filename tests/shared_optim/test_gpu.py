@@ -43,12 +43,13 @@ def test_the_optimizer_follows_the_formula(decay, shapes, compile):
         np.testing.assert_allclose(given[place].detach().cpu(), expected, rtol=2e-5, atol=2e-6)
 
 
-def test_the_diagnostics_are_those_of_the_cpu():
+@pytest.mark.parametrize("shapes", [SHAPES, [*MANY * 20, (2000, 1500)]], ids=["few", "many"])
+def test_the_diagnostics_are_those_of_the_cpu(shapes):
     rows = {}
     for device in ("cpu", "cuda"):
-        given = on(device)
+        given = on(device, shapes)
         optimizer = WeightDecayAdam(given, lr=0.01, l2=0.1)
-        for gradients in noise(*SHAPES, steps=3):
+        for gradients in noise(*shapes, steps=3):
             for parameter, gradient in zip(given, gradients, strict=True):
                 parameter.grad = gradient.float().to(device)
             report = observe_step(optimizer)
