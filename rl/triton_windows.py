@@ -8,12 +8,11 @@ copies anything else.
 """
 
 import functools
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from workload.trial import succeeds
 
 try:
     import triton
@@ -59,7 +58,9 @@ def _launch(windows: Tensor, rows: Tensor) -> None:
 
 @functools.cache
 def _works(device: torch.device) -> bool:
-    def equals() -> bool:
+    if triton is None:
+        return False
+    try:
         generator = torch.Generator().manual_seed(0)
         x = torch.randint(0, 256, (2, 3, 4, 13, 13), generator=generator).to(device, torch.uint8)
         for dtype, source in ((torch.float32, x), (torch.bfloat16, x), (torch.float32, x.float())):
@@ -68,10 +69,16 @@ def _works(device: torch.device) -> bool:
             rows = torch.full(windows.shape, torch.nan, dtype=dtype, device=device)
             _launch(windows, rows)
             if not torch.equal(rows, windows.to(dtype)):
-                return False
-        return True
-
-    return triton is not None and succeeds(equals, "windows are copied by torch")
+                raise RuntimeError("the Triton kernel copied something else")
+    except Exception as error:  # whatever a compiler or a driver may raise
+        first = str(error).splitlines()[0] if str(error) else ""
+        warnings.warn(
+            f"windows are copied by torch, slower: {type(error).__name__}: {first}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 if triton is not None:

@@ -42,10 +42,10 @@ for name in cifar10_lossless cifar10; do
     [ -d "data/$name/all" ] && images=$name
 done
 
-part agent.md 110 "$python" -m tests.benchmarks.agent --device cuda --filled 1000
+part agent.md 120 "$python" -m tests.benchmarks.agent --device cuda --filled 1000
 part translation.md 130 "$python" -m tests.benchmarks.translation_gpu --epochs 2 \
     --parts sides
-part images.md 60 "$python" -m tests.benchmarks.images_gpu --data "$images" --epochs 5
+part images.md 80 "$python" -m tests.benchmarks.images_gpu --data "$images" --epochs 4
 
 # Nothing of what follows is timed, so it runs side by side.
 for tests in shared_optim rl nlp vision; do

@@ -209,7 +209,8 @@ class VisionModule(NetworkModule[Recipe]):
         observation, weights = None, []
         if self.due:
             observation = Observation(self.optimizer, self.start, before_backward=True)
-            weights = [p.detach().clone() for p in self.model.parameters()]
+            with torch.no_grad():
+                weights = list(torch._foreach_mul(list(self.model.parameters()), 1.0))
         if whole := self._whole_update:
             assert optimizer_closure
             optimizer_closure()

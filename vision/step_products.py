@@ -1,8 +1,7 @@
 """The four products that the norm's change is made of, in one pass over the memory.
 
-By operators they take a dozen passes, most of them over float64: a tenth of an update of ResNet-18
-on an H200, a fortieth of one on a CPU. On a CPU they are a loop in C, on a GPU one kernel of
-Triton, which is tried against the operators before its first use.
+By operators they take a dozen passes, most of them over float64; on a CPU they are a loop in C. On
+a GPU a plan measures them while it takes the step, see `shared_optim.Plan.measure`.
 """
 
 import functools
@@ -12,15 +11,7 @@ import torch
 from torch import Tensor
 
 from shared_optim.compiler import CompileError, c_function
-from workload.trial import succeeds
 
-try:
-    import triton
-    import triton.language as tl
-except ImportError:  # a CPU build of torch
-    triton = None
-
-_BLOCK = 2048  # elements per program
 _C_TYPES = {torch.float32: "float", torch.float64: "double"}
 # Each sum has four parts that are added up at the end, so that a compiler may keep them in
 # vectors; its order, and so its bits, are always the same.
@@ -61,16 +52,13 @@ void run(const int64_t n, const int64_t w_at, const int64_t after_at, const int6
 def step_products(before: Tensor, after: Tensor, gradient: Tensor) -> Tensor:
     """<u, u>, <w, u>, <g, g> and <w, g>, [4] float64, of a step from w to w + u.
 
-    Each product of two elements and each sum is of float64. On a GPU nothing waits for it.
+    Each product of two elements and each sum is of float64.
 
     Args:
         before, after: w and w + u, [n], contiguous, float32 or float64, of one device.
         gradient: g, like them.
     """
-    device = before.device
-    if device.type == "cuda" and before.dtype == torch.float32 and _works(device):
-        return _by_triton(before, after, gradient)
-    if device.type == "cpu" and (function := _c_function(before.dtype)):
+    if before.is_cpu and (function := _c_function(before.dtype)):
         result = torch.empty(4, dtype=torch.float64)
         function(len(before), *(each.data_ptr() for each in (before, after, gradient, result)))
         return result
@@ -89,40 +77,3 @@ def _c_function(dtype: torch.dtype) -> Callable[..., None] | None:
         return c_function(f"typedef {_C_TYPES[dtype]} T;{_SOURCE}", 5)
     except (CompileError, KeyError):  # the step itself has warned
         return None
-
-
-def _by_triton(before: Tensor, after: Tensor, gradient: Tensor) -> Tensor:
-    programs = triton.cdiv(len(before), _BLOCK)
-    found = torch.empty(programs, 4, dtype=torch.float64, device=before.device)
-    # Triton launches on the current GPU, whatever GPU the tensors are on
-    with torch.cuda.device(before.get_device()):
-        _products[(programs,)](before, after, gradient, found, len(before), BLOCK=_BLOCK)
-    return found.sum(0)
-
-
-@functools.cache
-def _works(device: torch.device) -> bool:
-    def equals() -> bool:
-        generator = torch.Generator().manual_seed(0)
-        given = torch.randn(3, 2 * _BLOCK + 7, generator=generator).to(device)
-        # one order of a sum of these and another differ by far less
-        return torch.allclose(_by_triton(*given), _by_operators(*given), rtol=1e-9, atol=1e-9)
-
-    return triton is not None and succeeds(equals, "growth is measured by torch's operators")
-
-
-if triton is not None:
-
-    @triton.jit
-    def _products(before, after, gradient, found, n, BLOCK: tl.constexpr):
-        program = tl.program_id(0)
-        place = program.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-        inside = place < n
-        w = tl.load(before + place, mask=inside, other=0.0).to(tl.float64)
-        u = tl.load(after + place, mask=inside, other=0.0).to(tl.float64) - w
-        g = tl.load(gradient + place, mask=inside, other=0.0).to(tl.float64)
-        here = found + 4 * program
-        tl.store(here, tl.sum(u * u))
-        tl.store(here + 1, tl.sum(w * u))
-        tl.store(here + 2, tl.sum(g * g))
-        tl.store(here + 3, tl.sum(w * g))

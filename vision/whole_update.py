@@ -45,6 +45,7 @@ class WholeUpdate:
         self._module = module
         device = module.data.labels.device
         self._plan = module.optimizer.plan()
+        self._measures = self._plan.measure(list(module.growth.groups.values()))
         self._names = {p: name for name, p in module.model.named_parameters()}
         self._inbox = Inbox(
             {
@@ -105,10 +106,15 @@ class WholeUpdate:
         gradients = torch.autograd.grad(loss, parameters)
         if self.gradients:
             torch._foreach_copy_(list(self.gradients.values()), gradients)
-        module.growth.before_step()
-        self._plan.apply(gradients, sent["coefficients"])
-        named = dict(zip(parameters, gradients, strict=True))
-        module.growth.after_step(sent["rate"], [named.get(p) for p in module.growth.parameters])
+        if self._measures:
+            self._plan.apply(gradients, sent["coefficients"])
+            module.growth.add(sent["rate"], self._plan.products)
+        else:
+            module.growth.before_step()
+            self._plan.apply(gradients, sent["coefficients"])
+            named = dict(zip(parameters, gradients, strict=True))
+            of_growth = [named.get(p) for p in module.growth.parameters]
+            module.growth.after_step(sent["rate"], of_growth)
         module.count(loss, logits, labels)
         self.loss.copy_(loss.detach())
 

@@ -6,6 +6,7 @@ So many layers are measured at once: cut into pieces of one size, filled up with
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -44,7 +45,10 @@ def measure_by_operators(
         counts: [K, BINS] int64, to which the layers' histograms are added.
     """
     members = len(counts)
-    rows = [[row for t in column for row in t.reshape(members, -1)] for column in columns]
+    if members == 1:
+        rows = [[tensor.reshape(-1) for tensor in column] for column in columns]
+    else:
+        rows = [[row for t in column for row in t.reshape(members, -1)] for column in columns]
     found, logs = [], []
     for first, last in _batches([len(row) for row in rows[0]], counts.is_cpu):
         sums, histograms = _measured([column[first:last] for column in rows], limits[first:last])
@@ -54,8 +58,8 @@ def measure_by_operators(
                 histograms[at] = over_shards(histograms[at], parameter)
         found.append(sums)
         logs.append(log_quantiles(histograms, PROBABILITIES).cpu())
-        owners = torch.arange(first, last, device=counts.device) % members
-        counts.index_add_(0, owners, histograms)
+        for k in range(members):
+            counts[k] += histograms[(k - first) % members :: members].sum(0)
     by_name = torch.cat(found).numpy().view(SUMS)
     return by_name.reshape(-1, members), torch.cat(logs).view(len(parameters), members, -1)
 
@@ -84,7 +88,8 @@ def _measured(
     device, sizes = columns[0][0].device, [len(row) for row in columns[0]]
     pieces = [_pieces_of(size) for size in sizes]
     owners = torch.from_numpy(np.repeat(np.arange(len(sizes)), pieces)).to(device)
-    parts = [_in_pieces(rows, pieces) for rows in columns]
+    filled_up = [_PIECE * own - size for own, size in zip(pieces, sizes, strict=True)]
+    parts = _in_pieces(columns, filled_up)
     kind = torch.promote_types(torch.float32, parts[0].dtype)
     limit_of = torch.tensor(limits, dtype=kind).to(device)[owners]
     histograms = torch.zeros(len(sizes), BINS, dtype=torch.int64, device=device)
@@ -103,18 +108,23 @@ def _measured(
     # bin 0 has those whose m is 0 as well, and of the others those whose ratio is below 1e-40
     inner, zeros = split_counts(histograms)
     inner[:, 0] = zeros - sums[:, -1].to(device, torch.int64)
-    filled_up = [_PIECE * own - size for own, size in zip(pieces, sizes, strict=True)]
     sums[:, 7] -= torch.tensor(filled_up)
     return torch.cat([torch.tensor(sizes).double().unsqueeze(1), sums[:, :-1]], 1), inner
 
 
-def _in_pieces(rows: Sequence[Tensor], pieces: Sequence[int]) -> Tensor:
-    """[pieces, _PIECE]: each row from the beginning of a piece on, with zeros behind it."""
-    filled = rows[0].new_zeros(sum(pieces), _PIECE)
-    places = torch.split(filled.view(-1), [_PIECE * own for own in pieces])
-    own = [place[: len(row)] for place, row in zip(places, rows, strict=True)]
-    torch._foreach_copy_(own, list(rows))
-    return filled
+def _in_pieces(columns: Sequence[Sequence[Tensor]], filled_up: Sequence[int]) -> list[Tensor]:
+    """[pieces, _PIECE] of each column: every row from the beginning of a piece on, and zeros."""
+    ends = {}
+    for first, *_ in columns:
+        if first.dtype not in ends:
+            zeros = first.new_zeros(_PIECE)
+            ends[first.dtype] = [zeros[:count] for count in filled_up]
+    return [
+        torch.cat(list(itertools.chain(*zip(rows, ends[rows[0].dtype], strict=True)))).view(
+            -1, _PIECE
+        )
+        for rows in columns
+    ]
 
 
 def _sums(limit: Tensor, w: Tensor, g: Tensor, new: Tensor, m: Tensor, start: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from shared_optim import WeightDecayAdam, observe_step
+from shared_optim import WeightDecayAdam, WeightDecaySGD, observe_step
 from shared_optim.adam import ADAM
 from shared_optim.kernel import differs
 from shared_optim.rule import Variant
@@ -61,6 +61,26 @@ def test_the_diagnostics_are_those_of_the_cpu(shapes):
 def test_the_triton_kernel_gives_the_bits_of_the_formula(variant):
     dtypes = (torch.float32, torch.float32, torch.float32)
     assert differs(TritonUpdate, torch.device("cuda"), dtypes, variant) == ""
+
+
+@pytest.mark.parametrize("make", [WeightDecayAdam, WeightDecaySGD])
+def test_a_plan_measures_the_steps_that_it_takes(make):
+    shapes = [(300, 200), (17,), (1,), (5000,)]
+    given = on("cuda", shapes)
+    optimizer = make([{"params": given[:2], "l2": 0.1}, {"params": given[2:]}], lr=0.1)
+    plan = optimizer.plan()
+    groups = [[0, 3], [1]]
+    assert plan.measure([[given[i] for i in group] for group in groups])
+    for drawn in noise(*shapes, steps=3):
+        before = [p.detach().cpu().double() for p in given]
+        gradients = [gradient.float().cuda() for gradient in drawn]
+        plan.apply(gradients, plan.coefficients().cuda())
+        plan.advance()
+        for found, group in zip(plan.products.tolist(), groups, strict=True):
+            w = torch.cat([before[i].flatten() for i in group])
+            u = torch.cat([given[i].detach().cpu().double().flatten() for i in group]) - w
+            g = torch.cat([gradients[i].cpu().double().flatten() for i in group])
+            assert found == pytest.approx([float(u @ u), float(w @ u), float(g @ g), float(w @ g)])
 
 
 @pytest.mark.parametrize("compile", [True, False])

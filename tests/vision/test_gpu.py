@@ -4,8 +4,6 @@ import pytest
 import torch
 
 from tests.vision import runs
-from vision import step_products as products
-from vision.step_products import step_products
 
 pytestmark = pytest.mark.gpu
 
@@ -36,15 +34,6 @@ def test_graphs_learn_as_the_plain_path_and_the_cpu(tmp_path, data_dir, norm, pr
             if key in row:
                 assert row[key] == pytest.approx(plain[key], rel=tolerance), key
                 assert row[key] == pytest.approx(cpu[key], rel=tolerance), key
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("n", [1, 2047, 2048, 2049, 1_000_003])
-def test_the_products_of_growth_are_those_of_the_cpu(n, dtype):
-    given = torch.randn(3, n, generator=torch.Generator().manual_seed(n), dtype=dtype)
-    assert products._works(torch.device("cuda"))
-    found = step_products(*given.cuda())
-    torch.testing.assert_close(found.cpu(), step_products(*given), rtol=1e-9, atol=1e-9)
 
 
 def test_a_look_inside_sees_the_gradient_of_either_half(tmp_path, data_dir):
