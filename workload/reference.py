@@ -17,10 +17,16 @@ from workload.wording import unknown
 NetworkRecipeT = TypeVar("NetworkRecipeT", bound=NetworkRecipe)
 
 
+def is_run(text: str) -> bool:
+    """Whether it is a run's folder. What is named by its decay may have a folder beside it that is
+    called so, which holds runs and is none."""
+    return bool(text) and (Path(text) / "config.json").is_file()
+
+
 def run_name(text: str) -> str:
     """The last two parts of a run's folder, which tell it from others wherever they lie; what names
     a run by its decay stays as it is."""
-    if not text or not (Path(text).is_dir() or "/" in text.partition(",")[0]):
+    if not text or not (is_run(text) or "/" in text.partition(",")[0]):
         return text
     return "/".join(Path(os.path.abspath(text)).parts[-2:])
 
@@ -35,7 +41,7 @@ def branch_reference(
         ConfigError: it is neither.
     """
     text = recipe.branch_run
-    if not text or Path(text).is_dir():
+    if not text or is_run(text):
         return None
     name, *given = re.split(r",(?=[a-z_0-9]+=)", text)
     changes = dict(_value(recipe, each) for each in given)

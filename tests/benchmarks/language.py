@@ -1,6 +1,6 @@
 """Training a small GPT beside a plain loop as nanoGPT's.
 
-    python -m tests.benchmarks.language [--rounds N] [--nanogpt FOLDER]
+    python -m tests.benchmarks.language [--rounds N] [--nanogpt FOLDER [--pairs N]]
 
 CPU time of one thread, in float32, 109 thousand parameters on characters, batches of 2,048 tokens;
 the sides in turn round by round within one training:
@@ -8,26 +8,24 @@ the sides in turn round by round within one training:
 * tokens per CPU second through Lightning, against a loop written after nanoGPT's train.py (random
   windows, torch's AdamW, clipping, alpha set by hand); with `--nanogpt` on the GPT of its model.py,
   of a clone of the user's, else on ours;
-* with `--nanogpt` the same against its train.py itself, unchanged, in a process of its own, and its
-  peak memory;
 * a round with looks inside at their default cadence over one without;
-* peak memory of a process that trains, against one with the loop;
+* with `--nanogpt`, pair by pair of processes, the same against its train.py itself, unchanged, and
+  peak memory of both, here and of 10 million parameters: of the whole process, of which importing
+  Lightning takes a share whatever is trained, and beside what was imported;
 * from the command to the first update, with the text prepared.
 """
 
 import argparse
-import builtins
 import dataclasses
 import importlib.util
+import json
 import os
 import pickle
 import re
-import runpy
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +40,7 @@ from lm.data.prepare import prepare
 from lm.gpt import GPT
 from lm.module import LanguageModule
 from lm.window_data import WindowData
+from tests.benchmarks import nanogpt
 from tests.benchmarks.epochs import Epochs
 from tests.benchmarks.timing import Comparison, hardware, table
 from workload.member import Member
@@ -51,23 +50,25 @@ CPU = torch.device("cpu")
 MEMBER = Member("decoupled", 0.1, 0)
 CHARACTERS = 3_000_000
 UPDATES = 50
+PAIR_ROUNDS = 6
+SIZES = {
+    "small": {"layers": 2, "heads": 2, "width": 64, "context": 64, "batch_size": 32},
+    "large": {"layers": 8, "heads": 4, "width": 320, "context": 64, "batch_size": 4},
+}
+"""Shapes of 109 thousand and 10 million parameters."""
 LOG_EVERY = 100
 
 
-def recipe(rounds: int) -> Recipe:
+def recipe(rounds: int, size: str = "small") -> Recipe:
     return Recipe(
         data="text",
         tokens="characters",
         vocabulary=0,
         rounds=rounds,
         updates_per_round=UPDATES,
-        layers=2,
-        heads=2,
-        width=64,
-        context=64,
+        **SIZES[size],
         learning_rate=3e-3,
         warm_up=10,
-        batch_size=32,
         accumulate=1,
         evaluation_windows=1,
         log_every=10**9,
@@ -83,11 +84,11 @@ def text(folder: Path) -> Path:
     return folder / "data"
 
 
-def model_of(own: Recipe, vocabulary: int, nanogpt: Path | None) -> Callable[[Any, Any], Any]:
+def model_of(own: Recipe, vocabulary: int, clone: Path | None) -> Callable[[Any, Any], Any]:
     """A model that gives the loss of inputs and targets."""
     shape = {"n_layer": own.layers, "n_head": own.heads, "n_embd": own.width}
-    if nanogpt is not None:
-        spec = importlib.util.spec_from_file_location("nanogpt_model", nanogpt / "model.py")
+    if clone is not None:
+        spec = importlib.util.spec_from_file_location("nanogpt_model", clone / "model.py")
         assert spec
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
@@ -107,10 +108,10 @@ def model_of(own: Recipe, vocabulary: int, nanogpt: Path | None) -> Callable[[An
 class PlainLoop:
     """Updates as nanoGPT's train.py takes them."""
 
-    def __init__(self, own: Recipe, data: WindowData, nanogpt: Path | None) -> None:
+    def __init__(self, own: Recipe, data: WindowData, clone: Path | None) -> None:
         self.own, self.tokens = own, data.prepared.read("train")
         torch.manual_seed(0)
-        self.model: Any = model_of(own, data.prepared.vocabulary, nanogpt)
+        self.model: Any = model_of(own, data.prepared.vocabulary, clone)
         parameters = list(self.model.parameters())
         groups = [
             {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": 0.1},
@@ -144,10 +145,10 @@ class PlainLoop:
             self.update += 1
 
 
-def against_loop(own: Recipe, folder: Path, nanogpt: Path | None) -> Comparison:
+def against_loop(own: Recipe, folder: Path, clone: Path | None) -> Comparison:
     data = WindowData(own, folder, 0, CPU)
     module = LanguageModule(own, MEMBER, data)
-    timed = Epochs(module, lambda _: None, PlainLoop(own, data, nanogpt))
+    timed = Epochs(module, lambda _: None, PlainLoop(own, data, clone))
     fit(module, timed, device=CPU, epochs=own.rounds, data=data)
     return Comparison(
         "tokens per CPU second / those of a loop as nanoGPT's",
@@ -179,91 +180,111 @@ def looks(own: Recipe, folder: Path) -> Comparison:
     )
 
 
-def alone(side: str, folder: Path, nanogpt: Path | None, rounds: int = 3) -> tuple[float, float]:
-    """Peak bytes of a process of its own that trains so many rounds in a way, and the CPU seconds
-    of a round."""
-    argv = [sys.executable, "-m", "tests.benchmarks.language", "--side", side]
-    argv += ["--rounds", str(rounds), "--data", str(folder)]
-    argv += ["--nanogpt", str(nanogpt)] if nanogpt else []
-    out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-    peak, seconds = map(float, out.split()[-2:])
-    return peak, seconds
+@dataclasses.dataclass(frozen=True)
+class Alone:
+    """A process of its own that trained in one way.
+
+    Attributes:
+        seconds: CPU seconds of its rounds, of which the first warms up.
+        imported: its peak bytes when everything was imported.
+        peak: at its end.
+    """
+
+    seconds: list[float]
+    imported: int
+    peak: int
+
+    @property
+    def round(self) -> float:
+        return statistics.median(self.seconds[1:])
+
+    @property
+    def trained(self) -> int:
+        """Bytes that training took beside what was imported."""
+        return self.peak - self.imported
 
 
-def run_side(side: str, rounds: int, folder: Path, nanogpt: Path | None) -> None:
-    own = recipe(rounds)
+def process(*argv: str) -> Alone:
+    out = subprocess.run([sys.executable, *argv], check=True, capture_output=True, text=True).stdout
+    return Alone(**json.loads(out.splitlines()[-1]))
+
+
+def ours_alone(folder: Path, rounds: int, size: str) -> Alone:
+    argv = ["-m", "tests.benchmarks.language", "--alone", "--size", size]
+    return process(*argv, "--rounds", str(rounds), "--data", str(folder))
+
+
+def train_alone(rounds: int, size: str, folder: Path) -> None:
+    """Train with looks inside at their default cadence, and print what `process` reads."""
+    own = dataclasses.replace(recipe(rounds, size), log_every=LOG_EVERY)
+    before = nanogpt.peak()
     data = WindowData(own, folder, 0, CPU)
-    seconds: list[float] = []
-    if side == "ours":
-        module = LanguageModule(own, MEMBER, data)
-        timed = Epochs(module, lambda _: None, None)
-        fit(module, timed, device=CPU, epochs=own.rounds, data=data)
-        seconds = timed.ours
-    elif side == "loop":
-        loop = PlainLoop(own, data, nanogpt)
-        for _ in range(own.rounds):
-            begin = time.process_time()
-            loop()
-            seconds.append(time.process_time() - begin)
-    else:
-        assert nanogpt is not None
-        seconds = train_py(own, data, nanogpt)
-    # not getrusage's, which counts the process that started this one
-    status = Path("/proc/self/status").read_text()
-    print(int(status.partition("VmHWM:")[2].split()[0]) * 1024, statistics.median(seconds[1:]))
+    module = LanguageModule(own, MEMBER, data)
+    timed = Epochs(module, lambda _: None, None)
+    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+    print(json.dumps({"seconds": timed.ours, "imported": before, "peak": nanogpt.peak()}))
 
 
-def train_py(own: Recipe, data: WindowData, nanogpt: Path) -> list[float]:
-    """CPU seconds of the rounds of nanoGPT's train.py, which logs at the end of each."""
-    folder = data.prepared.folder.resolve()
-    (folder / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": data.prepared.vocabulary}))
-    sys.argv = ["train.py", "--device=cpu", "--dtype=float32", "--compile=False"]
-    sys.argv += [f"--dataset={folder}", f"--out_dir={folder}", "--gradient_accumulation_steps=1"]
-    sys.argv += [f"--batch_size={own.batch_size}", f"--block_size={own.context}"]
-    sys.argv += [f"--n_layer={own.layers}", f"--n_head={own.heads}", f"--n_embd={own.width}"]
-    sys.argv += ["--wandb_log=False", "--learning_rate=0.003", "--decay_lr=False"]
-    sys.argv += [f"--log_interval={UPDATES}", "--eval_iters=1", "--eval_interval=1000000"]
-    sys.argv += [f"--max_iters={UPDATES * own.rounds}"]
-    os.chdir(nanogpt)
-    sys.path.insert(0, str(nanogpt))
-    ends: list[float] = []
+def train_py(folder: Path, clone: Path, rounds: int, size: str) -> Alone:
+    """nanoGPT's train.py on the same text, at the same size and with the same settings."""
+    own = recipe(rounds, size)
+    data = WindowData(own, folder, 0, CPU).prepared
+    (data.folder / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": data.vocabulary}))
+    settings = {
+        "device": "cpu",
+        "dtype": "float32",
+        "compile": False,
+        "wandb_log": False,
+        "gradient_accumulation_steps": 1,
+        "batch_size": own.batch_size,
+        "block_size": own.context,
+        "n_layer": own.layers,
+        "n_head": own.heads,
+        "n_embd": own.width,
+        "learning_rate": own.learning_rate,
+        "decay_lr": False,
+        "eval_iters": 1,
+        "eval_interval": 1_000_000,
+    }
+    script = str(Path(nanogpt.__file__).resolve())
+    argv = [str(clone.resolve()), str(data.folder.resolve()), str(rounds), str(UPDATES)]
+    return process(script, *argv, *(f"--{key}={value}" for key, value in settings.items()))
 
-    def note(*texts: object, **_: object) -> None:
-        if str(texts[0]).startswith("iter "):
-            ends.append(time.process_time())
 
-    printed, builtins.print = builtins.print, note
-    try:
-        runpy.run_path("train.py")
-    finally:
-        builtins.print = printed
-    return [float(each) for each in np.diff(ends)]
-
-
-def against_train_py(folder: Path, nanogpt: Path, rounds: int) -> list[Comparison]:
-    """Two processes of each side in turn."""
-    found = [
-        {side: alone(side, folder, nanogpt, rounds) for side in ("ours", "train.py")}
-        for _ in range(2)
-    ]
-
-    def best(side: str, place: int) -> float:
-        return min(each[side][place] for each in found)
-
-    return [
+def against_train_py(folder: Path, clone: Path, pairs: int) -> list[Comparison]:
+    """Pairs of processes, each side first in every second of them; the pair of median ratio."""
+    found = []
+    for number in range(pairs):
+        sides = [
+            lambda: ours_alone(folder, PAIR_ROUNDS, "small"),
+            lambda: train_py(folder, clone, PAIR_ROUNDS, "small"),
+        ]
+        order = (0, 1) if number % 2 else (1, 0)
+        runs = {side: sides[side]() for side in order}
+        found.append((runs[0], runs[1]))
+        print(f"pair {number + 1}: {runs[1].round / runs[0].round:.3f}", flush=True)
+    ours, theirs = sorted(found, key=lambda pair: pair[1].round / pair[0].round)[pairs // 2]
+    against = "that of nanoGPT's train.py"
+    compared = [
         Comparison(
             "tokens per CPU second / those of nanoGPT's train.py",
-            best("ours", 1),
-            best("train.py", 1),
+            ours.round,
+            theirs.round,
             at_least=1.0,
-        ),
-        Comparison(
-            "peak memory / that of nanoGPT's train.py",
-            best("ours", 0),
-            best("train.py", 0),
-            at_most=1.0,
-        ),
+        )
     ]
+    for size in SIZES:
+        if size != "small":
+            ours, theirs = ours_alone(folder, 2, size), train_py(folder, clone, 2, size)
+        compared += [
+            Comparison(f"{size}: peak memory / {against}", ours.peak, theirs.peak),
+            Comparison(
+                f"{size}: memory beside imports / {against}",
+                *(ours.trained, theirs.trained),
+                at_most=1.0,
+            ),
+        ]
+    return compared
 
 
 def start(folder: Path) -> Comparison:
@@ -283,22 +304,22 @@ def start(folder: Path) -> Comparison:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--pairs", type=int, default=7, help="of processes, with --nanogpt")
     parser.add_argument("--nanogpt", type=Path, help="a clone, for its model.py and train.py")
-    parser.add_argument("--side", choices=["ours", "loop", "train.py"], help="one side alone")
-    parser.add_argument("--data", type=Path, help="of that side")
+    parser.add_argument("--alone", action="store_true", help="train in this process, and say so")
+    parser.add_argument("--size", choices=SIZES, default="small", help="of what trains alone")
+    parser.add_argument("--data", type=Path, help="of what trains alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.side:
-        run_side(options.side, options.rounds, options.data, options.nanogpt)
+    if options.alone:
+        train_alone(options.rounds, options.size, options.data)
         return
     print(hardware())
     with tempfile.TemporaryDirectory() as place:
         folder, own = text(Path(place)), recipe(options.rounds)
         found = [against_loop(own, folder, options.nanogpt), looks(own, folder)]
-        memory = [alone(side, folder, options.nanogpt)[0] for side in ("ours", "loop")]
-        found.append(Comparison("peak memory / that of the loop", *memory, at_most=1.0))
         if options.nanogpt:
-            found += against_train_py(folder, options.nanogpt.resolve(), options.rounds // 2)
+            found += against_train_py(folder, options.nanogpt, options.pairs)
         found.append(start(folder))
     print(table(found))
     speed = UPDATES * own.windows * own.context / found[0].ours

@@ -150,7 +150,7 @@ def test_trunks_that_do_not_fit(trunk, tmp_path):
         trunk_state(recipe(branch=f"{run}@1"), Member("l2", 0.01, 1), own)
     with pytest.raises(UserError, match=r"branch: .* has not kept epoch 7; kept are 1, 2, 3: tr"):
         trunk_state(recipe(branch=f"{run}@7", epochs=9), MEMBER, own)
-    with pytest.raises(UserError, match="is no run directory"):
+    with pytest.raises(UserError, match="is no run's folder, and"):
         trunk_state(recipe(branch=f"{tmp_path}@1"), MEMBER, own)
     copy = tmp_path / "seed0-damaged"
     shutil.copytree(run, copy)
