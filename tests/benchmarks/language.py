@@ -1,6 +1,6 @@
 """Training a small GPT beside a plain loop as nanoGPT's.
 
-    python -m tests.benchmarks.language [--rounds N] [--nanogpt FOLDER [--pairs N]]
+    python -m tests.benchmarks.language [--rounds N] [--nanogpt FOLDER]
 
 CPU time of one thread, in float32, 109 thousand parameters on characters, batches of 2,048 tokens;
 the sides in turn round by round within one training:
@@ -9,9 +9,10 @@ the sides in turn round by round within one training:
   windows, torch's AdamW, clipping, alpha set by hand); with `--nanogpt` on the GPT of its model.py,
   of a clone of the user's, else on ours;
 * a round with looks inside at their default cadence over one without;
-* with `--nanogpt`, pair by pair of processes, the same against its train.py itself, unchanged, and
-  peak memory of both, here and of 10 million parameters: of the whole process, of which importing
-  Lightning takes a share whatever is trained, and beside what was imported;
+* with `--nanogpt` tokens per CPU second against its train.py itself, unchanged, in a process of its
+  own that takes its turns as well, and peak memory of both, here and of 10 million parameters: of
+  the whole process, of which importing Lightning takes a share whatever is trained, and beside what
+  was imported;
 * from the command to the first update, with the text prepared.
 """
 
@@ -26,7 +27,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,8 @@ from workload.trainer import fit
 CPU = torch.device("cpu")
 MEMBER = Member("decoupled", 0.1, 0)
 CHARACTERS = 3_000_000
-UPDATES = 50
-PAIR_ROUNDS = 6
+UPDATES = 10
+"""Of a round: the shorter, the less a machine changes its pace between the sides."""
 SIZES = {
     "small": {"layers": 2, "heads": 2, "width": 64, "context": 64, "batch_size": 32},
     "large": {"layers": 8, "heads": 4, "width": 320, "context": 64, "batch_size": 4},
@@ -181,22 +182,16 @@ def looks(own: Recipe, folder: Path) -> Comparison:
 
 
 @dataclasses.dataclass(frozen=True)
-class Alone:
-    """A process of its own that trained in one way.
+class Memory:
+    """Of a process that trained.
 
     Attributes:
-        seconds: CPU seconds of its rounds, of which the first warms up.
         imported: its peak bytes when everything was imported.
         peak: at its end.
     """
 
-    seconds: list[float]
     imported: int
     peak: int
-
-    @property
-    def round(self) -> float:
-        return statistics.median(self.seconds[1:])
 
     @property
     def trained(self) -> int:
@@ -204,87 +199,106 @@ class Alone:
         return self.peak - self.imported
 
 
-def process(*argv: str) -> Alone:
-    out = subprocess.run([sys.executable, *argv], check=True, capture_output=True, text=True).stdout
-    return Alone(**json.loads(out.splitlines()[-1]))
+class TrainPy:
+    """nanoGPT's train.py in a process of its own, on the same text and with the same settings;
+    a call trains a round."""
+
+    def __init__(self, folder: Path, clone: Path, own: Recipe) -> None:
+        data = WindowData(own, folder, 0, CPU).prepared
+        (data.folder / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": data.vocabulary}))
+        settings = {
+            "device": "cpu",
+            "dtype": "float32",
+            "compile": False,
+            "wandb_log": False,
+            "gradient_accumulation_steps": 1,
+            "batch_size": own.batch_size,
+            "block_size": own.context,
+            "n_layer": own.layers,
+            "n_head": own.heads,
+            "n_embd": own.width,
+            "learning_rate": own.learning_rate,
+            "decay_lr": False,
+            "eval_iters": 1,
+            "eval_interval": 1_000_000,
+        }
+        argv = [sys.executable, str(Path(nanogpt.__file__).resolve()), str(clone.resolve())]
+        argv += [str(data.folder.resolve()), str(own.rounds), str(UPDATES)]
+        argv += [f"--{key}={value}" for key, value in settings.items()]
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.seconds: list[float] = []
+
+    def __call__(self) -> None:
+        self.seconds.append(float(self._asked()))
+
+    def ended(self) -> Memory:
+        """After all rounds."""
+        found = Memory(**json.loads(self._asked()))
+        self._process.wait()
+        return found
+
+    def _asked(self) -> str:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
 
 
-def ours_alone(folder: Path, rounds: int, size: str) -> Alone:
-    argv = ["-m", "tests.benchmarks.language", "--alone", "--size", size]
-    return process(*argv, "--rounds", str(rounds), "--data", str(folder))
+def against_train_py(own: Recipe, folder: Path, clone: Path) -> Comparison:
+    """Round by round; the pair of median ratio."""
+    data = WindowData(own, folder, 0, CPU)
+    module, theirs = LanguageModule(own, MEMBER, data), TrainPy(folder, clone, own)
+    timed = Epochs(module, lambda _: None, theirs)
+    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+    theirs.ended()
+    pairs = sorted(zip(timed.ours[1:], theirs.seconds[1:], strict=True), key=lambda p: p[1] / p[0])
+    ratios = [their / our for our, their in pairs]
+    low, _, high = statistics.quantiles(ratios, n=4)
+    print(f"train.py, quartiles of the ratios of {len(ratios)} rounds: {low:.3f} {high:.3f}")
+    return Comparison(
+        "tokens per CPU second / those of nanoGPT's train.py",
+        *pairs[len(pairs) // 2],
+        at_least=1.0,
+    )
 
 
-def train_alone(rounds: int, size: str, folder: Path) -> None:
-    """Train with looks inside at their default cadence, and print what `process` reads."""
-    own = dataclasses.replace(recipe(rounds, size), log_every=LOG_EVERY)
+def memory_of_ours(folder: Path, size: str, looks: bool) -> Memory:
+    argv = [sys.executable, "-m", "tests.benchmarks.language", "--alone", "--size", size]
+    argv += ["--rounds", "2", "--data", str(folder), *(["--looks"] if looks else [])]
+    out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return Memory(**json.loads(out.splitlines()[-1]))
+
+
+def train_alone(own: Recipe, folder: Path) -> None:
+    """What `memory_of_ours` reads."""
     before = nanogpt.peak()
     data = WindowData(own, folder, 0, CPU)
     module = LanguageModule(own, MEMBER, data)
-    timed = Epochs(module, lambda _: None, None)
-    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
-    print(json.dumps({"seconds": timed.ours, "imported": before, "peak": nanogpt.peak()}))
+    fit(
+        module,
+        Epochs(module, lambda _: None, None),
+        device=CPU,
+        epochs=own.rounds,
+        data=data,
+    )
+    print(json.dumps({"imported": before, "peak": nanogpt.peak()}))
 
 
-def train_py(folder: Path, clone: Path, rounds: int, size: str) -> Alone:
-    """nanoGPT's train.py on the same text, at the same size and with the same settings."""
-    own = recipe(rounds, size)
-    data = WindowData(own, folder, 0, CPU).prepared
-    (data.folder / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": data.vocabulary}))
-    settings = {
-        "device": "cpu",
-        "dtype": "float32",
-        "compile": False,
-        "wandb_log": False,
-        "gradient_accumulation_steps": 1,
-        "batch_size": own.batch_size,
-        "block_size": own.context,
-        "n_layer": own.layers,
-        "n_head": own.heads,
-        "n_embd": own.width,
-        "learning_rate": own.learning_rate,
-        "decay_lr": False,
-        "eval_iters": 1,
-        "eval_interval": 1_000_000,
-    }
-    script = str(Path(nanogpt.__file__).resolve())
-    argv = [str(clone.resolve()), str(data.folder.resolve()), str(rounds), str(UPDATES)]
-    return process(script, *argv, *(f"--{key}={value}" for key, value in settings.items()))
-
-
-def against_train_py(folder: Path, clone: Path, pairs: int) -> list[Comparison]:
-    """Pairs of processes, each side first in every second of them; the pair of median ratio."""
-    found = []
-    for number in range(pairs):
-        sides = [
-            lambda: ours_alone(folder, PAIR_ROUNDS, "small"),
-            lambda: train_py(folder, clone, PAIR_ROUNDS, "small"),
-        ]
-        order = (0, 1) if number % 2 else (1, 0)
-        runs = {side: sides[side]() for side in order}
-        found.append((runs[0], runs[1]))
-        print(f"pair {number + 1}: {runs[1].round / runs[0].round:.3f}", flush=True)
-    ours, theirs = sorted(found, key=lambda pair: pair[1].round / pair[0].round)[pairs // 2]
-    against = "that of nanoGPT's train.py"
-    compared = [
-        Comparison(
-            "tokens per CPU second / those of nanoGPT's train.py",
-            ours.round,
-            theirs.round,
-            at_least=1.0,
-        )
-    ]
+def memory(folder: Path, clone: Path) -> Iterator[Comparison]:
+    """Both sides in processes of their own, of two rounds."""
     for size in SIZES:
-        if size != "small":
-            ours, theirs = ours_alone(folder, 2, size), train_py(folder, clone, 2, size)
-        compared += [
-            Comparison(f"{size}: peak memory / {against}", ours.peak, theirs.peak),
-            Comparison(
-                f"{size}: memory beside imports / {against}",
-                *(ours.trained, theirs.trained),
-                at_most=1.0,
-            ),
-        ]
-    return compared
+        train_py = TrainPy(folder, clone, recipe(2, size))
+        for _ in range(2):
+            train_py()
+        theirs, ours = train_py.ended(), memory_of_ours(folder, size, looks=False)
+        yield Comparison(f"{size}: peak memory / train.py's", ours.peak, theirs.peak)
+        kind = f"{size}: memory beside imports"
+        yield Comparison(f"{kind} / train.py's", ours.trained, theirs.trained, at_most=1.0)
+        looking = memory_of_ours(folder, size, looks=True)
+        yield Comparison(f"{kind}, with looks / train.py's", looking.trained, theirs.trained)
 
 
 def start(folder: Path) -> Comparison:
@@ -303,23 +317,26 @@ def start(folder: Path) -> Comparison:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=24)
-    parser.add_argument("--pairs", type=int, default=7, help="of processes, with --nanogpt")
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--nanogpt", type=Path, help="a clone, for its model.py and train.py")
-    parser.add_argument("--alone", action="store_true", help="train in this process, and say so")
+    parser.add_argument("--alone", action="store_true", help="train here, and print the memory")
     parser.add_argument("--size", choices=SIZES, default="small", help="of what trains alone")
+    parser.add_argument("--looks", action="store_true", help="inside what trains alone")
     parser.add_argument("--data", type=Path, help="of what trains alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.alone:
-        train_alone(options.rounds, options.size, options.data)
+        own = recipe(options.rounds, options.size)
+        every = LOG_EVERY if options.looks else own.log_every
+        train_alone(dataclasses.replace(own, log_every=every), options.data)
         return
     print(hardware())
     with tempfile.TemporaryDirectory() as place:
         folder, own = text(Path(place)), recipe(options.rounds)
         found = [against_loop(own, folder, options.nanogpt), looks(own, folder)]
         if options.nanogpt:
-            found += against_train_py(folder, options.nanogpt, options.pairs)
+            found.append(against_train_py(own, folder, options.nanogpt))
+            found += memory(folder, options.nanogpt)
         found.append(start(folder))
     print(table(found))
     speed = UPDATES * own.windows * own.context / found[0].ours

@@ -3,13 +3,14 @@
     python tests/benchmarks/nanogpt.py CLONE DATA ROUNDS UPDATES [--KEY=VALUE ...]
 
 trains ROUNDS rounds of UPDATES updates with these settings of train.py on the train.bin, val.bin
-and meta.pkl in DATA, and prints as JSON the CPU seconds of each round, and the process's peak bytes
-before train.py began, with torch imported, and at its end.
+and meta.pkl in DATA. It waits for a line before each round, and prints the round's CPU seconds
+after it; at its end as JSON the process's peak bytes before train.py began, with torch imported,
+and now.
 """
 
 import builtins
-import itertools
 import json
+import math
 import os
 import runpy
 import sys
@@ -35,11 +36,16 @@ def main() -> None:
     sys.argv += [f"--log_interval={updates}", f"--max_iters={int(rounds) * int(updates)}"]
     os.chdir(clone)
     sys.path.insert(0, clone)
-    ends: list[float] = []
+    begin = math.nan
 
     def note(*texts: object, **_: object) -> None:
-        if str(texts[0]).startswith("iter "):
-            ends.append(time.process_time())
+        nonlocal begin
+        if not str(texts[0]).startswith("iter "):
+            return
+        if not math.isnan(begin):
+            printed(time.process_time() - begin, flush=True)
+        sys.stdin.readline()
+        begin = time.process_time()
 
     torch.set_num_threads(1)
     printed, builtins.print = builtins.print, note
@@ -47,8 +53,7 @@ def main() -> None:
         runpy.run_path("train.py")
     finally:
         builtins.print = printed
-    seconds = [after - begin for begin, after in itertools.pairwise(ends)]
-    print(json.dumps({"seconds": seconds, "imported": before, "peak": peak()}))
+    print(json.dumps({"imported": before, "peak": peak()}))
 
 
 if __name__ == "__main__":
