@@ -58,6 +58,7 @@ SIZES = {
 }
 """Shapes of 109 thousand and 10 million parameters."""
 LOG_EVERY = 100
+GB = 1e-9  # bytes, of which `table` shows thousandths
 
 
 def recipe(rounds: int, size: str = "small") -> Recipe:
@@ -293,12 +294,15 @@ def memory(folder: Path, clone: Path) -> Iterator[Comparison]:
         train_py = TrainPy(folder, clone, recipe(2, size))
         for _ in range(2):
             train_py()
-        theirs, ours = train_py.ended(), memory_of_ours(folder, size, looks=False)
-        yield Comparison(f"{size}: peak memory / train.py's", ours.peak, theirs.peak)
-        kind = f"{size}: memory beside imports"
-        yield Comparison(f"{kind} / train.py's", ours.trained, theirs.trained, at_most=1.0)
-        looking = memory_of_ours(folder, size, looks=True)
-        yield Comparison(f"{kind}, with looks / train.py's", looking.trained, theirs.trained)
+        theirs = train_py.ended()
+        ours, looking = (memory_of_ours(folder, size, looks) for looks in (False, True))
+        for kind, our, their, bar in (
+            ("", ours.peak, theirs.peak, None),
+            (" beside imports", ours.trained, theirs.trained, 1.0),
+            (" beside imports, with looks", looking.trained, theirs.trained, None),
+        ):
+            name = f"{size}: peak MB{kind} / train.py's"
+            yield Comparison(name, our * GB, their * GB, at_most=bar)
 
 
 def start(folder: Path) -> Comparison:

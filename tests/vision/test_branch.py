@@ -140,7 +140,8 @@ def test_names_without_a_meaning(branch, message):
 def test_trunks_that_do_not_fit(trunk, tmp_path):
     _, run = trunk
     own = run.parent / "seed0-own"
-    with pytest.raises(ConfigError, match=r"there is no run of seed 0 with these keys .* train it"):
+    other = r"train it first, or name the keys of another: seed0-\S+ has learning_rate 0"
+    with pytest.raises(ConfigError, match=f"these keys .* {other}"):
         trunk_state(recipe(branch="l2-1e-2,learning_rate=0.5@1"), MEMBER, own)
     with pytest.raises(ConfigError, match=r"has width 4, this run 8; both must have the same data"):
         trunk_state(recipe(branch=f"{run}@1", width=8), MEMBER, own)
