@@ -12,6 +12,7 @@ from suite.results.records import read, read_runs
 from suite.results.run_plot import plot
 from suite.results.run_table import table
 from suite.results.selection import describe, one_of_each
+from suite.runs.final import write_final
 from tests.suite.results.runs import edit_json, game_run, grid_of, inside, records_of, refuse
 from tests.suite.run_files import finish, make_translation
 from tests.workload.exhibits import drawn
@@ -213,6 +214,20 @@ def test_of_one_run_in_two_cadences_of_logging_one_counts(tmp_path):
     (kept,) = one_of_each(describe(runs, refuse), named.append)
     assert kept.run.path == runs[0].path
     assert named == [f"{runs[1].path} is the same run as {runs[0].path}"]
+
+
+@pytest.mark.parametrize("file", ["eval.jsonl", "metrics.jsonl", "done.json"])
+def test_of_one_run_in_two_places_a_sound_one_counts(tmp_path, file):
+    """Also where the damaged one comes first, and is longer."""
+    damaged = game_run(tmp_path / "1", "Pong", "none", 0.0, 0, [*SHORT, 4.0], iterations=4)
+    sound = game_run(tmp_path / "2", "Pong", "none", 0.0, 0, SHORT)
+    for run in (damaged, sound):
+        write_final(run.path, {"status": "finished"}, ("metrics.jsonl", "eval.jsonl"))
+    (damaged.path / file).write_text("{")
+    named = []
+    (kept,) = one_of_each(describe([damaged, sound], refuse), named.append)
+    assert kept.run.path == sound.path
+    assert named == [f"{damaged.path} is the same run as {sound.path}, but damaged"]
 
 
 def test_whole_runs_are_read_where_they_are_asked_for(runs):
