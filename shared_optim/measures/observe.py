@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from shared_optim.base import DecayOptimizer
+from shared_optim.eager import eager
 from shared_optim.layout import local_gradient, to_read
 from shared_optim.measures.copies import copies
 from shared_optim.measures.layers import Limits, measured
@@ -24,7 +25,7 @@ class Start:
     It keeps one copy of the parameters.
     """
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     def __init__(self, optimizer: Optimizer) -> None:
         self._weights = {
             id(p): (weakref.ref(p), p.detach().clone()) for _, p in _parameters(optimizer)
@@ -61,7 +62,7 @@ class Observation:
             has come since `start`.
     """
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     @torch.no_grad()
     def __init__(
         self, optimizer: Optimizer, start: Start | None = None, *, before_backward: bool = False
@@ -74,7 +75,7 @@ class Observation:
         _check(chosen, start)
         self._weights = copies([parameter for _, parameter in chosen])
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     @torch.no_grad()
     def report(self) -> StepReport:
         """What the step did.
@@ -112,7 +113,7 @@ class Observation:
         return measured(names, parameters, columns, limits, has_start=start is not None)
 
 
-@torch._disable_dynamo  # type: ignore[attr-defined]
+@eager
 def observe_step(
     optimizer: Optimizer,
     closure: Callable[[], float] | None = None,
