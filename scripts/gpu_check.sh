@@ -4,7 +4,7 @@
 # What is timed comes first, one after the other; then tests and trainings side by side. Every part
 # writes its file as it goes, so that what is there when the time is up can be used: FOLDER
 # (gpu-check) gets agent.md, translation.md, images.md, tests-*.txt, pong/, resnet18/ and
-# sharpness.txt, whose first lines name date, card, torch and revision. The parts share SECONDS (540)
+# sharpness-*.txt, whose first lines name date, card, torch and revision. The parts share SECONDS (540)
 # as far as they need them. It takes the torch it finds; real translation pairs are looked for in
 # data/ (see tests/benchmarks/real_pairs.py), and so is CIFAR-10, in whose place stand drawings.
 set -u
@@ -42,10 +42,10 @@ for name in cifar10_lossless cifar10; do
     [ -d "data/$name/all" ] && images=$name
 done
 
-part agent.md 110 "$python" -m tests.benchmarks.agent --device cuda --filled 1000
+part agent.md 120 "$python" -m tests.benchmarks.agent --device cuda --filled 1000
 part translation.md 130 "$python" -m tests.benchmarks.translation_gpu --epochs 2 \
     --parts sides
-part images.md 60 "$python" -m tests.benchmarks.images_gpu --data "$images" --epochs 5
+part images.md 80 "$python" -m tests.benchmarks.images_gpu --data "$images" --epochs 4
 
 # Nothing of what follows is timed, so it runs side by side.
 for tests in shared_optim rl nlp vision; do
@@ -54,17 +54,21 @@ for tests in shared_optim rl nlp vision; do
 done
 part pong.txt 540 "$python" -m suite run rl --game Pong --scheme none l2 decoupled separated \
     --weight-decay 1e-3 --seed 0 1 2 --preset dopamine --precision bf16 --padding valid \
-    --replay-capacity 100000 --iterations 1 --training-steps 50000 --evaluation-steps 0 \
+    --replay-capacity 100000 --iterations 40 --training-steps 25000 --evaluation-steps 0 \
     --log-every 5000 --runs "$folder/pong" &
-schemes="none l2"
-for schedule in always early:50epochs late:50epochs; do
-    # shellcheck disable=SC2086
-    part "resnet18-${schedule%%:*}.txt" 540 "$python" -m suite run vision --preset cifar10 \
-        --data "$images" --scheme $schemes --weight-decay 7e-4 --decay-schedule "$schedule" \
-        --precision bf16 --evaluate-every 20 --runs "$folder/resnet18" &
-    schemes=l2
-done
+# trained RUN FLAGS...: half the paper's epochs, with early and late decay in a quarter each
+trained() {
+    run=$folder/resnet18/$1
+    name=$1
+    shift
+    part "resnet18-$name.txt" 540 "$python" -m suite run vision --preset cifar10 --data "$images" \
+        --epochs 100 --precision bf16 --evaluate-every 10 --runs "$run" "$@"
+    done=$(find "$run" -name done.json)
+    [ -z "$done" ] || part "sharpness-$name.txt" 540 "$python" -m suite sharpness --images 1000 \
+        "$(dirname "$done")"
+}
+trained none --scheme none &
+trained always --scheme l2 --weight-decay 7e-4 &
+trained early --scheme l2 --weight-decay 7e-4 --decay-schedule early:25epochs &
+trained late --scheme l2 --weight-decay 7e-4 --decay-schedule late:25epochs &
 wait
-part sharpness.txt 540 "$python" -m suite sharpness --images 1000 $(
-    find "$folder/resnet18" -name done.json -exec dirname {} \;
-)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from shared_optim.batch import apply
+from shared_optim.triton_update import TritonUpdate
 from shared_optim.values import acting_members, spread
 
 if TYPE_CHECKING:
@@ -105,6 +106,35 @@ class Plan:
         ]
         owners = [self._with_states(places) for places in self._places]
         apply(self._batches, owners, sorted_gradients, [table] * len(self._batches))
+
+    def measure(self, groups: Sequence[Sequence[Tensor]]) -> bool:
+        """Have `apply` measure the steps that it takes from here on, where its kernel can: on a GPU
+        with Triton, for float32. Returns whether it does.
+
+        Args:
+            groups: parameters of the plan that are measured together.
+        """
+        updates = self._updates
+        if not all(isinstance(update, TritonUpdate) for update in updates):
+            return False
+        places = {id(parameter): place for place, parameter in enumerate(self.parameters)}
+        chosen = [{places[id(parameter)] for parameter in group} for group in groups]
+        for update, own in zip(updates, self._places, strict=True):
+            update.measure([[i for i, place in enumerate(own) if place in g] for g in chosen])
+        return True
+
+    @property
+    def products(self) -> Tensor:
+        """<u, u>, <w, u>, <g, g> and <w, g> of the last step from w to w + u with gradients g, of
+        the groups of `measure`: [groups, 4] float64, on the device.
+
+        An inactive member's are those of the last step that it took.
+        """
+        return torch.stack([update.products for update in self._updates]).sum(0)
+
+    @property
+    def _updates(self) -> list[Any]:
+        return [batch.update for batch in self._batches]
 
     def advance(self, active: Sequence[bool] | None = None) -> None:
         """Count a step of the active members."""

@@ -69,7 +69,8 @@ class TritonUpdate:
                     table_rows.append(first + k)
                     starts.append(start)
                     stops.append((k + 1) * n)
-        self._programs = len(owners)
+        self._programs, self._owners = len(owners), owners
+        self._found = torch.zeros(0, 4, dtype=torch.float64, device=device)
         self._places = [_numbers(each, device) for each in (owners, table_rows, starts, stops)]
         self._options = {
             "FIELDS": len(variant.rule.fields),
@@ -77,7 +78,26 @@ class TritonUpdate:
             "ONCE": "once" in variant.flags,
             "ALIGNED": "aligned" in variant.flags,
             "NESTEROV": "nesterov" in variant.flags,
+            "MEASURED": False,
         }
+
+    def measure(self, groups: Sequence[Sequence[int]]) -> None:
+        """Have every call from here on leave `products`.
+
+        Args:
+            groups: which parameters' steps are measured together, by their numbers.
+        """
+        device = self._found.device
+        self._found = torch.zeros(self._programs, 4, dtype=torch.float64, device=device)
+        owners = torch.tensor(self._owners, dtype=torch.int64)
+        of_groups = [torch.isin(owners, torch.tensor(each, dtype=torch.int64)) for each in groups]
+        self._of_groups = torch.stack(of_groups).to(device, torch.float64)
+        self._options["MEASURED"] = True
+
+    @property
+    def products(self) -> Tensor:
+        """Of the last call, see `Plan.products`."""
+        return self._of_groups @ self._found
 
     def __call__(self, gradients: Sequence[Tensor], table: Tensor) -> None:
         """Update everything in place.
@@ -96,6 +116,7 @@ class TritonUpdate:
                 *self._addresses,
                 *self._places,
                 table,
+                self._found,
                 **self._options,
                 BLOCK=_BLOCK,
                 enable_fp_fusion=False,
@@ -126,6 +147,16 @@ if triton is not None:
             return theta - (change + decoupled * theta)
         return theta * kept - change
 
+    @triton.jit
+    def _measure(at, theta, after, g):
+        # what lies outside of a parameter was read as 0, and its step is 0
+        w, g = theta.to(tl.float64), g.to(tl.float64)
+        u = after.to(tl.float64) - w
+        tl.store(at, tl.sum(u * u))
+        tl.store(at + 1, tl.sum(w * u))
+        tl.store(at + 2, tl.sum(g * g))
+        tl.store(at + 3, tl.sum(w * g))
+
     # In both the coefficients are numbered as the rule has them.
 
     @triton.jit
@@ -141,11 +172,13 @@ if triton is not None:
         starts,
         stops,
         table,
+        found,
         FIELDS: tl.constexpr,
         BUFFERS: tl.constexpr,
         ONCE: tl.constexpr,
         ALIGNED: tl.constexpr,
         NESTEROV: tl.constexpr,
+        MEASURED: tl.constexpr,
         BLOCK: tl.constexpr,
     ):
         program = tl.program_id(0)
@@ -158,9 +191,8 @@ if triton is not None:
             m_p = _element(m_at, owner, place)
             v_p = _element(v_at, owner, place)
             theta = tl.load(theta_p, mask=inside, other=0.0)
-            g = tl.load(c + 1) * tl.load(
-                _element(gradient_at, owner, place), mask=inside, other=0.0
-            )
+            raw = tl.load(_element(gradient_at, owner, place), mask=inside, other=0.0)
+            g = tl.load(c + 1) * raw
             g = g + tl.load(c + 2) * theta
             beta1, rest1 = tl.load(c + 3), tl.load(c + 4)
             beta2, rest2 = tl.load(c + 5), tl.load(c + 6)
@@ -182,7 +214,7 @@ if triton is not None:
                 below = tl.sqrt_rn(decay_v) + eps
                 below = tl.where(below == 0.0, float("inf"), below)
                 change = step + tl.div_rn(tl.load(c + 9) * decay_m, below)
-            theta = _shrunk(
+            after = _shrunk(
                 theta,
                 change,
                 step,
@@ -193,7 +225,9 @@ if triton is not None:
                 ONCE,
                 ALIGNED,
             )
-            tl.store(theta_p, theta, mask=inside)
+            tl.store(theta_p, after, mask=inside)
+            if MEASURED:
+                _measure(found + 4 * program, theta, tl.where(inside, after, 0.0), raw)
 
     @triton.jit
     def _sgd(
@@ -205,11 +239,13 @@ if triton is not None:
         starts,
         stops,
         table,
+        found,
         FIELDS: tl.constexpr,
         BUFFERS: tl.constexpr,
         ONCE: tl.constexpr,
         ALIGNED: tl.constexpr,
         NESTEROV: tl.constexpr,
+        MEASURED: tl.constexpr,
         BLOCK: tl.constexpr,
     ):
         program = tl.program_id(0)
@@ -220,9 +256,8 @@ if triton is not None:
             inside = place < tl.load(stops + program)
             theta_p = _element(theta_at, owner, place)
             theta = tl.load(theta_p, mask=inside, other=0.0)
-            g = tl.load(c + 1) * tl.load(
-                _element(gradient_at, owner, place), mask=inside, other=0.0
-            )
+            raw = tl.load(_element(gradient_at, owner, place), mask=inside, other=0.0)
+            g = tl.load(c + 1) * raw
             g = g + tl.load(c + 2) * theta
             u = g
             if BUFFERS == 1:
@@ -234,7 +269,7 @@ if triton is not None:
                 if NESTEROV:
                     u = g + momentum * buffer
             step = tl.load(c + 4) * u
-            theta = _shrunk(
+            after = _shrunk(
                 theta,
                 step,
                 step,
@@ -245,6 +280,8 @@ if triton is not None:
                 ONCE,
                 ALIGNED,
             )
-            tl.store(theta_p, theta, mask=inside)
+            tl.store(theta_p, after, mask=inside)
+            if MEASURED:
+                _measure(found + 4 * program, theta, tl.where(inside, after, 0.0), raw)
 
     _KERNELS |= {"adam": _adam, "sgd": _sgd}

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from vision.step_products import step_products
+
 TERMS = ("square", "cross", "raw_square", "raw_cross")
 
 
@@ -25,20 +27,21 @@ class Growth:
         groups: parameters by the name of their group; each has the same device.
 
     Attributes:
+        groups: those that have parameters.
         parameters: of all groups, in their order.
 
     Source: Bjorck, Weinberger and Gomes, AAAI 2021, equation 4, for the raw terms.
     """
 
     def __init__(self, groups: Mapping[str, Sequence[Tensor]]) -> None:
-        self._groups = {name: list(each) for name, each in groups.items() if each}
-        self.parameters = [p for group in self._groups.values() for p in group]
+        self.groups = {name: list(each) for name, each in groups.items() if each}
+        self.parameters = [p for group in self.groups.values() for p in group]
         device = self.parameters[0].device
         size = sum(p.numel() for p in self.parameters)
         dtype = functools.reduce(torch.promote_types, (p.dtype for p in self.parameters))
         self._flats = torch.zeros(3, size, dtype=dtype, device=device)
         self._weights, self._after, self._gradients = map(self._shaped, self._flats)
-        self.sums = torch.zeros(len(self._groups), len(TERMS), dtype=torch.float64, device=device)
+        self.sums = torch.zeros(len(self.groups), len(TERMS), dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def before_step(self) -> None:
@@ -59,21 +62,28 @@ class Growth:
             for p, g in zip(self.parameters, gradients, strict=True)
         ]
         torch._foreach_copy_(self._gradients, present)
-        sizes = [sum(p.numel() for p in group) for group in self._groups.values()]
-        rows = []
-        for part in torch.split(self._flats, sizes, dim=1):
-            w, after, g = part.double()
-            u = after - w
-            squares, products = alpha * alpha * g.dot(g), -2 * alpha * w.dot(g)
-            rows.append(torch.stack([u.dot(u), 2 * w.dot(u), squares, products]))
-        self.sums += torch.stack(rows)
+        sizes = [sum(p.numel() for p in group) for group in self.groups.values()]
+        parts = torch.split(self._flats, sizes, dim=1)
+        self.add(alpha, torch.stack([step_products(*part) for part in parts]))
+
+    @torch.no_grad()
+    def add(self, alpha: float | Tensor, products: Tensor) -> None:
+        """Add the terms of a step whose products have been measured.
+
+        Args:
+            alpha: as for `after_step`.
+            products: of the groups, as `step_products` gives them, [groups, 4].
+        """
+        updates, crossed, raw, raw_crossed = products.unbind(1)
+        terms = [updates, 2 * crossed, alpha * alpha * raw, -2 * alpha * raw_crossed]
+        self.sums += torch.stack(terms, 1)
 
     def take(self) -> dict[str, float]:
         """The sums since the last call as `growth/TERM`, and per group as `growth/TERM_GROUP`."""
         sums = self.sums.cpu().clone()
         self.sums.zero_()
         result = {f"growth/{term}": float(sums[:, t].sum()) for t, term in enumerate(TERMS)}
-        for name, row in zip(self._groups, sums.tolist(), strict=True):
+        for name, row in zip(self.groups, sums.tolist(), strict=True):
             result |= {f"growth/{term}_{name}": v for term, v in zip(TERMS, row, strict=True)}
         return result
 

@@ -57,7 +57,8 @@ class VisionModule(NetworkModule[Recipe]):
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
         self.reference: NormReference | None = None
         self._negative: list[Tensor] | None = None
-        self._whole: WholeUpdate | None = None
+        # by images per update, and whether it is looked into
+        self._whole: dict[tuple[int, bool], WholeUpdate] = {}
 
     @property
     def names(self) -> list[str]:
@@ -112,8 +113,9 @@ class VisionModule(NetworkModule[Recipe]):
                 f"graphs: on, but there are none on {device.type}; choose auto or off"
             )
         self.model.train()
-        whole = WholeUpdate(self)
-        if not (problem := whole.capture()):
+        whole = self.whole_updates()
+        problem = next(filter(None, (update.capture() for update in whole.values())), "")
+        if not problem:
             self._whole = whole
         elif mode == "on":
             raise ConfigError(f"graphs: on, but {problem}; choose auto or off")
@@ -125,7 +127,16 @@ class VisionModule(NetworkModule[Recipe]):
     @property
     def replays_graphs(self) -> bool:
         """Whether graphs have proved themselves and are used."""
-        return self._whole is not None
+        return bool(self._whole)
+
+    def whole_updates(self) -> dict[tuple[int, bool], WholeUpdate]:
+        """Those of an epoch, by images per update and whether it is looked into. There is none for
+        an epoch's last, smaller batch where that is looked into, which is rare."""
+        images = len(self.data.train)
+        size = min(self.recipe.batch_size, images)
+        sizes = dict.fromkeys((size, images % size or size))
+        whole = {(each, False): WholeUpdate(self, each) for each in sizes}
+        return whole | {(size, True): WholeUpdate(self, size, keeps_gradients=True)}
 
     @property
     def arithmetic(self) -> torch.dtype:
@@ -168,10 +179,9 @@ class VisionModule(NetworkModule[Recipe]):
             yield self.batch(chosen, self.stream)[0]
 
     def training_step(self, places: Tensor, index: int) -> Tensor:
-        if self._replays:
-            assert self._whole
-            self._whole(places, self.stream, float(self.optimizer.param_groups[0]["lr"]))
-            return self._whole.loss
+        if whole := self._whole_update:
+            whole(places, self.stream, float(self.optimizer.param_groups[0]["lr"]))
+            return whole.loss
         images, labels = self.batch(places, self.stream)
         logits = self.logits(images)
         loss = self.loss(logits, labels)
@@ -197,13 +207,18 @@ class VisionModule(NetworkModule[Recipe]):
         """Lightning's step, with what is seen around it; or a whole update in place of all."""
         rate, average = float(self.optimizer.param_groups[0]["lr"]), self.average
         observation, weights = None, []
-        if self._replays:
+        if self.due:
+            observation = Observation(self.optimizer, self.start, before_backward=True)
+            with torch.no_grad():
+                weights = list(torch._foreach_mul(list(self.model.parameters()), 1.0))
+        if whole := self._whole_update:
             assert optimizer_closure
             optimizer_closure()
-        else:
+            for parameter, gradient in whole.gradients.items():
+                parameter.grad = gradient
             if self.due:
-                observation = Observation(self.optimizer, self.start, before_backward=True)
-                weights = [p.detach().clone() for p in self.model.parameters()]
+                self._negative = [whole.negative[p] for p in self.model.parameters()]
+        else:
             self.growth.before_step()
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
             self.growth.after_step(rate, [p.grad for p in self.growth.parameters])
@@ -218,13 +233,10 @@ class VisionModule(NetworkModule[Recipe]):
             average.update()
 
     @property
-    def _replays(self) -> bool:
-        """Whether the present update is taken as a whole: not where it is looked into, nor in an
-        epoch's last batch where that is smaller."""
-        if self._whole is None or self.due:
-            return False
+    def _whole_update(self) -> WholeUpdate | None:
+        """What takes the present update as a whole, where anything does."""
         left = len(self.data.train) - self.position.batches * self.recipe.batch_size
-        return left >= len(self._whole)
+        return self._whole.get((min(left, self.recipe.batch_size), self.due))
 
     @property
     def due(self) -> bool:

@@ -26,10 +26,11 @@ def cosines(
         gradient: of the whole loss; what is not the negative half's is the positive one's.
         negative: of `negative_loss`.
     """
-    sums = torch.zeros(5, dtype=torch.float64, device=weights[0].device)
-    for w, g, neg in zip(weights, gradient, negative, strict=True):
-        w, n = w.detach().double().reshape(-1), neg.double().reshape(-1)
-        p = g.double().reshape(-1) - n
-        sums += torch.stack([w.dot(w), p.dot(p), n.dot(n), -w.dot(p), -w.dot(n)])
+    w, g, n = (
+        torch.cat([each.detach().reshape(-1) for each in tensors]).double()
+        for tensors in (weights, gradient, negative)
+    )
+    p = g - n
+    sums = torch.stack([w.dot(w), p.dot(p), n.dot(n), -w.dot(p), -w.dot(n)])
     norms = (sums[0] * sums[1:3]).sqrt()
     return torch.where(norms > 0, sums[3:] / norms, math.nan)

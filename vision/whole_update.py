@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision.radial import negative_loss
 from workload import counter
 from workload.inbox import Inbox
 from workload.program import Program, capture_problem
@@ -27,19 +28,24 @@ misses its images, a gradient or a step is off by about 1."""
 
 
 class WholeUpdate:
-    """The updates of a module on batches of its recipe's size.
+    """The updates of a module on batches of one size.
 
     Args:
         module: in training mode, on its device; its optimizer takes no gradients of others.
+        size: images per update.
+        keeps_gradients: whether they are wanted after an update, for a look inside.
 
     Attributes:
         loss: of the last update, float32.
+        gradients, negative: of the last update, of the loss and of `negative_loss`, by parameter;
+            empty where they are not kept.
     """
 
-    def __init__(self, module: VisionModule) -> None:
+    def __init__(self, module: VisionModule, size: int, *, keeps_gradients: bool = False) -> None:
         self._module = module
         device = module.data.labels.device
         self._plan = module.optimizer.plan()
+        self._measures = self._plan.measure(list(module.growth.groups.values()))
         self._names = {p: name for name, p in module.model.named_parameters()}
         self._inbox = Inbox(
             {
@@ -49,14 +55,11 @@ class WholeUpdate:
             },
             device,
         )
-        size = min(module.recipe.batch_size, len(module.data.train))
+        kept = self._plan.parameters if keeps_gradients else []
+        self.gradients, self.negative = ({p: torch.zeros_like(p) for p in kept} for _ in range(2))
         self._places = torch.arange(size, device=device)
         self.loss = torch.zeros((), device=device)
         self._program = Program(self._run)
-
-    def __len__(self) -> int:
-        """Images per update."""
-        return len(self._places)
 
     def __call__(self, places: Tensor, stream: int, rate: float) -> None:
         """Update the module's weights, statistics, optimizer and sums.
@@ -96,12 +99,22 @@ class WholeUpdate:
         module, sent = self._module, self._inbox.tensors
         images, labels = module.batch(self._places, sent["stream"])
         logits = module.logits(images)
-        loss = module.loss(logits, labels)
-        gradients = torch.autograd.grad(loss, self._plan.parameters)
-        module.growth.before_step()
-        self._plan.apply(gradients, sent["coefficients"])
-        named = dict(zip(self._plan.parameters, gradients, strict=True))
-        module.growth.after_step(sent["rate"], [named.get(p) for p in module.growth.parameters])
+        loss, parameters = module.loss(logits, labels), self._plan.parameters
+        if self.negative:
+            negative = torch.autograd.grad(negative_loss(logits), parameters, retain_graph=True)
+            torch._foreach_copy_(list(self.negative.values()), negative)
+        gradients = torch.autograd.grad(loss, parameters)
+        if self.gradients:
+            torch._foreach_copy_(list(self.gradients.values()), gradients)
+        if self._measures:
+            self._plan.apply(gradients, sent["coefficients"])
+            module.growth.add(sent["rate"], self._plan.products)
+        else:
+            module.growth.before_step()
+            self._plan.apply(gradients, sent["coefficients"])
+            named = dict(zip(parameters, gradients, strict=True))
+            of_growth = [named.get(p) for p in module.growth.parameters]
+            module.growth.after_step(sent["rate"], of_growth)
         module.count(loss, logits, labels)
         self.loss.copy_(loss.detach())
 
@@ -115,6 +128,9 @@ class WholeUpdate:
             **module.model.state_dict(),
         }
         for parameter, name in self._names.items():
+            if self.gradients:
+                tensors[f"gradient of {name}"] = self.gradients[parameter]
+                tensors[f"negative gradient of {name}"] = self.negative[parameter]
             for key, value in module.optimizer.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     tensors[f"{key} of {name}"] = value

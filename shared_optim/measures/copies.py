@@ -23,7 +23,9 @@ def copies(parameters: Sequence[Tensor]) -> dict[int, Tensor]:
     """Copies of their memory on this process, by id; their elements in its order."""
     mine = [to_read(parameter) for parameter in parameters]
     if not (all(map(attrgetter("is_cpu"), mine)) and in_order(mine)):
-        return {id(p): tensor.clone() for p, tensor in zip(parameters, mine, strict=True)}
+        # times 1, as few operators copy a whole list, and a GPU has a kernel for this one
+        copied = torch._foreach_mul(mine, 1.0)
+        return {id(p): tensor for p, tensor in zip(parameters, copied, strict=True)}
     dtypes = list(map(attrgetter("dtype"), mine))
     bytes_of = list(map(attrgetter("nbytes"), mine))
     memory = _borrowed(sum(bytes_of) + _ALIGNED * len(set(dtypes)))

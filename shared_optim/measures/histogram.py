@@ -6,7 +6,6 @@ two histograms is the histogram of both data: over layers, members, steps and ra
 """
 
 import functools
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -17,11 +16,10 @@ BINS = 1 << 15
 _MANTISSA = 16
 _MAGNITUDE = 0x7FFFFFFF
 _INFINITY = 0x7F80  # the bin of infinity; those above it are of NaN
-_CACHED = 1 << 17  # elements of a chunk on a CPU
 
 
-def ratio_histogram(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """Counts of |numerator / denominator| by the upper 16 bits, [BINS] int64.
+def ratio_bins(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """The bin of each |numerator / denominator|, the upper 16 bits of it as a float32, int32.
 
     Bin 0 holds the zeros: elements whose numerator alone is 0 (and quotients below 1e-40). The
     bins from that of infinity on hold the elements whose denominator is 0 (and quotients above
@@ -31,19 +29,9 @@ def ratio_histogram(numerator: Tensor, denominator: Tensor) -> Tensor:
         numerator: any shape, floating point; divided in float32 or wider, counted as float32.
         denominator: of the same shape.
     """
-    counts = torch.zeros(BINS, dtype=torch.int64, device=numerator.device)
-    for above, below in chunks(numerator.reshape(-1), denominator.reshape(-1)):
-        bits = (at_least_float(above) / at_least_float(below)).float().view(torch.int32)
-        bits.bitwise_and_(_MAGNITUDE).bitwise_right_shift_(_MANTISSA)
-        counts += torch.bincount(bits, minlength=BINS)
-    return counts
-
-
-def chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Aligned pieces of tensors [n], which stay in the cache of a CPU; on a GPU there is one."""
-    on_cpu = tensors[0].device.type == "cpu"
-    size = _CACHED if on_cpu else max(1, len(tensors[0]))
-    return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
+    ratio = at_least_float(numerator) / at_least_float(denominator)
+    bits = ratio.float().view(torch.int32).bitwise_and_(_MAGNITUDE)
+    return bits.bitwise_right_shift_(_MANTISSA)
 
 
 def at_least_float(tensor: Tensor) -> Tensor:

@@ -7,19 +7,12 @@ from operator import attrgetter
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from shared_optim.layout import flatten, in_order, is_distributed, memory_order, over_shards
-from shared_optim.measures.histogram import (
-    BINS,
-    at_least_float,
-    chunks,
-    log_quantiles,
-    ratio_histogram,
-    split_counts,
-)
+from shared_optim.layout import flatten, in_order, is_distributed, memory_order
+from shared_optim.measures.histogram import BINS
 from shared_optim.measures.native import measure
+from shared_optim.measures.operators import measure_by_operators
 from shared_optim.measures.statistics import PROBABILITIES, SUMS, StepReport
 
 Columns = Sequence[Sequence[Tensor]]
@@ -64,8 +57,8 @@ def measured(
         if on_cpu and not distributed:
             found = measure(own, [row for i in mine for row in limits[i]], counts, has_start)
         if found is None:
-            found = _by_operators(
-                [parameters[i] for i in mine], own, [limits[i] for i in mine], counts
+            found = measure_by_operators(
+                [parameters[i] for i in mine], own, [row for i in mine for row in limits[i]], counts
             )
         if len(different) == 1:
             sums, logs = found
@@ -80,46 +73,3 @@ def _ordered(tensors: Sequence[Tensor], members: int) -> tuple[Tensor, ...]:
         return tuple(tensors)
     axes = memory_order(tensors[2], stacked=members > 1)
     return tuple(flatten(tensor.resolve_neg(), axes, members) for tensor in tensors)
-
-
-def _by_operators(
-    parameters: Sequence[Tensor], columns: Columns, limits: Sequence[Limits], counts: Tensor
-) -> tuple[NDArray[np.void], Tensor]:
-    """What `measure` gives, of tensors anywhere and of all dtypes."""
-    members = len(counts)
-    rows = [
-        _row(parameter, [tensor.reshape(members, -1)[k] for tensor in tensors], own[k], counts[k])
-        for parameter, own, *tensors in zip(parameters, limits, *columns, strict=True)
-        for k in range(members)
-    ]
-    sums = torch.stack([row for row, _ in rows]).cpu().numpy().view(SUMS)
-    logs = torch.stack([row for _, row in rows]).cpu()
-    return sums.reshape(-1, members), logs.view(len(parameters), members, -1)
-
-
-def _row(
-    parameter: Tensor, tensors: Sequence[Tensor], limits: tuple[float, float], counts: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Sums [S] and logs [Q] float64 of one member, whose histogram is added to counts [BINS]."""
-    weight, gradient, after, moment, start = tensors
-    inside, decay = limits
-    histogram = ratio_histogram(moment, weight)
-    counted, _ = split_counts(histogram)
-    # bin 0 has those whose m is 0 as well, and of the others those whose ratio is below 1e-40
-    zero_moments = (moment == 0) & (weight != 0) & ~weight.isnan()
-    counted[0] = histogram[0] - zero_moments.sum()
-    sums = torch.zeros(len(SUMS.names or ()), dtype=torch.float64, device=weight.device)
-    for w, g, new, m, begun in chunks(weight, gradient, after, moment, start):
-        w, m = at_least_float(w), at_least_float(m)
-        masks = ((m / w).sub_(inside).abs_() < decay, w == 0, (m == 0) & (w != 0))
-        # squares of small gradients are no float32
-        w, g, new = w.double(), g.double(), new.double()
-        update, away = new - w, new - begun.double()
-        products = (w.dot(w), g.dot(g), update.dot(update), w.dot(g), w.dot(update), away.dot(away))
-        sums += torch.stack(
-            [w.new_tensor(len(w)), *products, *(mask.count_nonzero().double() for mask in masks)]
-        )
-    if is_distributed(parameter):
-        counted, sums = (over_shards(each, parameter) for each in (counted, sums))
-    counts += counted
-    return sums, log_quantiles(counted, PROBABILITIES)

@@ -23,7 +23,7 @@ from torch import nn
 from rl.atari import AtariEnvironments
 from rl.config import Recipe
 from rl.population import Population
-from tests.benchmarks.timing import compare, gpu_seconds, hardware, table
+from tests.benchmarks.timing import compare, gpu_seconds, hardware, kernels, table
 from workload.member import Member
 from workload.recipe import GraphMode
 
@@ -159,6 +159,7 @@ def on_gpu(
     row("plain loop, float32", ticks / gpu_seconds(lambda: plain.run(ticks), rounds), alone.get(1))
     for members, speed in alone.items():
         row(f"emulators of {members}, nothing else", speed, speed)
+    anatomies = []
     for precision in precisions:
         for members in sizes:
             for graphs in ("auto", "off"):
@@ -169,7 +170,11 @@ def on_gpu(
                 used = population.blocks[0].replays_graphs
                 name = f"{members} members, {precision}, {'graphs' if used else 'no graphs'}"
                 row(name, speed, alone[members], update_milliseconds(population))
+                if used:
+                    anatomies.append(f"\nAn update of {name}, of its first block:\n")
+                    anatomies.append(of_an_update(population))
                 population.close()
+    print("\n".join(anatomies))
 
 
 def row(name: str, speed: float, alone: float | None, update: str = "") -> None:
@@ -204,6 +209,11 @@ def update_milliseconds(population: Population) -> str:
         end.record()
     end.synchronize()
     return f"{begin.elapsed_time(end) / 20:.3f} for {block.size}"
+
+
+def of_an_update(population: Population) -> str:
+    with population.blocks[0].on_device():
+        return kernels(population.blocks[0]._learn)
 
 
 def on_cpu() -> None:

@@ -20,6 +20,8 @@ from typing import Any
 import lightning
 import torch
 
+from shared_optim.measures.observe import Observation
+from tests.benchmarks.timing import kernels
 from vision.config import Machine, Recipe
 from vision.data.prepare import prepare
 from vision.evaluation import evaluate
@@ -50,6 +52,7 @@ class Epochs(lightning.Callback):
         self.module, self.mode = module, mode
         self.ours: list[float] = []
         self.other: list[float] = []
+        self.look, self.anatomy = 0.0, ""
 
     def on_train_start(self, *_: Any) -> None:
         self.start = seconds(lambda: self.module.use_graphs(self.mode))
@@ -67,6 +70,19 @@ class Epochs(lightning.Callback):
     def on_train_epoch_end(self, *_: Any) -> None:
         self.module.end_epoch()
         self.other.append(seconds(self.between))
+
+    def on_train_end(self, *_: Any) -> None:
+        """What a look inside takes beside its update, and the kernels of an update."""
+        module = self.module
+        for parameter in module.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+
+        def look() -> None:
+            Observation(module.optimizer, module.start, before_backward=True).report().metrics()
+
+        self.look = statistics.median(seconds(look) for _ in range(6))
+        if module.replays_graphs:
+            self.anatomy = kernels(module._whole[module.recipe.batch_size, False]._program)
 
 
 def resident(module: VisionModule) -> Callable[[], None]:
@@ -104,7 +120,7 @@ def resident(module: VisionModule) -> Callable[[], None]:
     return replay
 
 
-def measured(recipe: Recipe, folder: Path, mode: GraphMode) -> list[str]:
+def measured(recipe: Recipe, folder: Path, mode: GraphMode) -> tuple[list[str], str]:
     module = VisionModule(recipe, MEMBER, ImageData(recipe, folder, 0, GPU)).to(GPU)
     module = module.to(memory_format=torch.channels_last)
     timed = Epochs(module, mode)
@@ -113,16 +129,18 @@ def measured(recipe: Recipe, folder: Path, mode: GraphMode) -> list[str]:
     module.to(GPU)  # Lightning has moved it
     evaluation = seconds(lambda: evaluate(module.model, module.data.test, module.data.test.labels))
     per_update = 1e3 / module.updates_per_epoch
-    return [
+    cells = [
         f"{ours * per_update:.2f}",
         f"{other * per_update:.2f}",
         f"{ours / other:.3f}",
         f"{len(module.data.train) / ours:,.0f}",
         f"{timed.ours[0]:.2f}",
         f"{timed.start:.1f}",
+        f"{1e3 * timed.look:.1f}",
         f"{evaluation:.2f}",
         f"{torch.cuda.max_memory_allocated() / 2**30:.1f}",
     ]
+    return cells, timed.anatomy
 
 
 def main() -> None:
@@ -139,19 +157,23 @@ def main() -> None:
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {recipe.data}\n")
     print(
         "| ResNet-18 | ms per update | on one batch | ratio (bar 1.1, aim 1.03) | images/s "
-        "| first epoch, s | capture and proof, s | evaluation, s | GiB |"
+        "| first epoch, s | capture and proof, s | a look, ms | evaluation, s | GiB |"
     )
-    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     modes: tuple[GraphMode, ...] = ("on", "off")
+    anatomies = []
     for precision in ("bf16", "float32"):
         for mode in modes:
             own = dataclasses.replace(recipe, precision=precision)
             name = f"{precision}, {'graphs' if mode == 'on' else 'no graphs'}"
             torch.cuda.reset_peak_memory_stats()
             try:
-                print(f"| {name} |", " | ".join(measured(own, folder, mode)), "|", flush=True)
+                cells, anatomy = measured(own, folder, mode)
+                print(f"| {name} |", " | ".join(cells), "|", flush=True)
+                anatomies += [f"\nAn update, {name}:\n", anatomy] if anatomy else []
             except ConfigError as error:
                 print(f"| {name} | {error} |", flush=True)
+    print("\n".join(anatomies))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from shared_optim.figures import QUANTILES
-from shared_optim.measures.histogram import log_quantiles, ratio_histogram, split_counts
+from shared_optim.measures.histogram import log_quantiles, split_counts
 from tests.benchmarks.timing import compare, hardware, table
+from tests.shared_optim.reference import ratio_histogram
 
 ELEMENTS = 37_000_000
 BAR = 3.5

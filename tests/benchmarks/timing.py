@@ -90,6 +90,26 @@ def gpu_seconds(call: Callable[[], object], rounds: int) -> float:
     return statistics.median(samples[3:])
 
 
+def kernels(call: Callable[[], object], times: int = 10, most: int = 14) -> str:
+    """What a GPU does in a call: the kernels that take longest, a line each, and all together."""
+    call()
+    torch.cuda.synchronize()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as found:
+        for _ in range(times):
+            call()
+        torch.cuda.synchronize()
+    rows = [
+        (each.device_time_total / times, each.count / times, each.key)
+        for each in found.key_averages()
+    ]
+    rows = sorted((row for row in rows if row[0]), reverse=True)
+    lines = ["| kernel | launches | us |", "|---|---|---|"]
+    for microseconds, count, name in rows[:most]:
+        lines.append(f"| {name[:90].replace('|', '/')} | {count:g} | {microseconds:.1f} |")
+    microseconds, count = (sum(row[i] for row in rows) for i in range(2))
+    return "\n".join([*lines, f"| all | {count:g} | {microseconds:.1f} |"])
+
+
 def table(comparisons: Sequence[Comparison]) -> str:
     """One line per comparison: milliseconds of both sides, ratio, bar, verdict."""
     width = max(len(comparison.name) for comparison in comparisons)

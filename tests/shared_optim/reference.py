@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from shared_optim.measures.histogram import BINS, ratio_bins
+
 
 def trajectory(
     theta: np.ndarray,
@@ -77,3 +79,8 @@ def train(
 def named(value: object) -> str:
     """An id that is the same in every process, for functions too."""
     return getattr(value, "__name__", str(value))
+
+
+def ratio_histogram(numerator, denominator):
+    """How many |numerator / denominator| fall into each bin, [BINS]."""
+    return torch.bincount(ratio_bins(numerator, denominator).view(-1), minlength=BINS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from shared_optim import WeightDecayAdam, observe_step
+from shared_optim import WeightDecayAdam, WeightDecaySGD, observe_step
 from shared_optim.adam import ADAM
 from shared_optim.kernel import differs
 from shared_optim.rule import Variant
@@ -43,12 +43,13 @@ def test_the_optimizer_follows_the_formula(decay, shapes, compile):
         np.testing.assert_allclose(given[place].detach().cpu(), expected, rtol=2e-5, atol=2e-6)
 
 
-def test_the_diagnostics_are_those_of_the_cpu():
+@pytest.mark.parametrize("shapes", [SHAPES, [*MANY * 20, (2000, 1500)]], ids=["few", "many"])
+def test_the_diagnostics_are_those_of_the_cpu(shapes):
     rows = {}
     for device in ("cpu", "cuda"):
-        given = on(device)
+        given = on(device, shapes)
         optimizer = WeightDecayAdam(given, lr=0.01, l2=0.1)
-        for gradients in noise(*SHAPES, steps=3):
+        for gradients in noise(*shapes, steps=3):
             for parameter, gradient in zip(given, gradients, strict=True):
                 parameter.grad = gradient.float().to(device)
             report = observe_step(optimizer)
@@ -60,6 +61,26 @@ def test_the_diagnostics_are_those_of_the_cpu():
 def test_the_triton_kernel_gives_the_bits_of_the_formula(variant):
     dtypes = (torch.float32, torch.float32, torch.float32)
     assert differs(TritonUpdate, torch.device("cuda"), dtypes, variant) == ""
+
+
+@pytest.mark.parametrize("make", [WeightDecayAdam, WeightDecaySGD])
+def test_a_plan_measures_the_steps_that_it_takes(make):
+    shapes = [(300, 200), (17,), (1,), (5000,)]
+    given = on("cuda", shapes)
+    optimizer = make([{"params": given[:2], "l2": 0.1}, {"params": given[2:]}], lr=0.1)
+    plan = optimizer.plan()
+    groups = [[0, 3], [1]]
+    assert plan.measure([[given[i] for i in group] for group in groups])
+    for drawn in noise(*shapes, steps=3):
+        before = [p.detach().cpu().double() for p in given]
+        gradients = [gradient.float().cuda() for gradient in drawn]
+        plan.apply(gradients, plan.coefficients().cuda())
+        plan.advance()
+        for found, group in zip(plan.products.tolist(), groups, strict=True):
+            w = torch.cat([before[i].flatten() for i in group])
+            u = torch.cat([given[i].detach().cpu().double().flatten() for i in group]) - w
+            g = torch.cat([gradients[i].cpu().double().flatten() for i in group])
+            assert found == pytest.approx([float(u @ u), float(w @ u), float(g @ g), float(w @ g)])
 
 
 @pytest.mark.parametrize("compile", [True, False])

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from shared_optim.figures import MEDIAN
-from shared_optim.measures.histogram import log_quantiles, ratio_histogram
+from shared_optim.measures.histogram import log_quantiles
+from tests.shared_optim.reference import ratio_histogram
 
 
 @pytest.mark.parametrize(

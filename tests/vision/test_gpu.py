@@ -37,7 +37,7 @@ def test_graphs_learn_as_the_plain_path_and_the_cpu(tmp_path, data_dir, norm, pr
 
 
 def test_a_look_inside_sees_the_gradient_of_either_half(tmp_path, data_dir):
-    """Which takes two backward passes; a graph has one."""
+    """Which takes two backward passes, in a graph of its own."""
     recipe = runs.recipe(epochs=1, log_every=1, learning_rate=0.01)
     rows = []
     for graphs in ("on", "off"):

@@ -145,6 +145,24 @@ def test_c_measures_layers_of_any_size(n, monkeypatch):
         assert mine == pytest.approx(expected, rel=1e-12, nan_ok=True)
 
 
+def test_c_measures_many_layers_as_the_operators_do(monkeypatch):
+    """More than are measured at once, by number and by size."""
+    sizes = [*[5] * 300, 1500, 140_000, 7, 0, 3000]
+    figures = []
+    for function in (native._function, lambda *_: None):
+        monkeypatch.setattr(native, "_function", function)
+        random = torch.Generator().manual_seed(0)
+        layers = [nn.Parameter(torch.randn(2, n, generator=random)) for n in sizes]
+        for theta in layers:
+            theta.data[:, :1] = 0.0
+            theta.grad = torch.randn(theta.shape, generator=random)
+        optimizer = WeightDecayAdam(layers, l2=[0.1, 0.2])
+        report = observe_step(optimizer)
+        figures.append([report.metrics(k) for k in range(2)])
+    for mine, expected in zip(*figures, strict=True):
+        assert mine == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
 def test_ratios_of_any_size_are_touched():
     theta = nn.Parameter(torch.tensor([1e20, 1e20, 1.0], dtype=torch.float32))
     theta.grad = torch.tensor([1e-23, 0.0, 1.0])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from shared_optim.measures.histogram import BINS, log_quantiles, ratio_histogram, split_counts
+from shared_optim.measures.histogram import BINS, log_quantiles, split_counts
+from tests.shared_optim.reference import ratio_histogram
 
 PROBABILITIES = torch.tensor([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0])
 
