@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workload import resources
 from workload.contract import Command, Demo
 from workload.errors import ConfigError, UserError
+from workload.importing import large_import
 from workload.network_workload import NetworkWorkload
 from workload.output import say
 from workload.wording import amount, unknown
@@ -260,7 +261,8 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> Sequence[Outcome]:
-        from lm.training import train_members
+        with large_import():
+            from lm.training import train_members
 
         return train_members(recipe, members, logs, machine, progress=progress, stop=stop)
 
