@@ -129,7 +129,12 @@ def translate(
             f"{missing:,} of {total:,} subwords are unknown to the model ({missing / total:.1%}): "
             "what stands for them is guessed"
         )
-    with stage_line(plain=False) as show:
+    with stage_line() as show:
+
+        def progress(done: int, of: int) -> None:
+            if done < of:  # a few sentences are translated at once
+                show("translating", done, of)
+
         found = plain_text.translate_sources(
             model,
             sources,
@@ -138,7 +143,7 @@ def translate(
             n_best=values.n_best,
             length_penalty=values.length_penalty,
             no_repeat_ngram=values.no_repeat_ngram,
-            progress=lambda done, of: show("translated", done, of),
+            progress=progress,
         )
     return found, not refused
 

@@ -105,7 +105,7 @@ def evaluate(
 
     agent = TrainedAgent.load(run, config, prepare_torch(machine), checkpoint)
     chosen = agent.recipe.evaluation_epsilon if epsilon is None else epsilon
-    with stage_line(plain=True) as show:
+    with stage_line() as show:
         played = play(
             agent,
             episodes=episodes,

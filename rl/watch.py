@@ -57,7 +57,7 @@ def film(
     from rl.trained_agent import TrainedAgent
 
     agent = TrainedAgent.load(run, config, torch.device("cpu"), checkpoint)
-    with stage_line(plain=True) as show:
+    with stage_line() as show:
         filmed = record_episode(agent, out, seed, seconds, show)
     end = (
         ""

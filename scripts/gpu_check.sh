@@ -64,7 +64,7 @@ trained() {
     part "resnet18-$name.txt" 540 "$python" -m suite run vision --preset cifar10 --data "$images" \
         --epochs 100 --precision bf16 --evaluate-every 10 --runs "$run" "$@"
     done=$(find "$run" -name done.json)
-    [ -z "$done" ] || part "sharpness-$name.txt" 540 "$python" -m suite sharpness --images 1000 \
+    [ -z "$done" ] || part "sharpness-$name.txt" 540 "$python" -m suite sharpness --images 250 \
         "$(dirname "$done")"
 }
 trained none --scheme none &

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from workload.output import aligned, say, stage_line
 from workload.progress import StageProgress
 from workload.several_runs import of_each
 
-IMAGES = 5_000
+IMAGES, MEASURES = 5_000, 6
 NEWEST, ALL = "newest", "all"
 MULTIPLICATIVE = (GAMMA / 2, GAMMA, 2 * GAMMA)
 ADDITIVE = (ADDITIVE_GAMMA / 2, ADDITIVE_GAMMA)
@@ -68,7 +68,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         run = FinishedRun.open(path, ended=ended)
         return [(run, epoch) for epoch in _epochs(path, values)]
 
-    with stage_line(plain=False) as show:
+    with stage_line() as show:
 
         def row(measured: tuple[FinishedRun, int | None]) -> list[str]:
             run, epoch = measured
@@ -96,17 +96,18 @@ def measure_run(
     """
     module, labelled = run.load(machine, epoch)
     places = labelled.sample(values.images)
-    with network_loss(module.model, labelled, places) as objective:
+    steps = _Steps(run.path.name, show)
+    with network_loss(module.model, labelled, places, between=steps.batch) as objective:
         return {
             "epoch": module.position.epoch,
             "images": len(places),
             "draws": values.draws,
             "epsilon": values.epsilon,
-            **_measures(objective, values, _counted(run.path.name, show)),
+            **_measures(objective, values, steps),
         }
 
 
-def _measures(objective: Objective, values: Any, step: Callable[[], None]) -> dict[str, Any]:
+def _measures(objective: Objective, values: Any, steps: _Steps) -> dict[str, Any]:
     loss = objective.loss()
     if not math.isfinite(loss):
         raise UserError(f"the loss is {loss}: its minimum cannot be measured")
@@ -116,7 +117,7 @@ def _measures(objective: Objective, values: Any, step: Callable[[], None]) -> di
         "additive": values.additive_gammas,
     }
     for kind, gammas in kinds.items():
-        step()
+        steps.begin(f"{kind} noise")
         found[kind] = [
             {
                 "gamma": each.gamma,
@@ -126,27 +127,30 @@ def _measures(objective: Objective, values: Any, step: Callable[[], None]) -> di
             }
             for each in perturbed_losses(objective, kind, gammas, draws=values.draws)
         ]
-    step()
+    steps.begin("Keskar's maximum")
     found["keskar"] = keskar_sharpness(objective, epsilon=values.epsilon)
     for end in ("top", "bottom"):
-        step()
+        steps.begin(f"{end} eigenvalue")
         eigenvalue = extreme_eigenvalue(objective, end)
         found[end] = {"value": eigenvalue.value, "products": eigenvalue.products}
-    step()
+    steps.begin("trace")
     estimated = trace(objective, probes=values.probes)
     found["trace"] = {"value": estimated.value, "error": estimated.error, "probes": values.probes}
     return found
 
 
-def _counted(name: str, show: StageProgress) -> Callable[[], None]:
-    done = 0
+class _Steps:
+    """Shows which measure of a run is taken, at every batch of images that it computes."""
 
-    def step() -> None:
-        nonlocal done
-        done += 1
-        show(f"{name}: measure", done, 6)
+    def __init__(self, run: str, show: StageProgress) -> None:
+        self._run, self._show, self._measure, self._number = run, show, "loss", 0
 
-    return step
+    def begin(self, measure: str) -> None:
+        self._measure = measure
+        self._number += 1
+
+    def batch(self) -> None:
+        self._show(f"{self._run}: {self._measure}, measure", self._number, MEASURES)
 
 
 def _check(values: Any) -> None:

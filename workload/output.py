@@ -1,6 +1,7 @@
 """What is printed: lines that outlive their reader, tables, and a picture that is drawn over."""
 
 import functools
+import itertools
 import os
 import sys
 import time
@@ -170,16 +171,19 @@ def live_display(
 
 
 @contextmanager
-def stage_line(*, plain: bool) -> Iterator[StageProgress]:
+def stage_line() -> Iterator[StageProgress]:
     """How far a longer work is, on stderr: on a terminal a line that is drawn over; elsewhere a
-    line per stage where `plain` asks for it."""
-    last = ""
+    line when a stage begins, and ever rarer ones of how far it is."""
+    rarely: dict[str, StageProgress] = {}  # of the present stage
 
     def line(stage: str, done: int, total: int) -> None:
-        nonlocal last
-        if plain and stage != last:
-            last = stage
-            print(f"{stage} ...", file=sys.stderr, flush=True)
+        if stage not in rarely:
+            rarely.clear()
+            texts = itertools.chain([f"{stage} ..."], itertools.repeat(""))
+            rarely[stage] = ever_rarer(
+                lambda *news: print(next(texts) or draw(*news), file=sys.stderr, flush=True)
+            )
+        rarely[stage](stage, done, total)
 
     def draw(stage: str, done: int, total: int) -> str:
         return f"{stage} {done:,} of {total:,}"

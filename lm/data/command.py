@@ -30,7 +30,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
             flag, type=Path, default=Path("data"), metavar="DIR", help="where texts are kept"
         )
     values = parser.parse_args(arguments)
-    with tidy_on_sigterm(), stage_line(plain=True) as show:
+    with tidy_on_sigterm(), stage_line() as show:
         prepared = prepare(
             values.source,
             values.data_dir,

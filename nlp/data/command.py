@@ -93,7 +93,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     with (
         full_disk_explained(values.data_dir),
         tidy_on_sigterm(),
-        stage_line(plain=True) as show,
+        stage_line() as show,
     ):
         corpus = prepare(
             values.corpus,

@@ -89,19 +89,28 @@ def test_a_terminal_shows_the_text_as_it_is_and_nothing_of_it_stays(monkeypatch,
     assert erased_line in terminal.getvalue()[len(shown) :]
 
 
-def test_a_stage_is_drawn_over_on_a_terminal_and_named_once_elsewhere(monkeypatch, capsys, clock):
-    for plain, expected in ((True, "learning ...\nwriting ...\n"), (False, "")):
-        with stage_line(plain=plain) as show:
-            for stage in ("learning", "learning", "writing"):
-                show(stage, 1, 2)
-        captured = capsys.readouterr()
-        assert (captured.out, captured.err) == ("", expected)
+def test_a_stage_is_drawn_over_on_a_terminal_and_named_elsewhere(monkeypatch, capsys, clock):
+    with stage_line() as show:
+        for stage in ("learning", "learning", "writing"):
+            show(stage, 1, 2)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "learning ...\nwriting ...\n")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with stage_line(plain=True) as show:
+    with stage_line() as show:
         show("learning", 1_000, 20_000)
     text = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", terminal.getvalue())
     assert "learning 1,000 of 20,000" in text
+
+
+def test_without_a_terminal_a_long_stage_says_how_far_it_is(capsys, clock):
+    with stage_line() as show:
+        for second in range(60):
+            clock[0] += 1.0
+            show("learning", second, 60)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["learning ...", "learning 10 of 60"]
+    assert 4 <= len(lines) <= 60 / 10
 
 
 def test_a_command_that_is_silent_says_once_that_it_works(monkeypatch):

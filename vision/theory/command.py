@@ -31,7 +31,7 @@ def main(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     module = MODELS[values.model]
     module.check(values)
     files = StudyFiles(values.out, values.model)
-    with typography(), stage_line(plain=False) as show:
+    with typography(), stage_line() as show:
         study = module.study(values, show)
     say(study.text())
     for path in files.write(study):
