@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from workload import resources
 from workload.contract import Command, Demo
 from workload.errors import ConfigError, UserError
-from workload.importing import large_import
 from workload.network_workload import NetworkWorkload
 from workload.output import say
 from workload.wording import amount, unknown
@@ -261,8 +260,7 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> Sequence[Outcome]:
-        with large_import():
-            from lm.training import train_members
+        from lm.training import train_members
 
         return train_members(recipe, members, logs, machine, progress=progress, stop=stop)
 

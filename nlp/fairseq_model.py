@@ -11,7 +11,6 @@ from torch import nn
 
 from nlp.config import Recipe
 from nlp.data.corpus import Corpus
-from workload.importing import large_import
 
 MAX_POSITIONS = 1024
 """Longest sentence the transformer takes, in tokens with its end mark."""
@@ -36,9 +35,8 @@ def quiet() -> Iterator[None]:
 def build_task(recipe: Recipe, corpus: Corpus) -> Any:
     """fairseq's TranslationTask on the corpus's dictionaries and binarised splits."""
     with quiet():
-        with large_import():
-            from fairseq.data import Dictionary
-            from fairseq.tasks.translation import TranslationConfig, TranslationTask
+        from fairseq.data import Dictionary
+        from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
         config = TranslationConfig(
             data=str(corpus.folder),

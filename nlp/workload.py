@@ -19,7 +19,6 @@ from nlp.packages import require_packages
 from workload import resources
 from workload.contract import Command, Demo, Workload
 from workload.errors import ConfigError, FullDiskError, UserError
-from workload.importing import large_import
 from workload.output import say
 from workload.recipe import OPTIMIZER_KEYS
 from workload.wording import amount, unknown
@@ -332,8 +331,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> Sequence[Outcome]:
-        with large_import():
-            from nlp.training import train_members
+        from nlp.training import train_members
 
         return train_members(recipe, members, logs, machine, progress=progress, stop=stop)
 

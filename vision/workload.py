@@ -20,7 +20,6 @@ from vision.pictures import check_pictures
 from workload import resources
 from workload.contract import Command, Demo
 from workload.errors import ConfigError, UserError
-from workload.importing import large_import
 from workload.network_workload import NetworkWorkload
 from workload.output import say
 from workload.wording import amount, unknown
@@ -349,8 +348,7 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> Sequence[Outcome]:
-        with large_import():
-            from vision.training import train_members
+        from vision.training import train_members
 
         return train_members(recipe, members, logs, machine, progress=progress, stop=stop)
 
