@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from workload.memory import keep_freed_memory
 from workload.recipe import MachineBase
 
 if TYPE_CHECKING:
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 def prepare_torch(machine: MachineBase) -> torch.device:
     """Take the threads that a machine names, and return its device: what `auto` means here.
 
-    On a GPU convolutions of float32 are in float32 from here on, and give the same numbers twice.
+    On a GPU convolutions of float32 are in float32 from here on, and give the same numbers twice;
+    on a CPU freed memory is kept.
     """
     torch.set_num_threads(machine.threads)
     device = chosen_device(machine)
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
+    else:
+        keep_freed_memory()
     return device
 
 

@@ -1,0 +1,39 @@
+"""What is freed is not asked for again."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys
+import numpy as np
+from workload.memory import keep_freed_memory
+
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+np.ones(8_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(8_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+PAGES = 8_000_000 * 8 // 4096
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no glibc here")
+def test_freed_memory_is_used_again():
+    faults = {
+        # numpy asks for pages of 2 MB, torch does not
+        way: int(
+            subprocess.check_output(
+                [sys.executable, "-c", PROGRAM, way],
+                env={**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"},
+            )
+        )
+        for way in ("kept", "given back")
+    }
+    assert faults["kept"] < PAGES // 10
+    assert faults["given back"] > PAGES  # else this machine could not show it

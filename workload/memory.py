@@ -1,0 +1,23 @@
+"""Memory that an update has freed is kept for the next one, on a CPU.
+
+glibc gives large pieces back to the system as soon as they are freed, and the system clears every
+page before it gives it again. An update of a 3.5M-parameter translation model asked for 18,000
+pages of 4 KB so, a sixth of its time.
+"""
+
+import ctypes
+import functools
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of malloc.h
+_LARGEST = 1 << 30  # bytes that may lie unused at the heap's end
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """Have malloc keep what is freed, where it is glibc's; nowhere else does this do anything."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(_MMAP_MAX, 0)
+    mallopt(_TRIM_THRESHOLD, _LARGEST)
