@@ -35,8 +35,8 @@ test-fast: .venv/installed
 	.venv/bin/python -m $(PYTEST) --fast
 
 benchmarks: .venv/installed
-	for name in optimizer quantiles replay environment agent trainer preparation batch report \
-		vision; do \
+	for name in optimizer quantiles replay environment agent recorder preparation batch report \
+		vision start; do \
 		.venv/bin/python -m tests.benchmarks.$$name || exit; done
 
 # build/site, for any web server; opened as a file it has no search. A link that leads nowhere is an error.

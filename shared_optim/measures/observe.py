@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from shared_optim.base import DecayOptimizer
+from shared_optim.eager import eager
 from shared_optim.layout import local_gradient, to_read
 from shared_optim.measures.copies import copies
 from shared_optim.measures.layers import Limits, measured
@@ -29,7 +30,7 @@ class Start:
             are kept themselves, not copied.
     """
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     def __init__(
         self, optimizer: Optimizer, weights: Mapping[Tensor, Tensor] | None = None
     ) -> None:
@@ -72,7 +73,7 @@ class Observation:
             has come since `start`.
     """
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     @torch.no_grad()
     def __init__(
         self, optimizer: Optimizer, start: Start | None = None, *, before_backward: bool = False
@@ -85,7 +86,7 @@ class Observation:
         _check(chosen, start)
         self._weights = copies([parameter for _, parameter in chosen])
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     @torch.no_grad()
     def report(self) -> StepReport:
         """What the step did.
@@ -123,7 +124,7 @@ class Observation:
         return measured(names, parameters, columns, limits, has_start=start is not None)
 
 
-@torch._disable_dynamo  # type: ignore[attr-defined]
+@eager
 def observe_step(
     optimizer: Optimizer,
     closure: Callable[[], float] | None = None,
