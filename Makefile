@@ -24,19 +24,19 @@ CHECKS = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/
 PYTEST = pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: .venv/installed
-	@echo "A quarter of an hour on two cores; \`make test-fast\` takes three minutes."
+	@echo "A quarter of an hour on two cores; \`make test-fast\` takes two minutes."
 	$(CHECKS)
 	.venv/bin/python -m slipcover $(COVERAGE) -m $(PYTEST)
 
 # Of every area what is quick; before a commit.
 test-fast: .venv/installed
-	@echo "Three minutes on two cores; \`make test\` has all of them."
+	@echo "Two minutes on two cores; \`make test\` has all of them."
 	$(CHECKS)
 	.venv/bin/python -m $(PYTEST) --fast
 
 benchmarks: .venv/installed
-	for name in optimizer quantiles replay environment agent trainer preparation batch report \
-		vision; do \
+	for name in optimizer quantiles replay environment agent recorder preparation batch report \
+		vision start; do \
 		.venv/bin/python -m tests.benchmarks.$$name || exit; done
 
 # build/site, for any web server; opened as a file it has no search. A link that leads nowhere is an error.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from lm.data.spec import TextSpec, Tokens
+from lm.data.spec import TextSpec, Tokens, check_vocabulary
 from shared_optim.learning_rates import LearningRate, Steps
 from shared_optim.schedules import Schedule, parse_schedule
 from workload.errors import ConfigError
@@ -93,14 +93,7 @@ class Recipe(NetworkRecipe):
         require_finite(self, "vocabulary", "clip_norm", "divergence")
         if not self.data or not self.text.name:
             raise ConfigError(f"data: {self.data!r} names no text; allowed are names and paths")
-        if self.tokens in ("bpe", "bin") and self.vocabulary < 2:
-            raise ConfigError(
-                f"vocabulary: tokens {self.tokens} need their number, e.g. 50304 for GPT-2's"
-            )
-        if self.tokens in ("characters", "bytes") and self.vocabulary:
-            raise ConfigError(
-                f"vocabulary: {self.tokens} have that of the text; leave it out, or write 0"
-            )
+        check_vocabulary(self.tokens, self.vocabulary)
         if self.width % self.heads:
             raise ConfigError(f"width: {self.width} is not a multiple of the {self.heads} heads")
         if self.weights == "bf16" and self.precision != "bf16":

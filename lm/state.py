@@ -4,6 +4,7 @@ from typing import Any
 
 from lm.module import LanguageModule
 from workload import network_state
+from workload.errors import ConfigError
 
 
 def capture(module: LanguageModule) -> dict[str, Any]:
@@ -13,11 +14,22 @@ def capture(module: LanguageModule) -> dict[str, Any]:
         "round_sums": module.round_sums.cpu().clone(),
         "watch": module.watch.state.cpu().clone(),
         "diverged": module.diverged,
+        "text": module.data.digest,
     }
 
 
 def restore(module: LanguageModule, state: dict[str, Any]) -> None:
-    """Put a new module, already on its device, where `capture` found one."""
+    """Put a new module, already on its device, where `capture` found one.
+
+    Raises:
+        ConfigError: it was trained on another text; nothing has been changed.
+    """
+    data = module.data
+    if state.get("text", data.digest) != data.digest:
+        raise ConfigError(
+            f"data: {data.prepared.folder} has another text than the one that training began with; "
+            "prepare that one again, or train anew in another --runs"
+        )
     network_state.restore(module, state)
     module.window.copy_(state["window"])
     module.round_sums.copy_(state["round_sums"])

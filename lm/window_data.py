@@ -1,5 +1,7 @@
 """Windows of a prepared text as a LightningDataModule: one pass, in an order from the seed."""
 
+import functools
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from lm.window_count import require_windows, windows_in
 from workload import counter
 from workload.errors import ConfigError
 from workload.position import Position
+
+SAMPLED = 256
+"""Tokens of each part by which a text is known again."""
 
 
 class WindowData(lightning.LightningDataModule):
@@ -38,7 +43,7 @@ class WindowData(lightning.LightningDataModule):
         self._recipe, self._device = recipe, device
         self.prepared = Prepared.open(recipe.text, folder)
         require_windows(recipe, self.prepared)
-        self._train, val = (self.prepared.read(part) for part in ("train", "val"))
+        self._train, self._val = (self.prepared.read(part) for part in ("train", "val"))
         count = windows_in(self.prepared.train, recipe.context)
         order = counter.permutation(
             counter.stream(seed, counter.ORDER, 0), count, torch.device("cpu")
@@ -48,8 +53,17 @@ class WindowData(lightning.LightningDataModule):
         self.batches = Rounds(self, self.position)
         self.fixed = {
             part: torch.split(self._take(tokens, _spread(len(tokens), recipe)), recipe.batch_size)
-            for part, tokens in (("val", val), ("fit", self._train))
+            for part, tokens in (("val", self._val), ("fit", self._train))
         }
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Tells the text from others: of the numbers of its tokens, and of some of both parts."""
+        found = hashlib.sha256()
+        for tokens in (self._train, self._val):
+            places = np.arange(SAMPLED) * len(tokens) // SAMPLED
+            found.update(len(tokens).to_bytes(8, "little") + tokens[places].tobytes())
+        return found.hexdigest()
 
     def train_dataloader(self) -> "Rounds":
         return self.batches

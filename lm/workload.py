@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workload import resources
 from workload.contract import Command, Demo
-from workload.errors import ConfigError, UserError
+from workload.errors import UserError
 from workload.network_workload import NetworkWorkload
 from workload.output import say
 from workload.wording import amount, unknown
@@ -270,13 +270,16 @@ class LanguageWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
         return findings()
 
     def _prepared(self, recipe: config.Recipe, machine: config.Machine) -> Prepared | None:
-        """What is prepared; None of what is not, yet."""
-        from lm.data.prepared import Prepared
+        """What is prepared; None of what makes itself, and has not yet.
 
-        try:
-            return Prepared.open(recipe.text, machine.data_folder)
-        except ConfigError:
+        Raises ConfigError where it is damaged.
+        """
+        from lm.data.prepared import RECORD, Prepared
+
+        spec, data = recipe.text, machine.data_folder
+        if spec.tokens != "bin" and not (spec.folder(data) / RECORD).exists():
             return None
+        return Prepared.open(spec, data)
 
 
 WORKLOAD = LanguageWorkload()

@@ -74,7 +74,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
     TITLE = "Translation with a transformer, under each kind of weight decay in Adam."
     EXAMPLE = "--data grammar-tiny --scheme separated --weight-decay 1e-4 --seed 0"
     DEMO = Demo(
-        "the same on translation of sentences made by code, in minutes",
+        "the four schemes on translation of sentences made by code, in minutes",
         (
             "--preset grammar-tiny --scheme none l2 decoupled separated --weight-decay 1e-3 "
             "--validation-sentences 200",

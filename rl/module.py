@@ -1,8 +1,6 @@
 """The population as a LightningModule: an epoch is an iteration, a batch is a chunk of ticks."""
 
-import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +8,10 @@ import lightning
 from torch import nn
 
 from rl.module_checkpoint import ModuleCheckpoint
-from rl.population import Population
+from rl.population import CHUNK, Population
 from rl.position import TRAINING, MemberRow
 from shared_optim import WeightDecayAdam
 from workload.errors import ConfigError
-
-CHUNK = 200
-"""Ticks per training_step. The Trainer costs 0.1-1.6 ms per call: under 1 % of 200 ticks."""
 
 
 class Chunks:
@@ -53,21 +48,11 @@ class DQNModule(lightning.LightningModule):
         population: of whom the Trainer's device is that of the population, in a single process.
         replay_folder: where checkpoints keep the replay; by default `replay` in the folder of the
             Trainer's ModelCheckpoint, or else in its `default_root_dir`.
-        stop: asked before every tick; on True the chunk ends there. To end the training is the
-            caller's.
-        chunk_seconds: after which a chunk ends early, at any tick. By default it never does.
     """
 
-    def __init__(
-        self,
-        population: Population,
-        replay_folder: Path | str | None = None,
-        stop: Callable[[], bool] = lambda: False,
-        chunk_seconds: float = math.inf,
-    ) -> None:
+    def __init__(self, population: Population, replay_folder: Path | str | None = None) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self._stop, self._chunk_seconds = stop, chunk_seconds
         self.population = population
         self.rows: list[MemberRow] = []
         self._iteration = population.position.iteration
@@ -118,11 +103,9 @@ class DQNModule(lightning.LightningModule):
         if self.iteration_over:
             self._iteration = self.population.position.iteration
         else:
-            before, end = self._updates, time.monotonic() + self._chunk_seconds
+            before = self._updates
             self._within_chunk = True
-            self.rows = self.population.run(
-                self._until_even(ticks), lambda: self._stop() or time.monotonic() >= end
-            )
+            self.rows = self.population.run(self._until_even(ticks))
             self._within_chunk = False
             self._count(self._updates - before)
             for row in self.rows:

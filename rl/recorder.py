@@ -3,20 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import lightning
-
 from rl.kept_weights import KeptWeights
 from rl.member_checkpoint import MemberCheckpoint, agent_state, restore
-from rl.module import DQNModule
 from rl.population import Population
-from rl.position import EPISODES, EVALUATION, PHASES, TRAINING, Position
+from rl.position import EPISODES, EVALUATION, PHASES, TRAINING, MemberRow, Position
 from workload.member import Outcome, RunLog
 from workload.progress import MemberProgress, Pace, Progress
 
 WARM_UP, RESUMING, READING = "warm-up", "resuming", "reading the replay"
 
 
-class PopulationRecorder(lightning.Callback):
+class PopulationRecorder:
     """Carries a population's rows and state to its members' run directories.
 
     Args:
@@ -88,12 +85,10 @@ class PopulationRecorder(lightning.Callback):
         self._saved = population.position
         return there
 
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any
-    ) -> None:
+    def record(self, rows: Sequence[MemberRow]) -> bool:
+        """Take what a chunk gave, and save where that is due; returns whether to go on."""
         population = self._population
-        assert isinstance(pl_module, DQNModule)
-        for row in pl_module.rows:
+        for row in rows:
             log = self._logs[row.member]
             if row.log == "episode":
                 log.own(EPISODES, row.values)
@@ -118,7 +113,7 @@ class PopulationRecorder(lightning.Callback):
                 steps,
                 self._seconds_per_step(position.phase),
             )
-        trainer.should_stop = stopping or population.finished
+        return not (stopping or population.finished)
 
     def outcomes(self) -> list[Outcome]:
         """How each member ended."""

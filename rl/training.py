@@ -1,17 +1,18 @@
 """Train members of one game together: what the suite calls."""
 
 import gc
+import time
 from collections.abc import Callable, Sequence
 
 from rl.config import Machine, Recipe
 from rl.member_checkpoint import WAY_ON, MemberCheckpoint, ReplayError
-from rl.module import DQNModule
-from rl.population import Population
+from rl.population import CHUNK, Population
+from rl.position import MemberRow
 from rl.recorder import PopulationRecorder
 from workload.member import Member, Outcome, RunLog
 from workload.output import warn
 from workload.progress import Progress
-from workload.trainer import fit, prepare_torch
+from workload.trainer import prepare_torch
 
 CHUNK_SECONDS = 1.0
 """The display is renewed, and a checkpoint that is due saved, after at most as long."""
@@ -52,21 +53,21 @@ def train_population(
         ways += _ways(MemberCheckpoint(logs[0].path, recipe.replay_capacity), machine)
     population, recorder, resumed = _resumed(beginning, ways)
     if resumed:
-        if not population.finished:
-            epochs = recipe.iterations - population.position.iteration
-            fit(
-                DQNModule(population, stop=stop, chunk_seconds=CHUNK_SECONDS),
-                recorder,
-                device=device,
-                epochs=epochs,
-            )
+        while not population.finished and recorder.record(_chunk(population, stop)):
+            pass
         outcomes = recorder.outcomes()
     else:
         outcomes = [Outcome("interrupted") for _ in members]
     population.close()
     del population, recorder
-    gc.collect()  # the Trainer and its module hold each other, and with them the replay
+    gc.collect()  # what holds itself, and with it the replay
     return outcomes
+
+
+def _chunk(population: Population, stop: Callable[[], bool]) -> list[MemberRow]:
+    """Some ticks; fewer where they take long or `stop` says so."""
+    end = time.monotonic() + CHUNK_SECONDS
+    return population.run(CHUNK, lambda: stop() or time.monotonic() >= end)
 
 
 def _resumed(

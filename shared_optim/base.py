@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from shared_optim.batch import Batch, apply
+from shared_optim.eager import add_param_group, eager
 from shared_optim.gathering import Gathering
 from shared_optim.group import Group, Settings, normalised
 from shared_optim.layout import check_layout
@@ -43,7 +44,7 @@ class DecayOptimizer(Optimizer):
     rule: ClassVar[UpdateRule]
     param_groups: list[Group]  # type: ignore[assignment]
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     def __init__(
         self,
         params: ParamsT,
@@ -97,6 +98,7 @@ class DecayOptimizer(Optimizer):
     ) -> tuple[float, ...]:
         """One member's row of the table at step t, in float64."""
 
+    @eager
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As torch.optim's, but that the group is a checked copy of `param_group`.
 
@@ -107,7 +109,7 @@ class DecayOptimizer(Optimizer):
         if not isinstance(param_group, dict):
             raise TypeError(f"a parameter group is a dict, not a {type(param_group).__name__}")
         group = normalised(param_group, self.defaults, self._lambdas())
-        super().add_param_group(group)
+        add_param_group(self, group)
         try:
             for parameter in group["params"]:
                 check_layout(parameter, group["members"])
@@ -184,7 +186,7 @@ class DecayOptimizer(Optimizer):
         self._gathering = Gathering()
 
     # torch.compile breaks its graph here: the step is one kernel already
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     @torch.no_grad()
     def step(  # type: ignore[override]
         self,

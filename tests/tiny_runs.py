@@ -33,5 +33,5 @@ def command(workload: str, *more: str) -> list[str]:
 
 def small_chunks(patch) -> None:
     """Have agents look up from playing every 8 steps, whatever time that takes."""
-    patch.setattr("rl.module.CHUNK", 8)
+    patch.setattr("rl.training.CHUNK", 8)
     patch.setattr("rl.training.CHUNK_SECONDS", float("inf"))

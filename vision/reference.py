@@ -1,11 +1,10 @@
 """The run whose norms are taken, which has to be trained before. Imports no torch."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from vision.config import Recipe
 from workload.member import Member
-from workload.reference import member_of
+from workload.reference import is_run, member_of
 
 
 def norms_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | None:
@@ -16,7 +15,7 @@ def norms_reference(recipe: Recipe, member: Member) -> tuple[Recipe, Member] | N
         ConfigError: it is neither.
     """
     text = recipe.match_norms
-    if not text or Path(text).is_dir():
+    if not text or is_run(text):
         return None
     name, _, schedule = text.partition("@")
     theirs = replace(recipe, match_norms="", match="whole", decay_schedule=schedule or "always")

@@ -8,7 +8,13 @@ from workload.contract import MachineT, Workload
 from workload.errors import ConfigError, UserError
 from workload.kept import read_kept
 from workload.member import Member
-from workload.reference import NetworkRecipeT, branch_reference, find_run, require_alike
+from workload.reference import (
+    NetworkRecipeT,
+    branch_reference,
+    find_run,
+    nearest_run,
+    require_alike,
+)
 
 
 def branch_state(
@@ -53,8 +59,11 @@ def _trunk(
     theirs, of = reference
     if (found := find_run(workload, theirs, of, own)) is not None:
         return found
+    near = nearest_run(workload, theirs, of, own)
+    values = near and ", ".join(f"{key} {value}" for key, value in near[1].items())
     raise ConfigError(
         f"branch: {recipe.branch_run!r} is no run's folder, and below "
         f"{own.parent.parent / of.name} there is no run of seed {member.seed} with these keys and "
         "else the same recipe; train it first"
+        + (f", or name the keys of another: {near[0].name} has {values}" if near else "")
     )

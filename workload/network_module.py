@@ -110,11 +110,8 @@ class NetworkModule(lightning.LightningModule, Generic[RecipeT]):
     @functools.cached_property
     def start(self) -> Start:
         """The weights that the seed gives, from which `distance` is measured."""
-        start = Start(self.optimizer)
-        for name, parameter in self.model.named_parameters():
-            start.of(parameter).copy_(self._initial[name])
-        self._initial = {}
-        return start
+        initial, self._initial = self._initial, {}
+        return Start(self.optimizer, {p: initial[n] for n, p in self.model.named_parameters()})
 
     @functools.cached_property
     def average(self) -> WeightAverage | None:

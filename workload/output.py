@@ -88,7 +88,7 @@ def silence() -> None:
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 0, rule: bool = False) -> list[str]:
     """The lines of a table, two spaces between columns: the first `left` columns flush left, the
-    others flush right, and a `rule` of dashes below the heading.
+    others flush right, and a `rule` of dashes below the heading. No line ends in spaces.
 
     rich's tables are made for terminals: where there is none they wrap and pad at 80 columns, and
     these lines are compared, mailed and read by programs.
@@ -99,7 +99,7 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 0, rule: bool = False)
         "  ".join(
             cell.ljust(width) if column < left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
+        ).rstrip()
         for line in lines
     ]
 

@@ -2,14 +2,15 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from workload.contract import MachineT, RecipeT, Workload
 from workload.errors import ConfigError, UserError
-from workload.identity import completed, config_of, read_config, same_run
+from workload.identity import completed, config_of, identity, read_config, same_run
 from workload.member import Member
 from workload.network_recipe import NetworkRecipe
 from workload.wording import unknown
@@ -17,10 +18,16 @@ from workload.wording import unknown
 NetworkRecipeT = TypeVar("NetworkRecipeT", bound=NetworkRecipe)
 
 
+def is_run(text: str) -> bool:
+    """Whether it is a run's folder. What is named by its decay may have a folder beside it that is
+    called so, which holds runs and is none."""
+    return bool(text) and (Path(text) / "config.json").is_file()
+
+
 def run_name(text: str) -> str:
     """The last two parts of a run's folder, which tell it from others wherever they lie; what names
     a run by its decay stays as it is."""
-    if not text or not (Path(text).is_dir() or "/" in text.partition(",")[0]):
+    if not text or not (is_run(text) or "/" in text.partition(",")[0]):
         return text
     return "/".join(Path(os.path.abspath(text)).parts[-2:])
 
@@ -35,7 +42,7 @@ def branch_reference(
         ConfigError: it is neither.
     """
     text = recipe.branch_run
-    if not text or Path(text).is_dir():
+    if not text or is_run(text):
         return None
     name, *given = re.split(r",(?=[a-z_0-9]+=)", text)
     changes = dict(_value(recipe, each) for each in given)
@@ -58,13 +65,32 @@ def find_run(
         own: folder of the other.
     """
     config = config_of(workload, recipe, member)
-    for folder in sorted((own.parent.parent / member.name).glob(f"seed{member.seed}-*")):
-        try:
-            if same_run(workload, config, read_config(folder)):
-                return folder
-        except UserError:
-            continue
+    for folder, theirs in _beside(member, own):
+        if same_run(workload, config, theirs):
+            return folder
     return None
+
+
+def nearest_run(
+    workload: Workload[RecipeT, MachineT], recipe: RecipeT, member: Member, own: Path
+) -> tuple[Path, dict[str, Any]] | None:
+    """Where `find_run` finds none: of the runs of this member beside another one that which has
+    most of the recipe, and its values of the keys in which it is unlike; None where there is none.
+    """
+    wanted = identity(workload, config_of(workload, recipe, member))["recipe"]
+    found = []
+    for folder, config in _beside(member, own):
+        values, theirs = (of(workload, config)["recipe"] for of in (completed, identity))
+        unlike = {k: values.get(k) for k in values if wanted.get(k) != theirs.get(k)}
+        found.append((folder, unlike))
+    return min(found, key=lambda each: len(each[1]), default=None)
+
+
+def _beside(member: Member, own: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The runs of a member in the folder where another one lies, with their configurations."""
+    for folder in sorted((own.parent.parent / member.name).glob(f"seed{member.seed}-*")):
+        with suppress(UserError):
+            yield folder, read_config(folder)
 
 
 def require_alike(

@@ -6,12 +6,13 @@ The folder is a stage (`workload/stages.py`): a finished one is not made again.
 from pathlib import Path
 
 from lm.data.prepared import FORMAT, RECORD, Prepared
-from lm.data.source import source_of, split
-from lm.data.spec import EMBEDDED, TextSpec, Tokens
+from lm.data.source import BLOCKS, source_of, split
+from lm.data.spec import EMBEDDED, TextSpec, Tokens, check_vocabulary
 from lm.data.tokenise import encode
 from workload.errors import ConfigError
 from workload.progress import StageProgress
 from workload.stages import create_stage, load_stage, lock_folder, write_record
+from workload.wording import counted
 
 
 def prepare(
@@ -38,6 +39,9 @@ def prepare(
     spec = TextSpec.of(data, tokens, vocabulary)
     if data != EMBEDDED and spec.name == EMBEDDED:
         raise ConfigError(f"{data}: {EMBEDDED!r} cannot name your own text; rename it")
+    if not spec.name:
+        raise ConfigError(f"{data!r} names no text; give a file, a folder, or {EMBEDDED}")
+    check_vocabulary(tokens, vocabulary)
     inputs, read = source_of(data)
     inputs |= {"tokens": tokens, "vocabulary": vocabulary}
     folder = spec.folder(data_dir)
@@ -47,7 +51,10 @@ def prepare(
             text = read()
             train, val = split(text)
             if not (text and all(train) and all(val)):
-                raise ConfigError(f"{data}: {len(text):,} characters are too few for a text")
+                raise ConfigError(
+                    f"{data}: {counted(len(text), 'character')} cannot be cut into the {BLOCKS} "
+                    "blocks to train on and to validate with; choose a longer text"
+                )
             with create_stage(folder, inputs) as (new, _):
                 progress(f"tokens: {tokens}", 0, 1)
                 *parts, known = encode(tokens, vocabulary, train, val, new)

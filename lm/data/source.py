@@ -46,13 +46,14 @@ def source_of(data: str) -> tuple[dict[str, Any], Callable[[], str]]:
 
 
 def read_text(path: Path) -> str:
-    """A file's characters, unpacked where its name says so.
+    """A file's characters, unpacked where its name says so; a mark of byte order at the beginning
+    is none of them.
 
     Raises:
         ConfigError: it is not UTF-8, or cannot be unpacked.
     """
     try:
-        return _UNPACK.get(path.suffix, bytes)(path.read_bytes()).decode("utf-8")
+        return _UNPACK.get(path.suffix, bytes)(path.read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start:,} is no UTF-8; convert it first") from error
     except (lzma.LZMAError, EOFError, OSError) as error:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from workload.errors import ConfigError
+
 Tokens = Literal["characters", "bytes", "bpe", "bin"]
+LIMIT = 2**16
+"""A token is a uint16, as in nanoGPT's files."""
+BYTES = 256
 EMBEDDED = "grammar"
 KNOWN = (EMBEDDED, "novels", "openwebtext")
 """Names that presets have; all but the first are a user's own to prepare."""
@@ -58,6 +63,22 @@ class TextSpec:
         if data_dir != Path("data"):
             words += ["--data-dir", str(data_dir)]
         return shlex.join(words)
+
+
+def check_vocabulary(tokens: Tokens, vocabulary: int) -> None:
+    """Raise ConfigError where such tokens cannot be so many, or have a number of their own."""
+    if tokens in ("characters", "bytes"):
+        if vocabulary:
+            raise ConfigError(
+                f"vocabulary: {tokens} have that of the text; leave it out, or write 0"
+            )
+    elif tokens == "bpe" and not BYTES < vocabulary <= LIMIT:
+        raise ConfigError(
+            f"vocabulary: {vocabulary:,} is not from {BYTES + 1} to {LIMIT:,}, as many "
+            "different tokens as bpe may have; choose --vocabulary, e.g. 4096"
+        )
+    elif vocabulary < 2:
+        raise ConfigError(f"vocabulary: tokens {tokens} need their number, e.g. 50304 for GPT-2's")
 
 
 def text_name(data: str) -> str:

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.data.spec import Tokens
+from lm.data.spec import BYTES, LIMIT, Tokens
 from workload.errors import ConfigError, UserError
 
-LIMIT = 2**16
-"""A token is a uint16, as in nanoGPT's files."""
 Numbers = NDArray[np.uint16]
 
 
@@ -39,7 +37,7 @@ def encode(
         case "bytes":
             parts = (np.frombuffer("".join(p).encode(), np.uint8) for p in (train, val))
             first, second = (part.astype(np.uint16) for part in parts)
-            return first, second, {"vocabulary": 256}
+            return first, second, {"vocabulary": BYTES}
         case _:
             return _subwords(vocabulary, train, val, folder)
 
@@ -65,8 +63,6 @@ def _subwords(
         )
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    if not 256 < vocabulary <= LIMIT:
-        raise ConfigError(f"vocabulary: {vocabulary} is not from 257 to {LIMIT:,}")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -135,10 +135,11 @@ def _gains(found: Found) -> dict[str, list[float]]:
             continue
         rest = tuple(each for each in kind.setting if not each.startswith("decay_biases="))
         for record in records:
-            if not record.scores or rate_of(record) not in ("wsd", DROPPED):
+            rate = rate_of(record)
+            if not record.scores or rate not in ("wsd", DROPPED):
                 continue
             member = record.member
-            by_lambda = losses.setdefault((member.scheme, rest), {})
+            by_lambda = losses.setdefault((member.scheme, (*rest, rate)), {})
             inside = by_lambda.setdefault(member.weight_decay, {})
             inside.setdefault(bool(record.values["decay_biases"]), {})[member.seed] = _loss(record)
     numbers = {}

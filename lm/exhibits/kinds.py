@@ -1,6 +1,7 @@
 """What a run of a language model is called in tables and figures: its decay, its learning rate."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared_optim.schemes import BASELINE
@@ -9,12 +10,13 @@ from workload.exhibits.record import Record
 
 CONSTANT, DROPPED = "constant", "after the drop"
 _OF_KIND = ("learning_rate", "learning_rate_schedule", "warm_up", "branch", "rounds")
+_PEAK = ("learning_rate", "warm_up", "rounds")
 _NOT_SHOWN = ("average_weights", "evaluation_windows", "log_every")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Runs that differ in their seed and their learning rate alone.
+    """Runs that differ in their seed, and in how their learning rate goes on from one peak.
 
     Attributes:
         decay: scheme and lambda, as `none` or `decoupled-3e-1`.
@@ -31,7 +33,7 @@ class Kind:
     @property
     def baseline(self) -> "Kind":
         """The same without decay."""
-        return Kind(BASELINE, tuple(e for e in self.setting if not e.startswith("decay_")))
+        return Kind(BASELINE, _without_decay(self.setting))
 
 
 def rate_of(record: Record) -> str:
@@ -51,20 +53,64 @@ def precision_of(record: Record) -> str:
 def kinds(grid: RecordGrid, task: str) -> Mapping[Kind, Sequence[Record]]:
     """The runs of a task, put together, those without decay first.
 
-    A branch is at another alpha than its trunk, and belongs to it all the same.
+    A branch is at another alpha than its trunk, and belongs to it all the same. Where runs that
+    are else alike differ in their peak, their length, or where their alpha goes, these tell them
+    apart: none is compared with one of another learning rate.
     """
+    settings = [
+        (tuple(f"{k}={v}" for k, v in zip(grid.keys, row.extras, strict=True) if _told(k)), record)
+        for row in grid.rows_of(task)
+        for record in grid.at(row, task)
+    ]
+    alike: dict[tuple[tuple[str, ...], str], list[dict[str, str]]] = {}
+    for setting, record in settings:
+        group = _without_decay(setting), rate_of(record)
+        alike.setdefault(group, []).append(_course(record))
     found: dict[Kind, list[Record]] = {}
-    for row in grid.rows_of(task):
-        setting = tuple(
-            f"{key}={value}"
-            for key, value in zip(grid.keys, row.extras, strict=True)
-            if key not in (*_OF_KIND, *_NOT_SHOWN)
-        )
-        for record in grid.at(row, task):
-            found.setdefault(Kind(record.member.name, setting), []).append(record)
+    for setting, record in settings:
+        base, course = _without_decay(setting), _course(record)
+        apart = {
+            key
+            for (other, rate), courses in alike.items()
+            if other == base
+            for key in _differing(courses)
+            if key in _PEAK or rate == rate_of(record)
+        }
+        more = (f"{key}={value}" for key, value in course.items() if key in apart)
+        found.setdefault(Kind(record.member.name, (*setting, *more)), []).append(record)
     lambdas = {kind: records[0].member.weight_decay for kind, records in found.items()}
     order = sorted(found, key=lambda kind: (kind.setting, lambdas[kind], kind.decay))
     return {kind: found[kind] for kind in order}
+
+
+def _told(key: str) -> bool:
+    return key not in (*_OF_KIND, *_NOT_SHOWN)
+
+
+def _without_decay(setting: Iterable[str]) -> tuple[str, ...]:
+    return tuple(each for each in setting if not each.startswith("decay_"))
+
+
+def _course(record: Record) -> dict[str, str]:
+    """How alpha goes: its peak and length, of a branch those that the name of its trunk tells, and
+    how it falls."""
+    values = record.values
+    branch = str(values.get("branch") or "")
+    peak = {
+        "learning_rate": values["learning_rate"],
+        "warm_up": values["warm_up"],
+        "rounds": values["rounds"] if branch else record.compared_length,
+    }
+    peak |= dict(re.findall(rf",({'|'.join(_PEAK)})=([^,@]+)", branch))
+    falls = {"fall": str(values["learning_rate_schedule"])}
+    if branch:
+        at = branch.rpartition("@")[2]
+        falls = {"fall": f"{values['learning_rate']:g}@{at} to {values['rounds']}"}
+    return {key: f"{float(value):g}" for key, value in peak.items()} | falls
+
+
+def _differing(courses: Sequence[Mapping[str, str]]) -> set[str]:
+    return {key for key in courses[0] if len({course[key] for course in courses}) > 1}
 
 
 def with_rate(records: Sequence[Record], rate: str) -> dict[int, Record]:

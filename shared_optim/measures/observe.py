@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from shared_optim.base import DecayOptimizer
+from shared_optim.eager import eager
 from shared_optim.layout import local_gradient, to_read
 from shared_optim.measures.copies import copies
 from shared_optim.measures.layers import Limits, measured
@@ -19,15 +20,26 @@ from shared_optim.measures.statistics import StepReport
 
 
 class Start:
-    """The weights of an optimizer as they are now, from which `distance` is measured.
+    """The weights of an optimizer from which `distance` is measured: those of now, or others.
 
     It keeps one copy of the parameters.
+
+    Args:
+        optimizer: whose parameters they are.
+        weights: of each parameter, in place of those that it has now; tensors that lie as it does
+            are kept themselves, not copied.
     """
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
-    def __init__(self, optimizer: Optimizer) -> None:
+    @eager
+    def __init__(
+        self, optimizer: Optimizer, weights: Mapping[Tensor, Tensor] | None = None
+    ) -> None:
         self._weights = {
-            id(p): (weakref.ref(p), p.detach().clone()) for _, p in _parameters(optimizer)
+            id(p): (
+                weakref.ref(p),
+                p.detach().clone() if weights is None else _lying_as(p, weights[p]),
+            )
+            for _, p in _parameters(optimizer)
         }
 
     def of(self, parameter: Tensor) -> Tensor:
@@ -61,7 +73,7 @@ class Observation:
             has come since `start`.
     """
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     @torch.no_grad()
     def __init__(
         self, optimizer: Optimizer, start: Start | None = None, *, before_backward: bool = False
@@ -74,7 +86,7 @@ class Observation:
         _check(chosen, start)
         self._weights = copies([parameter for _, parameter in chosen])
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]
+    @eager
     @torch.no_grad()
     def report(self) -> StepReport:
         """What the step did.
@@ -112,7 +124,7 @@ class Observation:
         return measured(names, parameters, columns, limits, has_start=start is not None)
 
 
-@torch._disable_dynamo  # type: ignore[attr-defined]
+@eager
 def observe_step(
     optimizer: Optimizer,
     closure: Callable[[], float] | None = None,
@@ -143,6 +155,16 @@ def observe_step(
     else:
         raise TypeError(f"active: a {type(optimizer).__name__} has no members")
     return observation.report()
+
+
+def _lying_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """The value on the parameter's device, in its dtype and its order of elements."""
+    alike = all(
+        getattr(value, each) == getattr(parameter, each) for each in ("device", "dtype", "shape")
+    )
+    if alike and value.stride() == parameter.stride():
+        return value
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _parameters(optimizer: Optimizer) -> list[tuple[dict[str, Any], Tensor]]:

@@ -67,6 +67,9 @@ def _show(paths: list[Path], out: Path | None) -> list[str]:
             count = str(len(each.numbers))
             rows.append([each.word, mean, span, count, each.claim.claim, each.runs or "-"])
         lines += [title, *aligned(rows, left=6, rule=True), ""]
+    if not found:
+        workloads = ", ".join(sorted({record.workload for record in records}))
+        lines.append(f"No claim that is followed is about runs of {workloads}.")
     if out is not None:
         written = report_files.write(page, provenance(records, left_out), out)
         lines += map(str, written)

@@ -7,12 +7,14 @@ from typing import Literal, get_args, get_origin
 
 from suite.commands.arguments import Parser
 from suite.commands.parsers import parser_for, targets
+from suite.registry import names
 
 SHELLS = ("bash", "zsh", "tcsh")
 NO_TEXT = ""
 """A command with none is not offered."""
 FILES = ("FILE", "RUN", "RUNS")
 FOLDERS = ("DIR", "FOLDER")
+WORKLOAD = "WORKLOAD"
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -71,6 +73,8 @@ def _complete_values(action: argparse.Action) -> None:
     hint = getattr(action, "_typehint", None)  # of jsonargparse
     if get_origin(hint) is Literal:
         action.choices = [str(value) for value in get_args(hint)]
+    if action.metavar == WORKLOAD:
+        action.choices = names()
     if action.metavar in FOLDERS:
         action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
     elif action.metavar in FILES or action.type is Path:

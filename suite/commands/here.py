@@ -39,7 +39,7 @@ def _first_steps(prog: str) -> list[str]:
     lines = [[f"  {prog} demo {name}", text] for name, text in demos().items()]
     return [
         f"There are no runs in {RUNS}/ yet. Begin with",
-        *map(str.rstrip, aligned(lines, left=2)),
+        *aligned(lines, left=2),
     ]
 
 
@@ -57,7 +57,7 @@ def _stand(runs: list[Run], prog: str) -> list[str]:
         [f"  {workload}", task, ", ".join(f"{n} {status}" for status, n in count.items())]
         for (workload, task), count in sorted(counts.items())
     ]
-    lines += map(str.rstrip, aligned(rows, left=3))
+    lines += aligned(rows, left=3)
     if resumable:
         lines += ["", "Unfinished; the same command goes on:"]
         lines += [f"  {command}" for command in list(resumable)[:SHOWN]]

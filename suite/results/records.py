@@ -13,6 +13,7 @@ from shared_optim.metric import Metric
 from suite.results import rows
 from suite.results.rows import LogRow, number
 from suite.results.selection import (
+    RESULT_FILES,
     LeaveOut,
     RunDescription,
     common_lengths,
@@ -124,7 +125,7 @@ def _record(
 ) -> Record:
     run, workload, report = described.run, described.workload, described.report
     step = workload.STEP_KEY
-    if problems := damaged(run.path, ("config.json", EVALUATIONS)):
+    if problems := damaged(run.path, RESULT_FILES):
         raise UserError("; ".join(problems))
     for problem in damaged(run.path, (METRICS,)):
         leave_out(f"{problem}; what is shown of its inside may be wrong")

@@ -17,6 +17,8 @@ from typing import Any
 from suite.registry import AnyWorkload, load, names
 from suite.results.rows import number
 from suite.runs.directory import Run
+from suite.runs.final import damaged
+from suite.runs.log import EVALUATIONS, METRICS
 from workload.errors import DAMAGE, UserError
 from workload.identity import canonical, identity
 from workload.member import Member
@@ -28,6 +30,8 @@ from workload.wording import counted, unknown
 LeaveOut = Callable[[str], None]
 """Told of each run and line that cannot be read, and why."""
 
+RESULT_FILES = ("config.json", EVALUATIONS)
+"""Without which a run says nothing."""
 CONFIG = ("format", "workload", "recipe", "member")
 
 
@@ -155,17 +159,22 @@ def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[RunDescription]:
 
 
 def one_of_each(described: Sequence[RunDescription], leave_out: LeaveOut) -> list[RunDescription]:
-    """Of directories with the same run the longest, and of equally long ones a finished one."""
+    """Of directories with the same run one whose results are sound, of these the longest, and of
+    equally long ones a finished one."""
     kept: dict[str, RunDescription] = {}
     for run in described:
         own = same(run)
         twin = kept.setdefault(own, run)
         if twin is run:
             continue
-        better = max(twin, run, key=lambda one: (one.length, _finished(one.run)))
+        better = max(twin, run, key=lambda one: (_sound(one.run), one.length, _finished(one.run)))
         worse = run if better is twin else twin
-        shorter = "" if worse.length == better.length else ", but shorter"
-        leave_out(f"{worse.run.path} is the same run as {better.run.path}{shorter}")
+        but = ""
+        if _sound(better.run) > _sound(worse.run):
+            but = ", but damaged"
+        elif worse.length != better.length:
+            but = ", but shorter"
+        leave_out(f"{worse.run.path} is the same run as {better.run.path}{but}")
         kept[own] = better
     return list(kept.values())
 
@@ -226,6 +235,14 @@ def common_lengths(described: Sequence[RunDescription]) -> dict[tuple[str, str],
         if run.length_is_free:
             lengths.setdefault(run.column(), set()).add(run.length)
     return {column: min(own) for column, own in lengths.items() if len(own) > 1}
+
+
+def _sound(run: Run) -> tuple[bool, bool]:
+    """Whether its results, and the rows of its training, are what they were when it ended."""
+    try:
+        return not damaged(run.path, RESULT_FILES), not damaged(run.path, (METRICS,))
+    except UserError:
+        return False, False
 
 
 def _finished(run: Run) -> bool:

@@ -8,27 +8,26 @@ the sides in turn round by round within one training:
 * tokens per CPU second through Lightning, against a loop written after nanoGPT's train.py (random
   windows, torch's AdamW, clipping, alpha set by hand); with `--nanogpt` on the GPT of its model.py,
   of a clone of the user's, else on ours;
-* with `--nanogpt` the same against its train.py itself, unchanged, in a process of its own, and its
-  peak memory;
 * a round with looks inside at their default cadence over one without;
-* peak memory of a process that trains, against one with the loop;
+* with `--nanogpt` tokens per CPU second against its train.py itself, unchanged, in a process of its
+  own that takes its turns as well, and peak memory of both, here and of 10 million parameters: of
+  the whole process, of which importing Lightning takes a share whatever is trained, and beside what
+  was imported;
 * from the command to the first update, with the text prepared.
 """
 
 import argparse
-import builtins
 import dataclasses
 import importlib.util
+import json
 import os
 import pickle
 import re
-import runpy
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,7 @@ from lm.data.prepare import prepare
 from lm.gpt import GPT
 from lm.module import LanguageModule
 from lm.window_data import WindowData
+from tests.benchmarks import nanogpt
 from tests.benchmarks.epochs import Epochs
 from tests.benchmarks.timing import Comparison, hardware, table
 from workload.member import Member
@@ -50,24 +50,27 @@ from workload.trainer import fit
 CPU = torch.device("cpu")
 MEMBER = Member("decoupled", 0.1, 0)
 CHARACTERS = 3_000_000
-UPDATES = 50
+UPDATES = 10
+"""Of a round: the shorter, the less a machine changes its pace between the sides."""
+SIZES = {
+    "small": {"layers": 2, "heads": 2, "width": 64, "context": 64, "batch_size": 32},
+    "large": {"layers": 8, "heads": 4, "width": 320, "context": 64, "batch_size": 4},
+}
+"""Shapes of 109 thousand and 10 million parameters."""
 LOG_EVERY = 100
+GB = 1e-9  # bytes, of which `table` shows thousandths
 
 
-def recipe(rounds: int) -> Recipe:
+def recipe(rounds: int, size: str = "small") -> Recipe:
     return Recipe(
         data="text",
         tokens="characters",
         vocabulary=0,
         rounds=rounds,
         updates_per_round=UPDATES,
-        layers=2,
-        heads=2,
-        width=64,
-        context=64,
+        **SIZES[size],
         learning_rate=3e-3,
         warm_up=10,
-        batch_size=32,
         accumulate=1,
         evaluation_windows=1,
         log_every=10**9,
@@ -83,11 +86,11 @@ def text(folder: Path) -> Path:
     return folder / "data"
 
 
-def model_of(own: Recipe, vocabulary: int, nanogpt: Path | None) -> Callable[[Any, Any], Any]:
+def model_of(own: Recipe, vocabulary: int, clone: Path | None) -> Callable[[Any, Any], Any]:
     """A model that gives the loss of inputs and targets."""
     shape = {"n_layer": own.layers, "n_head": own.heads, "n_embd": own.width}
-    if nanogpt is not None:
-        spec = importlib.util.spec_from_file_location("nanogpt_model", nanogpt / "model.py")
+    if clone is not None:
+        spec = importlib.util.spec_from_file_location("nanogpt_model", clone / "model.py")
         assert spec
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
@@ -107,10 +110,10 @@ def model_of(own: Recipe, vocabulary: int, nanogpt: Path | None) -> Callable[[An
 class PlainLoop:
     """Updates as nanoGPT's train.py takes them."""
 
-    def __init__(self, own: Recipe, data: WindowData, nanogpt: Path | None) -> None:
+    def __init__(self, own: Recipe, data: WindowData, clone: Path | None) -> None:
         self.own, self.tokens = own, data.prepared.read("train")
         torch.manual_seed(0)
-        self.model: Any = model_of(own, data.prepared.vocabulary, nanogpt)
+        self.model: Any = model_of(own, data.prepared.vocabulary, clone)
         parameters = list(self.model.parameters())
         groups = [
             {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": 0.1},
@@ -144,10 +147,10 @@ class PlainLoop:
             self.update += 1
 
 
-def against_loop(own: Recipe, folder: Path, nanogpt: Path | None) -> Comparison:
+def against_loop(own: Recipe, folder: Path, clone: Path | None) -> Comparison:
     data = WindowData(own, folder, 0, CPU)
     module = LanguageModule(own, MEMBER, data)
-    timed = Epochs(module, lambda _: None, PlainLoop(own, data, nanogpt))
+    timed = Epochs(module, lambda _: None, PlainLoop(own, data, clone))
     fit(module, timed, device=CPU, epochs=own.rounds, data=data)
     return Comparison(
         "tokens per CPU second / those of a loop as nanoGPT's",
@@ -179,91 +182,127 @@ def looks(own: Recipe, folder: Path) -> Comparison:
     )
 
 
-def alone(side: str, folder: Path, nanogpt: Path | None, rounds: int = 3) -> tuple[float, float]:
-    """Peak bytes of a process of its own that trains so many rounds in a way, and the CPU seconds
-    of a round."""
-    argv = [sys.executable, "-m", "tests.benchmarks.language", "--side", side]
-    argv += ["--rounds", str(rounds), "--data", str(folder)]
-    argv += ["--nanogpt", str(nanogpt)] if nanogpt else []
-    out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-    peak, seconds = map(float, out.split()[-2:])
-    return peak, seconds
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """Of a process that trained.
+
+    Attributes:
+        imported: its peak bytes when everything was imported.
+        peak: at its end.
+    """
+
+    imported: int
+    peak: int
+
+    @property
+    def trained(self) -> int:
+        """Bytes that training took beside what was imported."""
+        return self.peak - self.imported
 
 
-def run_side(side: str, rounds: int, folder: Path, nanogpt: Path | None) -> None:
-    own = recipe(rounds)
+class TrainPy:
+    """nanoGPT's train.py in a process of its own, on the same text and with the same settings;
+    a call trains a round."""
+
+    def __init__(self, folder: Path, clone: Path, own: Recipe) -> None:
+        data = WindowData(own, folder, 0, CPU).prepared
+        (data.folder / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": data.vocabulary}))
+        settings = {
+            "device": "cpu",
+            "dtype": "float32",
+            "compile": False,
+            "wandb_log": False,
+            "gradient_accumulation_steps": 1,
+            "batch_size": own.batch_size,
+            "block_size": own.context,
+            "n_layer": own.layers,
+            "n_head": own.heads,
+            "n_embd": own.width,
+            "learning_rate": own.learning_rate,
+            "decay_lr": False,
+            "eval_iters": 1,
+            "eval_interval": 1_000_000,
+        }
+        argv = [sys.executable, str(Path(nanogpt.__file__).resolve()), str(clone.resolve())]
+        argv += [str(data.folder.resolve()), str(own.rounds), str(UPDATES)]
+        argv += [f"--{key}={value}" for key, value in settings.items()]
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.seconds: list[float] = []
+
+    def __call__(self) -> None:
+        self.seconds.append(float(self._asked()))
+
+    def ended(self) -> Memory:
+        """After all rounds."""
+        found = Memory(**json.loads(self._asked()))
+        self._process.wait()
+        return found
+
+    def _asked(self) -> str:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
+
+
+def against_train_py(own: Recipe, folder: Path, clone: Path) -> Comparison:
+    """Round by round; the pair of median ratio."""
     data = WindowData(own, folder, 0, CPU)
-    seconds: list[float] = []
-    if side == "ours":
-        module = LanguageModule(own, MEMBER, data)
-        timed = Epochs(module, lambda _: None, None)
-        fit(module, timed, device=CPU, epochs=own.rounds, data=data)
-        seconds = timed.ours
-    elif side == "loop":
-        loop = PlainLoop(own, data, nanogpt)
-        for _ in range(own.rounds):
-            begin = time.process_time()
-            loop()
-            seconds.append(time.process_time() - begin)
-    else:
-        assert nanogpt is not None
-        seconds = train_py(own, data, nanogpt)
-    # not getrusage's, which counts the process that started this one
-    status = Path("/proc/self/status").read_text()
-    print(int(status.partition("VmHWM:")[2].split()[0]) * 1024, statistics.median(seconds[1:]))
+    module, theirs = LanguageModule(own, MEMBER, data), TrainPy(folder, clone, own)
+    timed = Epochs(module, lambda _: None, theirs)
+    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+    theirs.ended()
+    pairs = sorted(zip(timed.ours[1:], theirs.seconds[1:], strict=True), key=lambda p: p[1] / p[0])
+    ratios = [their / our for our, their in pairs]
+    low, _, high = statistics.quantiles(ratios, n=4)
+    print(f"train.py, quartiles of the ratios of {len(ratios)} rounds: {low:.3f} {high:.3f}")
+    return Comparison(
+        "tokens per CPU second / those of nanoGPT's train.py",
+        *pairs[len(pairs) // 2],
+        at_least=1.0,
+    )
 
 
-def train_py(own: Recipe, data: WindowData, nanogpt: Path) -> list[float]:
-    """CPU seconds of the rounds of nanoGPT's train.py, which logs at the end of each."""
-    folder = data.prepared.folder.resolve()
-    (folder / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": data.prepared.vocabulary}))
-    sys.argv = ["train.py", "--device=cpu", "--dtype=float32", "--compile=False"]
-    sys.argv += [f"--dataset={folder}", f"--out_dir={folder}", "--gradient_accumulation_steps=1"]
-    sys.argv += [f"--batch_size={own.batch_size}", f"--block_size={own.context}"]
-    sys.argv += [f"--n_layer={own.layers}", f"--n_head={own.heads}", f"--n_embd={own.width}"]
-    sys.argv += ["--wandb_log=False", "--learning_rate=0.003", "--decay_lr=False"]
-    sys.argv += [f"--log_interval={UPDATES}", "--eval_iters=1", "--eval_interval=1000000"]
-    sys.argv += [f"--max_iters={UPDATES * own.rounds}"]
-    os.chdir(nanogpt)
-    sys.path.insert(0, str(nanogpt))
-    ends: list[float] = []
-
-    def note(*texts: object, **_: object) -> None:
-        if str(texts[0]).startswith("iter "):
-            ends.append(time.process_time())
-
-    printed, builtins.print = builtins.print, note
-    try:
-        runpy.run_path("train.py")
-    finally:
-        builtins.print = printed
-    return [float(each) for each in np.diff(ends)]
+def memory_of_ours(folder: Path, size: str, looks: bool) -> Memory:
+    argv = [sys.executable, "-m", "tests.benchmarks.language", "--alone", "--size", size]
+    argv += ["--rounds", "2", "--data", str(folder), *(["--looks"] if looks else [])]
+    out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return Memory(**json.loads(out.splitlines()[-1]))
 
 
-def against_train_py(folder: Path, nanogpt: Path, rounds: int) -> list[Comparison]:
-    """Two processes of each side in turn."""
-    found = [
-        {side: alone(side, folder, nanogpt, rounds) for side in ("ours", "train.py")}
-        for _ in range(2)
-    ]
+def train_alone(own: Recipe, folder: Path) -> None:
+    """What `memory_of_ours` reads."""
+    before = nanogpt.peak()
+    data = WindowData(own, folder, 0, CPU)
+    module = LanguageModule(own, MEMBER, data)
+    fit(
+        module,
+        Epochs(module, lambda _: None, None),
+        device=CPU,
+        epochs=own.rounds,
+        data=data,
+    )
+    print(json.dumps({"imported": before, "peak": nanogpt.peak()}))
 
-    def best(side: str, place: int) -> float:
-        return min(each[side][place] for each in found)
 
-    return [
-        Comparison(
-            "tokens per CPU second / those of nanoGPT's train.py",
-            best("ours", 1),
-            best("train.py", 1),
-            at_least=1.0,
-        ),
-        Comparison(
-            "peak memory / that of nanoGPT's train.py",
-            best("ours", 0),
-            best("train.py", 0),
-            at_most=1.0,
-        ),
-    ]
+def memory(folder: Path, clone: Path) -> Iterator[Comparison]:
+    """Both sides in processes of their own, of two rounds."""
+    for size in SIZES:
+        train_py = TrainPy(folder, clone, recipe(2, size))
+        for _ in range(2):
+            train_py()
+        theirs = train_py.ended()
+        ours, looking = (memory_of_ours(folder, size, looks) for looks in (False, True))
+        for kind, our, their, bar in (
+            ("", ours.peak, theirs.peak, None),
+            (" beside imports", ours.trained, theirs.trained, 1.0),
+            (" beside imports, with looks", looking.trained, theirs.trained, None),
+        ):
+            name = f"{size}: peak MB{kind} / train.py's"
+            yield Comparison(name, our * GB, their * GB, at_most=bar)
 
 
 def start(folder: Path) -> Comparison:
@@ -282,23 +321,26 @@ def start(folder: Path) -> Comparison:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--nanogpt", type=Path, help="a clone, for its model.py and train.py")
-    parser.add_argument("--side", choices=["ours", "loop", "train.py"], help="one side alone")
-    parser.add_argument("--data", type=Path, help="of that side")
+    parser.add_argument("--alone", action="store_true", help="train here, and print the memory")
+    parser.add_argument("--size", choices=SIZES, default="small", help="of what trains alone")
+    parser.add_argument("--looks", action="store_true", help="inside what trains alone")
+    parser.add_argument("--data", type=Path, help="of what trains alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.side:
-        run_side(options.side, options.rounds, options.data, options.nanogpt)
+    if options.alone:
+        own = recipe(options.rounds, options.size)
+        every = LOG_EVERY if options.looks else own.log_every
+        train_alone(dataclasses.replace(own, log_every=every), options.data)
         return
     print(hardware())
     with tempfile.TemporaryDirectory() as place:
         folder, own = text(Path(place)), recipe(options.rounds)
         found = [against_loop(own, folder, options.nanogpt), looks(own, folder)]
-        memory = [alone(side, folder, options.nanogpt)[0] for side in ("ours", "loop")]
-        found.append(Comparison("peak memory / that of the loop", *memory, at_most=1.0))
         if options.nanogpt:
-            found += against_train_py(folder, options.nanogpt.resolve(), options.rounds // 2)
+            found.append(against_train_py(own, folder, options.nanogpt))
+            found += memory(folder, options.nanogpt)
         found.append(start(folder))
     print(table(found))
     speed = UPDATES * own.windows * own.context / found[0].ours

@@ -4,7 +4,7 @@ import pytest
 
 from lm.config import Machine, Recipe
 from lm.workload import WORKLOAD
-from tests.lm.runs import recipe
+from tests.lm.runs import MEMBER, recipe
 from workload.errors import ConfigError
 
 
@@ -13,7 +13,8 @@ from workload.errors import ConfigError
     [
         ({"rounds": 0}, "rounds: 0 is not above 0"),
         ({"data": ""}, "data: '' names no text"),
-        ({"tokens": "bpe"}, "vocabulary: tokens bpe need their number"),
+        ({"tokens": "bin"}, "vocabulary: tokens bin need their number"),
+        ({"tokens": "bpe"}, "vocabulary: 0 is not from 257 to 65,536"),
         ({"vocabulary": 300}, "vocabulary: characters have that of the text"),
         ({"heads": 3}, "width: 16 is not a multiple of the 3 heads"),
         ({"weights": "bf16"}, "weights: bf16 goes with precision bf16"),
@@ -50,6 +51,16 @@ def test_the_default_is_the_talks_run():
 def test_a_text_has_one_name_however_it_is_written(tmp_path):
     given = [str(tmp_path / "words.txt"), "words", f"{tmp_path}/other/../words.txt.xz"]
     assert len({str(WORKLOAD.resolved(recipe(data=each))) for each in given}) == 1
+
+
+def test_a_run_named_by_its_decay_is_meant_beside_a_folder_called_so(tmp_path, monkeypatch):
+    """As there is one where runs are kept."""
+    own = recipe(branch="none@4")
+    without = WORKLOAD.resolved(own), WORKLOAD.references(own, [MEMBER])
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert (WORKLOAD.resolved(own), WORKLOAD.references(own, [MEMBER])) == without
+    assert len(without[1]) == 1
 
 
 def test_length_is_free_where_no_schedule_reads_it():

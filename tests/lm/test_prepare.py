@@ -130,17 +130,32 @@ def test_what_cannot_be_prepared(tmp_path):
     for data, message in (
         (tmp_path / "absent.txt", "is no file, and no folder with"),
         (bad, "byte 3 is no UTF-8"),
-        (short, "3 characters are too few"),
+        (short, "3 characters cannot be cut into the 200 blocks"),
+        ("", "'' names no text"),
         (packed, "cannot be read"),
         (other, "'grammar' cannot name your own text"),
     ):
         with pytest.raises(ConfigError, match=message):
             prepare(str(data), tmp_path / "data")
     assert not (tmp_path / "data").exists()
-    pytest.importorskip("tokenizers")
-    own = other.rename(tmp_path / "own.txt")
-    with pytest.raises(ConfigError, match="vocabulary: 256 is not from 257 to"):
-        prepare(str(own), tmp_path / "data", tokens="bpe", vocabulary=256)
+
+
+def test_a_vocabulary_that_cannot_be_is_refused_before_the_text_is_read(tmp_path):
+    unread = tmp_path / "own.txt"
+    unread.write_bytes(b"\xff")
+    for tokens, vocabulary, message in (
+        ("bpe", 256, "vocabulary: 256 is not from 257 to"),
+        ("bpe", 2**16 + 1, "vocabulary: 65,537 is not from 257 to"),
+        ("bytes", 300, "vocabulary: bytes have that of the text"),
+        ("characters", 96, "vocabulary: characters have that of the text"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            prepare(str(unread), tmp_path / "data", tokens=tokens, vocabulary=vocabulary)
+
+
+def test_a_mark_of_byte_order_is_no_character(tmp_path):
+    (tmp_path / "own.txt").write_text(words(100), "utf-8-sig")
+    assert read_text(tmp_path / "own.txt") == words(100)
 
 
 def test_a_file_that_has_changed_since_is_told(tmp_path):

@@ -6,10 +6,11 @@ import math
 import pytest
 import torch
 
+from lm.data.prepare import prepare
 from lm.training import trunk_state
 from lm.workload import WORKLOAD
 from tests.list_log import Asked, DyingLog, Killed
-from tests.lm.runs import MEMBER, prepared, recipe, train
+from tests.lm.runs import MEMBER, prepared, recipe, train, words
 from workload.checkpoint import read_state
 from workload.errors import ConfigError, UserError
 from workload.identity import config_of
@@ -30,6 +31,10 @@ def undisturbed(data_dir, tmp_path_factory):
     run = tmp_path_factory.mktemp("undisturbed")
     outcome, log = train(data_dir, run, OWN)
     return outcome, log, read_state(run)
+
+
+def contents(run):
+    return {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
 
 
 def same(ours, theirs):
@@ -104,6 +109,7 @@ def test_a_run_killed_anywhere_goes_on_bit_for_bit(data_dir, tmp_path, undisturb
     assert all(map(torch.equal, ours["average"], undisturbed[2]["average"]))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_saves_and_goes_on(data_dir, tmp_path, undisturbed):
     answers = iter([False, False, False, True])
     outcome, _ = train(data_dir, tmp_path / "run", OWN, stop=lambda: next(answers, True))
@@ -170,6 +176,7 @@ def test_a_branch_is_the_run_whose_rate_falls_there(data_dir, tmp_path):
         trunk_state(recipe(branch=f"{trunk}@4"), MEMBER, folder / "seed0-x")
 
 
+@pytest.mark.slow
 def test_divergence_ends_a_run_and_says_at_which_update(data_dir, tmp_path, capsys):
     """A rate so high that the loss rises; rows say where, and the run is not gone on with."""
     own = recipe(learning_rate=3.0, clip_norm=0.0, warm_up=0, rounds=20, accumulate=1, log_every=1)
@@ -195,9 +202,24 @@ def test_divergence_at_an_update_without_a_row_is_told_at_the_next(data_dir, tmp
     assert "val/loss" not in last
 
 
+@pytest.mark.slow
 def test_without_a_threshold_the_same_training_goes_on(data_dir, tmp_path):
     own = recipe(learning_rate=3.0, clip_norm=0.0, warm_up=0, accumulate=1, divergence=0.0)
     assert train(data_dir, tmp_path / "run", own)[0].status == "finished"
+
+
+def test_a_run_does_not_go_on_with_another_text_of_the_same_name(data_dir, tmp_path):
+    """Of the same length, prepared after the run began; with the first one it goes on."""
+    count = iter(range(100))
+    train(data_dir, tmp_path / "run", stop=lambda: next(count) > 5)
+    files = contents(tmp_path / "run")
+    text = words(3_000)
+    (tmp_path / "words.txt").write_text(text.replace("kelp", "plek"))
+    prepare(str(tmp_path / "words.txt"), tmp_path / "data")
+    with pytest.raises(ConfigError, match="has another text than the one that training began with"):
+        train(tmp_path / "data", tmp_path / "run")
+    assert contents(tmp_path / "run") == files
+    assert train(data_dir, tmp_path / "run")[0].status == "finished"
 
 
 def test_text_that_is_not_prepared(tmp_path):

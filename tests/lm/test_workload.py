@@ -55,6 +55,15 @@ def test_length_and_memory_are_checked_before_training(tmp_path):
         WORKLOAD.check(recipe(width=200_000), *places)
 
 
+def test_damaged_tokens_are_told_before_training(tmp_path):
+    (tmp_path / "own").mkdir()
+    for part in ("train", "val"):
+        (tmp_path / "own" / f"{part}.bin").write_bytes(b"123")
+    own = recipe(data=str(tmp_path / "own"), tokens="bin", vocabulary=50)
+    with pytest.raises(UserError, match=r"train.bin has 3 bytes, which are no tokens of two"):
+        WORKLOAD.check(own, machine(tmp_path), [tmp_path / "run"])
+
+
 def test_a_branch_needs_a_state_that_its_trunk_keeps(tmp_path):
     """Asked before training, against what training then leaves."""
     data_dir, run = prepared(tmp_path), tmp_path / "run"

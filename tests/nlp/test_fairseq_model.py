@@ -62,6 +62,7 @@ def test_the_model_has_the_published_number_of_parameters(
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 
+@pytest.mark.slow
 def test_the_true_training_lengths_make_1101_batches_of_4096_tokens():
     source = [int(line) for line in iwslt_lines("meta/train_lengths.de.txt")]
     target = [int(line) for line in iwslt_lines("meta/train_lengths.en.txt")]

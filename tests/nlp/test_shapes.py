@@ -65,6 +65,7 @@ def test_a_batch_larger_than_all_is_refused():
         shapes.of(Shape(2, 3, 5, 5))
 
 
+@pytest.mark.slow
 def test_what_padding_costs_on_the_true_training_lengths():
     """As the docstring of MOST has it; no shape is met only once."""
     source, target = (

@@ -94,6 +94,7 @@ how training goes on does not depend on how many there are, its time does."""
 def small(units=32):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rl.module.CHUNK", 24)
+        patch.setattr("rl.training.CHUNK", 24)
         patch.setattr("rl.training.CHUNK_SECONDS", math.inf)
         patch.setattr("rl.architecture.HIDDEN", units)
         yield

@@ -187,6 +187,14 @@ def test_lightnings_own_callbacks_and_logger_do_what_they_say(tmp_path):
     assert (folder / "replay").is_dir()
 
 
+def test_anybodys_trainer_trains_as_run_does(undisturbed, tmp_path):
+    heard = Rows()
+    fit(tmp_path, callbacks=[heard], enable_checkpointing=False)
+    logged = undisturbed[0][0].rows
+    for log, expected in {"metrics": logged["metrics"], "evaluation": logged["eval"]}.items():
+        assert [row.values for row in heard.rows if row.log == log] == expected
+
+
 def test_a_trainer_without_options_saves_at_the_end_of_every_epoch(tmp_path):
     _, trainer = fit(tmp_path)
     (saved,) = tmp_path.rglob("*.ckpt")

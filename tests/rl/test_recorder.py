@@ -90,6 +90,7 @@ def test_resuming_tells_its_own_rate(tmp_path, clock):
     assert {s.steps_per_second for s in resuming[1:]} == {1 / TICK}
 
 
+@pytest.mark.slow
 def test_where_an_agent_is_found_to_have_diverged_does_not_depend_on_chunks(monkeypatch):
     import torch
 

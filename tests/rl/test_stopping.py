@@ -42,7 +42,7 @@ def test_a_stop_within_a_chunk_saves_there_and_is_heard_while_resuming(
     tmp_path, undisturbed, monkeypatch, ticks, position
 ):
     # so that a chunk lasts for a phase; at the end of each are two questions more
-    monkeypatch.setattr("rl.module.CHUNK", 10**6)
+    monkeypatch.setattr("rl.training.CHUNK", 10**6)
     _, outcome, _ = train(tmp_path, stop_at=ticks + 2 * position.phase + 1)
     assert outcome.status == "interrupted"
     assert read_position(tmp_path) == position
@@ -61,6 +61,7 @@ def test_a_stop_within_a_chunk_saves_there_and_is_heard_while_resuming(
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.slow
 def test_blocks_that_lag_behind_each_other_stop_at_the_same_tick(monkeypatch):
     population = Population(SMALL, SEEDED[:2], torch.device("cpu"))
     monkeypatch.setattr(population, "_lag", 2)  # as on a GPU

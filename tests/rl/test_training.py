@@ -40,10 +40,10 @@ def test_a_member_trained_alone_equals_the_same_in_a_population(tmp_path, undist
 @pytest.mark.parametrize("kill_after", [2, 5, 9, 14])
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path, undisturbed, kill_after):
     with pytest.raises(Killed):
-        run(tmp_path, SEEDED, kill_after=kill_after)
-    logs, outcomes = run(tmp_path, SEEDED)
+        run(tmp_path, SEEDED[:2], kill_after=kill_after)
+    logs, outcomes = run(tmp_path, SEEDED[:2])
     assert all(map(same_run, logs, undisturbed[0]))
-    assert outcomes == undisturbed[1]
+    assert outcomes == undisturbed[1][:2]
 
 
 @pytest.mark.slow
@@ -192,6 +192,7 @@ def test_a_stopped_run_is_saved_where_it_stood_and_goes_on_in_other_company(tmp_
         assert same_run(log, undisturbed[0][k])
 
 
+@pytest.mark.slow
 def test_rows_add_up(undisturbed):
     logs, _ = undisturbed
     for log in logs:
@@ -209,6 +210,7 @@ def test_rows_add_up(undisturbed):
         assert all(row["train/length"] in (None, 50.0) for row in rows)
 
 
+@pytest.mark.slow
 def test_every_episode_is_a_row_and_the_summaries_are_theirs(undisturbed):
     for log in undisturbed[0]:
         episodes = log.rows[EPISODES]

@@ -44,6 +44,7 @@ def test_a_cut_is_followed_by_the_frame_that_gymnasium_ends_with():
     assert rows.ages[: CUT + 3].tolist() == [*range(CUT + 1), 0, 1]
 
 
+@pytest.mark.slow
 def test_all_else_is_as_it_is_without():
     with_rows, actions, logged = play(BOOTSTRAP)
     plain, plain_actions, plain_logged = play(dataclasses.replace(BOOTSTRAP, truncation="terminal"))

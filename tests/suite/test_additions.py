@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from shared_optim.metric import Metric
 from shared_optim.schemes import SCHEMES, Scheme, Terms
@@ -65,22 +64,6 @@ def batch(toy, tmp_path_factory):
         (folder / "grid.yaml").write_text(GRID)
         assert main(["batch", "grid.yaml", "--jobs", "1"]) == 0
     return folder
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are saved, as files that only say so: to render them takes seconds each."""
-    saved = []
-
-    def keep(figure, target, **options):
-        saved.append(figure)
-        if isinstance(target, Path):
-            target.touch()
-        else:
-            target.write(b"a figure")
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return saved
 
 
 @pytest.fixture
@@ -201,6 +184,10 @@ def test_the_plot_has_its_curves_in_the_colours_of_the_schemes(trained, capsys, 
         assert list(line.get_ydata()) == [row["eval/distance"] for row in rows(path)]
     drawn = [list(line.get_ydata()) for line in panels["training"].lines if len(line.get_ydata())]
     assert drawn == [[r["train/loss"] for r in rows(path, "metrics.jsonl")] for path in both]
+
+
+def test_claims_say_that_none_is_about_it(trained, capsys):
+    assert said(capsys, "claims", "runs") == "No claim that is followed is about runs of toy.\n"
 
 
 def test_the_report_has_its_tables(trained, capsys, figures):

@@ -134,6 +134,7 @@ def test_a_run_has_one_name_however_its_folder_is_written(tmp_path, monkeypatch)
     """Also from within, and where a folder has an @ in its name."""
     run = tmp_path / "l2-1e-2" / "seed0-abc@1"
     run.mkdir(parents=True)
+    (run / "config.json").touch()
     named = set()
     ways = ((tmp_path, run), (run.parent, run.name), (run, "."), (run, f"../{run.name}"))
     for place, text in ways:

@@ -47,6 +47,7 @@ def test_all_measures_are_written_and_printed(finished, capsys):
     assert "l2-1e-2/seed0" in out
 
 
+@pytest.mark.slow
 def test_the_loss_is_that_of_the_runs_last_row(finished):
     """Over all training images it is `fit/loss`."""
     run, data_dir = finished
@@ -105,6 +106,7 @@ def test_flags_that_have_no_meaning(finished, flags, message):
         measure(*finished, *flags)
 
 
+@pytest.mark.slow
 def test_runs_that_cannot_be_measured(finished, tmp_path):
     run, data_dir = finished
     with pytest.raises(UserError, match="is no run directory"):

@@ -68,6 +68,7 @@ def test_a_run_killed_anywhere_goes_on_bit_for_bit(data_dir, tmp_path, undisturb
         assert torch.equal(ours["optimizer"][name]["momentum_buffer"], state["momentum_buffer"])
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_saves_and_goes_on(data_dir, tmp_path, undisturbed):
     answers = iter([False, False, False, True])
     outcome, _ = train(data_dir, tmp_path / "run", stop=lambda: next(answers, True))

@@ -108,6 +108,7 @@ def corpus():
     return pairs(50_000, seed=1)
 
 
+@pytest.mark.slow
 def test_fifty_thousand_german_sentences_are_distinct(corpus):
     assert len(corpus) == 50_000
     assert len({german for german, _ in corpus}) == 50_000
@@ -142,6 +143,7 @@ def test_the_same_seed_gives_the_same_pairs_whatever_the_hash_seed():
     assert answers.pop().endswith(" False\n")
 
 
+@pytest.mark.slow
 def test_fewer_pairs_are_the_beginning_of_more(corpus):
     assert pairs(500, seed=1) == corpus[:500]
     assert pairs(500, seed=3) != corpus[:500]
@@ -150,6 +152,7 @@ def test_fewer_pairs_are_the_beginning_of_more(corpus):
         pairs(-1)
 
 
+@pytest.mark.slow
 def test_sentences_are_written_as_sentences(corpus):
     for pair in corpus:
         for text in pair:
@@ -162,12 +165,14 @@ def test_sentences_are_written_as_sentences(corpus):
         assert len(english.split()) <= 30
 
 
+@pytest.mark.slow
 def test_the_vocabulary_is_small(corpus):
     for language, most in ((0, 900), (1, 550)):
         words = {word.strip(".,?").lower() for pair in corpus for word in pair[language].split()}
         assert 150 < len(words) < most
 
 
+@pytest.mark.slow
 def test_german_nouns_are_capitalised(corpus):
     nouns = {noun.lower() for row in NOUNS.values() for noun in row.split()}
     nouns -= {"junge", "jungen"}  # also an adjective
@@ -176,6 +181,7 @@ def test_german_nouns_are_capitalised(corpus):
             assert word not in nouns
 
 
+@pytest.mark.slow
 def test_determiner_adjective_and_noun_agree(corpus):
     found = 0
     for german, _ in corpus:
@@ -186,6 +192,7 @@ def test_determiner_adjective_and_noun_agree(corpus):
     assert found > 50_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "case"),
     [
@@ -208,6 +215,7 @@ def test_what_governs_a_phrase_decides_its_case(corpus, before, case):
         assert case in cases(*words), (words, german)
 
 
+@pytest.mark.slow
 def test_a_sentence_begins_with_a_nominative_unless_it_begins_with_an_accusative(corpus):
     fronted = 0
     for german, english in corpus:
@@ -221,6 +229,7 @@ def test_a_sentence_begins_with_a_nominative_unless_it_begins_with_an_accusative
     assert fronted > 100
 
 
+@pytest.mark.slow
 def test_a_separable_prefix_ends_the_main_clause(corpus):
     for prefix, stems in FINITE_OF.items():
         finite = re.compile(rf"(?:{'|'.join(stems.split())})(?:e|st|est|t|et|en)?")
@@ -232,6 +241,7 @@ def test_a_separable_prefix_ends_the_main_clause(corpus):
                     assert any(finite.fullmatch(word.lower()) for word in words[:-1]), german
 
 
+@pytest.mark.slow
 def test_a_verb_never_lacks_its_prefix(corpus):
     called = [german for german, english in corpus if re.search(r"\bcall(s|ed|ing)?\b", english)]
     assert len(called) > 300
@@ -239,6 +249,7 @@ def test_a_verb_never_lacks_its_prefix(corpus):
         assert re.search(r"\b(an[.,?]|an und|anruf\w+|angerufen)", german), german
 
 
+@pytest.mark.slow
 def test_the_finite_verb_ends_a_subordinate_clause(corpus):
     ends = r"(?:ist|sind|bin|bist|seid|habe|hast|hat|haben|habt|kann|kannst|können|könnt|muss|musst"
     ends += r"|müssen|müsst|will|willst|wollen|wollt|soll|sollst|sollen|sollt|darf|darfst|dürfen"
@@ -257,6 +268,7 @@ def test_the_finite_verb_ends_a_subordinate_clause(corpus):
         assert words[-1] not in FINITE_OF, clause
 
 
+@pytest.mark.slow
 def test_participles_and_infinitives_end_the_main_clause(corpus):
     statements = [german for german, _ in corpus if "," not in german]
     for german in statements:
@@ -267,6 +279,7 @@ def test_participles_and_infinitives_end_the_main_clause(corpus):
         assert all(word == words[-1] for word in infinitives), german
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("german", "english"),
     [
@@ -299,6 +312,7 @@ def test_subject_and_verb_agree_in_both_languages(corpus, german, english):
         assert re.match(english + r"\b", pair[1]), pair
 
 
+@pytest.mark.slow
 def test_negation_is_negation_in_both_languages(corpus):
     for german, english in corpus:
         negated = len(re.findall(r"\b(?:nicht|kein\w*)\b", german))
@@ -306,6 +320,7 @@ def test_negation_is_negation_in_both_languages(corpus):
         assert len(re.findall(r"\bnie\b", german)) == english.count("never")
 
 
+@pytest.mark.slow
 def test_a_question_begins_with_a_question_word_or_the_verb_before_its_subject(corpus):
     asking = re.compile("(Wer|Was|Wen|Wem|Wann|Wo|Wohin|Warum) ")
     doing = re.compile("(Am|Is|Are|Do|Does|Did|Has|Have|Can|Will|Would|Should) ")

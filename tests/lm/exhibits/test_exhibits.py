@@ -85,6 +85,38 @@ def test_the_talks_claims_turn_both_ways(tmp_path, sign):
     assert {found[claim].word for claim in others} == {"not tested"}
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"learning_rate": 1e-2},
+        {"warm_up": 20},
+        {"rounds": 5, "learning_rate_schedule": "cosine:0.1"},
+        {"learning_rate_schedule": "cosine:0.5"},
+        {"rounds": 7, "learning_rate": 1e-5, "branch": "{name},learning_rate=6e-4,rounds=4@400"},
+        {"rounds": 5, "learning_rate": 1e-4, "branch": "{name},learning_rate=6e-4,rounds=4@400"},
+    ],
+)
+def test_no_run_is_compared_with_one_of_another_learning_rate(tmp_path, other):
+    """Beside the study there are runs at another rate, with the opposite effect of decay: what is
+    said of the study's own is as without them."""
+    claims = "constant-rate-higher-loss", "cosine-lower-loss", "after-drop-lower-loss"
+    alone, more = study(tmp_path, seeds=2), []
+    for seed in range(2):
+        for name, decay in (("none", 0.0), ("decoupled-3e-1", 0.3)):
+            values = {k: v.format(name=name) if k == "branch" else v for k, v in other.items()}
+            more.append(language_run(tmp_path, 5 - 3 * decay, decay=decay, seed=seed, **values))
+    one, two, both = (
+        {
+            (each.claim.id, *map("{:.6f}".format, each.numbers))
+            for each in verdicts(WORKLOAD, [grid_of(runs)])
+            if each.claim.id in claims and each.numbers
+        }
+        for runs in (alone, more, alone + more)
+    )
+    assert len(two) == 1
+    assert both == one | two
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_divergence_in_bf16_turns_both_ways(tmp_path, sign):
     runs = []

@@ -260,6 +260,20 @@ def test_a_start_knows_its_parameters_and_not_their_addresses():
         start.of(late)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_start_of_given_weights_copies_only_those_that_lie_otherwise(layout):
+    (theta,) = parameters((2, 3, 4, 5))
+    theta.data = theta.data.contiguous(memory_format=layout)
+    optimizer = torch.optim.SGD([theta], lr=0.1)
+    (given,) = (weights.detach() for weights in parameters((2, 3, 4, 5), seed=1))
+    start = Start(optimizer, {theta: given})
+    theta.grad = torch.ones_like(theta)
+    distance = observe_step(optimizer, start=start).metrics()["optim/distance"]
+    assert distance == pytest.approx(float((theta.detach() - given).norm()), rel=1e-6)
+    assert (start.of(theta) is given) == (layout is torch.contiguous_format)
+
+
+@pytest.mark.slow
 def test_a_compiled_function_may_observe_a_step():
     reports = []
     for wrap in (lambda call: call, lambda call: torch.compile(call, backend="eager")):

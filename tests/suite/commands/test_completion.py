@@ -37,6 +37,7 @@ def completed(tmp_path_factory):
 def test_commands_of_the_suite_and_of_the_workloads_are_offered(completed):
     assert {"run", "report", "completion", "prepare", "watch", "sharpness"} <= completed("")
     assert completed("run", "") == set(names())
+    assert completed("demo", "") == set(names())
 
 
 def test_flags_are_offered_with_dashes(completed):

@@ -284,7 +284,8 @@ def test_with_its_grid_a_report_counts_what_is_missing_and_leaves_out_the_rest(t
         "--grid",
         tmp_path / "grid.yaml",
     ]
-    assert main(list(map(str, argv))) == 0
+    with figures():
+        assert main(list(map(str, argv))) == 0
     text = (tmp_path / "out" / "report.md").read_text()
     assert "6 runs on Pong: 5 finished, 0 diverged, 0 unfinished, 1 missing." in text
     assert "1.5 ± 0.7<br>seeds 2/3" in text
@@ -296,7 +297,8 @@ def test_only_the_chosen_runs_are_reported(tmp_path):
     for scheme, decay in (("none", 0.0), ("l2", 1e-3), ("decoupled", 1e-3)):
         game_run(tmp_path / "runs", "Pong", scheme, decay, 0, [1.0])
     argv = ["report", tmp_path / "runs", "--out", tmp_path / "out", "--only", "scheme=none,l2"]
-    assert main(list(map(str, argv))) == 0
+    with figures():
+        assert main(list(map(str, argv))) == 0
     text = (tmp_path / "out" / "report.md").read_text()
     assert "2 runs on Pong" in text
     assert "decoupled |" not in text

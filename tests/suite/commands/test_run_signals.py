@@ -34,6 +34,7 @@ def start(tmp_path, *argv, **script):
     raise AssertionError(process.communicate())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -53,6 +54,7 @@ def test_a_signal_leaves_a_run_that_can_be_resumed(number, code, tmp_path):
     assert record(config.parent, "meta.json")["sessions"][0]["status"] == "unfinished"
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_does_not_wait(tmp_path):
     process = start(tmp_path, chunks=2, pause=60.0)
     assert any(line.startswith("Pong iteration 1/1") for line in process.stdout)
@@ -85,6 +87,7 @@ def test_a_second_interrupt_is_no_failure_whatever_surfaces(
         assert record(path, "meta.json")["sessions"][0]["status"] == "unfinished"
 
 
+@pytest.mark.slow
 def test_a_second_process_on_the_same_run_exits_with_a_message(tmp_path, monkeypatch, capsys):
     process = start(tmp_path, chunks=1000, pause=0.05)
     monkeypatch.chdir(tmp_path)

@@ -12,8 +12,10 @@ from suite.results.records import read, read_runs
 from suite.results.run_plot import plot
 from suite.results.run_table import table
 from suite.results.selection import describe, one_of_each
+from suite.runs.final import write_final
 from tests.suite.results.runs import edit_json, game_run, grid_of, inside, records_of, refuse
 from tests.suite.run_files import finish, make_translation
+from tests.workload.exhibits import drawn
 
 KEY = "eval/return"
 SHORT = [1.0, 2.0, 3.0]
@@ -138,7 +140,8 @@ def test_the_plot_draws_all_and_marks_how_far_all_go(runs, tmp_path, figures):
 @pytest.mark.slow
 def test_the_report_compares_at_the_common_length_and_says_so(runs, tmp_path):
     folder = tmp_path / "rl"
-    assert main(["report", str(folder), "--out", str(tmp_path / "out"), "--last", "1"]) == 0
+    with drawn.figures():
+        assert main(["report", str(folder), "--out", str(tmp_path / "out"), "--last", "1"]) == 0
     with (tmp_path / "out" / "tables" / "table1_scores.csv").open(newline="") as file:
         means = {(r["game"], r["scheme"]): float(r["mean"]) for r in csv.DictReader(file)}
     assert means == {
@@ -211,6 +214,20 @@ def test_of_one_run_in_two_cadences_of_logging_one_counts(tmp_path):
     (kept,) = one_of_each(describe(runs, refuse), named.append)
     assert kept.run.path == runs[0].path
     assert named == [f"{runs[1].path} is the same run as {runs[0].path}"]
+
+
+@pytest.mark.parametrize("file", ["eval.jsonl", "metrics.jsonl", "done.json"])
+def test_of_one_run_in_two_places_a_sound_one_counts(tmp_path, file):
+    """Also where the damaged one comes first, and is longer."""
+    damaged = game_run(tmp_path / "1", "Pong", "none", 0.0, 0, [*SHORT, 4.0], iterations=4)
+    sound = game_run(tmp_path / "2", "Pong", "none", 0.0, 0, SHORT)
+    for run in (damaged, sound):
+        write_final(run.path, {"status": "finished"}, ("metrics.jsonl", "eval.jsonl"))
+    (damaged.path / file).write_text("{")
+    named = []
+    (kept,) = one_of_each(describe([damaged, sound], refuse), named.append)
+    assert kept.run.path == sound.path
+    assert named == [f"{damaged.path} is the same run as {sound.path}, but damaged"]
 
 
 def test_whole_runs_are_read_where_they_are_asked_for(runs):

@@ -120,6 +120,7 @@ def test_the_legend_of_many_runs_leaves_the_panels_their_height(tmp_path, figure
     plot(runs, tmp_path / "many.png")
 
     def inches(figure):
+        figure.draw_without_rendering()
         norm = panel(figure, "weight norm")
         return norm.get_window_extent().height / figure.dpi
 
@@ -134,6 +135,7 @@ def test_of_a_great_many_runs_the_first_have_their_bands_and_the_figure_says_so(
     monkeypatch.setattr("suite.results.run_plot.MOST_BANDS", 2)
     runs = [make_run(tmp_path, seed=seed, rows=[metrics_row(10)]) for seed in range(3)]
     plot(runs, tmp_path / "out.png")
+    figures[0].draw_without_rendering()
     lower = figures[0].subfigs[1]
     assert [axes.get_title() for axes in lower.axes] == ["none seed0", "none seed1"]
     assert lower.get_supxlabel().endswith("; the first 2 of 3 runs")

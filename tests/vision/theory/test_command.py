@@ -59,6 +59,7 @@ def test_the_same_command_gives_the_same_files(model):
     assert {path: path.read_bytes() for path in Path("here").iterdir()} == first
 
 
+@pytest.mark.slow
 def test_numbers_of_the_table_are_those_of_the_file(capsys):
     theory("diagonal-net", *SHORT["diagonal-net"])
     trainings = json.loads(Path("theory/diagonal-net.json").read_text())["trainings"]
@@ -117,6 +118,7 @@ def test_flags_that_have_no_meaning(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_divergence_is_said(capsys):
     flags = ["--steps", "60", "--seeds", "1", "--learning-rates", "9", "--decays", "0"]
     assert theory("diagonal-net", *flags) == 0
@@ -135,6 +137,7 @@ def test_noise_of_a_run(tmp_path, capsys):
     assert found["lowest"] <= found["square"] / found["loss"] <= found["highest"]
 
 
+@pytest.mark.slow
 def test_a_run_with_batch_normalisation_is_refused(tmp_path, capsys):
     run, data_dir = finished(tmp_path, "batch")
     assert theory("noise", str(run), "--data-dir", str(data_dir)) == 2

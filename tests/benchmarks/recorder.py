@@ -1,6 +1,6 @@
-"""What Lightning's Trainer and the recorder cost outside the chunks.
+"""What the recorder costs outside the chunks.
 
-    python -m tests.benchmarks.trainer
+    python -m tests.benchmarks.recorder
 
 Trains one member on Pong with the VALID network, as `run rl` does, and compares the CPU time
 between the first chunk and the last with the CPU time inside the chunks. Checkpoints are left out:
