@@ -26,7 +26,9 @@ from nlp.proof import difference
 from nlp.shapes import Shapes
 from nlp.transformer import Transformer
 from shared_optim import WeightDecayAdam, decay_groups, observe_step
+from workload.arriving import Arriving
 from workload.build_optimizer import build_optimizer, scheduled
+from workload.distributed import any_process
 from workload.errors import ConfigError
 from workload.member import Member
 from workload.recipe import GraphMode
@@ -82,7 +84,7 @@ class TranslationModule(lightning.LightningModule):
         # of this update: loss, nll, target tokens and whether to stop, where the model is
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._tokens = 0  # here, for which no device need be asked
-        self._in_flight: _Arriving | None = None
+        self._in_flight: Arriving | None = None
         self.diverged = False
         self.stop_asked = False  # by this process
         self.stopping = False  # by any process
@@ -238,7 +240,7 @@ class TranslationModule(lightning.LightningModule):
         self.position.batches += 1
         if programs.whole and not self._due:
             programs.take(batch)
-            self._arriving = _Arriving(self._sums)
+            self._arriving = Arriving(self._sums)
             self._updated(None)
             return
         if programs.whole:
@@ -246,7 +248,7 @@ class TranslationModule(lightning.LightningModule):
         else:
             programs.take(batch)
         if last:
-            self._arriving = _Arriving(self._sums)
+            self._arriving = Arriving(self._sums)
             self._update()
 
     def _loss(self, batch: Batch) -> Tensor:
@@ -259,7 +261,7 @@ class TranslationModule(lightning.LightningModule):
         self._sums[:2] += torch.stack([sums.loss.detach(), sums.nll])
         self._sums[2] += sums.tokens
         self._tokens += sums.tokens
-        self._arriving = _Arriving(self._sums)
+        self._arriving = Arriving(self._sums)
         return sums.loss
 
     def _batch_loss(self, batch: Batch) -> TokenLoss:
@@ -280,7 +282,7 @@ class TranslationModule(lightning.LightningModule):
         else:
             self._sums[3] = self.stop_asked
             torch.distributed.all_reduce(self._sums)
-            self._arriving = _Arriving(self._sums)
+            self._arriving = Arriving(self._sums)
             # DDP has averaged over the processes
             torch._foreach_mul_(gradients, (self.shards / self._sums[2]).float())
         if self.recipe.clip_norm:
@@ -348,11 +350,7 @@ class TranslationModule(lightning.LightningModule):
 
     def any_process(self, wish: bool) -> bool:
         """Whether any process has this wish. All of them have to ask."""
-        if self.shards == 1:
-            return wish
-        wishes = torch.tensor(float(wish), device=self.device)
-        torch.distributed.all_reduce(wishes)
-        return bool(wishes > 0)
+        return wish if self.shards == 1 else any_process(wish, self.device)
 
     def end_epoch(self) -> dict[str, float]:
         """Move on to the next epoch; returns the figures of the one that ended."""
@@ -360,26 +358,6 @@ class TranslationModule(lightning.LightningModule):
         self.epoch_sums.zero_()
         self.position = Position(self.position.epoch + 1, 0, self.position.updates)
         return {"train/loss": BITS * loss / tokens, "train/nll": BITS * nll / tokens}
-
-
-class _Arriving:
-    """A tensor on its way to the CPU.
-
-    Read at the end of the update, it is there: a GPU is not waited for before it has all of the
-    update in its queue.
-    """
-
-    def __init__(self, tensor: Tensor) -> None:
-        self._copy = tensor.to("cpu", non_blocking=tensor.is_cuda, copy=True)
-        self._arrived = torch.Event(tensor.device) if tensor.is_cuda else None
-        if self._arrived:
-            self._arrived.record()
-
-    def read(self) -> list[float]:
-        if self._arrived:
-            self._arrived.synchronize()
-        numbers: list[float] = self._copy.tolist()
-        return numbers
 
 
 def dropout_seed(seed: int, update: int, number: int) -> int:

@@ -99,7 +99,8 @@ class TranslationRecorder(lightning.Callback):
             return
         self._save()  # a stop does not wait for the validation, nor lose what is before it
         ended = self.end_epoch() and not module.diverged
-        trainer.should_stop = module.any_process(not ended)
+        if module.any_process(not ended):
+            trainer.should_stop = True
 
     def end_epoch(self) -> bool:
         """Validate after an epoch's last update, and go on to the next epoch; False where that was
@@ -221,18 +222,3 @@ class TranslationRecorder(lightning.Callback):
                 unit="updates",
             )
         )
-
-
-class Follower(lightning.Callback):
-    """Keeps a process that writes nothing in step with the one that does."""
-
-    def __init__(self, module: TranslationModule) -> None:
-        self._module = module
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        trainer.should_stop = self._module.stopping or self._module.diverged
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if self._module.epoch_ended and not self._module.diverged:
-            self._module.end_epoch()
-            trainer.should_stop = self._module.any_process(False)

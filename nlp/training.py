@@ -10,11 +10,12 @@ import torch
 
 from nlp.config import Machine, Recipe, check_devices
 from nlp.data.corpus import Corpus
-from nlp.distributed import followers
 from nlp.module import TranslationModule
-from nlp.recorder import Follower, TranslationRecorder
+from nlp.recorder import TranslationRecorder
 from nlp.state import restore
 from workload.checkpoint import read_state
+from workload.distributed import followers
+from workload.follower import Follower
 from workload.member import Member, Outcome, RunLog
 from workload.progress import Progress
 from workload.trainer import chosen_device, fit, prepare_torch

@@ -211,7 +211,7 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         check_devices(recipe, machine)
         if recipe.data != "grammar" or _prepared(recipe, machine):
             self._check_corpus(recipe, machine)
-        resources.check_device(machine.device)
+        resources.check_device(machine.device, machine.processes)
         need, memory = training_memory(recipe) + PROCESS_MEMORY, resources.free_memory()
         if need > memory:
             raise UserError(

@@ -226,19 +226,40 @@ class Machine(MachineBase):
 
     Args:
         checkpoint_every: updates between checkpoints within an epoch.
+        devices: processes that share the images of an update, each with a GPU of its own.
         keep_every: epochs between states that are kept for good, for branches and `wdbench
             sharpness --epoch`; 0 keeps the newest alone.
         data_dir: folder of the prepared images.
     """
 
     checkpoint_every: int = 1_000
+    devices: int = 1
     keep_every: int = 0
     data_dir: str = "data"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_positive(self, "devices")
         require_finite(self, "keep_every")
+
+    @property
+    def processes(self) -> int:
+        return self.devices
 
     @property
     def data_folder(self) -> Path:
         return Path(self.data_dir)
+
+
+def check_devices(recipe: Recipe, machine: Machine) -> None:
+    """Raise ConfigError where the devices cannot share the images of an update."""
+    devices = machine.devices
+    if devices > recipe.batch_size:
+        raise ConfigError(
+            f"devices: {devices} cannot share the {recipe.batch_size} images of an update; choose "
+            f"at most {recipe.batch_size}"
+        )
+    if devices > 1 and machine.graphs == "on":
+        raise ConfigError(
+            f"graphs: on, but there are none with {devices} devices; choose auto or off"
+        )

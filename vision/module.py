@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+import torch.distributed
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,12 +18,14 @@ from vision.growth import Growth
 from vision.image_data import ImageData
 from vision.models.catalog import build
 from vision.models.layers import scale_invariant
+from vision.models.whole_batch import BatchNorm2d, whole_batch
 from vision.norm_matching import NormReference
 from vision.optimizer import make_optimizer
 from vision.radial import cosines, negative_loss
 from vision.sphere import project
 from vision.whole_update import WholeUpdate
 from workload import counter
+from workload.arriving import Arriving
 from workload.build_optimizer import AnyOptimizer, effective_rates
 from workload.errors import ConfigError
 from workload.member import Member
@@ -39,24 +42,35 @@ class VisionModule(NetworkModule[Recipe]):
         recipe: the recipe.
         member: scheme, lambda and seed.
         data: the images, on the device that the module will be on.
+        shard, shards: which of how many processes this is: they share the images of each update.
 
     Raises:
         ConfigError: the scheme is not the optimizer's, or a budget cannot be matched.
     """
 
-    def __init__(self, recipe: Recipe, member: Member, data: ImageData) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        member: Member,
+        data: ImageData,
+        *,
+        shard: int = 0,
+        shards: int = 1,
+    ) -> None:
         torch.manual_seed(member.seed)
         model: nn.Module = build(recipe.model, len(data.classes), recipe.norm, recipe.width)
         invariant = scale_invariant(model)
         if recipe.sphere:
             project([p for name, p in model.named_parameters() if name in invariant])
-        super().__init__(recipe, member, model, data.position)
+        super().__init__(recipe, member, model, data.position, shard=shard, shards=shards)
         self.data, self.invariant = data, invariant
         # loss, right answers and images: since the last row, of this epoch; where the images are
         device = data.labels.device
         self.window, self.epoch_sums = torch.zeros(2, 3, dtype=torch.float64, device=device)
         self.reference: NormReference | None = None
         self._negative: list[Tensor] | None = None
+        self._normalisations = [each for each in model.modules() if isinstance(each, BatchNorm2d)]
+        self._in_flight: Arriving | None = None
         # by images per update, and whether it is looked into
         self._whole: dict[tuple[int, bool], WholeUpdate] = {}
 
@@ -105,13 +119,10 @@ class VisionModule(NetworkModule[Recipe]):
         Raises:
             ConfigError: with `on`, where that cannot be.
         """
-        device = self.data.labels.device
-        if mode == "off" or (mode == "auto" and device.type != "cuda"):
+        if mode == "on" and (reason := self._no_graphs()):
+            raise ConfigError(f"graphs: on, but {reason}; choose auto or off")
+        if mode == "off" or self._no_graphs():
             return
-        if device.type != "cuda":
-            raise ConfigError(
-                f"graphs: on, but there are none on {device.type}; choose auto or off"
-            )
         self.model.train()
         whole = self.whole_updates()
         problem = next(filter(None, (update.capture() for update in whole.values())), "")
@@ -123,6 +134,13 @@ class VisionModule(NetworkModule[Recipe]):
             warnings.warn(
                 f"trains without CUDA graphs, slower: {problem}", RuntimeWarning, stacklevel=2
             )
+
+    def _no_graphs(self) -> str:
+        """Why there can be none, or nothing."""
+        kind = self.data.labels.device.type
+        if kind != "cuda":
+            return f"there are none on {kind}"
+        return "" if self.shards == 1 else f"there are none with {self.shards} devices"
 
     @property
     def replays_graphs(self) -> bool:
@@ -182,6 +200,8 @@ class VisionModule(NetworkModule[Recipe]):
         if whole := self._whole_update:
             whole(places, self.stream, float(self.optimizer.param_groups[0]["lr"]))
             return whole.loss
+        if self.shards > 1:
+            return self._shared_step(places)
         images, labels = self.batch(places, self.stream)
         logits = self.logits(images)
         loss = self.loss(logits, labels)
@@ -192,6 +212,30 @@ class VisionModule(NetworkModule[Recipe]):
             )
         self.count(loss, logits, labels)
         return loss
+
+    def _shared_step(self, places: Tensor) -> Tensor:
+        """The loss whose gradient, averaged over the processes, is that of the batch's mean."""
+        own = torch.tensor_split(places, self.shards)[self.shard]
+        images, labels = self.batch(own, self.stream)
+        with whole_batch(self._normalisations):
+            logits = self.logits(images)
+        loss = functional.cross_entropy(logits, labels, reduction="sum")
+        if self.due:
+            negative = torch.logsumexp(logits, 1).sum() / len(places)
+            parameters = list(self.model.parameters())
+            gradients = torch.autograd.grad(negative, parameters, retain_graph=True)
+            flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+            torch.distributed.all_reduce(flat)
+            parts = torch.split(flat, [p.numel() for p in parameters])
+            self._negative = [part.view(p.shape) for part, p in zip(parts, parameters, strict=True)]
+        right = (logits.detach().argmax(1) == labels).sum()
+        sums = self.window.new_tensor([0.0, 0.0, len(own), self.stop_asked])
+        sums[0], sums[1] = loss.detach(), right
+        torch.distributed.all_reduce(sums)
+        self._in_flight = Arriving(sums)
+        self.window += sums[:3]
+        self.epoch_sums += sums[:3]
+        return loss * (self.shards / len(places))
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         if loss.requires_grad:  # else it is of an update that has been taken
@@ -224,6 +268,8 @@ class VisionModule(NetworkModule[Recipe]):
             self.growth.after_step(rate, [p.grad for p in self.growth.parameters])
         self.position.batches += 1
         self.position.updates += 1
+        if self._in_flight is not None:
+            self.stopping = self._in_flight.read()[3] > 0
         self.row = {}
         if observation is not None:
             self._log_row(rate, observation.report().metrics(), weights)

@@ -1,24 +1,29 @@
 """Train a network on prepared images: what the suite calls."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vision.config import Machine, Recipe
+from vision.config import Machine, Recipe, check_devices
 from vision.image_data import ImageData
 from vision.module import VisionModule
 from vision.norm_matching import NormReference, find_reference
 from vision.optimizer import adds_up, budget_until
 from vision.recorder import VisionRecorder
+from vision.state import restore
 from vision.workload import WORKLOAD
 from workload.branch import branch_state
+from workload.checkpoint import read_state
+from workload.distributed import followers
+from workload.follower import Follower
 from workload.member import Member, Outcome, RunLog
 from workload.network_training import train_alone
 from workload.output import say
 from workload.progress import Progress
-from workload.trainer import prepare_torch
+from workload.trainer import fit, prepare_torch
 
 BRANCH_SHARES = (
     *("data", "subset", "test_subset", "pool", "model", "width", "norm", "sphere"),
@@ -49,26 +54,25 @@ def train_members(
             is saved and training ends.
 
     Raises:
-        ConfigError: the images are not prepared, or another run that is read does not fit.
+        ConfigError: the images are not prepared, another run that is read does not fit, or the
+            devices cannot share an update.
         CheckpointError: a checkpoint to resume from cannot be read; nothing has been changed.
     """
+    check_devices(recipe, machine)
     device = prepare_torch(machine)
 
     def recorder_of(member: Member, log: RunLog) -> VisionRecorder:
-        data = ImageData(recipe, machine.data_folder, member.seed, device)
-        module = VisionModule(recipe, member, data).to(device)
-        if device.type == "cuda":  # as its images are, and as its convolutions are fastest
-            module = module.to(memory_format=torch.channels_last)
+        module = _module(0, recipe, member, machine, log.path, device)
         say(budget_line(recipe, member, module.updates_per_epoch))
-        if recipe.match_norms:
-            run = find_reference(recipe, member, log.path)
-            module.reference = NormReference.of(run, module.names, recipe.epochs)
         return VisionRecorder(
             module, log, machine.checkpoint_every, machine.keep_every, progress, stop
         )
 
     def trunk_of(member: Member, log: RunLog) -> dict[str, Any]:
         return trunk_state(recipe, member, log.path)
+
+    def beside(member: Member, log: RunLog) -> AbstractContextManager[None]:
+        return followers(machine.devices, _follow, recipe, member, machine, log.path)
 
     return train_alone(
         members,
@@ -78,7 +82,45 @@ def train_members(
         stop=stop,
         trunk_of=trunk_of if recipe.branch else None,
         begin=lambda module: module.use_graphs(machine.graphs),
+        beside=beside,
     )
+
+
+def _follow(rank: int, recipe: Recipe, member: Member, machine: Machine, run: Path) -> None:
+    """What a process other than the first does: the same updates, nothing written."""
+    device = prepare_torch(machine)
+    module = _module(rank, recipe, member, machine, run, device)
+    if state := read_state(run):
+        restore(module, state)
+    elif recipe.branch:
+        restore(module, trunk_state(recipe, member, run))
+        module.window.zero_()
+    epochs = module.epochs - module.position.epoch
+    follower = Follower(module)
+    fit(
+        module,
+        follower,
+        device=device,
+        epochs=epochs,
+        processes=machine.devices,
+        data=module.data,
+    )
+
+
+def _module(
+    rank: int, recipe: Recipe, member: Member, machine: Machine, run: Path, device: torch.device
+) -> VisionModule:
+    """A process's copy of the network, with the images on its device."""
+    if device.type == "cuda":
+        device = torch.device("cuda", rank)
+    data = ImageData(recipe, machine.data_folder, member.seed, device)
+    module = VisionModule(recipe, member, data, shard=rank, shards=machine.devices).to(device)
+    if device.type == "cuda":  # as its images are, and as its convolutions are fastest
+        module = module.to(memory_format=torch.channels_last)
+    if recipe.match_norms:
+        reference = find_reference(recipe, member, run)
+        module.reference = NormReference.of(reference, module.names, recipe.epochs)
+    return module
 
 
 def trunk_state(recipe: Recipe, member: Member, own: Path) -> dict[str, Any]:

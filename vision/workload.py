@@ -281,18 +281,21 @@ class VisionWorkload(NetworkWorkload["config.Recipe", "config.Machine"]):
 
     def check(self, recipe: config.Recipe, machine: config.Machine, runs: Sequence[Path]) -> None:
         """Raise UserError where images, device, memory or disk do not suffice."""
+        from vision.config import check_devices
+
         if problem := self.missing_data(recipe, machine):
             raise UserError(problem)
         known = self._known(recipe, machine)
         if known is not None:
             check_pictures(recipe, *known)
             recipe.check_updates(math.ceil(known[0] / recipe.batch_size))
-        resources.check_device(machine.device)
-        need = training_memory(recipe, known)
+        check_devices(recipe, machine)
+        resources.check_device(machine.device, machine.processes)
+        need = machine.devices * training_memory(recipe, known)
         if need > (memory := resources.free_memory()):
             raise UserError(
-                f"width: {self.memory_summary(recipe, 1)}; a training process takes "
-                f"{amount(need)} of memory, {amount(memory)} are free; choose a smaller --width"
+                f"width: {self.memory_summary(recipe, 1)}; training takes {amount(need)} "
+                f"of memory in all, {amount(memory)} are free; choose a smaller --width"
             )
         self.check_disk(runs, run_disk(recipe, machine.keep_every))
 

@@ -13,6 +13,7 @@ from shared_optim.learning_rates import LearningRate
 from shared_optim.measures.observe import Start
 from workload.averaging import WeightAverage
 from workload.build_optimizer import AnyOptimizer, scheduled
+from workload.distributed import any_process
 from workload.member import Member
 from workload.network_recipe import NetworkRecipe
 from workload.position import Position
@@ -31,6 +32,11 @@ class NetworkModule(lightning.LightningModule, Generic[RecipeT]):
         member: scheme, lambda and seed.
         model: as the seed gives it.
         position: where training stands; its data have it too.
+        shard, shards: which of how many processes this is.
+
+    Attributes:
+        stop_asked: whether this process is to stop.
+        stopping: with several processes, whether any was to before the present update.
     """
 
     def __init__(
@@ -39,8 +45,13 @@ class NetworkModule(lightning.LightningModule, Generic[RecipeT]):
         member: Member,
         model: nn.Module,
         position: Position,
+        *,
+        shard: int = 0,
+        shards: int = 1,
     ) -> None:
         super().__init__()
+        self.shard, self.shards = shard, shards
+        self.stop_asked = self.stopping = False
         self.recipe, self.member, self.model = recipe, member, model
         self.position = position
         self.diverged = False
@@ -79,6 +90,10 @@ class NetworkModule(lightning.LightningModule, Generic[RecipeT]):
     def finished(self) -> bool:
         """Whether all epochs are."""
         return self.position.epoch >= self.epochs
+
+    def any_process(self, wish: bool) -> bool:
+        """Whether any process has this wish. All of them have to ask."""
+        return wish if self.shards == 1 else any_process(wish, self.device)
 
     @functools.cached_property
     def scheduler(self) -> LambdaLR:

@@ -3,6 +3,7 @@
 import functools
 import gc
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ def train_alone(
     stop: Callable[[], bool],
     trunk_of: Callable[[Member, RunLog], dict[str, Any]] | None = None,
     begin: Callable[[Any], None] = lambda module: None,
+    beside: Callable[[Member, RunLog], AbstractContextManager[None]] = lambda *_: nullcontext(),
 ) -> list[Outcome]:
     """Train members, each until it has finished or `stop` says so.
 
@@ -32,6 +34,7 @@ def train_alone(
         stop: asked after every update; on True the state is saved and training ends.
         trunk_of: gives the state in which a branch begins; None where they are none.
         begin: called with the module when the Trainer has the device ready.
+        beside: gives what runs the other processes of a member, where its module has any.
 
     Raises:
         ConfigError: data are not prepared, or another run that is read does not fit.
@@ -49,7 +52,16 @@ def train_alone(
         if goes_on:
             left = module.epochs - module.position.epoch
             ready = functools.partial(begin, module)
-            fit(module, recorder, device=device, epochs=left, data=module.data, begin=ready)
+            with beside(member, log):
+                fit(
+                    module,
+                    recorder,
+                    device=device,
+                    epochs=left,
+                    processes=module.shards,
+                    data=module.data,
+                    begin=ready,
+                )
         outcomes.append(recorder.outcome())
         del module, recorder
         gc.collect()  # the Trainer and its module hold each other

@@ -102,7 +102,9 @@ class NetworkRecorder(lightning.Callback, Generic[ModuleT]):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         module = self.module
         position = module.position
-        stopping = self._stop()
+        module.stop_asked = self._stop()
+        # With several processes all must hear of it first, at the next update.
+        stopping = module.stop_asked if module.shards == 1 else module.stopping
         if module.row:
             self._log.metrics(module.row)
             self._remember(module.row)
@@ -117,7 +119,7 @@ class NetworkRecorder(lightning.Callback, Generic[ModuleT]):
         module = self.module
         if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
             return
-        if not self.end_epoch():
+        if module.any_process(not self.end_epoch()):
             trainer.should_stop = True
 
     def end_epoch(self) -> bool:

@@ -95,10 +95,20 @@ def allow_open_files(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def check_device(device: str) -> None:
-    """Raise UserError where `device` is cuda and this machine has no usable GPU."""
+def check_device(device: str, processes: int = 1) -> None:
+    """Raise UserError where `device` is cuda and this machine has no usable GPU, or where it has
+    fewer than there are processes to take one each."""
     if device == "cuda" and cuda_memory() is None:
         raise UserError("device cuda: torch finds no usable GPU here; allowed are auto and cpu")
+    if processes == 1 or device == "cpu":
+        return
+    import torch
+
+    if torch.cuda.is_available() and processes > (gpus := torch.cuda.device_count()):
+        raise UserError(
+            f"devices: {processes} processes take a GPU each, and torch finds {gpus} here; choose "
+            f"at most {gpus}, or --device cpu"
+        )
 
 
 def writable(path: Path) -> bool:

@@ -82,6 +82,8 @@ def fit(
     with warnings.catch_warnings():
         # Advice about loaders and workers: these loaders give no plain data.
         warnings.filterwarnings("ignore", module="lightning")
+        # DDP's, of kernels of 1 x 1, whose gradients it copies.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=processes,

@@ -1,5 +1,6 @@
 """Small runs of the workload, for tests."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from vision.data.prepare import prepare
 from vision.image_data import ImageData
 from vision.module import VisionModule
 from vision.training import train_members
+from vision.workload import WORKLOAD
+from workload.identity import config_of
 from workload.member import Member
 
 CPU = torch.device("cpu")
@@ -71,3 +74,11 @@ def train(data_dir, run: Path, own=None, member=MEMBER, stop=lambda: False, log=
         stop=stop,
     )
     return outcome, log
+
+
+def trained(data_dir, run, own, member=MEMBER, **options):
+    """A run as the suite leaves it."""
+    run.parent.mkdir(parents=True, exist_ok=True)
+    found = train(data_dir, run, own, member, **options)
+    (run / "config.json").write_text(json.dumps(config_of(WORKLOAD, own, member)))
+    return found

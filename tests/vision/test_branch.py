@@ -6,26 +6,17 @@ import shutil
 import pytest
 import torch
 
-from tests.vision.runs import MEMBER, prepared, recipe, train
+from tests.vision.runs import MEMBER, prepared, recipe, train, trained
 from vision.training import trunk_state
 from vision.workload import WORKLOAD
 from workload.checkpoint import read_state
 from workload.errors import ConfigError, UserError
-from workload.identity import config_of
 from workload.kept import kept_epochs, read_kept
 from workload.member import Member
 
 pytestmark = pytest.mark.slow
 
 NAMED = "l2-1e-2,learning_rate=0.05@2"
-
-
-def trained(data_dir, run, own, member=MEMBER, **options):
-    """A run as the suite leaves it."""
-    run.parent.mkdir(parents=True, exist_ok=True)
-    found = train(data_dir, run, own, member, **options)
-    (run / "config.json").write_text(json.dumps(config_of(WORKLOAD, own, member)))
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -90,3 +90,14 @@ def test_a_limit_that_cannot_be_raised_is_named(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 300))
     with pytest.raises(UserError, match=r"this needs 360 open files, but `ulimit -Hn` allows 300"):
         resources.allow_open_files(160)
+
+
+def test_more_processes_than_gpus(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    resources.check_device("auto", 2)
+    resources.check_device("cpu", 3)
+    with pytest.raises(UserError, match="devices: 3 processes take a GPU each, and torch finds 2"):
+        resources.check_device("auto", 3)

@@ -3,6 +3,7 @@
 from torch import nn
 
 from vision.models.catalog import Norm
+from vision.models.whole_batch import BatchNorm2d
 
 
 def convolution(inputs: int, outputs: int, size: int, *, norm: Norm, stride: int = 1) -> nn.Conv2d:
@@ -13,7 +14,7 @@ def convolution(inputs: int, outputs: int, size: int, *, norm: Norm, stride: int
 
 def normalisation(channels: int, norm: Norm) -> nn.Module:
     """Batch normalisation, or nothing in its place."""
-    return nn.BatchNorm2d(channels) if norm == "batch" else nn.Identity()
+    return BatchNorm2d(channels) if norm == "batch" else nn.Identity()
 
 
 def scale_invariant(model: nn.Module) -> set[str]:

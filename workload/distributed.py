@@ -14,7 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
+import torch.distributed
 import torch.multiprocessing
+
+
+def any_process(wish: bool, device: torch.device) -> bool:
+    """Whether any process has this wish. All of them have to ask, on a device of their own."""
+    wishes = torch.tensor(float(wish), device=device)
+    torch.distributed.all_reduce(wishes)
+    return bool(wishes > 0)
 
 
 @contextlib.contextmanager
