@@ -19,7 +19,7 @@ from workload import counter
 from workload.errors import ConfigError
 from workload.position import Position
 
-SAMPLED = 256
+SAMPLED = 1 << 16
 """Tokens of each part by which a text is known again."""
 
 

@@ -17,6 +17,7 @@ from workload.checkpoint import read_state
 from workload.distributed import followers
 from workload.follower import Follower
 from workload.member import Member, Outcome, RunLog
+from workload.memory import give_memory_back
 from workload.progress import Progress
 from workload.trainer import chosen_device, fit, prepare_torch
 
@@ -53,6 +54,7 @@ def train_members(
         outcome = _train_one(recipe, member, log, corpus, machine, progress, stop)
         outcomes.append(outcome)
         gc.collect()  # the Trainer and its module hold each other
+        give_memory_back()
     return outcomes
 
 

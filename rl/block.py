@@ -256,7 +256,8 @@ class Block:
                 for name, parameter in self.parameters.items():
                     parameter.grad = result.gradients[name]
                 report = observe_step(self.optimizer, active=active)
-                self.optimizer.zero_grad()
+                for parameter in self.parameters.values():
+                    parameter.grad = None
                 self._follow(result, torch.from_numpy(learning).to(self.device))
             self.window.updates += learning
         return report

@@ -10,6 +10,7 @@ from rl.population import CHUNK, Population
 from rl.position import MemberRow
 from rl.recorder import PopulationRecorder
 from workload.member import Member, Outcome, RunLog
+from workload.memory import give_memory_back
 from workload.output import warn
 from workload.progress import Progress
 from workload.trainer import prepare_torch
@@ -61,6 +62,7 @@ def train_population(
     population.close()
     del population, recorder
     gc.collect()  # what holds itself, and with it the replay
+    give_memory_back()
     return outcomes
 
 

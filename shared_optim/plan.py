@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -113,11 +114,18 @@ class Plan:
 
         Args:
             groups: parameters of the plan that are measured together.
+
+        Raises ValueError for parameters of others.
         """
+        places = {id(parameter): place for place, parameter in enumerate(self.parameters)}
+        for parameter in itertools.chain.from_iterable(groups):
+            if id(parameter) not in places:
+                raise ValueError(
+                    f"a parameter of shape {tuple(parameter.shape)} is not among those of the plan"
+                )
         updates = self._updates
         if not all(isinstance(update, TritonUpdate) for update in updates):
             return False
-        places = {id(parameter): place for place, parameter in enumerate(self.parameters)}
         chosen = [{places[id(parameter)] for parameter in group} for group in groups]
         for update, own in zip(updates, self._places, strict=True):
             update.measure([[i for i, place in enumerate(own) if place in g] for g in chosen])

@@ -89,15 +89,17 @@ class TritonUpdate:
         """
         device = self._found.device
         self._found = torch.zeros(self._programs, 4, dtype=torch.float64, device=device)
-        owners = torch.tensor(self._owners, dtype=torch.int64)
-        of_groups = [torch.isin(owners, torch.tensor(each, dtype=torch.int64)) for each in groups]
-        self._of_groups = torch.stack(of_groups).to(device, torch.float64)
+        chosen = [set(group) for group in groups]
+        self._of_groups = [
+            _numbers([i for i, owner in enumerate(self._owners) if owner in each], device)
+            for each in chosen
+        ]
         self._options["MEASURED"] = True
 
     @property
     def products(self) -> Tensor:
         """Of the last call, see `Plan.products`."""
-        return self._of_groups @ self._found
+        return torch.stack([self._found[rows].sum(0) for rows in self._of_groups])
 
     def __call__(self, gradients: Sequence[Tensor], table: Tensor) -> None:
         """Update everything in place.

@@ -26,11 +26,16 @@ def cosines(
         gradient: of the whole loss; what is not the negative half's is the positive one's.
         negative: of `negative_loss`.
     """
-    w, g, n = (
-        torch.cat([each.detach().reshape(-1) for each in tensors]).double()
-        for tensors in (weights, gradient, negative)
-    )
-    p = g - n
-    sums = torch.stack([w.dot(w), p.dot(p), n.dot(n), -w.dot(p), -w.dot(n)])
+    # one by one for the memory they take, but on a GPU, whose host every call costs
+    at_once = 1 if weights[0].is_cpu else len(weights)
+    sums = torch.zeros(5, dtype=torch.float64, device=weights[0].device)
+    for first in range(0, len(weights), at_once):
+        here = slice(first, first + at_once)
+        w, g, n = (
+            torch.cat([each.detach().reshape(-1) for each in tensors[here]]).double()
+            for tensors in (weights, gradient, negative)
+        )
+        p = g - n
+        sums += torch.stack([w.dot(w), p.dot(p), n.dot(n), -w.dot(p), -w.dot(n)])
     norms = (sums[0] * sums[1:3]).sqrt()
     return torch.where(norms > 0, sums[3:] / norms, math.nan)

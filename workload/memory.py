@@ -7,6 +7,7 @@ pages of 4 KB so, a sixth of its time.
 
 import ctypes
 import functools
+from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of malloc.h
 _LARGEST = 1 << 30  # bytes that may lie unused at the heap's end
@@ -15,9 +16,22 @@ _LARGEST = 1 << 30  # bytes that may lie unused at the heap's end
 @functools.cache
 def keep_freed_memory() -> None:
     """Have malloc keep what is freed, where it is glibc's; nowhere else does this do anything."""
+    if libc := _libc():
+        libc.mallopt(_MMAP_MAX, 0)
+        libc.mallopt(_TRIM_THRESHOLD, _LARGEST)
+
+
+def give_memory_back() -> None:
+    """Give the system what is kept: a training has ended, and another may need other pieces."""
+    if libc := _libc():
+        libc.malloc_trim(0)
+
+
+@functools.cache
+def _libc() -> Any:
+    """glibc; None where malloc is another's."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        libc = ctypes.CDLL(None)
+        return libc if libc.mallopt and libc.malloc_trim else None
     except (AttributeError, OSError, TypeError):
-        return
-    mallopt(_MMAP_MAX, 0)
-    mallopt(_TRIM_THRESHOLD, _LARGEST)
+        return None

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from workload.member import Member, Outcome, RunLog
+from workload.memory import give_memory_back
 from workload.recorder import NetworkRecorder
 from workload.trainer import fit
 
@@ -65,4 +66,5 @@ def train_alone(
         outcomes.append(recorder.outcome())
         del module, recorder
         gc.collect()  # the Trainer and its module hold each other
+        give_memory_back()
     return outcomes

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ParamSpec
 
 from workload.errors import FullDiskError, out_of_space
@@ -180,10 +180,14 @@ def stage_line() -> Iterator[StageProgress]:
         if stage not in rarely:
             rarely.clear()
             texts = itertools.chain([f"{stage} ..."], itertools.repeat(""))
-            rarely[stage] = ever_rarer(
-                lambda *news: print(next(texts) or draw(*news), file=sys.stderr, flush=True)
-            )
+            rarely[stage] = ever_rarer(lambda *news: tell(next(texts) or draw(*news)))
         rarely[stage](stage, done, total)
+
+    def tell(text: str) -> None:
+        # who works for somebody that reads it no more works on
+        with suppress(OSError, ValueError):
+            if sys.stderr:
+                print(text, file=sys.stderr, flush=True)
 
     def draw(stage: str, done: int, total: int) -> str:
         return f"{stage} {done:,} of {total:,}"

@@ -66,8 +66,9 @@ def find_run(
     """
     config = config_of(workload, recipe, member)
     for folder, theirs in _beside(member, own):
-        if same_run(workload, config, theirs):
-            return folder
+        with suppress(UserError):
+            if same_run(workload, config, theirs):
+                return folder
     return None
 
 
@@ -76,11 +77,14 @@ def nearest_run(
 ) -> tuple[Path, dict[str, Any]] | None:
     """Where `find_run` finds none: of the runs of this member beside another one that which has
     most of the recipe, and its values of the keys in which it is unlike; None where there is none.
+    Neither that other one nor branches, which are no trunks, are among them.
     """
     wanted = identity(workload, config_of(workload, recipe, member))["recipe"]
     found = []
     for folder, config in _beside(member, own):
         values, theirs = (of(workload, config)["recipe"] for of in (completed, identity))
+        if folder.resolve() == own.resolve() or values.get("branch"):
+            continue
         unlike = {k: values.get(k) for k in values if wanted.get(k) != theirs.get(k)}
         found.append((folder, unlike))
     return min(found, key=lambda each: len(each[1]), default=None)

@@ -25,9 +25,10 @@ from shared_optim.measures.histogram import (
 from shared_optim.measures.statistics import PROBABILITIES, SUMS
 
 _PIECE = 1024  # elements
-_CACHED = 1 << 7  # pieces that are worked on at a time on a CPU, so that they stay in its cache
+_CACHED = 1 << 7  # pieces that are measured at once on a CPU, so that they stay in its cache
 _LARGEST = 1 << 14  # pieces, and
-_MOST = 256  # layers that are measured at once
+_MOST = 256  # layers that are measured at once; on a CPU, whose calls cost little,
+_MOST_ON_CPU = 16
 
 
 def measure_by_operators(
@@ -66,11 +67,11 @@ def measure_by_operators(
 
 def _batches(sizes: Sequence[int], on_cpu: bool) -> Iterator[tuple[int, int]]:
     """The first row that is measured with others, and the one behind the last."""
-    room = _CACHED if on_cpu else _LARGEST
+    room, most = (_CACHED, _MOST_ON_CPU) if on_cpu else (_LARGEST, _MOST)
     first, pieces = 0, 0
     for row, size in enumerate(sizes):
         own = _pieces_of(size)
-        if row > first and (pieces + own > room or row - first == _MOST):
+        if row > first and (pieces + own > room or row - first == most):
             yield first, row
             first, pieces = row, 0
         pieces += own
@@ -85,24 +86,25 @@ def _measured(
     columns: Sequence[Sequence[Tensor]], limits: Sequence[tuple[float, float]]
 ) -> tuple[Tensor, Tensor]:
     """Sums [rows, S] float64 on the CPU, and what `split_counts` leaves of |m/w| [rows, BINS]."""
-    device, sizes = columns[0][0].device, [len(row) for row in columns[0]]
+    first, sizes = columns[0][0], [len(row) for row in columns[0]]
+    device, at_once = first.device, _CACHED * _PIECE
+    if first.is_cpu and len(sizes) == 1 and len(first) > at_once:
+        total = torch.zeros(1, len(SUMS.names or ()), dtype=torch.float64)
+        histogram = torch.zeros(1, BINS, dtype=torch.int64)
+        for part in zip(*(torch.split(column[0], at_once) for column in columns), strict=True):
+            sums, counted = _measured([[tensor] for tensor in part], limits)
+            total += sums
+            histogram += counted
+        return total, histogram
     pieces = [_pieces_of(size) for size in sizes]
-    owners = torch.from_numpy(np.repeat(np.arange(len(sizes)), pieces)).to(device)
     filled_up = [_PIECE * own - size for own, size in zip(pieces, sizes, strict=True)]
-    parts = _in_pieces(columns, filled_up)
-    kind = torch.promote_types(torch.float32, parts[0].dtype)
-    limit_of = torch.tensor(limits, dtype=kind).to(device)[owners]
-    histograms = torch.zeros(len(sizes), BINS, dtype=torch.int64, device=device)
-    found = []
-    at_once = _CACHED if device.type == "cpu" else max(1, len(owners))
-    for first in range(0, max(1, len(owners)), at_once):
-        here = slice(first, first + at_once)
-        owner, limit, w, g, new, m, start = (each[here] for each in (owners, limit_of, *parts))
-        found.append(_sums(limit, w, g, new, m, start))
-        bins = ratio_bins(m, w) + BINS * owner.unsqueeze(1)
-        counts = torch.bincount(bins.view(-1), minlength=histograms.numel())
-        histograms += counts.view_as(histograms)
-    of_pieces, ends = torch.cat(found).cpu().numpy(), np.cumsum(pieces)
+    w, g, new, m, start = _in_pieces(columns, filled_up)
+    owners = torch.from_numpy(np.repeat(np.arange(len(sizes)), pieces)).to(device)
+    kind = torch.promote_types(torch.float32, w.dtype)
+    limit = torch.tensor(limits, dtype=kind).to(device)[owners]
+    bins = ratio_bins(m, w) + BINS * owners.unsqueeze(1)
+    histograms = torch.bincount(bins.view(-1), minlength=len(sizes) * BINS).view(-1, BINS)
+    of_pieces, ends = _sums(limit, w, g, new, m, start).cpu().numpy(), np.cumsum(pieces)
     rows = [of_pieces[end - own : end].sum(0) for own, end in zip(pieces, ends, strict=True)]
     sums = torch.from_numpy(np.stack(rows))
     # bin 0 has those whose m is 0 as well, and of the others those whose ratio is below 1e-40

@@ -159,18 +159,28 @@ def describe(runs: Iterable[Run], leave_out: LeaveOut) -> list[RunDescription]:
 
 
 def one_of_each(described: Sequence[RunDescription], leave_out: LeaveOut) -> list[RunDescription]:
-    """Of directories with the same run one whose results are sound, of these the longest, and of
-    equally long ones a finished one."""
+    """Of directories with the same run one whose results are sound, and of finished ones one whose
+    rows of training are; of these the longest, and of equally long ones a finished one."""
     kept: dict[str, RunDescription] = {}
     for run in described:
         own = same(run)
         twin = kept.setdefault(own, run)
         if twin is run:
             continue
-        better = max(twin, run, key=lambda one: (_sound(one.run), one.length, _finished(one.run)))
-        worse = run if better is twin else twin
+        pair = (twin, run)
+        finished = [_finished(one.run) for one in pair]
+        ranks = [
+            (
+                _sound(one.run, RESULT_FILES),
+                not all(finished) or _sound(one.run, (METRICS,)),
+                one.length,
+                ended,
+            )
+            for one, ended in zip(pair, finished, strict=True)
+        ]
+        better, worse = pair if ranks[0] >= ranks[1] else pair[::-1]
         but = ""
-        if _sound(better.run) > _sound(worse.run):
+        if max(ranks)[:2] > min(ranks)[:2]:
             but = ", but damaged"
         elif worse.length != better.length:
             but = ", but shorter"
@@ -237,12 +247,12 @@ def common_lengths(described: Sequence[RunDescription]) -> dict[tuple[str, str],
     return {column: min(own) for column, own in lengths.items() if len(own) > 1}
 
 
-def _sound(run: Run) -> tuple[bool, bool]:
-    """Whether its results, and the rows of its training, are what they were when it ended."""
+def _sound(run: Run, files: Sequence[str]) -> bool:
+    """Whether files are what they were when it ended."""
     try:
-        return not damaged(run.path, RESULT_FILES), not damaged(run.path, (METRICS,))
+        return not damaged(run.path, files)
     except UserError:
-        return False, False
+        return False
 
 
 def _finished(run: Run) -> bool:

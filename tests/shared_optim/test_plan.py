@@ -108,6 +108,12 @@ def test_other_buffers_need_another_plan(change):
     optimizer.plan().coefficients()
 
 
+def test_steps_of_other_parameters_cannot_be_measured():
+    _, optimizer = optimizer_of(ALONE)
+    with pytest.raises(ValueError, match=r"shape \(7, 2\) is not among those of the plan"):
+        optimizer.plan().measure([[torch.nn.Parameter(torch.ones(7, 2))]])
+
+
 def test_its_buffers_carry_no_graph():
     given, optimizer = optimizer_of(ALONE)
     optimizer.plan()

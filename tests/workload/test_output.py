@@ -103,6 +103,21 @@ def test_a_stage_is_drawn_over_on_a_terminal_and_named_elsewhere(monkeypatch, ca
     assert "learning 1,000 of 20,000" in text
 
 
+@pytest.mark.parametrize("reader", ["gone", "none"])
+def test_a_stage_that_nobody_reads_ends_no_work(monkeypatch, capsys, reader):
+    class Gone:
+        def isatty(self):
+            return False
+
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone() if reader == "gone" else None)
+    with stage_line() as show:
+        show("learning", 1, 2)
+    assert capsys.readouterr().out == ""
+
+
 def test_without_a_terminal_a_long_stage_says_how_far_it_is(capsys, clock):
     with stage_line() as show:
         for second in range(60):

@@ -230,6 +230,17 @@ def test_of_one_run_in_two_places_a_sound_one_counts(tmp_path, file):
     assert named == [f"{damaged.path} is the same run as {sound.path}, but damaged"]
 
 
+def test_a_finished_run_that_lost_rows_of_its_training_counts_beside_an_unfinished_copy(tmp_path):
+    """Its results are sound."""
+    finished = game_run(tmp_path / "1", "Pong", "none", 0.0, 0, SHORT)
+    write_final(finished.path, {"status": "finished"}, ("metrics.jsonl", "eval.jsonl"))
+    (finished.path / "metrics.jsonl").write_text("{")
+    copied = game_run(tmp_path / "2", "Pong", "none", 0.0, 0, SHORT)
+    (copied.path / "done.json").unlink(missing_ok=True)
+    (kept,) = one_of_each(describe([copied, finished], refuse), lambda _: None)
+    assert kept.run.path == finished.path
+
+
 def test_whole_runs_are_read_where_they_are_asked_for(runs):
     assert [len(run.evaluations[KEY]) for run in read_runs(runs[:2], whole=True)] == [3, 5]
 
