@@ -11,6 +11,8 @@ from vision.training import trunk_state
 from vision.workload import WORKLOAD
 from workload.checkpoint import read_state
 from workload.errors import ConfigError, UserError
+from workload.files import write_json
+from workload.identity import config_of
 from workload.kept import kept_epochs, read_kept
 from workload.member import Member
 
@@ -126,6 +128,19 @@ def test_names_without_a_meaning(branch, message):
     """They are told before anything is trained."""
     with pytest.raises(ConfigError, match=message):
         WORKLOAD.validate_members(recipe(branch=branch, epochs=9), [MEMBER])
+
+
+def test_of_other_runs_a_trunk_is_named_and_not_the_branch_itself(trunk, tmp_path):
+    """Whose folder is there before it looks for its trunk, and which is more like it than any."""
+    _, run = trunk
+    branch = recipe(branch="l2-1e-2,learning_rate=0.5@1")
+    shutil.copytree(run, tmp_path / MEMBER.name / run.name)
+    for name in ("seed0-another", "seed0-own"):
+        folder = tmp_path / MEMBER.name / name
+        folder.mkdir()
+        write_json(folder / "config.json", config_of(WORKLOAD, branch, MEMBER))
+    with pytest.raises(ConfigError, match=f"name the keys of another: {run.name} has"):
+        trunk_state(branch, MEMBER, folder)
 
 
 def test_trunks_that_do_not_fit(trunk, tmp_path):
