@@ -133,7 +133,9 @@ def test_names_without_a_meaning(branch, message):
 def test_of_other_runs_a_trunk_is_named_and_not_the_branch_itself(trunk, tmp_path):
     """Whose folder is there before it looks for its trunk, and which is more like it than any."""
     _, run = trunk
-    branch = recipe(branch="l2-1e-2,learning_rate=0.5@1")
+    changes = {"learning_rate": 0.5, "momentum": 0.5, "crop": 0}
+    named = ",".join(f"{key}={value}" for key, value in changes.items())
+    branch = recipe(branch=f"l2-1e-2,{named}@1", **changes)
     shutil.copytree(run, tmp_path / MEMBER.name / run.name)
     for name in ("seed0-another", "seed0-own"):
         folder = tmp_path / MEMBER.name / name
