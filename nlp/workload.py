@@ -212,12 +212,12 @@ class TranslationWorkload(Workload["config.Recipe", "config.Machine"]):
         if recipe.data != "grammar" or _prepared(recipe, machine):
             self._check_corpus(recipe, machine)
         resources.check_device(machine.device, machine.processes)
-        need, memory = training_memory(recipe) + PROCESS_MEMORY, resources.free_memory()
-        if need > memory:
+        need = machine.devices * (training_memory(recipe) + PROCESS_MEMORY)
+        if need > (memory := resources.free_memory()):
             raise UserError(
-                f"width: {self.memory_summary(recipe, 1)}; a training process takes "
-                f"{amount(need)} of memory, {amount(memory)} are free; choose a smaller --width or "
-                "--layers"
+                f"width: {self.memory_summary(recipe, 1)}; training takes {amount(need)} of memory "
+                f"in all, {amount(memory)} are free; choose a smaller --width or --layers"
+                + (", or fewer --devices" if machine.devices > 1 else "")
             )
         disk, free = len(runs) * run_disk(recipe), resources.disk_for(runs)
         if disk > free:

@@ -275,6 +275,9 @@ def test_too_little_memory_and_disk(translating, capsys, monkeypatch):
     translating()
     monkeypatch.setattr(resources, "free_memory", lambda: 10**9)
     assert "1 GB are free; choose a smaller --width" in fails(TINY, capsys)
+    monkeypatch.setattr(resources, "free_memory", lambda: 10**10)  # enough for one process
+    many = [*TINY, "--devices", "20", "--accumulate", "20"]
+    assert "10 GB are free; choose a smaller --width or --layers, or fewer" in fails(many, capsys)
     monkeypatch.setattr(resources, "free_memory", lambda: 10**11)
     monkeypatch.setattr(resources, "free_disk", lambda path: 10**6)
     assert "1 MB are free; choose another --runs" in fails(TINY, capsys)
