@@ -36,17 +36,27 @@ class Growth:
     def __init__(self, groups: Mapping[str, Sequence[Tensor]]) -> None:
         self.groups = {name: list(each) for name, each in groups.items() if each}
         self.parameters = [p for group in self.groups.values() for p in group]
-        device = self.parameters[0].device
+        self._device = self.parameters[0].device
+        shape = len(self.groups), len(TERMS)
+        self.sums = torch.zeros(shape, dtype=torch.float64, device=self._device)
+
+    @functools.cached_property
+    def _flats(self) -> Tensor:
+        """Room for the weights before and after a step and for the gradients, [3, N]; not taken
+        where a plan measures its steps itself."""
         size = sum(p.numel() for p in self.parameters)
         dtype = functools.reduce(torch.promote_types, (p.dtype for p in self.parameters))
-        self._flats = torch.zeros(3, size, dtype=dtype, device=device)
-        self._weights, self._after, self._gradients = map(self._shaped, self._flats)
-        self.sums = torch.zeros(len(self.groups), len(TERMS), dtype=torch.float64, device=device)
+        return torch.zeros(3, size, dtype=dtype, device=self._device)
+
+    @functools.cached_property
+    def _copies(self) -> list[list[Tensor]]:
+        """The same, shaped like the parameters."""
+        return list(map(self._shaped, self._flats))
 
     @torch.no_grad()
     def before_step(self) -> None:
         """Keep the weights that the step reads."""
-        torch._foreach_copy_(self._weights, self.parameters)
+        torch._foreach_copy_(self._copies[0], self.parameters)
 
     @torch.no_grad()
     def after_step(self, alpha: float | Tensor, gradients: Sequence[Tensor | None]) -> None:
@@ -56,12 +66,13 @@ class Growth:
             alpha: its learning rate; a tensor of float64 is read where it lies.
             gradients: of `parameters`; None is zero.
         """
-        torch._foreach_copy_(self._after, self.parameters)
+        _, after, kept = self._copies
+        torch._foreach_copy_(after, self.parameters)
         present = [
             torch.zeros_like(p) if g is None else g
             for p, g in zip(self.parameters, gradients, strict=True)
         ]
-        torch._foreach_copy_(self._gradients, present)
+        torch._foreach_copy_(kept, present)
         sizes = [sum(p.numel() for p in group) for group in self.groups.values()]
         parts = torch.split(self._flats, sizes, dim=1)
         self.add(alpha, torch.stack([step_products(*part) for part in parts]))

@@ -20,10 +20,10 @@ from workload.checkpoint import read_state
 from workload.distributed import followers
 from workload.follower import Follower
 from workload.member import Member, Outcome, RunLog
-from workload.network_training import train_alone
+from workload.network_training import fit_rest, train_alone
 from workload.output import say
 from workload.progress import Progress
-from workload.trainer import fit, prepare_torch
+from workload.trainer import prepare_torch
 
 BRANCH_SHARES = (
     *("data", "subset", "test_subset", "pool", "model", "width", "norm", "sphere"),
@@ -95,16 +95,7 @@ def _follow(rank: int, recipe: Recipe, member: Member, machine: Machine, run: Pa
     elif recipe.branch:
         restore(module, trunk_state(recipe, member, run))
         module.window.zero_()
-    epochs = module.epochs - module.position.epoch
-    follower = Follower(module)
-    fit(
-        module,
-        follower,
-        device=device,
-        epochs=epochs,
-        processes=machine.devices,
-        data=module.data,
-    )
+    fit_rest(module, Follower(module), device)
 
 
 def _module(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import lightning
 import torch
 
 from workload.member import Member, Outcome, RunLog
@@ -51,20 +52,28 @@ def train_alone(
         if goes_on and module.epoch_ended:  # it was stopped while its epoch was looked at
             goes_on = recorder.end_epoch() and not module.finished
         if goes_on:
-            left = module.epochs - module.position.epoch
-            ready = functools.partial(begin, module)
             with beside(member, log):
-                fit(
-                    module,
-                    recorder,
-                    device=device,
-                    epochs=left,
-                    processes=module.shards,
-                    data=module.data,
-                    begin=ready,
-                )
+                fit_rest(module, recorder, device, functools.partial(begin, module))
         outcomes.append(recorder.outcome())
         del module, recorder
         gc.collect()  # the Trainer and its module hold each other
         give_memory_back()
     return outcomes
+
+
+def fit_rest(
+    module: Any,
+    callback: lightning.Callback,
+    device: torch.device,
+    begin: Callable[[], None] | None = None,
+) -> None:
+    """Train the epochs that are left of a module which holds its data."""
+    fit(
+        module,
+        callback,
+        device=device,
+        epochs=module.epochs - module.position.epoch,
+        processes=module.shards,
+        data=module.data,
+        begin=begin,
+    )
