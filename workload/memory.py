@@ -2,7 +2,7 @@
 
 glibc gives large pieces back to the system as soon as they are freed, and the system clears every
 page before it gives it again. An update of a 3.5M-parameter translation model asked for 18,000
-pages of 4 KB so, a sixth of its time.
+pages of 4 KB so, which costs it the more the busier a machine is.
 """
 
 import ctypes
