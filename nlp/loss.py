@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from nlp.native_loss import native_loss
 from nlp.transformer import Transformer
 
 BITS = 1 / 0.6931471805599453
@@ -56,28 +57,18 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, target: Tensor, smoothing: float, padding: int | None
     ) -> tuple[Tensor, Tensor]:
-        log_p = F.log_softmax(logits, dim=-1, dtype=torch.float32)
         other = smoothing / (logits.shape[-1] - 1)
         more = 1 - smoothing - other  # q of the reference word is this and `other`
-        if padding is None:
-            nll, of_all = F.nll_loss(log_p, target, reduction="sum"), log_p.sum()
+        if padding is None and (native := native_loss(logits)):
+            difference = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
+            nll, of_all = native(target, other, more, difference)
         else:
-            counts = target.ne(padding)
-            nll = F.nll_loss(log_p, target, ignore_index=padding, reduction="sum")
-            of_all = (log_p.sum(1) * counts).sum()
-        loss = more * nll - other * of_all
+            nll, of_all, difference = _by_operators(
+                logits, target, other, more, padding, gradient=ctx.needs_input_grad[0]
+            )
         ctx.mark_non_differentiable(nll)
-        if ctx.needs_input_grad[0]:
-            difference = log_p.exp_().sub_(other)
-            references = target.unsqueeze(1)
-            difference.scatter_add_(1, references, difference.new_full(references.shape, -more))
-            if padding is None:
-                difference = difference.to(logits.dtype)
-            else:  # rounded in the same pass
-                product = torch.empty_like(logits)
-                difference = torch.mul(difference, counts.unsqueeze(1), out=product)
-            ctx.save_for_backward(difference)
-        return loss, nll
+        ctx.save_for_backward(difference)
+        return more * nll - other * of_all, nll
 
     @staticmethod
     @once_differentiable
@@ -87,6 +78,34 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         if of_loss.device.type != "cpu" or of_loss != 1:
             difference = difference * of_loss.to(difference.dtype)
         return difference, None, None, None
+
+
+def _by_operators(
+    logits: Tensor,
+    target: Tensor,
+    other: float,
+    more: float,
+    padding: int | None,
+    *,
+    gradient: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """nll, the sum of all log p, and the gradient of the loss, of rows that are no padding."""
+    log_p = F.log_softmax(logits, dim=-1, dtype=torch.float32)
+    if padding is None:
+        nll, of_all = F.nll_loss(log_p, target, reduction="sum"), log_p.sum()
+    else:
+        counts = target.ne(padding)
+        nll = F.nll_loss(log_p, target, ignore_index=padding, reduction="sum")
+        of_all = (log_p.sum(1) * counts).sum()
+    if not gradient:
+        return nll, of_all, None
+    difference = log_p.exp_().sub_(other)
+    references = target.unsqueeze(1)
+    difference.scatter_add_(1, references, difference.new_full(references.shape, -more))
+    if padding is None:
+        return nll, of_all, difference.to(logits.dtype)
+    product = torch.empty_like(logits)  # rounded in the same pass
+    return nll, of_all, torch.mul(difference, counts.unsqueeze(1), out=product)
 
 
 def batch_loss(

@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from nlp.dropout import dropout
+
 _MASK_STRIDE = 8
 """Elements to which the attention kernels of GPUs want every stride of a mask aligned."""
 
@@ -197,13 +199,16 @@ def _embed(side: Any, tokens: Tensor) -> Tensor:
     """[T*B, C] from [B, T]."""
     x = side.embed_scale * side.embed_tokens(tokens)
     x += side.embed_positions(tokens)
-    embedded: Tensor = side.dropout_module(x)
-    return embedded.transpose(0, 1).flatten(0, 1)
+    return _dropped(side.dropout_module, x).transpose(0, 1).flatten(0, 1)
 
 
 def _join(layer: Any, norm: nn.Module, x: Tensor, change: Tensor) -> Tensor:
-    joined: Tensor = norm(x + layer.dropout_module(change))
+    joined: Tensor = norm(x + _dropped(layer.dropout_module, change))
     return joined
+
+
+def _dropped(module: Any, x: Tensor) -> Tensor:
+    return dropout(x, module.p) if module.training else x
 
 
 def _attend_fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

@@ -17,11 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.nn import functional as F
 
 from nlp.batches import Batch
 from nlp.config import Recipe
 from nlp.data.corpus import Corpus
+from nlp.dropout import dropout
 from nlp.module import TranslationModule
+from nlp.native_loss import native_loss
 from shared_optim import observe_step
 from tests.benchmarks.timing import Comparison, compare, hardware, table
 from tests.nlp.fairseq_peer import Peer, fairseq_peer
@@ -50,7 +53,7 @@ def main() -> None:
         comparisons.append(diagnostics(name, recipe, corpus, rounds))
     calls = Recipe(data=corpus.name, **dataclasses.asdict(corpus.preparation), warm_up=400, **CALLS)
     comparisons += training("width 8", calls, corpus, 50, (("float32", None),))
-    comparisons.append(matrix_product())
+    comparisons += [matrix_product(), *masks_and_loss()]
     print(hardware())
     print(table(comparisons))
 
@@ -114,6 +117,29 @@ def matrix_product() -> Comparison:
     return compare(
         "matrix product, bf16", lambda: linear(low_a, low_b), lambda: linear(a, b), at_least=1.8
     )
+
+
+def masks_and_loss() -> list[Comparison]:
+    """What an update has in C against what torch makes of it by operators; the masks are equal."""
+    x, words = torch.randn(1920, 192), 5032
+    logits, target = torch.randn(1900, words, requires_grad=True), torch.randint(words, (1900,))
+    other = 0.1 / (words - 1)
+    gradient, detached = torch.empty_like(logits), logits.detach()
+    native = native_loss(detached)
+    if native is None:
+        raise SystemExit("no C compiler was found")
+
+    def by_torch() -> None:
+        torch.autograd.grad(
+            F.cross_entropy(logits, target, reduction="sum", label_smoothing=0.1), logits
+        )
+
+    return [
+        compare("dropout over torch's", lambda: dropout(x, 0.1), lambda: F.dropout(x, 0.1)),
+        compare(
+            "loss over torch's", lambda: native(target, other, 0.9 - other, gradient), by_torch
+        ),
+    ]
 
 
 def alone(recipe: Recipe, corpus: Corpus) -> TranslationModule:

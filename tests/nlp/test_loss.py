@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from nlp import loss as loss_module
 from nlp.loss import smoothed_cross_entropy
 
 
@@ -50,3 +51,61 @@ def test_without_a_gradient_the_loss_is_the_same():
     with torch.inference_mode():
         without = smoothed_cross_entropy(logits, target, 0.1).loss
     assert float(without) == float(with_gradient)
+
+
+def in_float64(logits, target, smoothing):
+    """Loss, nll and the gradient of the loss."""
+    words = logits.shape[1]
+    z = logits.double()
+    log_p = z - z.logsumexp(1, keepdim=True)
+    q = torch.full_like(z, smoothing / (words - 1))
+    q[torch.arange(len(z)), target] = 1 - smoothing
+    nll = -log_p[torch.arange(len(z)), target].sum()
+    return -(q * log_p).sum(), nll, log_p.exp() - q
+
+
+@pytest.fixture(params=["in C", "by operators"])
+def way(request, monkeypatch):
+    if request.param == "by operators":
+        monkeypatch.setattr(loss_module, "native_loss", lambda logits: None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("words", [2, 15, 16, 17, 257, 1000])
+@pytest.mark.parametrize("spread", [0.1, 5.0, 40.0])
+def test_any_number_of_words_is_that_of_float64(way, dtype, words, spread):
+    torch.manual_seed(words)
+    logits = torch.randn(6, words).mul_(spread).to(dtype).requires_grad_()
+    target = torch.randint(words, (6,))
+    sums = smoothed_cross_entropy(logits, target, 0.1)
+    (gradient,) = torch.autograd.grad(sums.loss, logits)
+    loss, nll, expected = in_float64(logits.detach(), target, 0.1)
+    assert float(sums.loss) == pytest.approx(float(loss), rel=2e-6)
+    assert float(sums.nll) == pytest.approx(float(nll), rel=2e-6, abs=1e-6)
+    half_a_place = {torch.float32: 2e-6, torch.bfloat16: 2**-8}[dtype]
+    torch.testing.assert_close(gradient.double(), expected, rtol=half_a_place, atol=2e-7)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", [0, 16, 20])
+def test_a_logit_that_is_not_finite_shows(way, bad, place):
+    logits = torch.zeros(3, 21)
+    logits[1, place] = bad
+    logits.requires_grad_()
+    sums = smoothed_cross_entropy(logits, torch.tensor([1, 2, 3]), 0.1)
+    (gradient,) = torch.autograd.grad(sums.loss, logits)
+    assert not sums.loss.isfinite()
+    assert not gradient[1].isfinite().all()
+    assert gradient[[0, 2]].isfinite().all()
+
+
+def test_a_word_that_cannot_be_has_no_probability(way):
+    logits = torch.tensor([[0.0, 1.0, -torch.inf]], requires_grad=True)
+    sums = smoothed_cross_entropy(logits, torch.tensor([0]), 0.0)
+    (gradient,) = torch.autograd.grad(sums.loss, logits)
+    assert abs(float(gradient[0, 2])) < 1e-37
+
+
+def test_a_reference_that_is_no_word_is_refused(way):
+    with pytest.raises((IndexError, RuntimeError)):
+        smoothed_cross_entropy(torch.zeros(2, 5), torch.tensor([1, 5]), 0.1)
