@@ -12,17 +12,18 @@ run as it stands, but for tyro, prints and the names of two of gymnasium's wrapp
 each step.
 
 Everybody trains the VALID network on Pong: batch 32, an update every 4 agent steps, epsilon .01,
-from a replay of 5,000 transitions. One process and one thread; the sides take turns, in rounds.
+from a replay of 5,000 transitions. Each side is a process of its own with one thread; they take
+turns, in rounds.
 """
 
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,10 @@ import ale_py
 import gymnasium
 import torch
 
+from rl.config import Machine
 from tests.benchmarks.agent import FILLED, ours
 from tests.benchmarks.timing import hardware
+from workload.trainer import prepare_torch
 
 ENV = "PongNoFrameskip-v4"
 PATCHES = (
@@ -43,6 +46,7 @@ PATCHES = (
     ("print(", "silent("),
     ("        obs = next_obs\n", "        obs = next_obs\n        yield\n"),
 )
+PEERS = ("CleanRL's dqn_atari.py", "Stable-Baselines3")
 Side = Callable[[int], object]
 """Takes so many agent steps."""
 
@@ -99,47 +103,96 @@ def stable_baselines3() -> Side:
     return run
 
 
+def wdbench(precision: str, members: int = 1) -> Side:
+    """A population in a process that is prepared as `run rl` prepares its own."""
+    prepare_torch(Machine(device="cpu"))
+    return ours(precision, members).run
+
+
+class Process:
+    """A side in a process of its own, which takes its steps when it is asked to."""
+
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        argv = [sys.executable, "-m", "tests.benchmarks.peers", "--side", name]
+        argv += ["--cleanrl", str(options.cleanrl), "--steps", str(options.steps)]
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.seconds: list[float] = []
+
+    def ready(self) -> None:
+        assert self._process.stdout
+        self._process.stdout.readline()
+
+    def round(self) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self.seconds.append(float(self._process.stdout.readline()))
+
+    def end(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def side(name: str, folder: Path, steps: int) -> None:
+    """What a process does: a line when it is ready, and one with CPU seconds after each round."""
+    sys.path.insert(0, os.getcwd())
+    own = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever the packages print
+    gymnasium.register_envs(ale_py)
+    torch.set_num_threads(1)
+    folder = folder.absolute()
+    os.chdir(tempfile.mkdtemp())  # CleanRL writes its events below the present folder
+    if name in PEERS:
+        run = cleanrl(folder) if name == PEERS[0] else stable_baselines3()
+        run(FILLED + 100)
+    else:
+        run = wdbench(name)
+    run(100)
+    print("ready", file=own, flush=True)
+    for _ in sys.stdin:
+        start = time.process_time()
+        run(steps)
+        print(time.process_time() - start, file=own, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cleanrl", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--precision", nargs="+", default=["float32"])
     parser.add_argument("--steps", type=int, default=200, help="agent steps of a side and round")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--side", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    folder = options.cleanrl.absolute()
-    gymnasium.register_envs(ale_py)
-    torch.set_num_threads(1)
-    os.chdir(tempfile.mkdtemp())  # CleanRL writes its events below the present folder
-    peers: dict[str, Side] = {
-        "CleanRL's dqn_atari.py": cleanrl(folder),
-        f"Stable-Baselines3 {metadata.version('stable-baselines3')}": stable_baselines3(),
-    }
-    for run in peers.values():
-        run(FILLED + 100)
-    sides = dict(peers)
-    for precision in options.precision:
-        sides[f"wdbench, {precision}"] = ours(precision).run
-    for run in sides.values():
-        run(100)
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    if options.side:
+        side(options.side, options.cleanrl, options.steps)
+        return
+    sides = {name: Process(name, options) for name in (*PEERS, *options.precision)}
+    for each in sides.values():
+        each.ready()
     for _ in range(options.rounds):
-        for name, run in sides.items():
-            start = time.process_time()
-            run(options.steps)
-            seconds[name].append(time.process_time() - start)
+        for each in sides.values():
+            each.round()
+    for each in sides.values():
+        each.end()
+    seconds = {name: each.seconds for name, each in sides.items()}
     print(hardware())
     print(
-        "| | agent steps per CPU second (rounds) | " + " | ".join(f"over {n}" for n in peers) + " |"
+        "| | agent steps per CPU second (rounds) | " + " | ".join(f"over {n}" for n in PEERS) + " |"
     )
-    print("|---|---|" + "---|" * len(peers))
+    print("|---|---|" + "---|" * len(PEERS))
     for name, own in seconds.items():
         rates = [options.steps / each for each in own]
         over = [
             f"{statistics.median(p / o for p, o in zip(seconds[peer], own, strict=True)):.2f}"
-            for peer in peers
+            for peer in PEERS
         ]
         shown = " ".join(f"{rate:.0f}" for rate in rates)
-        print(f"| {name} | {statistics.median(rates):.1f} ({shown}) | " + " | ".join(over) + " |")
+        title = name if name in PEERS else f"wdbench, {name}"
+        print(f"| {title} | {statistics.median(rates):.1f} ({shown}) | " + " | ".join(over) + " |")
 
 
 if __name__ == "__main__":
