@@ -1,6 +1,6 @@
 """Agent steps per CPU second against the packages that people come from.
 
-    python -m tests.benchmarks.peers --cleanrl FOLDER [--precision float32 bf16]
+    python -m tests.benchmarks.peers --cleanrl FOLDER [--precision float32 bf16] [--members 1 8]
 
 Stable-Baselines3 is taken from PyPI, without its dependencies, as one of them is another torch:
 
@@ -17,6 +17,7 @@ turns, in rounds.
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -103,10 +104,16 @@ def stable_baselines3() -> Side:
     return run
 
 
-def wdbench(precision: str, members: int = 1) -> Side:
+def wdbench(name: str) -> Side:
     """A population in a process that is prepared as `run rl` prepares its own."""
+    precision, members = name.split(" x ")
     prepare_torch(Machine(device="cpu"))
-    return ours(precision, members).run
+    population = ours(precision, int(members))
+
+    def run(steps: int) -> None:
+        population.run(steps // int(members))
+
+    return run
 
 
 class Process:
@@ -163,6 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cleanrl", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--precision", nargs="+", default=["float32"])
+    parser.add_argument("--members", nargs="+", type=int, default=[1], help="of a population")
     parser.add_argument("--steps", type=int, default=200, help="agent steps of a side and round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--side", help=argparse.SUPPRESS)
@@ -170,7 +178,9 @@ def main() -> None:
     if options.side:
         side(options.side, options.cleanrl, options.steps)
         return
-    sides = {name: Process(name, options) for name in (*PEERS, *options.precision)}
+    each_way = itertools.product(options.precision, options.members)
+    populations = [f"{precision} x {members}" for precision, members in each_way]
+    sides = {name: Process(name, options) for name in (*PEERS, *populations)}
     for each in sides.values():
         each.ready()
     for _ in range(options.rounds):
