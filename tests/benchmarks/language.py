@@ -42,6 +42,7 @@ from lm.gpt import GPT
 from lm.module import LanguageModule
 from lm.window_data import WindowData
 from tests.benchmarks import nanogpt
+from tests.benchmarks.asked import Asked
 from tests.benchmarks.epochs import Epochs
 from tests.benchmarks.timing import Comparison, hardware, table
 from workload.member import Member
@@ -226,26 +227,17 @@ class TrainPy:
         argv = [sys.executable, str(Path(nanogpt.__file__).resolve()), str(clone.resolve())]
         argv += [str(data.folder.resolve()), str(own.rounds), str(UPDATES)]
         argv += [f"--{key}={value}" for key, value in settings.items()]
-        self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.seconds: list[float] = []
+        self._process = Asked(argv)
+        self.seconds = self._process.seconds
 
     def __call__(self) -> None:
-        self.seconds.append(float(self._asked()))
+        self._process.round()
 
     def ended(self) -> Memory:
         """After all rounds."""
-        found = Memory(**json.loads(self._asked()))
-        self._process.wait()
+        found = Memory(**json.loads(self._process.asked()))
+        self._process.end()
         return found
-
-    def _asked(self) -> str:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline()
 
 
 def against_train_py(own: Recipe, folder: Path, clone: Path) -> Comparison:

@@ -17,13 +17,12 @@ turns, in rounds.
 """
 
 import argparse
+import functools
 import itertools
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ import torch
 
 from rl.config import Machine
 from tests.benchmarks.agent import FILLED, ours
+from tests.benchmarks.asked import Asked, answer
 from tests.benchmarks.timing import hardware
 from workload.trainer import prepare_torch
 
@@ -116,39 +116,9 @@ def wdbench(name: str) -> Side:
     return run
 
 
-class Process:
-    """A side in a process of its own, which takes its steps when it is asked to."""
-
-    def __init__(self, name: str, options: argparse.Namespace) -> None:
-        argv = [sys.executable, "-m", "tests.benchmarks.peers", "--side", name]
-        argv += ["--cleanrl", str(options.cleanrl), "--steps", str(options.steps)]
-        self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.seconds: list[float] = []
-
-    def ready(self) -> None:
-        assert self._process.stdout
-        self._process.stdout.readline()
-
-    def round(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        self.seconds.append(float(self._process.stdout.readline()))
-
-    def end(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
-
-
-def side(name: str, folder: Path, steps: int) -> None:
-    """What a process does: a line when it is ready, and one with CPU seconds after each round."""
+def side(name: str, folder: Path, steps: int) -> Callable[[], object]:
+    """What a process does in a round, when it is ready."""
     sys.path.insert(0, os.getcwd())
-    own = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever the packages print
     gymnasium.register_envs(ale_py)
     torch.set_num_threads(1)
     folder = folder.absolute()
@@ -159,11 +129,7 @@ def side(name: str, folder: Path, steps: int) -> None:
     else:
         run = wdbench(name)
     run(100)
-    print("ready", file=own, flush=True)
-    for _ in sys.stdin:
-        start = time.process_time()
-        run(steps)
-        print(time.process_time() - start, file=own, flush=True)
+    return functools.partial(run, steps)
 
 
 def main() -> None:
@@ -176,11 +142,13 @@ def main() -> None:
     parser.add_argument("--side", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        side(options.side, options.cleanrl, options.steps)
+        answer(lambda: side(options.side, options.cleanrl, options.steps))
         return
     each_way = itertools.product(options.precision, options.members)
     populations = [f"{precision} x {members}" for precision, members in each_way]
-    sides = {name: Process(name, options) for name in (*PEERS, *populations)}
+    argv = [sys.executable, "-m", "tests.benchmarks.peers", "--cleanrl", str(options.cleanrl)]
+    argv += ["--steps", str(options.steps), "--side"]
+    sides = {name: Asked([*argv, name]) for name in (*PEERS, *populations)}
     for each in sides.values():
         each.ready()
     for _ in range(options.rounds):

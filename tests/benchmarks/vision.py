@@ -1,6 +1,6 @@
 """What an epoch of images costs beside its arithmetic.
 
-    python -m tests.benchmarks.vision [--images N]
+    python -m tests.benchmarks.vision [--images N] [--loader-only]
 
 CPU time of one thread, the sides in turn epoch by epoch within one training:
 
@@ -15,6 +15,7 @@ CPU time of one thread, the sides in turn epoch by epoch within one training:
 import argparse
 import dataclasses
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +27,10 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from shared_optim import WeightDecaySGD
+from tests.benchmarks.asked import Asked, answer
 from tests.benchmarks.epochs import Epochs, seconds
 from tests.benchmarks.timing import Comparison, hardware, table
-from vision.config import Recipe
+from vision.config import Machine, Recipe
 from vision.data.prepare import prepare
 from vision.growth import Growth
 from vision.image_data import ImageData
@@ -38,7 +40,7 @@ from vision.measures.objective import network_loss
 from vision.models.catalog import build
 from vision.module import VisionModule
 from workload.member import Member
-from workload.trainer import fit
+from workload.trainer import fit, prepare_torch
 
 CPU = torch.device("cpu")
 MEMBER = Member("l2", 1e-3, 0)
@@ -134,7 +136,9 @@ class Plain(Dataset[Any]):
         return image, self.labels[place]
 
 
-def against_loader(recipe: Recipe, folder: Path, epochs: int) -> Comparison:
+def plain_loop(recipe: Recipe, folder: Path) -> Callable[[], object]:
+    """An epoch of it."""
+    torch.set_num_threads(1)
     module = module_of(recipe, folder)
     model = build(recipe.model, len(module.data.classes), "batch", recipe.width)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-3)
@@ -146,12 +150,24 @@ def against_loader(recipe: Recipe, folder: Path, epochs: int) -> Comparison:
             functional.cross_entropy(model(images), labels).backward()
             optimizer.step()
 
-    timed = Epochs(module, lambda _: None, plain)
+    return plain
+
+
+def against_loader(recipe: Recipe, folder: Path, epochs: int) -> Comparison:
+    """Pair by pair, the plain loop in a process of its own; the pair of median ratio."""
+    argv = [sys.executable, "-m", "tests.benchmarks.vision", "--plain", str(folder)]
+    theirs = Asked([*argv, "--images", str(recipe.subset)])
+    theirs.ready()
+    prepare_torch(Machine(device="cpu"))
+    module = module_of(recipe, folder)
+    timed = Epochs(module, lambda _: None, theirs.round)
     fit(module, timed, device=CPU, epochs=epochs, data=module.data)
+    theirs.end()
+    pairs = sorted(zip(timed.ours, theirs.seconds, strict=True), key=lambda p: p[0] / p[1])
+    print("ratios of pairs", *(f"{ours / other:.3f}" for ours, other in pairs))
     return Comparison(
         f"{recipe.model}, {recipe.subset:,} images / DataLoader with 2 workers",
-        min(timed.ours),
-        min(timed.other),
+        *pairs[len(pairs) // 2],
         at_most=0.95,
     )
 
@@ -179,7 +195,14 @@ def products(recipe: Recipe, folder: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=int, default=2_000, help="of ResNet-18's epoch")
-    images = parser.parse_args().images
+    parser.add_argument("--loader-only", action="store_true", help="leave out all else")
+    parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    images = options.images
+    large = Recipe(data="shapes", subset=images, model="resnet18", crop=2, epochs=5)
+    if options.plain:
+        answer(lambda: plain_loop(large, options.plain))
+        return
     torch.set_num_threads(1)
     small = Recipe(
         data="shapes", subset=2_000, model="resnet8", width=24, batch_size=64, crop=2, epochs=20
@@ -189,15 +212,16 @@ def main() -> None:
         prepare("shapes", folder, subset=2_000)
         prepare("shapes", folder, subset=images)
         print(hardware())
-        rows = [
-            against_resident(small, folder, 6),
-            looks(small, folder, 16),
-            growth(small, folder),
-        ]
-        large = Recipe(data="shapes", subset=images, model="resnet18", crop=2)
-        rows.append(against_loader(large, folder, 2))
+        rows = [against_loader(large, folder, 5)]
+        if not options.loader_only:
+            rows += [
+                against_resident(small, folder, 6),
+                looks(small, folder, 16),
+                growth(small, folder),
+            ]
         print(table(rows))
-        print(products(small, folder))
+        if not options.loader_only:
+            print(products(small, folder))
 
 
 if __name__ == "__main__":
