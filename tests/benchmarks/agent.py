@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rl.architecture import Padding
 from rl.atari import AtariEnvironments
 from rl.config import Recipe
 from rl.population import Population
@@ -112,10 +113,11 @@ def ours(
     device: str = "cpu",
     filled: int = FILLED,
     graphs: GraphMode = "auto",
+    padding: Padding = "valid",
 ) -> Population:
     recipe = Recipe(
         game="Pong",
-        padding="valid",
+        padding=padding,
         precision=precision,
         warm_up=filled,
         replay_capacity=FILLED,

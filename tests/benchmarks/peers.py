@@ -1,6 +1,7 @@
 """Agent steps per CPU second against the packages that people come from.
 
     python -m tests.benchmarks.peers --cleanrl FOLDER [--precision float32 bf16] [--members 1 8]
+    python -m tests.benchmarks.peers --dopamine PYTHON [--precision float32 bf16]
 
 Stable-Baselines3 is taken from PyPI, without its dependencies, as one of them is another torch:
 
@@ -9,11 +10,12 @@ Stable-Baselines3 is taken from PyPI, without its dependencies, as one of them i
 
 CleanRL is a folder of scripts: `git clone https://github.com/vwxyzjn/cleanrl`. Its dqn_atari.py is
 run as it stands, but for tyro, prints and the names of two of gymnasium's wrappers, and held after
-each step.
+each step. PYTHON is that of an environment which holds Dopamine, see `dopamine_jax`; against it
+alone the networks have its SAME padding.
 
-Everybody trains the VALID network on Pong: batch 32, an update every 4 agent steps, epsilon .01,
-from a replay of 5,000 transitions. Each side is a process of its own with one thread; they take
-turns, in rounds.
+Everybody trains on Pong, the VALID network but for Dopamine: batch 32, an update every 4 agent
+steps, epsilon .01, from a replay of 5,000 transitions. Each side is a process of its own with one
+thread; they take turns, in rounds.
 """
 
 import argparse
@@ -25,13 +27,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ale_py
 import gymnasium
 import torch
 
+from rl.architecture import Padding
 from rl.config import Machine
+from tests.benchmarks import dopamine_jax
 from tests.benchmarks.agent import FILLED, ours
 from tests.benchmarks.asked import Asked, answer
 from tests.benchmarks.timing import hardware
@@ -106,9 +110,9 @@ def stable_baselines3() -> Side:
 
 def wdbench(name: str) -> Side:
     """A population in a process that is prepared as `run rl` prepares its own."""
-    precision, members = name.split(" x ")
+    padding, precision, members = name.split()
     prepare_torch(Machine(device="cpu"))
-    population = ours(precision, int(members))
+    population = ours(precision, int(members), padding=cast(Padding, padding))
 
     def run(steps: int) -> None:
         population.run(steps // int(members))
@@ -134,7 +138,9 @@ def side(name: str, folder: Path, steps: int) -> Callable[[], object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--cleanrl", type=Path, required=True, metavar="FOLDER")
+    peer = parser.add_mutually_exclusive_group(required=True)
+    peer.add_argument("--cleanrl", type=Path, metavar="FOLDER")
+    peer.add_argument("--dopamine", metavar="PYTHON")
     parser.add_argument("--precision", nargs="+", default=["float32"])
     parser.add_argument("--members", nargs="+", type=int, default=[1], help="of a population")
     parser.add_argument("--steps", type=int, default=200, help="agent steps of a side and round")
@@ -144,11 +150,17 @@ def main() -> None:
     if options.side:
         answer(lambda: side(options.side, options.cleanrl, options.steps))
         return
+    padding = "same" if options.dopamine else "valid"
     each_way = itertools.product(options.precision, options.members)
-    populations = [f"{precision} x {members}" for precision, members in each_way]
+    populations = [f"{padding} {precision} {members}" for precision, members in each_way]
     argv = [sys.executable, "-m", "tests.benchmarks.peers", "--cleanrl", str(options.cleanrl)]
     argv += ["--steps", str(options.steps), "--side"]
-    sides = {name: Asked([*argv, name]) for name in (*PEERS, *populations)}
+    if options.dopamine:
+        theirs = [options.dopamine, dopamine_jax.__file__, str(options.steps), str(FILLED)]
+        peers = {"Dopamine's JAX agent": Asked(theirs)}
+    else:
+        peers = {name: Asked([*argv, name]) for name in PEERS}
+    sides = peers | {name: Asked([*argv, name]) for name in populations}
     for each in sides.values():
         each.ready()
     for _ in range(options.rounds):
@@ -159,17 +171,17 @@ def main() -> None:
     seconds = {name: each.seconds for name, each in sides.items()}
     print(hardware())
     print(
-        "| | agent steps per CPU second (rounds) | " + " | ".join(f"over {n}" for n in PEERS) + " |"
+        "| | agent steps per CPU second (rounds) | " + " | ".join(f"over {n}" for n in peers) + " |"
     )
-    print("|---|---|" + "---|" * len(PEERS))
+    print("|---|---|" + "---|" * len(peers))
     for name, own in seconds.items():
         rates = [options.steps / each for each in own]
         over = [
             f"{statistics.median(p / o for p, o in zip(seconds[peer], own, strict=True)):.2f}"
-            for peer in PEERS
+            for peer in peers
         ]
         shown = " ".join(f"{rate:.0f}" for rate in rates)
-        title = name if name in PEERS else f"wdbench, {name}"
+        title = name if name in peers else f"wdbench, {name}"
         print(f"| {title} | {statistics.median(rates):.1f} ({shown}) | " + " | ".join(over) + " |")
 
 
