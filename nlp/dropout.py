@@ -12,6 +12,7 @@ pseudo-random number generator", ACM TOMACS 8 (1998).
 
 import functools
 import math
+import threading
 from collections.abc import Callable
 
 import torch
@@ -22,6 +23,7 @@ from shared_optim.compiler import CompileError, c_function
 
 _C_TYPES = {torch.float32: "unsigned int", torch.bfloat16: "unsigned short"}
 _MANTISSA = 53  # bits of a generator's 64 that torch makes a double of
+_DRAWING = threading.Lock()
 _STATE_BYTES = 5056  # of a CPU's generator; anything else is another torch's
 _FIRST_WORD = 3  # of its state, as int64: behind the seed, two int32 and the place of the next word
 # `state` is torch's: int32 2 is how many words are left before the next twist, one more than there
@@ -89,6 +91,9 @@ void run(const int64_t n, const int64_t out_at, const int64_t state_at, const in
 def dropout(x: Tensor, p: float) -> Tensor:
     """`x` with each element 0 with probability p, else divided by 1 - p: F.dropout(x, p).
 
+    What another thread draws from torch's generator at the same time may not count; two calls of
+    this function wait for each other.
+
     Args:
         x: any shape and floating dtype.
         p: from 0 to 1.
@@ -100,10 +105,12 @@ def dropout(x: Tensor, p: float) -> Tensor:
 
 
 def _noise(x: Tensor, p: float, function: Callable[..., None]) -> Tensor:
-    noise, state = torch.empty_like(x, requires_grad=False), torch.get_rng_state()
+    noise = torch.empty_like(x, requires_grad=False)
     below, kept = math.ceil((1 - p) * 2.0**_MANTISSA), _bits_of_kept(x.dtype, p)
-    function(x.numel(), noise.data_ptr(), state.data_ptr(), below, kept)
-    torch.set_rng_state(state)
+    with _DRAWING:
+        state = torch.get_rng_state()
+        function(x.numel(), noise.data_ptr(), state.data_ptr(), below, kept)
+        torch.set_rng_state(state)
     return noise
 
 
@@ -111,7 +118,7 @@ def _noise(x: Tensor, p: float, function: Callable[..., None]) -> Tensor:
 def _bits_of_kept(dtype: torch.dtype, p: float) -> int:
     """1/(1 - p) as torch rounds it, its bits as a whole number."""
     same_size = torch.int32 if dtype.itemsize == 4 else torch.int16
-    return int(torch.ones(1, dtype=dtype).div_(1 - p).view(same_size).item())
+    return int(torch.ones(1, dtype=dtype, device="cpu").div_(1 - p).view(same_size).item())
 
 
 @functools.cache
@@ -128,10 +135,10 @@ def _drawing(dtype: torch.dtype) -> Callable[..., None] | None:
 
 
 def _as_torch(dtype: torch.dtype, function: Callable[..., None]) -> bool:
-    x = torch.ones(3001, dtype=dtype)  # several blocks, and a part of one
+    x = torch.ones(3001, dtype=dtype, device="cpu")  # several blocks, and a part of one
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        torch.randint(2, (1,))  # so that pairs of words lie across blocks
+        torch.default_generator.manual_seed(1)  # not torch's own, which seeds GPUs as well
+        torch.randint(2, (1,), device="cpu")  # so that pairs of words lie across blocks
         before = torch.get_rng_state()
         noise, after = _noise(x, 0.3, function), torch.get_rng_state()
         torch.set_rng_state(before)

@@ -32,9 +32,11 @@ def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> 
     in fairseq's label_smoothed_cross_entropy.
 
     Args:
-        logits: [N, V], of any floating dtype; the softmax is float32.
+        logits: [N, V], of any floating dtype, V at least 2; the softmax is float32.
         target: [N] int64, no padding among them.
         smoothing: epsilon, from 0 to below 1.
+
+    Raises IndexError for a target that is no word.
     """
     sums = _SmoothedCrossEntropy.apply(logits, target, smoothing, None)  # type: ignore[no-untyped-call]
     loss, nll = sums
@@ -63,7 +65,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
             difference = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
             nll, of_all = native(target, other, more, difference)
         else:
-            nll, of_all, difference = _by_operators(
+            nll, of_all, difference = by_operators(
                 logits, target, other, more, padding, gradient=ctx.needs_input_grad[0]
             )
         ctx.mark_non_differentiable(nll)
@@ -80,7 +82,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         return difference, None, None, None
 
 
-def _by_operators(
+def by_operators(
     logits: Tensor,
     target: Tensor,
     other: float,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from shared_optim.compiler import CompileError, c_function
 
+_LANES = 16
 # How logits are read and derivatives written; bfloat16 rounds to nearest, ties to even.
 _TYPES = {
     torch.float32: """
@@ -31,8 +32,6 @@ typedef unsigned short T;
 # Cephes' expf (S. L. Moshier, 1992), whose relative error is below 2e-7.
 _SOURCE = """
 #include <stdint.h>
-#include <stdlib.h>
-#define LANES 16
 #define BLOCK (16 * LANES)
 typedef float floats __attribute__((vector_size(LANES * 4)));
 typedef int32_t wholes __attribute__((vector_size(LANES * 4)));
@@ -68,7 +67,8 @@ static inline void write(T *at, const floats x, const int64_t count) {
 }
 
 static inline floats exponential(floats x) {
-  x = larger((floats){0} - 87.0f, x); /* a NaN stays */
+  const wholes not_too_small = ~(x < -87.0f); /* smaller ones are 0, and a NaN stays */
+  x = larger((floats){0} - 87.0f, x);
   const floats shifted = x * 1.44269504f + 12582912.0f; /* n in its lowest bits */
   const floats n = shifted - 12582912.0f;
   const floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
@@ -78,7 +78,8 @@ static inline floats exponential(floats x) {
   y = y * r + 1.6666665459e-1f;
   y = y * r + 5.0000001201e-1f;
   y = (y * r * r + r) + 1.0f;
-  return y * (floats)(((wholes)shifted + 127) << 23);
+  y = y * (floats)(((wholes)shifted + 127) << 23);
+  return (floats)((wholes)y & not_too_small);
 }
 
 /* The statements for every LANES words of [from, to), `count` of them at the end */
@@ -88,12 +89,12 @@ static inline floats exponential(floats x) {
     if (k < to) { const int64_t count = to - k; __VA_ARGS__ } }
 
 void run(const int64_t rows, const int64_t n, const int64_t logits_at, const int64_t target_at,
-         const int64_t gradient_at, const int64_t sums_at) {
+         const int64_t gradient_at, const int64_t row_at, const int64_t sums_at) {
   const int64_t *target = (const int64_t *)target_at;
   double *sums = (double *)sums_at; /* other, more; nll and the sum of all log p */
   const float other = sums[0], more = sums[1];
   double nll = 0, all = 0;
-  float *e = malloc((n + LANES) * sizeof(float));
+  float *e = (float *)row_at; /* [n + LANES] */
   for (int64_t i = 0; i < rows; i++) {
     const T *x = (const T *)logits_at + i * n;
     floats most = (floats){0} - __builtin_inff();
@@ -129,7 +130,6 @@ void run(const int64_t rows, const int64_t n, const int64_t logits_at, const int
       write(out + target[i], (floats){0} + e[target[i]] * scale - other - more, 1);
     }
   }
-  free(e);
   sums[2] = nll;
   sums[3] = all;
 }
@@ -157,16 +157,26 @@ def _loss_and_gradient(
 
     Args:
         logits: [N, V], float32 or bfloat16.
-        target: [N] int64.
+        target: [N] int64, on the CPU.
         gradient: like `logits`, to write into.
+
+    Raises:
+        IndexError: a target is no word.
+        ValueError: targets of another shape, dtype or device.
     """
-    words = logits.shape[1]
-    if len(target) and not 0 <= int(target.min()) <= int(target.max()) < words:
+    rows, words = logits.shape
+    if target.shape != (rows,) or target.dtype != torch.int64 or not target.is_cpu:
+        raise ValueError(
+            f"targets are {tuple(target.shape)} {target.dtype} on {target.device}, not ({rows},) "
+            "torch.int64 on the CPU"
+        )
+    if rows and not 0 <= int(target.min()) <= int(target.max()) < words:
         raise IndexError(f"a target is not one of {words} words")
-    sums = torch.tensor([other, more, 0, 0], dtype=torch.float64)
-    into = 0 if gradient is None else gradient.data_ptr()
     target = target.contiguous()
-    function(len(logits), words, logits.data_ptr(), target.data_ptr(), into, sums.data_ptr())
+    sums = torch.tensor([other, more, 0, 0], dtype=torch.float64, device="cpu")
+    row = torch.empty(words + _LANES, dtype=torch.float32, device="cpu")
+    into = [0 if gradient is None else gradient.data_ptr(), row.data_ptr(), sums.data_ptr()]
+    function(rows, words, logits.data_ptr(), target.data_ptr(), *into)
     nll, of_all = sums[2:].float()
     return nll, of_all
 
@@ -174,6 +184,6 @@ def _loss_and_gradient(
 @functools.cache
 def _c_function(dtype: torch.dtype) -> Callable[..., None] | None:
     try:
-        return c_function(f"{_TYPES[dtype]}{_SOURCE}", 6)
+        return c_function(f"#define LANES {_LANES}\n{_TYPES[dtype]}{_SOURCE}", 7)
     except (CompileError, KeyError):  # the optimizer's step has warned
         return None

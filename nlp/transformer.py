@@ -208,7 +208,8 @@ def _join(layer: Any, norm: nn.Module, x: Tensor, change: Tensor) -> Tensor:
 
 
 def _dropped(module: Any, x: Tensor) -> Tensor:
-    return dropout(x, module.p) if module.training else x
+    drops = module.training or module.apply_during_inference
+    return dropout(x, module.p) if drops else x
 
 
 def _attend_fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

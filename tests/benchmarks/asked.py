@@ -17,9 +17,12 @@ class Asked:
 
     Attributes:
         seconds: what it has answered to `round`.
+
+    Whatever waits for an answer raises SystemExit where the process has ended.
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = argv
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -27,15 +30,13 @@ class Asked:
 
     def ready(self) -> None:
         """Wait for the line by which `answer` begins."""
-        assert self._process.stdout
-        self._process.stdout.readline()
+        self._answer()
 
     def asked(self) -> str:
         assert self._process.stdin
-        assert self._process.stdout
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return self._process.stdout.readline()
+        return self._answer()
 
     def round(self) -> None:
         self.seconds.append(float(self.asked()))
@@ -44,6 +45,13 @@ class Asked:
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait()
+
+    def _answer(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{' '.join(self._argv)}: has ended")
+        return line
 
 
 def answer(prepared: Callable[[], Callable[[], object]]) -> None:

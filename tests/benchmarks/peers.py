@@ -120,20 +120,20 @@ def wdbench(name: str) -> Side:
     return run
 
 
-def side(name: str, folder: Path, steps: int) -> Callable[[], object]:
+def side(options: argparse.Namespace) -> Callable[[], object]:
     """What a process does in a round, when it is ready."""
     sys.path.insert(0, os.getcwd())
     gymnasium.register_envs(ale_py)
     torch.set_num_threads(1)
-    folder = folder.absolute()
+    folder = options.cleanrl and options.cleanrl.absolute()
     os.chdir(tempfile.mkdtemp())  # CleanRL writes its events below the present folder
-    if name in PEERS:
-        run = cleanrl(folder) if name == PEERS[0] else stable_baselines3()
+    if options.peer:
+        run = cleanrl(folder) if options.peer == PEERS[0] else stable_baselines3()
         run(FILLED + 100)
     else:
-        run = wdbench(name)
+        run = wdbench(options.population)
     run(100)
-    return functools.partial(run, steps)
+    return functools.partial(run, options.steps)
 
 
 def main() -> None:
@@ -141,26 +141,29 @@ def main() -> None:
     peer = parser.add_mutually_exclusive_group(required=True)
     peer.add_argument("--cleanrl", type=Path, metavar="FOLDER")
     peer.add_argument("--dopamine", metavar="PYTHON")
+    peer.add_argument("--population", help=argparse.SUPPRESS)
     parser.add_argument("--precision", nargs="+", default=["float32"])
     parser.add_argument("--members", nargs="+", type=int, default=[1], help="of a population")
     parser.add_argument("--steps", type=int, default=200, help="agent steps of a side and round")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--side", help=argparse.SUPPRESS)
+    parser.add_argument("--peer", choices=PEERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.side:
-        answer(lambda: side(options.side, options.cleanrl, options.steps))
+    if any(options.steps % members for members in options.members):
+        parser.error("--steps: every number of --members has to divide it")
+    if options.peer or options.population:
+        answer(lambda: side(options))
         return
     padding = "same" if options.dopamine else "valid"
     each_way = itertools.product(options.precision, options.members)
     populations = [f"{padding} {precision} {members}" for precision, members in each_way]
-    argv = [sys.executable, "-m", "tests.benchmarks.peers", "--cleanrl", str(options.cleanrl)]
-    argv += ["--steps", str(options.steps), "--side"]
+    argv = [sys.executable, "-m", "tests.benchmarks.peers", "--steps", str(options.steps)]
     if options.dopamine:
         theirs = [options.dopamine, dopamine_jax.__file__, str(options.steps), str(FILLED)]
         peers = {"Dopamine's JAX agent": Asked(theirs)}
     else:
-        peers = {name: Asked([*argv, name]) for name in PEERS}
-    sides = peers | {name: Asked([*argv, name]) for name in populations}
+        argv_of_peers = [*argv, "--cleanrl", str(options.cleanrl), "--peer"]
+        peers = {name: Asked([*argv_of_peers, name]) for name in PEERS}
+    sides = peers | {name: Asked([*argv, "--population", name]) for name in populations}
     for each in sides.values():
         each.ready()
     for _ in range(options.rounds):

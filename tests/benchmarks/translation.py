@@ -20,15 +20,17 @@ import torch
 from torch.nn import functional as F
 
 from nlp.batches import Batch
-from nlp.config import Recipe
+from nlp.config import Machine, Recipe
 from nlp.data.corpus import Corpus
 from nlp.dropout import dropout
+from nlp.loss import by_operators
 from nlp.module import TranslationModule
 from nlp.native_loss import native_loss
 from shared_optim import observe_step
 from tests.benchmarks.timing import Comparison, compare, hardware, table
 from tests.nlp.fairseq_peer import Peer, fairseq_peer
 from workload.member import Member
+from workload.trainer import prepare_torch
 
 SMALL = {"width": 192, "feed_forward": 512, "layers": 3, "dropout": 0.1, "max_tokens": 2_048}
 CALLS = {"width": 8, "heads": 1, "feed_forward": 8, "max_tokens": 64}  # calls and little else
@@ -42,7 +44,7 @@ def main() -> None:
         "corpus", nargs="?", type=Path, default=Path("data/multi30k/bpe-5000-joined")
     )
     folder = parser.parse_args().corpus
-    torch.set_num_threads(1)
+    prepare_torch(Machine(device="cpu"))
     corpus = Corpus.open(folder)
     comparisons = []
     for name, sizes, rounds in (("3.5M", SMALL, 20), ("36.7M", {}, 5)):
@@ -120,26 +122,26 @@ def matrix_product() -> Comparison:
 
 
 def masks_and_loss() -> list[Comparison]:
-    """What an update has in C against what torch makes of it by operators; the masks are equal."""
-    x, words = torch.randn(1920, 192), 5032
-    logits, target = torch.randn(1900, words, requires_grad=True), torch.randint(words, (1900,))
-    other = 0.1 / (words - 1)
-    gradient, detached = torch.empty_like(logits), logits.detach()
-    native = native_loss(detached)
-    if native is None:
-        raise SystemExit("no C compiler was found")
-
-    def by_torch() -> None:
-        torch.autograd.grad(
-            F.cross_entropy(logits, target, reduction="sum", label_smoothing=0.1), logits
-        )
-
+    """What an update has in C against the same by operators of torch's, in memory that is kept."""
+    x = torch.randn(1920, 192)
     return [
         compare("dropout over torch's", lambda: dropout(x, 0.1), lambda: F.dropout(x, 0.1)),
-        compare(
-            "loss over torch's", lambda: native(target, other, 0.9 - other, gradient), by_torch
-        ),
+        loss_over_operators(torch.randn(1900, 5032)),
+        loss_over_operators(torch.randn(1900, 5032).bfloat16()),
     ]
+
+
+def loss_over_operators(logits: torch.Tensor) -> Comparison:
+    """Both with the gradient."""
+    target = torch.randint(logits.shape[1], (len(logits),))
+    other = 0.1 / (logits.shape[1] - 1)
+    if (native := native_loss(logits)) is None:
+        raise SystemExit("no C compiler was found")
+    return compare(
+        f"loss over operators, {logits.dtype}",
+        lambda: native(target, other, 0.9 - other, torch.empty_like(logits)),
+        lambda: by_operators(logits, target, other, 0.9 - other, None, gradient=True),
+    )
 
 
 def alone(recipe: Recipe, corpus: Corpus) -> TranslationModule:

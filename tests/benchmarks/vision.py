@@ -2,13 +2,14 @@
 
     python -m tests.benchmarks.vision [--images N] [--loader-only]
 
-CPU time of one thread, the sides in turn epoch by epoch within one training:
+CPU time of one thread, the sides in turn epoch by epoch:
 
 * an epoch through Lightning over as many forward-backward-steps on one resident batch;
 * an epoch with all looks inside at their default cadence over one without;
 * the sums of growth at every step over a step;
 * an epoch of ResNet-18 over a plain PyTorch loop with a DataLoader of two workers, whose time
-  counts, that crops and mirrors CPU tensors as this does;
+  counts, that crops and mirrors CPU tensors as this does, in a process of its own: ours is
+  prepared as `run vision` prepares itself;
 * the Hessian-vector products that the top eigenvalue of ResNet-8 takes.
 """
 

@@ -1,3 +1,7 @@
+import platform
+import shutil
+import threading
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -6,6 +10,29 @@ from nlp import dropout as own
 from nlp.dropout import dropout
 
 DTYPES = (torch.float32, torch.bfloat16)
+
+
+def draws_as_torch_does_elsewhere():
+    """Whether torch draws masks by its own generator, one by one, and there is a compiler."""
+    if shutil.which("cc") is None:
+        return False
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return "GenuineIntel" not in file.read()
+    except OSError:
+        return platform.machine() == "arm64"
+
+
+needs_c = pytest.mark.skipif(
+    not draws_as_torch_does_elsewhere(),
+    reason="no C compiler, or an Intel CPU, on which torch's masks are MKL's",
+)
+
+
+@needs_c
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_c_is_what_draws(dtype):
+    assert own._drawing(dtype) is not None
 
 
 def both(x, p, drawn_before):
@@ -63,25 +90,54 @@ def test_the_gradient_goes_through_what_is_kept(dtype):
     assert torch.equal(gradient, torch.where(y == 0, 0.0, kept.to(dtype)).to(dtype))
 
 
-def test_other_masks_than_torchs_are_not_used(monkeypatch):
-    """As where torch's come from MKL: its generator is another."""
+@pytest.fixture
+def tried_anew():
     own._drawing.cache_clear()
+    yield
+    own._drawing.cache_clear()
+
+
+@needs_c
+@pytest.mark.parametrize("drawn_more", [0, 1])
+def test_other_masks_than_torchs_are_not_used(monkeypatch, tried_anew, drawn_more):
+    """As where torch's come from MKL: its generator is another."""
     real = F.dropout
 
     def from_elsewhere(x, p):
-        torch.rand(1)
+        torch.rand(drawn_more)
         return real(x, p)
 
     monkeypatch.setattr(own.F, "dropout", from_elsewhere)
-    try:
-        assert own._drawing(torch.float32) is None
-    finally:
-        own._drawing.cache_clear()
+    assert (own._drawing(torch.float32) is None) == bool(drawn_more)
 
 
-def test_trying_it_leaves_the_generator_alone():
-    own._drawing.cache_clear()
+def test_trying_it_leaves_every_generator_alone(monkeypatch, tried_anew):
     torch.manual_seed(3)
-    before = torch.get_rng_state()
+    before, seeded = torch.get_rng_state(), []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
     own._drawing(torch.float32)
     assert torch.equal(torch.get_rng_state(), before)
+    assert not seeded
+
+
+def test_the_default_device_is_not_asked(tried_anew):
+    x = torch.ones(1000)
+    torch.manual_seed(4)
+    expected = F.dropout(x, 0.2)
+    torch.manual_seed(4)
+    own._bits_of_kept.cache_clear()
+    with torch.device("meta"):
+        assert torch.equal(dropout(x, 0.2), expected)
+
+
+def test_threads_draw_different_masks():
+    x, masks = torch.ones(20_000), []
+    threads = [
+        threading.Thread(target=lambda: masks.extend(dropout(x, 0.5) for _ in range(20)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({mask.numpy().tobytes() for mask in masks}) == 40
