@@ -23,7 +23,7 @@ from shared_optim.compiler import CompileError, c_function
 
 _C_TYPES = {torch.float32: "unsigned int", torch.bfloat16: "unsigned short"}
 _MANTISSA = 53  # bits of a generator's 64 that torch makes a double of
-_DRAWING = threading.Lock()
+_DRAWING = threading.RLock()
 _STATE_BYTES = 5056  # of a CPU's generator; anything else is another torch's
 _FIRST_WORD = 3  # of its state, as int64: behind the seed, two int32 and the place of the next word
 # `state` is torch's: int32 2 is how many words are left before the next twist, one more than there
@@ -131,7 +131,8 @@ def _drawing(dtype: torch.dtype) -> Callable[..., None] | None:
         function = c_function(f"{constants}\ntypedef {_C_TYPES[dtype]} T;{_SOURCE}", 5)
     except CompileError:  # the optimizer's step has warned
         return None
-    return function if _as_torch(dtype, function) else None
+    with _DRAWING:
+        return function if _as_torch(dtype, function) else None
 
 
 def _as_torch(dtype: torch.dtype, function: Callable[..., None]) -> bool:

@@ -130,7 +130,10 @@ def test_the_default_device_is_not_asked(tried_anew):
         assert torch.equal(dropout(x, 0.2), expected)
 
 
-def test_threads_draw_different_masks():
+@needs_c
+@pytest.mark.parametrize("attempt", range(5))
+def test_threads_draw_different_masks(tried_anew, attempt):
+    """Also while one of them tries the C."""
     x, masks = torch.ones(20_000), []
     threads = [
         threading.Thread(target=lambda: masks.extend(dropout(x, 0.5) for _ in range(20)))
