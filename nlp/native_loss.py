@@ -137,7 +137,7 @@ void run(const int64_t rows, const int64_t n, const int64_t logits_at, const int
 
 
 def native_loss(logits: Tensor) -> Callable[..., tuple[Tensor, Tensor]] | None:
-    """`loss_and_gradient` for such logits; None where it has to be made of operators."""
+    """What computes the loss of these logits in C; None where it has to be made of operators."""
     if not (logits.is_cpu and logits.is_contiguous()):
         return None
     function = _c_function(logits.dtype)

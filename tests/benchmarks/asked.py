@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.benchmarks.epochs import seconds
+from tests.benchmarks.timing import seconds
 
 
 class Asked:

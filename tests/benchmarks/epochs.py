@@ -1,21 +1,13 @@
 """Times the epochs of a training, and what each is compared with, in turn."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 import lightning
 
+from tests.benchmarks.timing import seconds
 from workload.network_module import NetworkModule
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """CPU seconds of a call, of this process and of those that it has started and awaited."""
-    begin = os.times()
-    call()
-    end = os.times()
-    return sum(end[:4]) - sum(begin[:4])
 
 
 class Epochs(lightning.Callback):
