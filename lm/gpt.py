@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from workload.attention import native_attention
+
 DEVIATION = 0.02
 """Of the initial weights."""
 
@@ -25,11 +27,15 @@ class Attention(nn.Module):
         self.c_proj = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, length, width = x.shape
-        shape = batch, length, self.heads, width // self.heads
-        q, k, v = (part.view(shape).transpose(1, 2) for part in self.c_attn(x).split(width, 2))
-        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        projected: Tensor = self.c_proj(y.transpose(1, 2).reshape(x.shape))
+        joined = self.c_attn(x)
+        if attend := native_attention(x, self.heads, joined.dtype):
+            y = attend(joined, words=1)
+        else:
+            by_head = *x.shape[:2], self.heads, x.shape[2] // self.heads
+            q, k, v = (part.view(by_head).transpose(1, 2) for part in joined.chunk(3, 2))
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            y = y.transpose(1, 2).reshape(x.shape)
+        projected: Tensor = self.c_proj(y)
         return projected
 
 

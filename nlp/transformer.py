@@ -16,7 +16,7 @@ Activations are [T*B, C], the words of all sentences time by time: dropout follo
 which is fairseq's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,10 +25,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from nlp.attention import attention_of
 from nlp.dropout import dropout
-
-_MASK_STRIDE = 8
-"""Elements to which the attention kernels of GPUs want every stride of a mask aligned."""
 
 
 class Transformer:
@@ -69,21 +67,21 @@ class Transformer:
         """
         self._maps.begin_pass()
         encoder, decoder = self.model.encoder, self.model.decoder
-        mask = _additive(source.eq(encoder.padding_idx), self.dtype)
+        heads = decoder.layers[0].encoder_attn.num_heads
         x = _embed(encoder, source)
+        attention = attention_of(x, source.eq(encoder.padding_idx), heads, self.dtype)
         for layer in encoder.layers:
-            x = self._attend_self(layer, x, len(source), mask)
+            x = self._attend_self(layer, x, attention.within_source)
             x = self._feed_forward(layer, x)
-        attention = decoder.layers[0].encoder_attn
-        projected = self._maps(attention.k_proj, x)
-        of_source = _by_head(projected, len(source), 2 * len(decoder.layers), attention.num_heads)
+        projected = self._maps(decoder.layers[0].encoder_attn.k_proj, x)
+        sources = attention.sources(projected, len(decoder.layers))
         x = _embed(decoder, previous)
-        for layer, key, value in zip(decoder.layers, of_source[::2], of_source[1::2], strict=True):
-            x = self._attend_self(layer, x, len(source))
+        for layer, of_source in zip(decoder.layers, sources, strict=True):
+            x = self._attend_self(layer, x, attention.within_target)
             query = self._maps(layer.encoder_attn.q_proj, x)
-            (query,) = _by_head(query, len(source), 1, attention.num_heads)
-            attended = self._attend(layer.encoder_attn, query, key, value, mask)
-            x = _join(layer, layer.encoder_attn_layer_norm, x, attended)
+            attended = attention.to_source(query, of_source)
+            change = self._maps(layer.encoder_attn.out_proj, attended)
+            x = _join(layer, layer.encoder_attn_layer_norm, x, change)
             x = self._feed_forward(layer, x)
         return x
 
@@ -95,21 +93,11 @@ class Transformer:
         """Let go of the last pass's matrices, and of the graph of autograd that they belong to."""
         self._maps.end_pass()
 
-    def _attend_self(
-        self, layer: Any, x: Tensor, sentences: int, mask: Tensor | None = None
-    ) -> Tensor:
-        """`x` and what each word attends to in its sentence; without a mask, in its past."""
-        projected = self._maps(layer.self_attn.q_proj, x)
-        query, key, value = _by_head(projected, sentences, 3, layer.self_attn.num_heads)
-        attended = self._attend(layer.self_attn, query, key, value, mask)
-        return _join(layer, layer.self_attn_layer_norm, x, attended)
-
-    def _attend(
-        self, attention: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
-    ) -> Tensor:
-        attend = _attend_in_steps if _fused_is_slow(query) else _attend_fused
-        attended = attend(query, key, value, mask).permute(2, 0, 1, 3)
-        return self._maps(attention.out_proj, attended.reshape(-1, attention.embed_dim))
+    def _attend_self(self, layer: Any, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """`x` and what each word attends to in its sentence."""
+        attended = attend(self._maps(layer.self_attn.q_proj, x))
+        change = self._maps(layer.self_attn.out_proj, attended)
+        return _join(layer, layer.self_attn_layer_norm, x, change)
 
     def _feed_forward(self, layer: Any, x: Tensor) -> Tensor:
         hidden = self._maps(layer.fc2, self._maps(layer.fc1, x).relu())
@@ -210,59 +198,3 @@ def _join(layer: Any, norm: nn.Module, x: Tensor, change: Tensor) -> Tensor:
 def _dropped(module: Any, x: Tensor) -> Tensor:
     drops = module.training or module.apply_during_inference
     return dropout(x, module.p) if drops else x
-
-
-def _attend_fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    return F.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
-
-
-def _attend_in_steps(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    scores = (query * query.shape[-1] ** -0.5) @ key.mT
-    if mask is None:
-        mask = torch.full(scores.shape[-2:], -torch.inf, device=query.device).triu_(1)
-    weights: Tensor = (scores.float() + mask).softmax(-1).to(value.dtype)
-    return weights @ value
-
-
-def _fused_is_slow(x: Tensor) -> bool:
-    """The backward pass of torch's fused attention in bfloat16 on CPUs takes 2 to 7 times as long
-    as the steps it is made of, for sentences of 100 and of 20 words."""
-    return x.dtype == torch.bfloat16 and x.device.type == "cpu"
-
-
-def _by_head(x: Tensor, sentences: int, maps: int, heads: int) -> Sequence[Tensor]:
-    """For each of the maps that lie side by side in [T*B, maps*C]: [B, heads, T, size]."""
-    size = x.shape[1] // (maps * heads)
-    split: Sequence[Tensor] = _Split.apply(x, (sentences, maps, heads, size))  # type: ignore[no-untyped-call]
-    return split
-
-
-class _Split(torch.autograd.Function):
-    """The maps as views, whose gradients are written side by side at once: autograd's own would be
-    stacked first and then brought into that order."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-        ctx.sizes = sizes
-        return _maps_of(x, sizes)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        sentences, maps, heads, size = ctx.sizes
-        rows = sentences * gradients[0].shape[2]
-        joined = gradients[0].new_empty(rows, maps * heads * size)
-        torch._foreach_copy_(_maps_of(joined, ctx.sizes), gradients)
-        return joined, None
-
-
-def _maps_of(x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    return x.view(-1, *sizes).permute(2, 1, 3, 0, 4).unbind()
-
-
-def _additive(padding: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where `padding` [B, S] is False and -inf where it is True, [B, 1, 1, S]."""
-    batch, length = padding.shape
-    aligned = -(-length // _MASK_STRIDE) * _MASK_STRIDE
-    mask = torch.zeros(batch, 1, 1, aligned, dtype=dtype, device=padding.device)[..., :length]
-    return mask.masked_fill_(padding[:, None, None], -torch.inf)

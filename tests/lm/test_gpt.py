@@ -60,8 +60,10 @@ def plain_logits(weights, tokens, heads):
     return torch.stack([w["wte.weight"] @ norm(x, w["ln_f.weight"]) for x in rows])
 
 
-def test_logits_and_loss_are_those_of_a_second_implementation():
-    found = model()
+# heads of 4, by torch's attention, and of 16, by that in C
+@pytest.mark.parametrize("width", [8, 32])
+def test_logits_and_loss_are_those_of_a_second_implementation(width):
+    found = model(width=width)
     tokens = torch.randint(0, 11, (3, 7))
     logits = found(tokens)
     for window, ours in zip(tokens, logits, strict=True):
@@ -72,12 +74,13 @@ def test_logits_and_loss_are_those_of_a_second_implementation():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="no transformers")
-def test_logits_and_loss_are_those_of_transformers_with_the_same_weights():
+@pytest.mark.parametrize("width", [8, 32])
+def test_logits_and_loss_are_those_of_transformers_with_the_same_weights(width):
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    found = model()
+    found = model(width=width)
     config = GPT2Config(
-        vocab_size=11, n_positions=7, n_embd=8, n_layer=2, n_head=2, activation_function="gelu"
+        vocab_size=11, n_positions=7, n_embd=width, n_layer=2, n_head=2, activation_function="gelu"
     )
     peer = GPT2LMHeadModel(config).eval()
     with torch.no_grad():

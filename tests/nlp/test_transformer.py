@@ -25,11 +25,14 @@ def task(data_dir):
     return task
 
 
-@pytest.fixture(params=[True, False], ids=["joined", "apart"])
+@pytest.fixture(
+    params=[(True, 4), (False, 4), (False, 2)], ids=["joined", "apart", "attention in C"]
+)
 def model(task, request):
     """As after training: no bias is zero, nor what padding is embedded as."""
     torch.manual_seed(0)
-    model = build_model(dataclasses.replace(RECIPE, joined=request.param), task)
+    joined, heads = request.param  # of 16, which C can do, where they are two
+    model = build_model(dataclasses.replace(RECIPE, joined=joined, heads=heads), task)
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.1)
