@@ -18,6 +18,7 @@ from rl.frames_to_float import stacks_to_float
 from rl.memory import ATARI, FRAME, ObservationSpec
 from rl.patches import convolution_relu
 from rl.random_streams import Purpose, generator
+from rl.row_product import row_product
 
 _Layer = tuple[str, int, tuple[int, int, int, int]]
 """A convolution's name and stride, and what is added on the (left, right, top, bottom) of its
@@ -173,6 +174,8 @@ def _convolutions(height: int, width: int, inputs: int) -> tuple[_Layer, ...]:
 
 def _dense(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """[G, B, I], [G, O, I], [G, O] to [G, B, O]."""
+    if (result := row_product(x, weight, bias)) is not None:
+        return result
     # Weight times inputs, not inputs times weight: so the weight's gradient comes out in the
     # weight's own layout, and a transposing copy of the largest layer is spared (12 to 30 ms).
     return torch.baddbmm(bias.unsqueeze(2), weight, x.transpose(1, 2)).transpose(1, 2)
