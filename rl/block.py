@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from rl.config import Recipe
-from rl.dqn_update import Update, dqn_update
+from rl.dqn_update import Update, dqn_update, gradient_dtype
 from rl.environment import Step, make_environments
 from rl.exploration import epsilon_greedy, greedy_actions
 from rl.lives import Lives
@@ -78,6 +78,10 @@ class Block:
         self._dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
         self.online = Weights(self.parameters, self._dtype)
         self.target = Weights(self.parameters, self._dtype, frozen=True)
+        alone = len(self.online.parts) > 1
+        self._joined = Update.room(self.online.values) if alone else None
+        # of whom the device computes something where each member is computed alone
+        self._asking, self._learning = np.ones((2, self.size), dtype=np.bool_)
         self.replay = Replay(
             self.size,
             recipe.replay_capacity,
@@ -194,6 +198,7 @@ class Block:
         host = self._seen.host
         self._seen.open()
         host["writing"][:] = active & training
+        self._asking[:] = True
         with self.on_device():
             if self._unproved != "off" and min(self.replay.appended.tolist()) > self.recipe.n_step:
                 self._prove()
@@ -239,7 +244,8 @@ class Block:
             observe: whether to look inside the optimizer.
         """
         with self.on_device():
-            self.replay.check_sampleable()
+            self.replay.check_sampleable(learning)
+            self._learning[:] = learning
             active = None if learning.all() else learning.tolist()
             host = self._drawn.host
             self._drawn.open()
@@ -254,7 +260,7 @@ class Block:
                 self._drawn.send()
                 result = self._gradients()
                 for name, parameter in self.parameters.items():
-                    parameter.grad = result.gradients[name]
+                    parameter.grad = result.gradients[name].to(parameter.dtype)
                 report = observe_step(self.optimizer, active=active)
                 for parameter in self.parameters.values():
                     parameter.grad = None
@@ -314,7 +320,11 @@ class Block:
     def _plan(self) -> Plan:
         # not before a checkpoint may have been restored
         if self._made is None:
-            self._made = self.optimizer.plan()
+            kinds: dict[Tensor, torch.dtype] = {
+                parameter: gradient_dtype(name, self.online.values[name])
+                for name, parameter in self.parameters.items()
+            }
+            self._made = self.optimizer.plan(kinds)
         return self._made
 
     def _store(self) -> None:
@@ -336,15 +346,19 @@ class Block:
 
     def _choose_greedily(self) -> None:
         self._seen.fetch()
-        best = greedy_actions(self.online.values, self._seen.tensors["observations"])
-        self._greedy.copy_(best, non_blocking=True)
+        observations = self._seen.tensors["observations"]
+        for members, values in self.online.parts:
+            if self._asking[members].any():
+                best = greedy_actions(values, observations[members])
+                self._greedy[members].copy_(best, non_blocking=True)
 
     def _queue_choice(self) -> None:
         self._choose()
         self._seen.sent()
 
-    def _greedy_actions(self) -> np.ndarray:
+    def _greedy_actions(self, asking: np.ndarray) -> np.ndarray:
         if not self._choose.captured:
+            self._asking[:] = asking
             with self.on_device():
                 self._queue_choice()
         self._seen.open()  # what was sent before the choice was made
@@ -359,8 +373,16 @@ class Block:
         self._follow(result, coefficients[: self.size, 0] > 0)  # the field `active`
 
     def _gradients(self) -> Update:
-        batch = self.replay.sample(self._uniforms)
-        return dqn_update(self.online.values, self.target.values, batch, self.recipe.loss)
+        batch, loss = self.replay.sample(self._uniforms), self.recipe.loss
+        if self._joined is None:
+            return dqn_update(self.online.values, self.target.values, batch, loss)
+        for (members, values), (_, target) in zip(
+            self.online.parts, self.target.parts, strict=True
+        ):
+            if self._learning[members].any():
+                into = self._joined.of(members)
+                dqn_update(values, target, batch.of(members), loss, into)
+        return self._joined
 
     def _follow(self, result: Update, learning: Tensor) -> None:
         self.online.refresh(self.parameters)

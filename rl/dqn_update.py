@@ -28,7 +28,7 @@ class Update:
     """What one update computed.
 
     Attributes:
-        gradients: name to [G, ...] float32.
+        gradients: name to [G, ...], of the dtype that `gradient_dtype` names.
         loss: [G] float32.
         mean_q: [G] float32, mean over the batch of max_a Q(s, a).
     """
@@ -36,6 +36,21 @@ class Update:
     gradients: dict[str, Tensor]
     loss: Tensor
     mean_q: Tensor
+
+    @classmethod
+    def room(cls, online: Mapping[str, Tensor]) -> "Update":
+        """Zeros for the update of whom the `values` of their `Weights` are given."""
+        gradients = {
+            name: torch.zeros(value.shape, dtype=gradient_dtype(name, value), device=value.device)
+            for name, value in online.items()
+        }
+        members, device = next((len(value), value.device) for value in online.values())
+        return cls(gradients, *torch.zeros(2, members, device=device))
+
+    def of(self, members: slice) -> "Update":
+        """A view of some members' part."""
+        own = {name: gradient[members] for name, gradient in self.gradients.items()}
+        return Update(own, self.loss[members], self.mean_q[members])
 
 
 def td_loss(
@@ -58,7 +73,11 @@ def td_loss(
 
 
 def dqn_update(
-    online: Mapping[str, Tensor], target: Mapping[str, Tensor], batch: Batch, kind: Loss
+    online: Mapping[str, Tensor],
+    target: Mapping[str, Tensor],
+    batch: Batch,
+    kind: Loss,
+    into: Update | None = None,
 ) -> Update:
     """Gradients of the losses of G members, for a batch of [G, B] transitions.
 
@@ -66,21 +85,36 @@ def dqn_update(
         online, target: the `values` of the members' `Weights`.
         batch: of the same members.
         kind: of the loss, see `td_loss`.
+        into: what to write the result into, and return.
     """
     with torch.no_grad():
         next_q = q_values(target, batch.next_state)
     q = q_values(online, batch.state)
     loss = td_loss(q, next_q, batch.actions, batch.rewards, batch.discounts, kind)
-    gradients = torch.autograd.grad(loss.sum(), list(online.values()))
-    return Update(
-        {name: _gradient(name, g) for name, g in zip(online, gradients, strict=True)},
-        loss.detach(),
-        q.detach().amax(2).float().mean(1),
+    of_working = dict(
+        zip(online, torch.autograd.grad(loss.sum(), list(online.values())), strict=True)
     )
+    mean_q = q.detach().amax(2).float().mean(1)
+    if into is None:
+        gradients = {
+            name: gradient.to(gradient_dtype(name, gradient))
+            for name, gradient in of_working.items()
+        }
+        into = Update(gradients, loss.detach(), mean_q)
+    else:
+        for name, gradient in of_working.items():
+            into.gradients[name].copy_(gradient)
+        into.loss.copy_(loss.detach())
+        into.mean_q.copy_(mean_q)
+    if "conv1.weight" in into.gradients:
+        # the working kernel is the parameter / 255, and so is the chain rule's factor
+        into.gradients["conv1.weight"].div_(255)
+    return into
 
 
-def _gradient(name: str, of_working: Tensor) -> Tensor:
-    """The gradient with respect to the float32 parameter from that of its working copy."""
-    gradient = of_working.float()
-    # the working kernel is the parameter / 255, and so is the chain rule's factor
-    return gradient / 255 if name == "conv1.weight" else gradient
+def gradient_dtype(name: str, working: Tensor) -> torch.dtype:
+    """That of the gradient with respect to a float32 parameter with this working copy: its own on a
+    CPU, where the optimizer's step reads it as it is; of the first kernel, which is scaled before,
+    and on a GPU float32."""
+    scaled = name == "conv1.weight"
+    return torch.float32 if scaled or working.device.type != "cpu" else working.dtype

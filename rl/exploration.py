@@ -38,7 +38,7 @@ def epsilon_greedy(
     epsilon: np.ndarray,
     active: np.ndarray,
     actions: int,
-    greedy: Callable[[], np.ndarray],
+    greedy: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """One action per member, [G] int64; members that are not active get 0, the no-op.
 
@@ -47,10 +47,11 @@ def epsilon_greedy(
         epsilon: probability of a uniformly random action, [G].
         active: [G] bool.
         actions: size of the action set.
-        greedy: everybody's greedy actions, [G]; not called where all explore.
+        greedy: the greedy actions of those who need one, [G] bool to [G]; not called where nobody
+            does.
     """
     explore = uniforms[:, 0] < epsilon
     chosen = (uniforms[:, 1] * actions).astype(np.int64)
-    if (active & ~explore).any():
-        chosen = np.where(explore, chosen, greedy())
+    if (asking := active & ~explore).any():
+        chosen = np.where(explore, chosen, greedy(asking))
     return np.where(active, chosen, 0)

@@ -68,7 +68,7 @@ def record_episode(
             epsilon,
             active,
             stage.actions,
-            lambda: agent.greedy(observation),  # noqa: B023
+            lambda _: agent.greedy(observation),  # noqa: B023
         )
         step = stage.step(action)
         observation, picture = step.observation, camera.step(int(action[0]))

@@ -56,7 +56,7 @@ def play(
             epsilons,
             active,
             stage.actions,
-            lambda: agent.greedy(observation),  # noqa: B023
+            lambda _: agent.greedy(observation),  # noqa: B023
         )
         step = stage.step(actions)
         observation = step.observation

@@ -41,6 +41,10 @@ class Batch(NamedTuple):
     rewards: Tensor  # [G, B] float32, sum over j < n of gamma^j r_{i+j}, up to the episode's end
     discounts: Tensor  # [G, B] float32, gamma^n, or 0 where the episode ended
 
+    def of(self, members: slice) -> "Batch":
+        """Some members' part."""
+        return Batch(*(tensor[members] for tensor in self))
+
 
 class Rows(NamedTuple):
     """N consecutive rows of one member."""
@@ -185,17 +189,18 @@ class Replay:
         """Let every member's next row begin an episode, whatever its last one was."""
         self._next_ages.zero_()
 
-    def check_sampleable(self) -> None:
-        """Raise ValueError where a member has no complete transition yet."""
+    def check_sampleable(self, members: np.ndarray) -> None:
+        """Raise ValueError where one of `members`, [G] bool, has no complete transition yet."""
         # numpy's own minimum takes ten times as long on so few
-        if min(self.appended.tolist()) <= self.n_step:
+        if min(self.appended[members].tolist()) <= self.n_step:
             raise ValueError(f"replay: no complete transition among {self.sizes} rows per member")
 
     def sample(self, uniforms: Tensor) -> Batch:
         """The transitions that uniform numbers point at: row = first + floor(u * count).
 
         Args:
-            uniforms: [G, B] float64 in [0, 1), on the device of the rows; see `check_sampleable`.
+            uniforms: [G, B] float64 in [0, 1), on the device of the rows; those of a member
+                without a transition, see `check_sampleable`, point at anything.
         """
         stack = self.shows.stack
         kept = self.capacity - stack + 1 - self._closes

@@ -223,10 +223,10 @@ class DecayOptimizer(Optimizer):
             group.remember(acting, spread(taken, 1))
         return loss
 
-    def plan(self) -> Plan:
+    def plan(self, gradient_dtypes: Mapping[Tensor, torch.dtype] | None = None) -> Plan:
         """The steps from here on, cut into a host's and a device's part; see `Plan`."""
         self._adopt()
-        return Plan(self)
+        return Plan(self, gradient_dtypes or {})
 
     def _adopt(self) -> None:
         """Make a Group of every dict that somebody else has put among the groups."""
@@ -272,9 +272,11 @@ class DecayOptimizer(Optimizer):
         """The form of the rule that a group asks for."""
         return self._gathering.variant(self, group)
 
-    def planned_batches(self, groups: Sequence[Group]) -> tuple[list[Batch], list[list[int]]]:
+    def planned_batches(
+        self, groups: Sequence[Group], gradient_dtypes: Mapping[Tensor, torch.dtype]
+    ) -> tuple[list[Batch], list[list[int]]]:
         """See `Gathering.planned_batches`; for `Plan`."""
-        return self._gathering.planned_batches(self, groups)
+        return self._gathering.planned_batches(self, groups, gradient_dtypes)
 
 
 def _table(rows: NDArray[np.float64], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +62,15 @@ class Gathering:
         return settings.variant
 
     def planned_batches(
-        self, optimizer: DecayOptimizer, groups: Sequence[Group]
+        self,
+        optimizer: DecayOptimizer,
+        groups: Sequence[Group],
+        gradient_dtypes: Mapping[Tensor, torch.dtype],
     ) -> tuple[list[Batch], list[list[int]]]:
         """Batches of all parameters of some groups, for `Plan`, and where each one is among them.
 
-        Row r of the table is that of the r-th member, counted over the groups.
+        Row r of the table is that of the r-th member, counted over the groups. Gradients are of
+        their parameter's dtype where `gradient_dtypes` has no other.
         """
         lists: dict[Any, Parameters] = {}
         places: dict[Any, list[int]] = {}
@@ -77,8 +81,9 @@ class Gathering:
                 flat, variant = self._flat(
                     optimizer, parameter, optimizer.state[parameter], group, asked
                 )
-                kind = id(variant), flat.kind
-                mine = lists.setdefault(kind, Parameters(variant, parameter.dtype))
+                of_gradient = gradient_dtypes.get(parameter, parameter.dtype)
+                kind = id(variant), flat.kind, of_gradient
+                mine = lists.setdefault(kind, Parameters(variant, of_gradient))
                 mine.add(flat, (parameter, optimizer.state[parameter]), row, stable)
                 places.setdefault(kind, []).append(place)
                 place += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Plan:
 
     Args:
         optimizer: all its parameters get a gradient at every step.
+        gradient_dtypes: of those whose gradients are not of their own dtype. A gradient in bfloat16
+            of a parameter in float32 is read as it is, which changes no bit.
 
     Attributes:
         parameters: in the order in which `apply` wants their gradients.
@@ -43,7 +45,9 @@ class Plan:
     """
 
     @torch.no_grad()
-    def __init__(self, optimizer: DecayOptimizer) -> None:
+    def __init__(
+        self, optimizer: DecayOptimizer, gradient_dtypes: Mapping[Tensor, torch.dtype]
+    ) -> None:
         self._optimizer = optimizer
         self._owners = [group for group in optimizer.param_groups if group["params"]]
         self.parameters: list[Tensor] = [p for group in self._owners for p in group["params"]]
@@ -60,7 +64,7 @@ class Plan:
                 "takes any"
             )
         self._variants = [optimizer.variant(group) for group in self._owners]
-        self._batches, self._places = optimizer.planned_batches(self._owners)
+        self._batches, self._places = optimizer.planned_batches(self._owners, gradient_dtypes)
         for group in self._owners:
             kinds = {p.dtype for p in group["params"]}
             steps = {tuple(spread(optimizer.state[p]["step"], 1)) for p in group["params"]}

@@ -2,10 +2,13 @@
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from rl.network import Part
 from rl.population import Population
 from shared_optim.group import spread
 from shared_optim.schemes import BASELINE, SCHEMES
@@ -75,10 +78,13 @@ def plain():
 
 
 def same(one, other):
+    """To the last bit, but for buffers that others in a block need and a member does not."""
     assert one[0] == other[0]
-    assert one[1].keys() == other[1].keys()
-    for name, value in one[1].items():
-        assert torch.equal(value, other[1][name]), name
+    for name in one[1].keys() | other[1].keys():
+        if name in one[1] and name in other[1]:
+            assert torch.equal(one[1][name], other[1][name]), name
+        else:
+            assert "decay_exp_avg" in name
 
 
 def test_replayed_programs_do_what_their_functions_do(monkeypatch, plain):
@@ -112,17 +118,54 @@ def test_raw_frames_change_nothing(monkeypatch, plain):
 
 
 def test_blocks_that_take_turns_change_nothing(monkeypatch, plain):
-    made = population()
+    made = population(block_size=1)
     made._lag = 2
     same(trained(made), plain)
 
 
-def test_members_of_one_block_train_as_the_device_groups_them(plain):
-    """All three in one block: another order of summation, the same training to rounding."""
-    rows, _ = trained(population(block_size=3), chunks=4)
+@pytest.mark.parametrize("size", [1, 2])
+def test_on_a_cpu_no_bit_depends_on_who_shares_a_block(plain, size):
+    same(trained(population(block_size=size)), plain)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_gradients_in_bfloat16_are_taken_as_they_are(monkeypatch, size):
+    recipe = replace(SMALL, precision="bf16")
+    own = trained(Population(recipe, SEEDED, CPU, block_size=size), chunks=4)
+    for module in ("rl.block", "rl.dqn_update"):
+        monkeypatch.setattr(f"{module}.gradient_dtype", lambda *_: torch.float32)
+    same(trained(Population(recipe, SEEDED, CPU, block_size=size), chunks=4), own)
+
+
+def test_members_that_are_computed_together_train_the_same_to_rounding(monkeypatch, plain):
+    """As on a GPU: another order of summation."""
+    together = population()
+    (block,) = together.blocks
+    for weights in (block.online, block.target):
+        weights.parts = [Part(slice(0, block.size), weights.values)]
+    block._joined = None
+    rows, _ = trained(together, chunks=4)
     first = next(row for row in rows if row.values.get("updates"))
     expected = next(row for row in plain[0] if row.values.get("updates"))
     assert first.values["loss"] == pytest.approx(expected.values["loss"], rel=1e-4)
+
+
+def test_who_rests_or_explores_is_not_computed(monkeypatch):
+    made = population()
+    (block,) = made.blocks
+    asked = []
+    monkeypatch.setattr(
+        "rl.block.greedy_actions",
+        lambda values, seen: asked.append(len(seen)) or torch.zeros(len(seen), dtype=torch.int64),
+    )
+    uniforms = np.zeros((3, 2))
+    monkeypatch.setattr(block, "_exploration", SimpleNamespace(row=lambda tick: uniforms), False)
+    sent = []
+    monkeypatch.setattr(block.environments, "send", sent.append)
+    active = np.array([True, False, True])
+    block.act(0, np.array([1.0, 0.0, 0.0]), active, training=False)
+    assert asked == [1]
+    made.close()
 
 
 def forgetful(program):

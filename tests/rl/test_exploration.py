@@ -25,7 +25,7 @@ def choose(uniforms, epsilon, active=None, actions=4):
     )
     best = greedy_actions(online.values, torch.from_numpy(observations)).numpy()
     active = np.ones(len(epsilon), dtype=bool) if active is None else active
-    return epsilon_greedy(uniforms, epsilon, active, actions, lambda: best), best
+    return epsilon_greedy(uniforms, epsilon, active, actions, lambda asking: best), best
 
 
 def test_greedy_actions_are_those_of_the_highest_value():
@@ -39,7 +39,9 @@ def test_greedy_actions_are_those_of_the_highest_value():
 
 def test_nobody_is_asked_where_all_explore_or_rest():
     uniforms, active = np.array([[0.1, 0.5], [0.9, 0.5]]), np.array([True, False])
-    chosen = epsilon_greedy(uniforms, np.array([0.5, 0.5]), active, 4, lambda: pytest.fail("asked"))
+    chosen = epsilon_greedy(
+        uniforms, np.array([0.5, 0.5]), active, 4, lambda asking: pytest.fail("asked")
+    )
     assert chosen.tolist() == [2, 0]
 
 

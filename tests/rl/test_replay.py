@@ -79,7 +79,7 @@ def write(
 
 
 def sample(replay: Replay, uniforms: np.ndarray) -> Batch:
-    replay.check_sampleable()
+    replay.check_sampleable(np.ones(len(uniforms), dtype=bool))
     return replay.sample(torch.from_numpy(uniforms).to(replay.storage))
 
 

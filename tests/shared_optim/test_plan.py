@@ -40,6 +40,23 @@ def stepped(given, optimizer, gradients, active=None):
 
 
 @pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("options", [ALONE, POPULATION])
+def test_a_gradient_in_bfloat16_is_read_as_it_is(options, compile):
+    narrow = [[g.to(torch.bfloat16) for g in step] for step in noise(*SHAPES, steps=4)]
+    given, optimizer = optimizer_of(options, compile=compile)
+    plan = optimizer.plan({given[0]: torch.bfloat16, given[2]: torch.bfloat16})
+    for step in narrow:
+        plan.apply([step[0], step[1].float(), step[2]], plan.coefficients())
+        plan.advance()
+    expected, other = optimizer_of(options, compile=compile)
+    stepped(expected, other, narrow)
+    for mine, its in zip(given, expected, strict=True):
+        assert torch.equal(mine, its)
+        for key, value in other.state[its].items():
+            assert torch.equal(torch.as_tensor(optimizer.state[mine][key]), torch.as_tensor(value))
+
+
+@pytest.mark.parametrize("compile", [True, False])
 @pytest.mark.parametrize(
     ("options", "active"), [(ALONE, None), (POPULATION, None), (POPULATION, [True, False, True])]
 )
