@@ -28,18 +28,16 @@ typedef floats anywhere __attribute__((aligned(4)));
    or, of the results, the columns up to i. */
 enum { ALL, UP_TO_ROW, FROM_ROW, COLUMNS_TO_ROW };
 
-static inline float highest(floats x) {
-  x = larger(x, __builtin_shuffle(x, numbers ^ 8));
-  x = larger(x, __builtin_shuffle(x, numbers ^ 4));
-  x = larger(x, __builtin_shuffle(x, numbers ^ 2));
-  return x[0] > x[1] ? x[0] : x[1];
+static inline float highest(const floats x) {
+  float found = x[0];
+  for (int j = 1; j < LANES; j++) found = x[j] > found ? x[j] : found;
+  return found;
 }
 
-static inline float total(floats x) {
-  x += __builtin_shuffle(x, numbers ^ 8);
-  x += __builtin_shuffle(x, numbers ^ 4);
-  x += __builtin_shuffle(x, numbers ^ 2);
-  return x[0] + x[1];
+static inline float total(const floats x) {
+  float sum = 0;
+  for (int j = 0; j < LANES; j++) sum += x[j];
+  return sum;
 }
 
 #define BLOCK(R, V) { \\
@@ -104,7 +102,7 @@ static inline __attribute__((always_inline)) void softmax(
     const int rows, const int64_t t, const int64_t ns, const int64_t wide, const float *shut,
     const int causal, float *p) {
   const int64_t end = reach(t + rows - 1, ns, causal);
-  floats most[rows], sums[rows];
+  floats most[ROWS], sums[ROWS];
   for (int r = 0; r < rows; r++) {
     float *row = p + (t + r) * wide;
     if (causal)
@@ -129,7 +127,7 @@ static inline __attribute__((always_inline)) void of_scores(
     const int rows, const int64_t t, const int64_t ns, const int64_t wide, const int causal,
     float *p, const float *of_p) {
   const int64_t end = reach(t + rows - 1, ns, causal);
-  floats sums[rows];
+  floats sums[ROWS];
   for (int r = 0; r < rows; r++) sums[r] = (floats){0};
   EACH(sums[r] += AT(at) * AT(of_p + (at - p));)
   for (int r = 0; r < rows; r++) sums[r] = (floats){0} + total(sums[r]);
