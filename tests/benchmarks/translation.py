@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from nlp.attention import Attention, NativeAttention, attention_of
 from nlp.batches import Batch
 from nlp.config import Machine, Recipe
 from nlp.data.corpus import Corpus
@@ -35,6 +36,7 @@ from workload.trainer import prepare_torch
 SMALL = {"width": 192, "feed_forward": 512, "layers": 3, "dropout": 0.1, "max_tokens": 2_048}
 CALLS = {"width": 8, "heads": 1, "feed_forward": 8, "max_tokens": 64}  # calls and little else
 PRECISIONS = (("float32", 1.0), ("bf16", 1.8))
+DTYPES = (torch.float32, torch.bfloat16)
 MEMBER = Member("decoupled", 1e-4, 1)
 
 
@@ -55,7 +57,7 @@ def main() -> None:
         comparisons.append(diagnostics(name, recipe, corpus, rounds))
     calls = Recipe(data=corpus.name, **dataclasses.asdict(corpus.preparation), warm_up=400, **CALLS)
     comparisons += training("width 8", calls, corpus, 50, (("float32", None),))
-    comparisons += [matrix_product(), *masks_and_loss()]
+    comparisons += [matrix_product(), *in_c()]
     print(hardware())
     print(table(comparisons))
 
@@ -121,14 +123,30 @@ def matrix_product() -> Comparison:
     )
 
 
-def masks_and_loss() -> list[Comparison]:
+def in_c() -> list[Comparison]:
     """What an update has in C against the same by operators of torch's, in memory that is kept."""
     x = torch.randn(1920, 192)
     return [
         compare("dropout over torch's", lambda: dropout(x, 0.1), lambda: F.dropout(x, 0.1)),
-        loss_over_operators(torch.randn(1900, 5032)),
-        loss_over_operators(torch.randn(1900, 5032).bfloat16()),
+        *(loss_over_operators(torch.randn(1900, 5032).to(dtype)) for dtype in DTYPES),
+        *(attention_over_operators(dtype) for dtype in DTYPES),
     ]
+
+
+def attention_over_operators(dtype: torch.dtype) -> Comparison:
+    """Both ways, of 96 sentences of twenty words."""
+    projected = torch.randn(20 * 96, 3 * 192).to(dtype).requires_grad_()
+    of_result = torch.randn(20 * 96, 192).to(dtype)
+    padding = torch.zeros(96, 20, dtype=torch.bool)
+    native = attention_of(projected[:, :192], padding, 4, dtype)
+    if not isinstance(native, NativeAttention):
+        raise SystemExit("no C compiler was found")
+
+    def both_ways(attention: Attention) -> Callable[[], object]:
+        return lambda: torch.autograd.grad(attention.within_source(projected), projected, of_result)
+
+    operators = Attention(padding, 4, dtype)
+    return compare(f"attention over operators, {dtype}", both_ways(native), both_ways(operators))
 
 
 def loss_over_operators(logits: torch.Tensor) -> Comparison:
