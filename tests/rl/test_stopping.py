@@ -63,7 +63,7 @@ def test_a_stop_within_a_chunk_saves_there_and_is_heard_while_resuming(
 
 @pytest.mark.slow
 def test_blocks_that_lag_behind_each_other_stop_at_the_same_tick(monkeypatch):
-    population = Population(SMALL, SEEDED[:2], torch.device("cpu"))
+    population = Population(SMALL, SEEDED[:2], torch.device("cpu"), block_size=1)
     monkeypatch.setattr(population, "_lag", 2)  # as on a GPU
     asked = itertools.count()
     population.run(40, lambda: next(asked) == 11)
