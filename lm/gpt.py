@@ -28,7 +28,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         joined = self.c_attn(x)
-        if attend := native_attention(x, self.heads, joined.dtype):
+        if attend := native_attention(x, self.heads, x.shape[1], joined.dtype):
             y = attend(joined, words=1)
         else:
             by_head = *x.shape[:2], self.heads, x.shape[2] // self.heads

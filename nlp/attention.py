@@ -9,9 +9,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from workload.attention import native_attention
+from workload.differentiated_once import differentiated_once
 
 _MASK_STRIDE = 8
 """Elements to which the attention kernels of GPUs want every stride of a mask aligned."""
@@ -90,9 +90,12 @@ class NativeAttention(Attention):
         return self._attend(*args, words=0, padding=padding).flatten(0, 1)
 
 
-def attention_of(x: Tensor, padding: Tensor, heads: int, dtype: torch.dtype) -> Attention:
-    """That for activations like `x`, computed in `dtype`; see `Attention`."""
-    attend = native_attention(x, heads, dtype)
+def attention_of(
+    x: Tensor, padding: Tensor, heads: int, longest: int, dtype: torch.dtype
+) -> Attention:
+    """That for activations like `x`, of sentences of up to `longest` words, computed in `dtype`;
+    see `Attention`."""
+    attend = native_attention(x, heads, longest, dtype)
     return NativeAttention(attend, padding) if attend else Attention(padding, heads, dtype)
 
 
@@ -124,7 +127,7 @@ class _Split(torch.autograd.Function):
         return _maps_of(x, sizes)
 
     @staticmethod
-    @once_differentiable
+    @differentiated_once
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         sentences, maps, heads, size = ctx.sizes
         rows = sentences * gradients[0].shape[2]

@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from nlp.native_loss import native_loss
 from nlp.transformer import Transformer
+from workload.differentiated_once import differentiated_once
 
 BITS = 1 / 0.6931471805599453
 """Bits per nat: fairseq logs losses in base 2."""
@@ -73,7 +73,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         return more * nll - other * of_all, nll
 
     @staticmethod
-    @once_differentiable
+    @differentiated_once
     def backward(ctx: Any, of_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
         (difference,) = ctx.saved_tensors
         # times 1 when training, which a GPU is not asked: it would have to be waited for

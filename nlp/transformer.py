@@ -22,11 +22,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nlp.attention import attention_of
 from nlp.dropout import dropout
+from workload.differentiated_once import differentiated_once
 
 
 class Transformer:
@@ -69,7 +69,8 @@ class Transformer:
         encoder, decoder = self.model.encoder, self.model.decoder
         heads = decoder.layers[0].encoder_attn.num_heads
         x = _embed(encoder, source)
-        attention = attention_of(x, source.eq(encoder.padding_idx), heads, self.dtype)
+        padding, longest = source.eq(encoder.padding_idx), max(source.shape[1], previous.shape[1])
+        attention = attention_of(x, padding, heads, longest, self.dtype)
         for layer in encoder.layers:
             x = self._attend_self(layer, x, attention.within_source)
             x = self._feed_forward(layer, x)
@@ -168,7 +169,7 @@ class _Rounded(torch.autograd.Function):
         return tuple(joined)
 
     @staticmethod
-    @once_differentiable
+    @differentiated_once
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         parts = _parts(gradients, ctx.lengths)
         wide = [torch.empty_like(p, dtype=d) for p, d in zip(parts, ctx.dtypes, strict=True)]

@@ -373,9 +373,11 @@ class Block:
         self._follow(result, coefficients[: self.size, 0] > 0)  # the field `active`
 
     def _gradients(self) -> Update:
-        batch, loss = self.replay.sample(self._uniforms), self.recipe.loss
+        loss = self.recipe.loss
         if self._joined is None:
+            batch = self.replay.sample(self._uniforms)
             return dqn_update(self.online.values, self.target.values, batch, loss)
+        batch = self.replay.sample(self._uniforms, self._learning)
         for (members, values), (_, target) in zip(
             self.online.parts, self.target.parts, strict=True
         ):

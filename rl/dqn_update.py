@@ -45,7 +45,7 @@ class Update:
             for name, value in online.items()
         }
         members, device = next((len(value), value.device) for value in online.values())
-        return cls(gradients, *torch.zeros(2, members, device=device))
+        return cls(gradients, *torch.zeros(2, members, dtype=torch.float32, device=device))
 
     def of(self, members: slice) -> "Update":
         """A view of some members' part."""

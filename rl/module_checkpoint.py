@@ -71,6 +71,7 @@ class ModuleCheckpoint:
             "recipe": population.recipe.values(),
             "replay": str(self._files[0].folder.parent.absolute()),
             "iteration": iteration,
+            "blocks": _sizes(population),
             "states": states,
         }
 
@@ -97,6 +98,7 @@ class ModuleCheckpoint:
                 "and DQNModule to go on from a checkpoint"
             )
         self._check_same(saved)
+        self._check_blocks(saved, checkpoint)
         self._read_replay(saved, trainer)
         actions = restore_progress(population, saved["states"])
         position = Position(*saved["states"][0]["position"])
@@ -118,6 +120,22 @@ class ModuleCheckpoint:
                     f"checkpoint: was trained with {key} {value}, but the recipe says "
                     f"{ours.get(key)}; go on with the same recipe"
                 )
+
+    def _check_blocks(self, saved: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> None:
+        """Lightning's part of a checkpoint has a network and an optimizer for each block."""
+        ours, members = _sizes(self._population), self._population.size
+        if "blocks" in saved:
+            theirs = saved["blocks"]
+        else:  # before they were kept, all but the last were of one size
+            count = len(checkpoint["optimizer_states"])
+            theirs = ours if count == len(ours) else _regular(members, -(-members // count))
+        if theirs != ours:
+            regular = theirs == _regular(members, theirs[0])
+            advice = f"Population(..., block_size={theirs[0]})" if regular else "the same device"
+            raise UserError(
+                f"checkpoint: keeps its members in blocks of {theirs}, but the population is in "
+                f"blocks of {ours}; go on with {advice}"
+            )
 
     def _read_replay(self, saved: Mapping[str, Any], trainer: lightning.Trainer) -> None:
         population = self._population
@@ -166,3 +184,11 @@ class ModuleCheckpoint:
         """The folder, or one beside it where that holds the replay of another training."""
         names = itertools.chain([folder.name], (f"{folder.name}-v{i}" for i in itertools.count(1)))
         return next(path for path in map(folder.with_name, names) if not path.exists())
+
+
+def _sizes(population: Population) -> list[int]:
+    return [part.stop - part.start for part in population.slices]
+
+
+def _regular(members: int, size: int) -> list[int]:
+    return [min(size, members - k) for k in range(0, members, size)]

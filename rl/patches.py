@@ -14,9 +14,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rl.triton_windows import copy_windows
+from workload.differentiated_once import differentiated_once
 
 _PARTS = 8  # that a sum over windows is cut into: one long sum would keep few of a GPU's cores busy
 
@@ -48,7 +48,7 @@ class _ConvolutionReLU(torch.autograd.Function):
         return y.view(members, -1, height, width, filters)
 
     @staticmethod
-    @once_differentiable
+    @differentiated_once
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         rows, kernel, y = ctx.saved_tensors
         members, filters, channels, size, _ = kernel.shape

@@ -20,6 +20,7 @@ from rl.frames import compresses
 from rl.position import EVALUATION, PHASES, TRAINING, MemberRow, Position
 from rl.scores import EndedEpisode, Scores, episode_summary
 from shared_optim import StepReport
+from shared_optim.schemes import SCHEMES
 from workload.member import Member
 from workload.recipe import GraphMode
 
@@ -64,7 +65,8 @@ class Population:
         members: what is their own, K of them.
         device: where the arithmetic and the replay are.
         graphs: whether a GPU replays graphs, see `Machine`.
-        block_size: members per block; by default what suits the device.
+        block_size: members per block; by default what suits the device, and on a CPU no more than
+            neighbours whose schemes keep the same buffers.
     """
 
     def __init__(
@@ -81,7 +83,9 @@ class Population:
         # where an environment of gymnasium's does not repeat itself, its whole block begins anew
         on_cpu = 1 if recipe.gymnasium_id else BLOCK
         size = block_size or (-(-self.size // 2) if on_gpu else on_cpu)
-        self.slices = [slice(k, min(k + size, self.size)) for k in range(0, self.size, size)]
+        # else all of a block would keep, and go through, what one of them needs
+        apart = not (on_gpu or block_size)
+        self.slices = _neighbours(self.members, size, alike=apart)
         shows = observation_spec(recipe)
         compress = compresses(device, self.size, recipe.replay_capacity, shows)
         self.blocks = [
@@ -106,8 +110,8 @@ class Population:
 
     def block_of(self, k: int) -> tuple[Block, int]:
         """The block that computes member k, and which of its members that is."""
-        b, g = divmod(k, self.slices[0].stop)
-        return self.blocks[b], g
+        b = next(b for b, part in enumerate(self.slices) if k < part.stop)
+        return self.blocks[b], k - self.slices[b].start
 
     @property
     def active(self) -> np.ndarray:
@@ -401,3 +405,16 @@ class Population:
         following = (iteration + 1, TRAINING) if last else (iteration, EVALUATION)
         self.position = Position(*following, 0)
         return rows
+
+
+def _neighbours(members: Sequence[Member], size: int, *, alike: bool) -> list[slice]:
+    """Up to `size` members each, in order; `alike`: whose schemes keep the same buffers."""
+    parts: list[slice] = []
+    buffers = [SCHEMES[member.scheme].buffers for member in members]
+    for k in range(len(members)):
+        start = parts[-1].start if parts else k
+        if parts and k - start < size and not (alike and buffers[k] != buffers[start]):
+            parts[-1] = slice(start, k + 1)
+        else:
+            parts.append(slice(k, k + 1))
+    return parts

@@ -193,14 +193,17 @@ class Replay:
         """Raise ValueError where one of `members`, [G] bool, has no complete transition yet."""
         # numpy's own minimum takes ten times as long on so few
         if min(self.appended[members].tolist()) <= self.n_step:
-            raise ValueError(f"replay: no complete transition among {self.sizes} rows per member")
+            raise ValueError(
+                f"replay: no complete transition among {self.sizes[members]} rows per member"
+            )
 
-    def sample(self, uniforms: Tensor) -> Batch:
+    def sample(self, uniforms: Tensor, members: np.ndarray | None = None) -> Batch:
         """The transitions that uniform numbers point at: row = first + floor(u * count).
 
         Args:
-            uniforms: [G, B] float64 in [0, 1), on the device of the rows; those of a member
-                without a transition, see `check_sampleable`, point at anything.
+            uniforms: [G, B] float64 in [0, 1), on the device of the rows.
+            members: for whom, [G] bool; see `check_sampleable`. The others' frames are empty. By
+                default for all.
         """
         stack = self.shows.stack
         kept = self.capacity - stack + 1 - self._closes
@@ -220,6 +223,8 @@ class Replay:
         rewards = (self._columns["rewards"][onward[..., :-1]] * weights[..., :-1]).sum(2)
         actions = self._columns["actions"][own].long()
         slots = torch.where(ages[..., :1] < self._back, self._zero_slot, slots)
+        if members is not None and not members.all():
+            slots[torch.from_numpy(~members)] = self._zero_slot
         self._frames.gather(slots.flatten(), self.gathered.view(-1, self.shows.size))
         frames = self.gathered.to(self.device)  # rows i - stack + 1 to i + n
         return Batch(

@@ -54,8 +54,11 @@ def row_product(x: Tensor, matrix: Tensor, bias: Tensor) -> Tensor | None:
     Returns: [1, 1, O].
     """
     inputs = x.shape[2]
-    suits = x.dtype == torch.bfloat16 and x.is_cpu and not torch.is_grad_enabled()
-    if not suits or x.shape[:2] != (1, 1) or inputs % (2 * LANES) or not matrix.is_contiguous():
+    suits = x.is_cpu and not torch.is_grad_enabled() and matrix.is_contiguous()
+    suits &= all(tensor.dtype == torch.bfloat16 for tensor in (x, matrix, bias))
+    if not suits or inputs % (2 * LANES) or x.shape != (1, 1, inputs):
+        return None
+    if matrix.shape != (1, bias.numel(), inputs):
         return None
     function = _c_function()
     if function is None:

@@ -1,9 +1,9 @@
 """Attention of many short sentences on a CPU, in C.
 
-torch's fused attention is made for long ones: of twenty words it takes twice as long, and its
-backward pass in bfloat16 several times. Here a sentence's head is brought into the first cache, and
-all that is done with it is done there. What the queries, keys and values were joined in, their
-gradients come back joined in.
+torch's fused attention is made for long ones: of twenty words it takes half as long again, and its
+backward pass in bfloat16 several times. Here all of a sentence's head is done before the next, in
+the first cache where it is short. What the queries, keys and values were joined in, their gradients
+come back joined in.
 """
 
 import functools
@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch import Tensor, nn
 
 from workload.c_vectors import LANES, vector_function
+from workload.differentiated_once import differentiated_once
 
 _PARALLEL = 1 << 15  # scores from which on threads are worth their start
+_LONGEST = 1024  # words; above it torch's attention is as fast, in less memory
+_PLAIN = (Tensor, nn.Parameter)  # whose memory is its elements
 _SOURCE = """
 typedef floats anywhere __attribute__((aligned(4)));
 #define AT(x) (*(anywhere *)(x))
@@ -189,20 +191,22 @@ void run(const int64_t *n, const int64_t *at, const int64_t *step, const uint8_t
 
 
 def native_attention(
-    x: Tensor, heads: int, dtype: torch.dtype | None = None
+    x: Tensor, heads: int, longest: int, dtype: torch.dtype | None = None
 ) -> Callable[..., Tensor] | None:
     """What attends in C for queries that are of the size of `x`, [..., C], and on its device; None
-    where operators have to.
+    where operators have to: also under torch.compile and the transforms of torch.func.
 
     It is called with queries, keys and values, and returns, in their dtype, [N, M, C]:
 
         softmax(q k^T / sqrt(C/heads)) v     for every sentence and head
 
-    computed in float32. Memory beside its result is that of one head's scores.
+    computed in float32. Beside the result it takes the memory of one head's scores, in a backward
+    pass of two, for each thread.
 
     Args:
         x: an example.
         heads: that share C; of sizes that are multiples of 16.
+        longest: words of the longest sentence.
         dtype: of the queries, keys and values, where it is not x's.
 
     What is returned takes:
@@ -211,24 +215,52 @@ def native_attention(
         second: keys and values side by side, [N', M', 2C], where `first` is the queries.
         words: the axis along which a sentence's words lie, 0 or 1; sentences along the other.
         padding: [sentences, words of `second` or `first`] bool, of keys that are not attended to;
-            without it a word sees those up to its own place.
+            without it, and without `second`, a word sees those up to its own place.
+    and raises ValueError for others.
     """
     size = x.shape[-1] // heads
-    if not x.is_cpu or x.shape[-1] % heads or size % LANES:
+    if type(x) not in _PLAIN or not x.is_cpu or x.shape[-1] % heads or size % LANES:
+        return None
+    if longest > _LONGEST or _traced():
         return None
     function = _c_function(dtype or x.dtype, size)
-    return function and functools.partial(_attend, function, heads)
+    return function and functools.partial(_attend, function, heads, size, dtype or x.dtype)
+
+
+def _traced() -> bool:
+    """Whether tensors stand for others, whose memory is not theirs."""
+    transformed: bool = torch._C._are_functorch_transforms_active()
+    return transformed or torch.compiler.is_compiling()
 
 
 def _attend(
     function: Callable[..., None],
     heads: int,
+    size: int,
+    dtype: torch.dtype,
     first: Tensor,
     second: Tensor | None = None,
     *,
     words: int,
     padding: Tensor | None = None,
 ) -> Tensor:
+    keys = first if second is None else second
+    sentences, width = first.shape[1 - words], heads * size
+    given = [first.shape[2], keys.shape[2], keys.shape[1 - words], first.dtype, keys.dtype]
+    wanted = [width if second is not None else 3 * width, (2 if second is not None else 3) * width]
+    if given != [*wanted, sentences, dtype, dtype] or (second is not None and padding is None):
+        raise ValueError(
+            f"attention of {heads} heads of {size} in {dtype} takes queries, keys and values side "
+            f"by side, or queries and, with padding, keys and values: not {tuple(first.shape)} "
+            f"{first.dtype} and {None if second is None else (tuple(second.shape), second.dtype)}"
+        )
+    if padding is not None and (
+        padding.shape != (sentences, keys.shape[words]) or padding.dtype != torch.bool
+    ):
+        raise ValueError(
+            f"padding of {sentences} sentences of {keys.shape[words]} words is {padding.dtype} "
+            f"{tuple(padding.shape)}"
+        )
     result: Tensor = _Attention.apply(function, heads, first, second, words, padding)  # type: ignore[no-untyped-call]
     return result
 
@@ -244,23 +276,23 @@ class _Attention(torch.autograd.Function):
         words: int,
         padding: Tensor | None,
     ) -> Tensor:
-        ctx.save_for_backward(first, second)
-        ctx.run = functools.partial(_run, function, heads, words, padding)
+        ctx.save_for_backward(first, second, padding)
+        ctx.run = functools.partial(_run, function, heads, words)
         parts = _parts(first, second)
         result = torch.empty_like(parts[0], memory_format=torch.contiguous_format)
-        ctx.run([*parts, result], backward=False)
+        ctx.run(padding, [*parts, result], backward=False)
         return result
 
     @staticmethod
-    @once_differentiable
+    @differentiated_once
     def backward(ctx: Any, of_result: Tensor) -> tuple[Tensor | None, ...]:
-        first, second = ctx.saved_tensors
+        first, second, padding = ctx.saved_tensors
         of_first = torch.empty_like(first, memory_format=torch.contiguous_format)
         of_second = second
         if second is not None:
             of_second = torch.empty_like(second, memory_format=torch.contiguous_format)
         parts = [*_parts(first, second), of_result, *_parts(of_first, of_second)]
-        ctx.run(parts, backward=True)
+        ctx.run(padding, parts, backward=True)
         return None, None, of_first, of_second, None, None
 
 
@@ -286,7 +318,8 @@ def _run(
     sentences, size = query.shape[1 - words], width // heads
     if padding is not None:
         padding = padding.contiguous()
-    threads = torch.get_num_threads() if sentences * heads * nt * ns >= _PARALLEL else 1
+    several = sentences * heads * nt * ns >= _PARALLEL
+    threads = min(torch.get_num_threads(), sentences * heads) if several else 1
     wide = math.ceil(ns / LANES) * LANES
     floats = (3 * nt + 4 * ns + wide) * size + (2 * nt + 1) * wide
     room = torch.empty(threads * floats, dtype=torch.float32, device="cpu")

@@ -91,5 +91,5 @@ def vector_function(
     source = f"#define LANES {LANES}\n{defined}{_TYPES[dtype]}{_VECTORS}{text}"
     try:
         return c_function(source, arguments)
-    except CompileError:  # the optimizer's step has warned
+    except CompileError:  # without a compiler the optimizer's step has warned
         return None

@@ -138,7 +138,7 @@ def attention_over_operators(dtype: torch.dtype) -> Comparison:
     projected = torch.randn(20 * 96, 3 * 192).to(dtype).requires_grad_()
     of_result = torch.randn(20 * 96, 192).to(dtype)
     padding = torch.zeros(96, 20, dtype=torch.bool)
-    native = attention_of(projected[:, :192], padding, 4, dtype)
+    native = attention_of(projected[:, :192], padding, 4, 20, dtype)
     if not isinstance(native, NativeAttention):
         raise SystemExit("no C compiler was found")
 

@@ -136,3 +136,39 @@ def test_a_fresh_model_knows_nothing():
     logits = found(tokens[:, :-1]).flatten(0, 1)
     loss = torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
     assert loss.item() == pytest.approx(math.log(300), abs=0.05)
+
+
+@pytest.mark.parametrize("way", ["compiled", "exported"])
+def test_whoever_traces_the_model_gets_operators(way):
+    torch.manual_seed(5)
+    gpt, tokens = GPT(11, 9, 1, 2, 32), torch.randint(11, (2, 9))
+    if way == "compiled":
+        traced = torch.compile(gpt, backend="eager", fullgraph=True)
+    else:
+        traced = torch.export.export(gpt, (tokens,)).module()
+    torch.testing.assert_close(traced(tokens), gpt(tokens))
+
+
+def test_the_transforms_of_torch_func_get_operators():
+    torch.manual_seed(6)
+    gpt, tokens = GPT(11, 9, 1, 2, 32), torch.randint(11, (3, 9))
+    parameters = {name: p.detach() for name, p in gpt.named_parameters()}
+
+    def loss(values, window):
+        return torch.func.functional_call(gpt, values, (window[None],)).square().mean()
+
+    each = torch.func.vmap(torch.func.grad(loss), (None, 0))(parameters, tokens)
+    for k, window in enumerate(tokens):
+        gpt.zero_grad()
+        gpt(window[None]).square().mean().backward()
+        for name, parameter in gpt.named_parameters():
+            torch.testing.assert_close(each[name][k], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_second_derivative_is_an_error_and_not_a_part_of_it():
+    torch.manual_seed(7)
+    gpt = GPT(11, 9, 1, 2, 32)
+    parameters = list(gpt.parameters())
+    loss = gpt(torch.randint(11, (2, 9))).square().mean()
+    with pytest.raises(RuntimeError, match="has no derivative"):
+        torch.autograd.grad(loss, parameters, create_graph=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rl.dqn_update import dqn_update
 from rl.network import Part
 from rl.population import Population
 from shared_optim.group import spread
@@ -123,7 +124,7 @@ def test_blocks_that_take_turns_change_nothing(monkeypatch, plain):
     same(trained(made), plain)
 
 
-@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("size", [1, 2, 3])
 def test_on_a_cpu_no_bit_depends_on_who_shares_a_block(plain, size):
     same(trained(population(block_size=size)), plain)
 
@@ -131,7 +132,16 @@ def test_on_a_cpu_no_bit_depends_on_who_shares_a_block(plain, size):
 @pytest.mark.parametrize("size", [1, 3])
 def test_gradients_in_bfloat16_are_taken_as_they_are(monkeypatch, size):
     recipe = replace(SMALL, precision="bf16")
+    taken = set()
+
+    def seen(*given, **more):
+        result = dqn_update(*given, **more)
+        taken.update((name, gradient.dtype) for name, gradient in result.gradients.items())
+        return result
+
+    monkeypatch.setattr("rl.block.dqn_update", seen)
     own = trained(Population(recipe, SEEDED, CPU, block_size=size), chunks=4)
+    assert {("hidden.weight", torch.bfloat16), ("conv1.weight", torch.float32)} <= taken
     for module in ("rl.block", "rl.dqn_update"):
         monkeypatch.setattr(f"{module}.gradient_dtype", lambda *_: torch.float32)
     same(trained(Population(recipe, SEEDED, CPU, block_size=size), chunks=4), own)
@@ -139,7 +149,7 @@ def test_gradients_in_bfloat16_are_taken_as_they_are(monkeypatch, size):
 
 def test_members_that_are_computed_together_train_the_same_to_rounding(monkeypatch, plain):
     """As on a GPU: another order of summation."""
-    together = population()
+    together = population(block_size=3)
     (block,) = together.blocks
     for weights in (block.online, block.target):
         weights.parts = [Part(slice(0, block.size), weights.values)]
@@ -150,8 +160,46 @@ def test_members_that_are_computed_together_train_the_same_to_rounding(monkeypat
     assert first.values["loss"] == pytest.approx(expected.values["loss"], rel=1e-4)
 
 
+def test_on_a_cpu_a_block_is_of_neighbours_that_keep_the_same_buffers():
+    names = ("none", "l2", "separated", "separated", *["decoupled"] * 6)
+    made = population(
+        [Member(name, 0.0 if name == "none" else 1e-3, k) for k, name in enumerate(names)]
+    )
+    assert [part.stop - part.start for part in made.slices] == [2, 2, 4, 2]
+    assert [made.block_of(k)[1] for k in range(10)] == [0, 1, 0, 1, 0, 1, 2, 3, 0, 1]
+    assert [made.blocks.index(made.block_of(k)[0]) for k in range(10)] == [
+        0,
+        0,
+        1,
+        1,
+        *[2] * 4,
+        3,
+        3,
+    ]
+    made.close()
+
+
+def test_who_does_not_learn_is_not_computed(monkeypatch):
+    made = population(block_size=3)
+    (block,) = made.blocks
+    made.run(SMALL.warm_up + 24)
+    learned = []
+
+    def update(online, target, batch, kind, into):
+        learned.append(batch.state.shape[0])
+        return into
+
+    monkeypatch.setattr("rl.block.dqn_update", update)
+    block._learning[:] = [False, True, False]
+    block._gradients()
+    assert learned == [1]
+    assert not block.replay.gathered[[0, 2]].any()
+    assert block.replay.gathered[1].any()
+    made.close()
+
+
 def test_who_rests_or_explores_is_not_computed(monkeypatch):
-    made = population()
+    made = population(block_size=3)
     (block,) = made.blocks
     asked = []
     monkeypatch.setattr(

@@ -22,9 +22,18 @@ CPU = torch.device("cpu")
 UPDATES = (150 - 64) // 4, 150 // 4  # of the first iteration, after the warm-up, and of the second
 
 
-def fit(folder, *, recipe=SMALL, members=SEEDED[:1], ckpt_path=None, replay_folder=None, **options):
+def fit(
+    folder,
+    *,
+    recipe=SMALL,
+    members=SEEDED[:1],
+    ckpt_path=None,
+    replay_folder=None,
+    block_size=None,
+    **options,
+):
     """Train a fresh population; returns the module and its Trainer."""
-    population = Population(recipe, members, CPU)
+    population = Population(recipe, members, CPU, block_size=block_size)
     module = DQNModule(population, replay_folder)
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
     trainer = lightning.Trainer(
@@ -50,11 +59,12 @@ def everything(module):
             for key, value in block.optimizer.state[parameter].items():
                 state[f"{key} {b} {name}"] = value
         state[f"appended {b}"] = block.replay.appended.tolist()
-        rows = block.replay.rows(
-            0, int(block.replay.appended[0] - block.replay.sizes[0]), int(block.replay.appended[0])
-        )
-        for name in rows._fields:
-            state[f"replay {b} {name}"] = torch.from_numpy(getattr(rows, name))
+        for g, (newest, size) in enumerate(
+            zip(block.replay.appended.tolist(), block.replay.sizes.tolist(), strict=True)
+        ):
+            rows = block.replay.rows(g, newest - size, newest)
+            for name in rows._fields:
+                state[f"replay {b} {g} {name}"] = torch.from_numpy(getattr(rows, name))
     for k in range(population.size):
         state[f"counters {k}"] = population.counters(k)
     return state
@@ -112,7 +122,7 @@ def whole(tmp_path_factory):
     module, trainer = fit(
         folder,
         recipe=WIDE,
-        members=SEEDED[:2],
+        members=SEEDED[1:],
         callbacks=[heard, saving],
         enable_checkpointing=False,
     )
@@ -152,7 +162,7 @@ def test_resumed_from_any_moment_equals_uninterrupted(whole, tmp_path):
         module, trainer = fit(
             tmp_path / str(n),
             recipe=WIDE,
-            members=SEEDED[:2],
+            members=SEEDED[1:],
             callbacks=[again],
             enable_checkpointing=False,
             ckpt_path=path,
@@ -252,6 +262,20 @@ def test_networks_that_are_loaded_alone_act(saved):
 def test_a_checkpoint_of_other_agents_is_refused(saved, tmp_path, change, message):
     with pytest.raises(UserError, match=message):
         fit(tmp_path, **{"recipe": ONE, "ckpt_path": saved[0]} | change)
+
+
+def test_a_checkpoint_of_other_blocks_says_how_it_is_gone_on_from(tmp_path):
+    two = {"recipe": ONE, "members": SEEDED[1:]}
+    module, _ = fit(tmp_path / "apart", block_size=1, **two)
+    (path,) = (tmp_path / "apart").rglob("*.ckpt")
+    older = torch.load(path)
+    del older[KEY]["blocks"]
+    torch.save(older, path.with_name("older.ckpt"))
+    for name in (path.name, "older.ckpt"):
+        with pytest.raises(UserError, match=r"blocks of \[1, 1\].*\[2\].*block_size=1\)"):
+            fit(tmp_path, ckpt_path=path.with_name(name), **two)
+        again, _ = fit(tmp_path, block_size=1, ckpt_path=path.with_name(name), **two)
+        assert_same(everything(again), everything(module))
 
 
 def test_a_checkpoint_without_its_replay_is_refused(saved, tmp_path):

@@ -58,6 +58,10 @@ def test_the_rest_is_left_to_operators():
     assert row_product(x.float(), matrix.float(), bias.float()) is None
     assert row_product(x[..., :40], matrix[..., :40].contiguous(), bias) is None
     assert row_product(x, matrix.mT.contiguous().mT, bias) is None
+    assert row_product(x, matrix.float(), bias.float()) is None
+    assert row_product(x, matrix, bias.float()) is None
+    assert row_product(x, matrix[..., :32].contiguous(), bias) is None
+    assert row_product(x, matrix, bias[:, :5]) is None
     with torch.enable_grad():
         assert row_product(x, matrix, bias) is None
 

@@ -249,6 +249,18 @@ def test_a_diverged_member_stops_and_the_others_do_not_notice(tmp_path, undistur
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_whose_neighbour_has_diverged(tmp_path):
+    """Its neighbour's replay is not read again, and the frames are compressed."""
+    company = [Member("decoupled", 1e30, 1), *SEEDED[1:]]
+    whole, _ = run(tmp_path / "whole", company)
+    run(tmp_path / "cut", company, stop_after=8)
+    logs, outcomes = run(tmp_path / "cut", company)
+    assert [outcome.status for outcome in outcomes] == ["diverged", "finished", "finished"]
+    for k in (1, 2):
+        assert same_run(logs[k], whole[k])
+
+
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_one_before_comes_to_the_same(
     tmp_path, undisturbed, capsys
 ):

@@ -11,6 +11,7 @@ from workload import attention as attention_module
 from workload import c_vectors
 from workload.attention import native_attention
 
+LONG = 64  # no sentence here is longer
 HALF_A_PLACE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
 
 
@@ -57,9 +58,8 @@ def of(words, axis, sentences, columns, dtype):
 
 
 def check(first, second, heads, words, padding):
-    attend = native_attention(first, heads)
-    if second is None:
-        attend = native_attention(first[..., : first.shape[2] // 3], heads)
+    queries = first if second is not None else first[..., : first.shape[2] // 3]
+    attend = native_attention(queries.detach(), heads, LONG)
     given = (first,) if second is None else (first, second)
     result = attend(*given, words=words, padding=padding)
     of_result = torch.randn_like(result)
@@ -99,7 +99,7 @@ def test_parts_of_something_larger_and_gradients_of_any_layout():
     whole = torch.randn(6, 5, 7 * 32)
     query, pair = whole[..., 32:64].requires_grad_(), whole[..., 96:160].requires_grad_()
     check(query, pair, 2, 0, ragged(5, 6))
-    attend = native_attention(query, 2)
+    attend = native_attention(query, 2, LONG)
     result = attend(query, pair, words=0, padding=ragged(5, 6))
     of_result = torch.randn(32, 6, 5)
     (found,) = torch.autograd.grad(result, query, of_result.permute(1, 2, 0), retain_graph=True)
@@ -116,7 +116,7 @@ def test_parts_of_something_larger_and_gradients_of_any_layout():
 def test_scores_of_any_size(scale):
     torch.manual_seed(1)
     joined = torch.randn(9, 4, 96) * scale
-    attend = native_attention(joined[..., :32], 2)
+    attend = native_attention(joined[..., :32], 2, LONG)
     result = attend(joined, words=0)
     exact, _ = expected(joined, None, 2, 0, None, torch.zeros(9, 4, 32))
     # a score's rounding moves its weight by as much, relatively
@@ -128,7 +128,7 @@ def test_scores_of_any_size(scale):
 def test_what_comes_later_changes_nothing_not_even_a_bit():
     torch.manual_seed(2)
     joined = torch.randn(3, 40, 96)
-    attend = native_attention(joined[..., :32], 2)
+    attend = native_attention(joined[..., :32], 2, LONG)
     whole = attend(joined, words=1)
     for length in (1, 7, 16, 29):
         assert torch.equal(attend(joined[:, :length], words=1), whole[:, :length])
@@ -137,7 +137,7 @@ def test_what_comes_later_changes_nothing_not_even_a_bit():
 def test_padding_changes_nothing():
     torch.manual_seed(3)
     joined = torch.randn(2, 20, 96)
-    attend = native_attention(joined[..., :32], 2)
+    attend = native_attention(joined[..., :32], 2, LONG)
     padding = ragged(2, 20)
     padding[1, :8] = True
     alone = attend(joined[1:, 8:], words=1, padding=padding[1:, 8:])
@@ -147,7 +147,7 @@ def test_padding_changes_nothing():
 def test_threads_change_no_bit():
     torch.manual_seed(4)
     joined = torch.randn(30, 50, 192, requires_grad=True)
-    attend = native_attention(joined[..., :64], 4)
+    attend = native_attention(joined[..., :64], 4, LONG)
     threads, found = torch.get_num_threads(), []
     try:
         for count in (1, 2, 3):
@@ -166,7 +166,7 @@ def test_what_is_not_finite_shows_in_its_own_sentence_alone(bad, column, words):
     """In a query, and in a value, which those after it see."""
     joined = torch.randn(6, 3, 96)
     joined[2, 1, column] = bad
-    result = native_attention(joined[..., :32], 2)(joined, words=0)
+    result = native_attention(joined[..., :32], 2, 64)(joined, words=0)
     assert not result[words, 1, 5].isfinite().any()
     assert result[:, [0, 2]].isfinite().all()
     assert result[:, 1, 16:].isfinite().all()
@@ -174,7 +174,7 @@ def test_what_is_not_finite_shows_in_its_own_sentence_alone(bad, column, words):
 
 def test_no_sentence_is_no_result():
     joined = torch.randn(4, 0, 96, requires_grad=True)
-    result = native_attention(joined[..., :32], 2)(joined, words=0)
+    result = native_attention(joined[..., :32], 2, 64)(joined, words=0)
     assert result.shape == (4, 0, 32)
     assert torch.autograd.grad(result.sum(), joined)[0].shape == joined.shape
 
@@ -185,8 +185,44 @@ def test_no_sentence_is_no_result():
     ids=["sizes of 24", "sizes that differ", "float64"],
 )
 def test_what_it_cannot_do_is_left_to_operators(x):
-    assert native_attention(x, 2) is None
-    assert native_attention(torch.zeros(1, 64, device="meta"), 2) is None
+    assert native_attention(x, 2, LONG) is None
+    assert native_attention(torch.zeros(1, 64, device="meta"), 2, LONG) is None
+    assert native_attention(torch.zeros(1, 64), 2, 1024) is not None
+    assert native_attention(torch.zeros(1, 64), 2, 1025) is None
+
+
+def test_padding_that_was_changed_since_is_noticed():
+    joined, padding = torch.randn(6, 3, 96, requires_grad=True), ragged(3, 6)
+    result = native_attention(joined[..., :32], 2, LONG)(joined, words=0, padding=padding)
+    padding[0, 0] = True
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        result.sum().backward()
+
+
+QUERY, PAIR, PADDING = torch.zeros(6, 3, 32), torch.zeros(5, 3, 64), torch.zeros(3, 5).bool()
+
+
+@pytest.mark.parametrize(
+    ("given", "padding"),
+    [
+        ((QUERY,), None),
+        ((torch.zeros(6, 3, 48),), None),
+        ((torch.zeros(6, 3, 96).bfloat16(),), None),
+        ((QUERY, PAIR), None),
+        ((QUERY, PAIR.bfloat16()), PADDING),
+        ((QUERY, PAIR[:, :2]), PADDING),
+        ((QUERY, PAIR[..., :32]), PADDING),
+        ((QUERY, PAIR), PADDING[:1]),
+        ((QUERY, PAIR), PADDING[:, :4]),
+        ((QUERY, PAIR), PADDING.float()),
+        ((torch.zeros(6, 3, 96),), PADDING),
+    ],
+)
+def test_what_does_not_fit_is_refused(given, padding):
+    attend = native_attention(QUERY, 2, LONG)
+    attend(QUERY, PAIR, words=0, padding=PADDING)
+    with pytest.raises(ValueError, match=r"padding of|attention of 2 heads of 16"):
+        attend(*given, words=0, padding=padding)
 
 
 def test_without_a_compiler_there_is_none(monkeypatch):
@@ -195,4 +231,4 @@ def test_without_a_compiler_there_is_none(monkeypatch):
 
     monkeypatch.setattr(attention_module, "_c_function", attention_module._c_function.__wrapped__)
     monkeypatch.setattr(c_vectors, "c_function", none)
-    assert native_attention(torch.zeros(1, 32), 2) is None
+    assert native_attention(torch.zeros(1, 32), 2, LONG) is None
