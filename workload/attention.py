@@ -1,8 +1,8 @@
 """Attention of many short sentences on a CPU, in C.
 
-torch's fused attention is made for long ones, and its backward pass in bfloat16 for GPUs. Here all
-of a sentence's head is done before the next, in the first cache where it is short. What the
-queries, keys and values were joined in, their gradients come back joined in.
+torch's fused attention is made for long ones. Here all of a sentence's head is done before the next,
+in the first cache where it is short. What the queries, keys and values were joined in, their
+gradients come back joined in.
 """
 
 import functools
