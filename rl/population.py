@@ -57,8 +57,8 @@ class Population:
 
     Members are computed in blocks: a few on a CPU, in two halves on a GPU, where the emulators of
     one half work on the processor while the GPU works for the other. Measured on a CPU, per member
-    and update: one convolution each 24 ms, grouped 31-36, vmap 33-39, im2col 60-70. Those of a block
-    share emulators, replay and bookkeeping.
+    and update: one convolution each 24 ms, grouped 31-36, vmap 33-39, im2col 60-70. Those of a
+    block share emulators, replay and bookkeeping.
 
     Args:
         recipe: what the members share.

@@ -1,7 +1,7 @@
 """Attention of many short sentences on a CPU, in C.
 
-torch's fused attention is made for long ones. Here all of a sentence's head is done before the next,
-in the first cache where it is short. What the queries, keys and values were joined in, their
+torch's fused attention is made for long ones. Here all of a sentence's head is done before the
+next, in the first cache where it is short. What the queries, keys and values were joined in, their
 gradients come back joined in.
 """
 
