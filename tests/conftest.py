@@ -31,3 +31,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
+@pytest.fixture
+def compiler() -> None:
+    """Skips where there is no C compiler."""
+    from shared_optim.compiler import CompileError, c_function
+
+    try:
+        c_function("void run(void) {}", 0)
+    except CompileError as error:
+        pytest.skip(str(error))

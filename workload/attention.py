@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from shared_optim.layout import is_plain
 from workload.c_vectors import LANES, vector_function
 from workload.differentiated_once import differentiated_once
 
 _PARALLEL = 1 << 15  # scores from which on threads are worth their start
 _LONGEST = 1024  # words; above it torch's attention is as fast, in less memory
-_PLAIN = (Tensor, nn.Parameter)  # whose memory is its elements
 _SOURCE = """
 typedef floats anywhere __attribute__((aligned(4)));
 #define AT(x) (*(anywhere *)(x))
@@ -218,7 +218,7 @@ def native_attention(
     and raises ValueError for others.
     """
     size = x.shape[-1] // heads
-    if type(x) not in _PLAIN or not x.is_cpu or x.shape[-1] % heads or size % LANES:
+    if not is_plain(x) or not x.is_cpu or x.shape[-1] % heads or size % LANES:
         return None
     if longest > _LONGEST or _traced():
         return None

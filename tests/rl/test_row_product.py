@@ -1,7 +1,5 @@
 """A matrix times one vector in C, against float64."""
 
-import shutil
-
 import pytest
 import torch
 
@@ -9,6 +7,8 @@ from rl import row_product as row_product_module
 from rl.network import q_values
 from rl.row_product import row_product
 from workload import c_vectors
+
+pytestmark = pytest.mark.usefixtures("compiler")
 
 
 def of(inputs, outputs):
@@ -19,12 +19,6 @@ def of(inputs, outputs):
         torch.randn(1, outputs),
     )
     return [tensor.to(torch.bfloat16) for tensor in (x, matrix, bias)]
-
-
-@pytest.fixture(autouse=True)
-def _compiler():
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler")
 
 
 @torch.no_grad()

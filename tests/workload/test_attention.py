@@ -1,7 +1,6 @@
 """Attention in C against its formula in float64, sentence by sentence and head by head."""
 
 import math
-import shutil
 
 import pytest
 import torch
@@ -11,14 +10,10 @@ from workload import attention as attention_module
 from workload import c_vectors
 from workload.attention import native_attention
 
+pytestmark = pytest.mark.usefixtures("compiler")
+
 LONG = 64  # no sentence here is longer
 HALF_A_PLACE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
-
-
-@pytest.fixture(autouse=True)
-def _compiler():
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler")
 
 
 def plain(query, key, value, heads, padding):
