@@ -18,33 +18,48 @@ def main(argv: list[str], prog: str) -> int:
         examples=(
             "wdbench claims runs",
             "wdbench claims runs --out results/claims",
+            "wdbench claims runs --with results/claims-2026-11-27 --out results/claims",
         ),
     )
     add_runs_argument(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write the page there, as `report` does"
     )
+    parser.add_argument(
+        "--with",
+        dest="earlier",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        metavar="PAGE",
+        help="folders that --out has written: their verdicts beside these, for runs that are gone",
+    )
     options = parser.parse_args(argv)
     if options.out is not None:
         from suite.results import report_files
 
         report_files.check(options.out)
-    for line in _show(options.runs, options.out):
+    for line in _show(options.runs, options.earlier, options.out):
         say(line)
     return 0
 
 
-def _show(paths: list[Path], out: Path | None) -> list[str]:
+def _show(paths: list[Path], earlier: list[Path], out: Path | None) -> list[str]:
     """What is printed.
 
     Raises:
-        UserError: there is no run, or none can be read.
+        UserError: there is no run, or none can be read, or an earlier page cannot.
     """
     from suite.results import report_files, selection
     from suite.results.claims_page import claims_page
+    from suite.results.earlier_claims import EarlierPage
     from suite.results.provenance import provenance
     from suite.results.records import read
 
+    pages = list(dict.fromkeys(EarlierPage.open(folder) for folder in earlier))
+    if out is not None and out.resolve() in [page.folder.resolve() for page in pages]:
+        raise UserError(f"--out: {out} is the page of --with, which it would replace; name another")
     left_out: list[str] = []
 
     def leave_out(reason: str) -> None:
@@ -56,7 +71,7 @@ def _show(paths: list[Path], out: Path | None) -> list[str]:
     records = read(described, LAST, leave_out, whole=True)
     if not records:
         raise UserError("nothing to judge: no run could be read")
-    page, found = claims_page(records, LAST)
+    page, found = claims_page(records, LAST, pages)
     lines = []
     for title, own in found.items():
         rows = [["verdict", "mean", "95 %", "seeds", "claim", "runs"]]
@@ -64,7 +79,7 @@ def _show(paths: list[Path], out: Path | None) -> list[str]:
             low, high = each.interval
             mean = "-" if each.mean is None else f"{each.mean:.3g} {each.claim.unit}".strip()
             span = "-" if low is None or high is None else f"{low:.3g} .. {high:.3g}"
-            count = str(len(each.numbers))
+            count = str(each.seeds)
             rows.append([each.word, mean, span, count, each.claim.claim, each.runs or "-"])
         lines += [title, *aligned(rows, left=6, rule=True), ""]
     if not found:

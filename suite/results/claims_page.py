@@ -5,15 +5,17 @@ from collections.abc import Sequence
 
 from suite.registry import AnyWorkload, load, names
 from suite.results.claim_costs import costs_section, read_costs
+from suite.results.earlier_claims import EarlierPage
 from suite.results.provenance import clock_hours
 from suite.results.records import by_workload
-from workload.claims import FEWEST, Verdict, claims_table, counted_words, verdicts
+from workload.claims import claims_table, counted_words, verdicts
 from workload.exhibits.claims_figure import claims_figure
 from workload.exhibits.document import Document, Section
 from workload.exhibits.drawing import typography
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 from workload.exhibits.verdicts_figure import verdicts_figure
+from workload.verdict import FEWEST, Verdict
 from workload.wording import counted
 
 TITLE = "What became of the claims"
@@ -31,12 +33,18 @@ INTRODUCTION = (
 )
 
 
-def claims_page(records: Sequence[Record], last: int) -> tuple[Document, dict[str, list[Verdict]]]:
+def claims_page(
+    records: Sequence[Record], last: int, earlier: Sequence[EarlierPage] = ()
+) -> tuple[Document, dict[str, list[Verdict]]]:
     """The page on these runs, and the verdicts by the title of each workload.
 
     Args:
         records: the runs, of any workloads.
         last: evaluations whose mean is a run's score, where a score is a mean.
+        earlier: pages whose verdicts stand beside those on these runs.
+
+    Raises:
+        UserError: an earlier page, or the claims, cannot be read.
     """
     sections: list[Section] = []
     found: dict[str, list[Verdict]] = {}
@@ -44,16 +52,19 @@ def claims_page(records: Sequence[Record], last: int) -> tuple[Document, dict[st
     with typography():
         for name in names():
             workload = load(name)
-            if name not in own_of or workload.report.claims is None:
+            taken = {page: page.verdicts(workload) for page in earlier}
+            before = [each for own in taken.values() for each in own]
+            if workload.report.claims is None or not (name in own_of or before):
                 continue
-            grids = _by_task(own_of[name], workload, last)
-            own = verdicts(workload, grids, _seed_hours)
+            grids = _by_task(own_of.get(name, []), workload, last)
+            own = verdicts(workload, grids, _seed_hours, before)
             found[workload.report.title] = own
+            told = [*map(_runs, grids), *(page.told(each) for page, each in taken.items() if each)]
             picture = claims_figure(own, f"verdicts_{name}")
             sections.append(
                 Section(
                     workload.report.title,
-                    tuple(map(_runs, grids)),
+                    tuple(told),
                     (claims_table(own, f"claims_{name}"),),
                     (picture,) if picture else (),
                 )

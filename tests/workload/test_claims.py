@@ -1,4 +1,4 @@
-"""Intervals and verdicts of known numbers, and files of claims."""
+"""Files of claims, the verdicts on planted runs, and the page of them."""
 
 import json
 
@@ -10,63 +10,8 @@ from suite.batch.grid_file import read_grid
 from suite.registry import load, names
 from suite.results.claim_costs import read_costs
 from tests.suite.results.runs import grid_of, translation_run
-from workload.claims import (
-    Claim,
-    Verdict,
-    interval,
-    read_claims,
-    seeds_needed,
-    smallest_shown,
-    verdict_of,
-    verdicts,
-)
+from workload.claims import read_claims, verdicts
 from workload.errors import UserError
-from workload.exhibits.power import smallest_shift
-
-
-def test_interval_by_the_tables_of_student():
-    """Of 1, 2, 3: mean 2, standard error 1/sqrt(3), quantile 4.303 for two degrees of freedom."""
-    low, high = interval([1.0, 2.0, 3.0])
-    assert low == pytest.approx(2 - 4.302653 / 3**0.5, rel=1e-6)
-    assert high == pytest.approx(2 + 4.302653 / 3**0.5, rel=1e-6)
-    assert interval([1.0, 2.0]) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "verdict"),
-    [
-        ([], "not tested"),
-        ([1.0], "too few seeds: points for"),
-        ([-1.0, -2.0], "too few seeds: points against"),
-        ([-1.0, 2.0], "too few seeds"),
-        ([9.0, 10.0, 11.0], "holds"),
-        ([-9.0, -10.0, -11.0], "does not hold"),
-        ([1.0, 2.0, 3.0], "undecided"),
-    ],
-)
-def test_verdicts(numbers, verdict):
-    assert verdict_of(numbers) == verdict
-
-
-def test_the_smallest_mean_that_shows_is_found_four_times_in_five():
-    """By drawing many studies of five seeds whose true mean it is."""
-    random = np.random.default_rng(0)
-    draws = random.normal(smallest_shift(5), 1.0, (4_000, 5))
-    error = draws.std(axis=1, ddof=1) / 5**0.5
-    # 2.776: Student's quantile .975 of four degrees of freedom
-    found = np.abs(draws.mean(axis=1)) > 2.776445 * error
-    assert found.mean() == pytest.approx(0.8, abs=0.02)
-
-
-def test_what_an_undecided_number_says_of_itself():
-    numbers = [0.0, 1.0, 2.0]  # deviation 1
-    assert verdict_of(numbers) == "undecided"
-    assert smallest_shown(numbers) == pytest.approx(smallest_shift(3))
-    needed = seeds_needed(numbers)
-    assert smallest_shift(needed) <= 1 < smallest_shift(needed - 1)
-    assert seeds_needed([-1.0, 1e-3, 1.0]) is None  # more than a thousand
-    assert seeds_needed([0.0, 0.0, 0.0]) is None  # nothing is there to be shown
-    assert smallest_shown([1.0, 2.0]) is None
 
 
 @pytest.mark.parametrize("name", names())
@@ -93,23 +38,6 @@ def test_costs_are_of_shipped_grids_with_so_many_runs(tmp_path):
         for g in claim.grids
     }
     assert {cost.grid for cost in costs} == {g for g in named if not g.endswith("-small.yaml")}
-
-
-CLAIM = Claim("a", "b", "c", ("d.yaml", "d-small.yaml"), "f")
-
-
-@pytest.mark.parametrize(
-    ("numbers", "hours", "more"),
-    [
-        ((), None, "d.yaml, d-small.yaml"),
-        ((1.0,), 0.5, "3 seeds, 1.5 h; or d.yaml"),
-        ((1.0,), None, "3 seeds; or d.yaml"),
-        ((0.0, 1.0, 2.0), 0.5, "10 seeds, 5 h; or d.yaml"),  # a mean of one deviation: Cohen's
-        ((-1.0, 1e-3, 1.0), 0.5, "over 1,000 seeds; or d.yaml"),
-    ],
-)
-def test_what_would_decide_a_claim(numbers, hours, more):
-    assert Verdict(CLAIM, "runs", numbers, hours).more == more
 
 
 def test_files_that_are_no_claims(tmp_path):

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from workload.claims import Verdict, counted_words
+from workload.claims import counted_words
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import WIDTH, picture
+from workload.verdict import FAILS, HOLDS, OPEN, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"holds": "#009E73", "does not hold": "#D55E00", "undecided": "#777777"}
+COLOURS = {HOLDS: "#009E73", FAILS: "#D55E00", OPEN: "#777777"}
 FURTHEST = 8.0
 LINE, MARGIN = 0.2, 0.55  # inches
 LETTERS = 96

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from workload.claims import Verdict, counted_words
+from workload.claims import counted_words
 from workload.exhibits.claims_figure import COLOURS, FURTHEST, draw_interval
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import GREY, WIDTH, Style, picture
+from workload.verdict import FAILS, FEW, HOLDS, OPEN, UNTESTED, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 LINE, MARGIN = 0.148, 0.3  # inches
 LETTER = 6.3  # points
 CLAIM, PLACE, INTERVALS, WORDS = 0.08, 3.72, 4.45, 5.72  # inches from the left
-CONTROL, REMARK, FEW = "control", "not tested", "too few seeds"
+CONTROL = "control"
 Line = str | tuple[Verdict, ...]
 """A heading or a remark, or what there is of a claim."""
 
@@ -74,12 +75,12 @@ def _lines(title: str, own: Sequence[Verdict]) -> list[Line]:
         lines.append(f"{title}: {heading}")
         lines += [
             tuple(alike)
-            for _, alike in groupby((v for v in mine if v.numbers), key=lambda v: v.claim.id)
+            for _, alike in groupby((v for v in mine if v.seeds), key=lambda v: v.claim.id)
         ]
-        absent = [_place(each) for each in mine if not each.numbers]
+        absent = [_place(each) for each in mine if not each.seeds]
         if absent:
             places = ", ".join(sorted(set(absent)))
-            lines.append(f"{REMARK}: {len(absent)} ({places})")
+            lines.append(f"{UNTESTED}: {len(absent)} ({places})")
     return lines
 
 
@@ -94,14 +95,14 @@ def in_one(words: Sequence[str]) -> str:
     hold where one is decided at all."""
     if len(set(words)) == 1:
         return words[0]
-    if {"holds", "does not hold"} & set(words):
-        return f"holds in {words.count('holds')} of {len(words)}"
-    return "undecided" if "undecided" in words else FEW
+    if {HOLDS, FAILS} & set(words):
+        return f"{HOLDS} in {words.count(HOLDS)} of {len(words)}"
+    return OPEN if OPEN in words else FEW
 
 
 def _write_heading(paper: "Axes", place: int, text: str) -> None:
     style: Style = {"weight": "bold"}
-    if text.startswith(REMARK):
+    if text.startswith(UNTESTED):
         style = {"color": GREY, "style": "italic"}
     paper.text(CLAIM, place, text, va="center", fontsize=LETTER, **style)
 

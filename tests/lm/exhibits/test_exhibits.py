@@ -2,6 +2,7 @@
 
 import pytest
 
+from lm.exhibits.claims import claim_numbers
 from lm.exhibits.drop_table import drop_table
 from lm.exhibits.loss_figures import fit_figure, loss_figure
 from lm.exhibits.precision_table import precision_table
@@ -107,9 +108,10 @@ def test_no_run_is_compared_with_one_of_another_learning_rate(tmp_path, other):
             more.append(language_run(tmp_path, 5 - 3 * decay, decay=decay, seed=seed, **values))
     one, two, both = (
         {
-            (each.claim.id, *map("{:.6f}".format, each.numbers))
-            for each in verdicts(WORKLOAD, [grid_of(runs)])
-            if each.claim.id in claims and each.numbers
+            (claim, *map("{:.6f}".format, numbers))
+            for own in claim_numbers(grid_of(runs)).values()
+            for claim, numbers in own.items()
+            if claim in claims
         }
         for runs in (alone, more, alone + more)
     )
@@ -125,8 +127,8 @@ def test_divergence_in_bf16_turns_both_ways(tmp_path, sign):
         runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", diverged_at=at))
         runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", decay=0.3))
     found = [v for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.claim.id.startswith("bf16")]
-    assert [(v.numbers, v.word) for v in found] == [
-        ((0.5 * sign,) * 3, "holds" if sign > 0 else "does not hold")
+    assert [(v.seeds, v.mean, v.deviation, v.word) for v in found] == [
+        (3, 0.5 * sign, 0, "holds" if sign > 0 else "does not hold")
     ]
 
 

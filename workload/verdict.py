@@ -1,0 +1,145 @@
+"""The verdict on a claim: what a number per seed, above 0 where it holds, says of it.
+
+    holds            the 95 % interval of the mean over seeds, by Student's t, lies above 0
+    does not hold    it lies below 0
+    undecided        neither
+
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from workload.exhibits.power import smallest_shift
+
+CONFIDENCE = 0.95
+FEWEST = 3  # seeds of which an interval is made
+MOST_SEEDS = 1_000
+UNTESTED, HOLDS, FAILS, OPEN = "not tested", "holds", "does not hold", "undecided"
+FEW = "too few seeds"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An entry of a file of claims.
+
+    Attributes:
+        id: names it.
+        claim: the sentence, in our words.
+        source: who claims it, and where; `control` where it is what the source lacks.
+        grids: which grids have the runs that test it, of configs/grids.
+        statistic: the number per seed, in words; above 0 where the claim holds.
+        unit: of the number.
+        scale: at which scale the source has it.
+    """
+
+    id: str
+    claim: str
+    source: str
+    grids: tuple[str, ...]
+    statistic: str
+    unit: str = ""
+    scale: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, and what runs say of it.
+
+    Attributes:
+        claim: the entry.
+        runs: what they are of; empty of a claim that is not tested.
+        word: the verdict.
+        seeds: numbers that there are, one per seed.
+        mean: of them; None where there are none.
+        deviation: theirs, with the divisor seeds - 1; None of fewer than two.
+        seed_hours: that all runs on the same task took for a seed, by the clock; None where that is
+            not known.
+    """
+
+    claim: Claim
+    runs: str = ""
+    word: str = UNTESTED
+    seeds: int = 0
+    mean: float | None = None
+    deviation: float | None = None
+    seed_hours: float | None = None
+
+    @classmethod
+    def of(
+        cls, claim: Claim, runs: str, numbers: Sequence[float], seed_hours: float | None = None
+    ) -> Verdict:
+        """Of a number per seed, at least one."""
+        seeds, mean = len(numbers), float(np.mean(numbers))
+        deviation = float(np.std(numbers, ddof=1)) if seeds > 1 else None
+        reach = _reach(seeds, deviation)
+        if reach is None:
+            points = "for" if min(numbers) > 0 else "against" if max(numbers) < 0 else ""
+            word = f"{FEW}: points {points}" if points else FEW
+        else:
+            word = HOLDS if mean - reach > 0 else FAILS if mean + reach < 0 else OPEN
+        return cls(claim, runs, word, seeds, mean, deviation, seed_hours)
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The 95 % interval of the mean by Student's t; None of fewer than three numbers."""
+        reach = _reach(self.seeds, self.deviation)
+        if self.mean is None or reach is None:
+            return None, None
+        return self.mean - reach, self.mean + reach
+
+    @property
+    def decided(self) -> bool:
+        """Whether it holds or does not."""
+        return self.word in (HOLDS, FAILS)
+
+    @property
+    def smallest_shown(self) -> float | None:
+        """The smallest mean that so many seeds, spread as these are, would have shown; see
+        `smallest_shift`. None of fewer than three numbers."""
+        if self.deviation is None or self.seeds < FEWEST:
+            return None
+        return smallest_shift(self.seeds) * self.deviation
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """How many seeds would show a mean as large as the one found, spread as these are; None
+        where that cannot be said, or is more than a thousand."""
+        if self.deviation is None or not self.mean or self.seeds < FEWEST:
+            return None
+        mean, deviation = abs(self.mean), self.deviation
+        if smallest_shift(MOST_SEEDS) * deviation > mean:
+            return None
+        fewest, enough = 1, MOST_SEEDS
+        while enough - fewest > 1:
+            middle = (fewest + enough) // 2
+            shown = middle > 1 and smallest_shift(middle) * deviation <= mean
+            fewest, enough = (fewest, middle) if shown else (middle, enough)
+        return max(enough, FEWEST)
+
+    @property
+    def more(self) -> str:
+        """What would decide it: so many seeds of the same runs, or the grids of the source's size;
+        of a claim that is not tested all grids that test it."""
+        if not self.seeds:
+            return ", ".join(self.claim.grids)
+        needed = self.seeds_needed if self.word == OPEN else FEWEST
+        seeds = f"{needed or f'over {MOST_SEEDS:,}'} seeds"
+        if needed and self.seed_hours is not None:
+            seeds += f", {needed * self.seed_hours:.2g} h"
+        full = ", ".join(grid for grid in self.claim.grids if not grid.endswith("-small.yaml"))
+        return f"{seeds}; or {full}" if full else seeds
+
+
+def _reach(seeds: int, deviation: float | None) -> float | None:
+    """Half the width of the interval of the mean."""
+    from scipy.stats import t
+
+    if deviation is None or seeds < FEWEST:
+        return None
+    return float(t.ppf((1 + CONFIDENCE) / 2, seeds - 1)) * deviation / math.sqrt(seeds)
