@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from lm.module import LanguageModule
+from lm.language_training import LanguageTraining
 from lm.state import capture, restore
 from workload.member import Outcome
 from workload.output import say
 from workload.recorder import NetworkRecorder
 
 
-class LanguageRecorder(NetworkRecorder[LanguageModule]):
+class LanguageRecorder(NetworkRecorder[LanguageTraining]):
     """Carries a module's rows and state to its run directory."""
 
     UNIT = "round"

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from lm.module import LanguageModule
+from lm.language_training import LanguageTraining
 from workload import network_state
 from workload.errors import ConfigError
 
 
-def capture(module: LanguageModule) -> dict[str, Any]:
+def capture(module: LanguageTraining) -> dict[str, Any]:
     """Weights, optimizer, counters and sums on the CPU, between two updates."""
     return network_state.capture(module) | {
         "window": module.window.cpu().clone(),
@@ -18,7 +18,7 @@ def capture(module: LanguageModule) -> dict[str, Any]:
     }
 
 
-def restore(module: LanguageModule, state: dict[str, Any]) -> None:
+def restore(module: LanguageTraining, state: dict[str, Any]) -> None:
     """Put a new module, already on its device, where `capture` found one.
 
     Raises:

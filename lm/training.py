@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from lm.config import Machine, Recipe
-from lm.module import LanguageModule
+from lm.language_training import LanguageTraining
 from lm.recorder import LanguageRecorder
 from lm.window_data import WindowData
 from lm.workload import WORKLOAD
 from workload.branch import branch_state
 from workload.member import Member, Outcome, RunLog
-from workload.network_training import train_alone
 from workload.progress import Progress
+from workload.train_alone import by_updates, train_alone
 from workload.trainer import prepare_torch
 
 BRANCH_SHARES = (
@@ -52,9 +52,9 @@ def train_members(
 
     def recorder_of(member: Member, log: RunLog) -> LanguageRecorder:
         data = WindowData(recipe, machine.data_folder, member.seed, device)
-        module = LanguageModule(recipe, member, data).to(device)
+        training = LanguageTraining(recipe, member, data)
         return LanguageRecorder(
-            module, log, machine.checkpoint_every, machine.keep_every, progress, stop
+            training, log, machine.checkpoint_every, machine.keep_every, progress, stop
         )
 
     def trunk_of(member: Member, log: RunLog) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def train_members(
         members,
         logs,
         recorder_of,
-        device=device,
+        by_updates,
         stop=stop,
         trunk_of=trunk_of if recipe.branch else None,
     )

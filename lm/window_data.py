@@ -1,11 +1,10 @@
-"""Windows of a prepared text as a LightningDataModule: one pass, in an order from the seed."""
+"""Windows of a prepared text: one pass, in an order from the seed."""
 
 import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ SAMPLED = 1 << 16
 """Tokens of each part by which a text is known again."""
 
 
-class WindowData(lightning.LightningDataModule):
+class WindowData:
     """The windows of a recipe's text.
 
     Window w begins at token w*context; see `windows_in`.
@@ -39,7 +38,6 @@ class WindowData(lightning.LightningDataModule):
     """
 
     def __init__(self, recipe: Recipe, folder: Path, seed: int, device: torch.device) -> None:
-        super().__init__()
         self._recipe, self._device = recipe, device
         self.prepared = Prepared.open(recipe.text, folder)
         require_windows(recipe, self.prepared)
@@ -65,9 +63,6 @@ class WindowData(lightning.LightningDataModule):
             found.update(len(tokens).to_bytes(8, "little") + tokens[places].tobytes())
         return found.hexdigest()
 
-    def train_dataloader(self) -> "Rounds":
-        return self.batches
-
     def update(self, number: int) -> Tensor:
         """The windows of an update, from 0: int64 [accumulate, batch, context + 1]."""
         recipe = self._recipe
@@ -88,7 +83,7 @@ class WindowData(lightning.LightningDataModule):
 
 
 class Rounds:
-    """The updates of the present round, from the present one on, as a loader for a Trainer."""
+    """The updates of the present round, from the present one on."""
 
     def __init__(self, data: WindowData, position: Position) -> None:
         self._data, self._position = data, position

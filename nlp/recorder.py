@@ -6,8 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import lightning
-
 from nlp import weights
 from nlp.evaluation import (
     detokenised_bleu,
@@ -28,8 +26,8 @@ from workload.progress import MemberProgress, Pace, Progress
 TRAINING = "training"
 
 
-class TranslationRecorder(lightning.Callback):
-    """Carries a module's rows and state to its run directory.
+class TranslationRecorder:
+    """Carries a module's rows and state to its run directory; a `Listener`.
 
     Args:
         module: the model in training.
@@ -73,11 +71,11 @@ class TranslationRecorder(lightning.Callback):
         self._latest, self._best = state.get("latest", {}), state.get("best", {})
         self._saved_updates = self._module.position.updates
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+    def after_batch(self) -> bool:
         module = self._module
         updates = module.position.updates
         if module.within_update:
-            return
+            return True
         module.stop_asked = self._stop()
         # With several processes all must hear of it first, at the next update.
         stopping = module.stop_asked if module.shards == 1 else module.stopping
@@ -91,16 +89,15 @@ class TranslationRecorder(lightning.Callback):
             self._save()
         self._pace.measure(TRAINING, updates)
         self._report("training", module.position.batches, module.batches.per_epoch)
-        trainer.should_stop = stopping or module.diverged
+        return not (stopping or module.diverged)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+    def after_epoch(self) -> bool:
         module = self._module
-        if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
-            return
+        if module.diverged or not module.epoch_ended:
+            return False
         self._save()  # a stop does not wait for the validation, nor lose what is before it
         ended = self.end_epoch() and not module.diverged
-        if module.any_process(not ended):
-            trainer.should_stop = True
+        return not module.any_process(not ended)
 
     def end_epoch(self) -> bool:
         """Validate after an epoch's last update, and go on to the next epoch; False where that was

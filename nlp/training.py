@@ -5,7 +5,6 @@ import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import lightning
 import torch
 
 from nlp.config import Machine, Recipe, check_devices
@@ -16,10 +15,11 @@ from nlp.state import restore
 from workload.checkpoint import read_state
 from workload.distributed import followers
 from workload.follower import Follower
+from workload.listener import Listener
 from workload.member import Member, Outcome, RunLog
 from workload.memory import give_memory_back
 from workload.progress import Progress
-from workload.trainer import chosen_device, fit, prepare_torch
+from workload.trainer import callback_of, chosen_device, fit, prepare_torch
 
 
 def train_members(
@@ -105,13 +105,13 @@ def _module(
 
 def _fit(
     module: TranslationModule,
-    callback: lightning.Callback,
+    listener: Listener,
     machine: Machine,
     begin: Callable[[], None] | None = None,
 ) -> None:
     fit(
         module,
-        callback,
+        callback_of(listener),
         device=module.device,
         epochs=module.recipe.epochs - module.position.epoch,
         processes=machine.devices,

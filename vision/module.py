@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import lightning
 import torch
 import torch.distributed
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ from workload.build_optimizer import AnyOptimizer, effective_rates
 from workload.errors import ConfigError
 from workload.member import Member
 from workload.network_module import NetworkModule
+from workload.network_training import NetworkTraining
 from workload.recipe import GraphMode
 from workload.weight_figures import distance, squares
 
@@ -62,7 +64,10 @@ class VisionModule(NetworkModule[Recipe]):
         invariant = scale_invariant(model)
         if recipe.sphere:
             project([p for name, p in model.named_parameters() if name in invariant])
-        super().__init__(recipe, member, model, data.position, shard=shard, shards=shards)
+        lightning.LightningModule.__init__(self)
+        NetworkTraining.__init__(
+            self, recipe, member, model, data.position, shard=shard, shards=shards
+        )
         self.data, self.invariant = data, invariant
         # loss, right answers and images: since the last row, of this epoch; where the images are
         device = data.labels.device

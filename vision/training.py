@@ -19,10 +19,11 @@ from workload.branch import branch_state
 from workload.checkpoint import read_state
 from workload.distributed import followers
 from workload.follower import Follower
+from workload.listener import Listener
 from workload.member import Member, Outcome, RunLog
-from workload.network_training import fit_rest, train_alone
 from workload.output import say
 from workload.progress import Progress
+from workload.train_alone import by_trainer, train_alone
 from workload.trainer import prepare_torch
 
 BRANCH_SHARES = (
@@ -71,6 +72,9 @@ def train_members(
     def trunk_of(member: Member, log: RunLog) -> dict[str, Any]:
         return trunk_state(recipe, member, log.path)
 
+    def take_rest(module: VisionModule, listener: Listener) -> None:
+        by_trainer(module, listener, device, lambda: module.use_graphs(machine.graphs))
+
     def beside(member: Member, log: RunLog) -> AbstractContextManager[None]:
         return followers(machine.devices, _follow, recipe, member, machine, log.path)
 
@@ -78,10 +82,9 @@ def train_members(
         members,
         logs,
         recorder_of,
-        device=device,
+        take_rest,
         stop=stop,
         trunk_of=trunk_of if recipe.branch else None,
-        begin=lambda module: module.use_graphs(machine.graphs),
         beside=beside,
     )
 
@@ -95,7 +98,7 @@ def _follow(rank: int, recipe: Recipe, member: Member, machine: Machine, run: Pa
     elif recipe.branch:
         restore(module, trunk_state(recipe, member, run))
         module.window.zero_()
-    fit_rest(module, Follower(module), device)
+    by_trainer(module, Follower(module), device)
 
 
 def _module(

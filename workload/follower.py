@@ -2,8 +2,6 @@
 
 from typing import Any, Protocol
 
-import lightning
-
 
 class SharedTraining(Protocol):
     """A module of which several processes have a copy each."""
@@ -19,17 +17,17 @@ class SharedTraining(Protocol):
     def any_process(self, wish: bool) -> bool: ...
 
 
-class Follower(lightning.Callback):
-    """Keeps a process that writes nothing in step with the one that does."""
+class Follower:
+    """Keeps a process that writes nothing in step with the one that does; a `Listener`."""
 
     def __init__(self, module: SharedTraining) -> None:
         self._module = module
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        trainer.should_stop = self._module.stopping or self._module.diverged
+    def after_batch(self) -> bool:
+        return not (self._module.stopping or self._module.diverged)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if self._module.epoch_ended and not self._module.diverged:
-            self._module.end_epoch()
-            if self._module.any_process(False):
-                trainer.should_stop = True
+    def after_epoch(self) -> bool:
+        if self._module.diverged or not self._module.epoch_ended:
+            return False
+        self._module.end_epoch()
+        return not self._module.any_process(False)

@@ -1,124 +1,19 @@
-"""A network with its optimizer as a LightningModule: what all trainings of one network share."""
+"""The training of one network as a LightningModule."""
 
-import functools
-from abc import abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import lightning
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
-from shared_optim.learning_rates import LearningRate
-from shared_optim.measures.observe import Start
-from workload.averaging import WeightAverage
-from workload.build_optimizer import AnyOptimizer, scheduled
-from workload.distributed import any_process
-from workload.member import Member
-from workload.network_recipe import NetworkRecipe
-from workload.position import Position
-
-RecipeT = TypeVar("RecipeT", bound=NetworkRecipe)
+from workload.network_training import NetworkTraining, RecipeT
 
 
-class NetworkModule(lightning.LightningModule, Generic[RecipeT]):
+class NetworkModule(lightning.LightningModule, NetworkTraining[RecipeT]):
     """One network for anybody's Trainer, after each of whose epochs a callback calls `end_epoch`.
 
-    Its precision is the recipe's: the Trainer's stays `32-true`. The row that became due in the
-    last batch is `row`; the Trainer's loggers get it as well.
-
-    Args:
-        recipe: the recipe.
-        member: scheme, lambda and seed.
-        model: as the seed gives it.
-        position: where training stands; its data have it too.
-        shard, shards: which of how many processes this is.
-
-    Attributes:
-        stop_asked: whether this process is to stop.
-        stopping: with several processes, whether any was to before the present update.
+    Its precision is the recipe's: the Trainer's stays `32-true`. The Trainer's loggers get the rows
+    as well. Arguments are those of `NetworkTraining`.
     """
-
-    def __init__(
-        self,
-        recipe: RecipeT,
-        member: Member,
-        model: nn.Module,
-        position: Position,
-        *,
-        shard: int = 0,
-        shards: int = 1,
-    ) -> None:
-        super().__init__()
-        self.shard, self.shards = shard, shards
-        self.stop_asked = self.stopping = False
-        self.recipe, self.member, self.model = recipe, member, model
-        self.position = position
-        self.diverged = False
-        self.row: dict[str, Any] = {}
-        self._initial = {name: p.detach().clone() for name, p in model.named_parameters()}
-
-    @property
-    @abstractmethod
-    def updates_per_epoch(self) -> int:
-        """Batches."""
-
-    @property
-    @abstractmethod
-    def epochs(self) -> int:
-        """Of the whole training."""
-
-    @abstractmethod
-    def make_optimizer(self) -> AnyOptimizer:
-        """Of the model's parameters, each of them named."""
-
-    @property
-    @abstractmethod
-    def learning_rates(self) -> LearningRate:
-        """alpha as a function of the updates done before."""
-
-    @abstractmethod
-    def end_epoch(self) -> dict[str, float]:
-        """Move on to the next epoch; returns the figures of the one that ended."""
-
-    @property
-    def epoch_ended(self) -> bool:
-        """Whether all batches of the present epoch are done."""
-        return self.position.batches >= self.updates_per_epoch
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are."""
-        return self.position.epoch >= self.epochs
-
-    def any_process(self, wish: bool) -> bool:
-        """Whether any process has this wish. All of them have to ask."""
-        return wish if self.shards == 1 else any_process(wish, self.device)
-
-    @functools.cached_property
-    def scheduler(self) -> LambdaLR:
-        """Of the learning rate, from the present update on, and with it the optimizer: the model
-        must be on its device, and a checkpoint's place restored, when it is first asked for."""
-        return scheduled(self.make_optimizer(), self.learning_rates, self.position.updates)
-
-    @property
-    def optimizer(self) -> AnyOptimizer:
-        """The optimizer of the model's parameters."""
-        optimizer: Any = self.scheduler.optimizer
-        return optimizer  # type: ignore[no-any-return]
-
-    @functools.cached_property
-    def start(self) -> Start:
-        """The weights that the seed gives, from which `distance` is measured."""
-        initial, self._initial = self._initial, {}
-        return Start(self.optimizer, {p: initial[n] for n, p in self.model.named_parameters()})
-
-    @functools.cached_property
-    def average(self) -> WeightAverage | None:
-        """The mean of the weights that the recipe asks for, from the weights on that the network
-        has when it is first asked for."""
-        decay = self.recipe.average_weights
-        return WeightAverage(self.model, decay) if decay else None
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return {
@@ -131,7 +26,7 @@ class NetworkModule(lightning.LightningModule, Generic[RecipeT]):
 
     def log_row(self, row: dict[str, Any]) -> None:
         """Make it the row that is due, and tell the Trainer's loggers."""
-        self.row = row
+        super().log_row(row)
         figures = {key: float(value) for key, value in row.items()}
         for logger in self.loggers:
             logger.log_metrics(figures, self.position.updates)

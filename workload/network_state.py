@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workload.network_module import NetworkModule
+from workload.network_training import NetworkTraining
 
 
-def capture(training: NetworkModule[Any]) -> dict[str, Any]:
+def capture(training: NetworkTraining[Any]) -> dict[str, Any]:
     """Weights, optimizer, mean and counters on the CPU, between two updates."""
     model, position, average = training.model, training.position, training.average
     return {
@@ -25,7 +25,7 @@ def capture(training: NetworkModule[Any]) -> dict[str, Any]:
     }
 
 
-def restore(training: NetworkModule[Any], state: dict[str, Any]) -> None:
+def restore(training: NetworkTraining[Any], state: dict[str, Any]) -> None:
     """Put a new training, already on its device, where `capture` found one."""
     training.model.load_state_dict(state["weights"])
     position = training.position

@@ -6,23 +6,21 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-import lightning
-
 from workload.checkpoint import Checkpoint
 from workload.kept import keep
 from workload.member import Outcome, RunLog
-from workload.network_module import NetworkModule
+from workload.network_training import NetworkTraining
 from workload.progress import MemberProgress, Pace, Progress
 from workload.stopping import StoppedError
 
 TRAINING = "training"
 
 
-ModuleT = TypeVar("ModuleT", bound=NetworkModule[Any])
+ModuleT = TypeVar("ModuleT", bound=NetworkTraining[Any])
 
 
-class NetworkRecorder(lightning.Callback, Generic[ModuleT]):
-    """Carries a module's rows and state to its run directory.
+class NetworkRecorder(Generic[ModuleT]):
+    """Carries a module's rows and state to its run directory; a `Listener`.
 
     Args:
         module: the network in training.
@@ -99,7 +97,7 @@ class NetworkRecorder(lightning.Callback, Generic[ModuleT]):
             self.begin_branch()
         self._saved_updates = self.module.position.updates
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+    def after_batch(self) -> bool:
         module = self.module
         position = module.position
         module.stop_asked = self._stop()
@@ -113,14 +111,13 @@ class NetworkRecorder(lightning.Callback, Generic[ModuleT]):
             self._save()
         self._pace.measure(TRAINING, position.updates)
         self._report()
-        trainer.should_stop = stopping or module.diverged
+        return not (stopping or module.diverged)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+    def after_epoch(self) -> bool:
         module = self.module
-        if module.diverged or not module.epoch_ended:  # Lightning also calls this after a stop
-            return
-        if module.any_process(not self.end_epoch()):
-            trainer.should_stop = True
+        if module.diverged or not module.epoch_ended:
+            return False
+        return not module.any_process(not self.end_epoch())
 
     def end_epoch(self) -> bool:
         """Close an epoch all of whose batches are done.

@@ -1,4 +1,4 @@
-"""Lightning's Trainer as every workload uses it: quiet, with a callback that records and saves."""
+"""Lightning's Trainer as workloads use it: quiet, with a callback that records and saves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from workload.listener import Listener
 from workload.memory import keep_freed_memory
 from workload.recipe import MachineBase
 
@@ -41,9 +42,24 @@ def chosen_device(machine: MachineBase) -> torch.device:
     return torch.device(machine.device)
 
 
+def callback_of(listener: Listener) -> lightning.Callback:
+    """A callback by which a Trainer tells a listener, and stops where it says so."""
+    import lightning
+
+    class Told(lightning.Callback):
+        def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+            trainer.should_stop = not listener.after_batch()
+
+        def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+            if not listener.after_epoch():
+                trainer.should_stop = True
+
+    return Told()
+
+
 def fit(
     module: lightning.LightningModule,
-    recorder: lightning.Callback,
+    callback: lightning.Callback,
     *,
     device: torch.device,
     epochs: int,
@@ -51,14 +67,14 @@ def fit(
     data: lightning.LightningDataModule | None = None,
     begin: Callable[[], None] | None = None,
 ) -> None:
-    """Train a module until `epochs` have ended or the recorder stops it.
+    """Train a module until `epochs` have ended or the callback stops it.
 
-    Rows, checkpoints and the display are the recorder's: the Trainer's own are off, because they
+    Rows, checkpoints and the display are a listener's: the Trainer's own are off, because they
     know neither members nor where in an epoch to go on from.
 
     Args:
         module: its precision, loader and optimizer are its own.
-        recorder: called after each batch; it saves, and sets `trainer.should_stop`.
+        callback: see `callback_of`.
         device: where the module is.
         epochs: at most.
         processes: that share each update, each with a device of its own, over DDP.
@@ -92,13 +108,13 @@ def fit(
             # the processes are ours, also inside a SLURM job
             plugins=[LightningEnvironment()],
             max_epochs=epochs,
-            callbacks=[Begin(), recorder],
+            callbacks=[Begin(), callback],
             use_distributed_sampler=False,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        # Raised after the batch in which a SIGTERM came: the recorder has saved and stopped.
+        # Raised after the batch in which a SIGTERM came: the listener has saved and stopped.
         with contextlib.suppress(SIGTERMException):
             trainer.fit(module, datamodule=data)

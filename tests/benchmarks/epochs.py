@@ -4,31 +4,33 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import lightning
-
 from tests.benchmarks.timing import seconds
-from workload.network_module import NetworkModule
+from workload.network_training import NetworkTraining
 
 
-class Epochs(lightning.Callback):
-    """Times epochs, and calls what is compared with each in between."""
+class Epochs:
+    """Times epochs, and calls what is compared with each in between; a `Listener`."""
 
     def __init__(
-        self, module: NetworkModule[Any], before: Callable[[int], None], between: Any
+        self, module: NetworkTraining[Any], before: Callable[[int], None], between: Any
     ) -> None:
         self.module, self.before, self.between = module, before, between
         self.ours: list[float] = []
         self.other: list[float] = []
 
-    def on_train_epoch_start(self, *_: Any) -> None:
+    def begin(self) -> None:
+        """Before the first batch of an epoch."""
         self.before(len(self.ours))
         self._begin = time.process_time()
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def after_batch(self) -> bool:
         if self.module.epoch_ended:
             self.ours.append(time.process_time() - self._begin)
+        return True
 
-    def on_train_epoch_end(self, *_: Any) -> None:
+    def after_epoch(self) -> bool:
         self.module.end_epoch()
         if self.between:
             self.other.append(seconds(self.between))
+        self.begin()
+        return True

@@ -39,14 +39,14 @@ from torch.nn import functional
 from lm.config import Recipe
 from lm.data.prepare import prepare
 from lm.gpt import GPT
-from lm.module import LanguageModule
+from lm.language_training import LanguageTraining
 from lm.window_data import WindowData
 from tests.benchmarks import nanogpt
 from tests.benchmarks.asked import Asked
 from tests.benchmarks.epochs import Epochs
 from tests.benchmarks.timing import Comparison, hardware, table
 from workload.member import Member
-from workload.trainer import fit
+from workload.train_alone import by_updates
 
 CPU = torch.device("cpu")
 MEMBER = Member("decoupled", 0.1, 0)
@@ -150,9 +150,10 @@ class PlainLoop:
 
 def against_loop(own: Recipe, folder: Path, clone: Path | None) -> Comparison:
     data = WindowData(own, folder, 0, CPU)
-    module = LanguageModule(own, MEMBER, data)
+    module = LanguageTraining(own, MEMBER, data)
     timed = Epochs(module, lambda _: None, PlainLoop(own, data, clone))
-    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+    timed.begin()
+    by_updates(module, timed)
     return Comparison(
         "tokens per CPU second / those of a loop as nanoGPT's",
         statistics.median(timed.ours[1:]),
@@ -164,14 +165,15 @@ def against_loop(own: Recipe, folder: Path, clone: Path | None) -> Comparison:
 def looks(own: Recipe, folder: Path) -> Comparison:
     """Every second round with as many looks as two rounds have at the default cadence."""
     data = WindowData(own, folder, 0, CPU)
-    module = LanguageModule(own, MEMBER, data)
+    module = LanguageTraining(own, MEMBER, data)
 
     def before(number: int) -> None:
         every = UPDATES if number % 2 else 10**9
         module.recipe = dataclasses.replace(own, log_every=every)
 
     timed = Epochs(module, before, None)
-    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+    timed.begin()
+    by_updates(module, timed)
     plain = statistics.median(timed.ours[2::2])
     looking = statistics.median(timed.ours[3::2])
     share = UPDATES / LOG_EVERY
@@ -243,9 +245,10 @@ class TrainPy:
 def against_train_py(own: Recipe, folder: Path, clone: Path) -> Comparison:
     """Round by round; the pair of median ratio."""
     data = WindowData(own, folder, 0, CPU)
-    module, theirs = LanguageModule(own, MEMBER, data), TrainPy(folder, clone, own)
+    module, theirs = LanguageTraining(own, MEMBER, data), TrainPy(folder, clone, own)
     timed = Epochs(module, lambda _: None, theirs)
-    fit(module, timed, device=CPU, epochs=own.rounds, data=data)
+    timed.begin()
+    by_updates(module, timed)
     theirs.ended()
     pairs = sorted(zip(timed.ours[1:], theirs.seconds[1:], strict=True), key=lambda p: p[1] / p[0])
     ratios = [their / our for our, their in pairs]
@@ -269,14 +272,10 @@ def train_alone(own: Recipe, folder: Path) -> None:
     """What `memory_of_ours` reads."""
     before = nanogpt.peak()
     data = WindowData(own, folder, 0, CPU)
-    module = LanguageModule(own, MEMBER, data)
-    fit(
-        module,
-        Epochs(module, lambda _: None, None),
-        device=CPU,
-        epochs=own.rounds,
-        data=data,
-    )
+    module = LanguageTraining(own, MEMBER, data)
+    timed = Epochs(module, lambda _: None, None)
+    timed.begin()
+    by_updates(module, timed)
     print(json.dumps({"imported": before, "peak": nanogpt.peak()}))
 
 
@@ -323,7 +322,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.alone:
         own = recipe(options.rounds, options.size)
-        every = LOG_EVERY if options.looks else own.log_every
+        every = UPDATES if options.looks else own.log_every
         train_alone(dataclasses.replace(own, log_every=every), options.data)
         return
     print(hardware())

@@ -41,7 +41,7 @@ from vision.measures.objective import network_loss
 from vision.models.catalog import build
 from vision.module import VisionModule
 from workload.member import Member
-from workload.trainer import fit, prepare_torch
+from workload.trainer import callback_of, fit, prepare_torch
 
 CPU = torch.device("cpu")
 MEMBER = Member("l2", 1e-3, 0)
@@ -68,10 +68,24 @@ def module_of(recipe: Recipe, folder: Path) -> VisionModule:
     return VisionModule(recipe, MEMBER, ImageData(recipe, folder, 0, CPU))
 
 
+def timed_epochs(
+    module: VisionModule, before: Callable[[int], None], between: Any, epochs: int
+) -> Epochs:
+    timed = Epochs(module, before, between)
+    fit(
+        module,
+        callback_of(timed),
+        device=CPU,
+        epochs=epochs,
+        data=module.data,
+        begin=timed.begin,
+    )
+    return timed
+
+
 def against_resident(recipe: Recipe, folder: Path, epochs: int) -> Comparison:
     module = module_of(recipe, folder)
-    timed = Epochs(module, lambda _: None, resident(module))
-    fit(module, timed, device=CPU, epochs=epochs, data=module.data)
+    timed = timed_epochs(module, lambda _: None, resident(module), epochs)
     name = "epoch / forward-backward-steps on one batch"
     return of_pairs(name, timed.ours[1:], timed.other[1:], at_most=1.05)
 
@@ -96,8 +110,7 @@ def looks(recipe: Recipe, folder: Path, epochs: int) -> Comparison:
         module.recipe = dataclasses.replace(recipe, log_every=every)
         module.__dict__["growth"] = growth if epoch % 2 else blind
 
-    timed = Epochs(module, before, None)
-    fit(module, timed, device=CPU, epochs=epochs, data=module.data)
+    timed = timed_epochs(module, before, None, epochs)
     return Comparison(
         f"epoch with looks every {recipe.log_every} / without",
         statistics.median(timed.ours[3::2]),
@@ -165,8 +178,7 @@ def against_loader(recipe: Recipe, folder: Path, epochs: int) -> Comparison:
     theirs = Asked([*argv, "--images", str(recipe.subset)])
     theirs.ready()
     module = module_of(recipe, folder)
-    timed = Epochs(module, lambda _: None, theirs.round)
-    fit(module, timed, device=CPU, epochs=epochs, data=module.data)
+    timed = timed_epochs(module, lambda _: None, theirs.round, epochs)
     theirs.end()
     name = f"{recipe.model}, {recipe.subset:,} images / DataLoader with 2 workers"
     return of_pairs(name, timed.ours, theirs.seconds, at_most=0.95)
@@ -174,13 +186,7 @@ def against_loader(recipe: Recipe, folder: Path, epochs: int) -> Comparison:
 
 def products(recipe: Recipe, folder: Path) -> str:
     module = module_of(recipe, folder)
-    fit(
-        module,
-        Epochs(module, lambda _: None, None),
-        device=CPU,
-        epochs=2,
-        data=module.data,
-    )
+    timed_epochs(module, lambda _: None, None, 2)
     images = module.data.train
     with network_loss(module.model, images, torch.arange(256)) as objective:
         found = extreme_eigenvalue(objective, "top")

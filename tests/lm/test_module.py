@@ -7,7 +7,9 @@ from torch import nn
 from torch.nn import functional
 
 from lm.gpt import GPT
-from tests.lm.runs import new_module, prepared, recipe
+from tests.listening import Listening
+from tests.lm.runs import new_module, prepared, recipe, train
+from workload.checkpoint import read_state
 from workload.member import Member
 
 UPDATES = 6
@@ -46,7 +48,7 @@ def fit(module, updates):
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, datamodule=module.data)
+    trainer.fit(module)
     assert module.position.updates == updates
     return rounds.seen
 
@@ -95,6 +97,37 @@ def adamw(own, decay, gains_too):
         return torch.optim.AdamW(both, betas=(own.beta1, own.beta2), eps=own.adam_eps)
 
     return make
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"optimizer": "sgd", "momentum": 0.9}, {"precision": "bf16"}, {"clip_norm": 0.0}]
+)
+def test_a_run_takes_the_updates_that_anybodys_trainer_takes(data_dir, tmp_path, change):
+    """To the same bits, rows and figures too; the Trainer's loggers hear what the run writes."""
+    own = recipe(log_every=2, average_weights=0.9, **change)
+    member = Member("l2" if "optimizer" in change else "decoupled", 1e-2, 0)
+    module = new_module(data_dir, own, member)
+    rounds, logger = Rounds(module), Listening()
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        max_epochs=own.rounds,
+        callbacks=[rounds],
+        logger=logger,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module)
+    assert trainer.global_step == module.position.updates == 12
+    outcome, log = train(data_dir, tmp_path / "run", own, member)
+    assert outcome.status == "finished"
+    heard = [figures for _, figures in logger.heard]
+    written = [{key: float(value) for key, value in row.items()} for row in log.rows["metrics"]]
+    assert heard == written
+    state = read_state(tmp_path / "run")
+    for name, weight in module.model.state_dict().items():
+        assert torch.equal(weight, state["weights"][name]), name
+    assert all(map(torch.equal, module.average.weights, state["average"]))
 
 
 @pytest.mark.parametrize("gains_too", [False, True])

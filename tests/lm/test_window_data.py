@@ -29,7 +29,7 @@ def test_no_token_is_predicted_twice_and_none_is_left_out(tmp_path):
     seen = []
     for epoch in range(5):
         data.position.epoch, data.position.updates = epoch, 3 * epoch
-        seen += list(data.train_dataloader())
+        seen += list(data.batches)
     assert [each.shape for each in seen] == [(2, 4, 9)] * 15
     windows = torch.cat([each.flatten(0, 1) for each in seen])
     assert torch.equal(windows - windows[:, :1], torch.arange(9).expand(120, 9))
@@ -42,8 +42,8 @@ def test_a_training_from_the_middle_on_sees_the_rest(tmp_path):
     own = bins(numbered(tmp_path / "text"), rounds=2, updates_per_round=5)
     whole, part = (WindowData(own, tmp_path, 3, CPU) for _ in range(2))
     part.position.updates = 2
-    first = list(whole.train_dataloader())
-    assert all(map(torch.equal, first[2:], part.train_dataloader()))
+    first = list(whole.batches)
+    assert all(map(torch.equal, first[2:], part.batches))
 
 
 def test_seeds_have_orders_of_their_own_and_repeat(tmp_path):
