@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from shared_optim.batch import Batch, apply
-from shared_optim.eager import add_param_group, eager
+from shared_optim.eager import add_param_group, eager, load_state_dict, state_dict, zero_grad
 from shared_optim.gathering import Gathering
 from shared_optim.group import Group, Settings, normalised
 from shared_optim.layout import check_layout
@@ -117,14 +117,22 @@ class DecayOptimizer(Optimizer):
             self.param_groups.pop()
             raise
 
+    @eager
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """As torch.optim's."""
+        zero_grad(self, set_to_none)
+
+    @eager
     def state_dict(self) -> dict[str, Any]:
         """As torch.optim's. A schedule that is a function is not in it, only that there was one."""
         handle = self.register_state_dict_post_hook(name_functions, prepend=True)
         try:
-            return super().state_dict()
+            found: dict[str, Any] = state_dict(self)
+            return found
         finally:
             handle.remove()
 
+    @eager
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As torch.optim's, but that buffers keep their dtype and are copies: two optimizers that
         load one state, or one that loads another's, do not write into each other's.
@@ -166,7 +174,7 @@ class DecayOptimizer(Optimizer):
             self.register_load_state_dict_post_hook(finish, prepend=True),
         ]
         try:
-            super().load_state_dict(state_dict)
+            load_state_dict(self, state_dict)
         finally:
             for handle in handles:
                 handle.remove()

@@ -18,7 +18,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 add_param_group = inspect.unwrap(Optimizer.add_param_group)
-"""torch.optim's, without its own `_disable_dynamo`: for a method that is `eager`."""
+load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
+state_dict = inspect.unwrap(Optimizer.state_dict)
+zero_grad = inspect.unwrap(Optimizer.zero_grad)
+"""torch.optim's, without its own `_disable_dynamo`: for methods that are `eager`."""
 
 
 def eager(function: Callable[P, T]) -> Callable[P, T]:

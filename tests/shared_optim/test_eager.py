@@ -15,7 +15,7 @@ def training():
     optimizer = WeightDecayAdam([weight], lr=0.1, separated=0.1)
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(2))]})
     def step():
-        weight.grad = None
+        optimizer.zero_grad()
         (weight * weight).sum().backward()
         optimizer.step()
         return weight * 2
@@ -24,6 +24,8 @@ def training():
 plain, optimizer, step = training()
 step()
 observe_step(optimizer)
+optimizer.load_state_dict(optimizer.state_dict())
+step()
 assert "torch._dynamo" not in sys.modules
 
 one, _, step = training()
