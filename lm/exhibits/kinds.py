@@ -55,7 +55,8 @@ def kinds(grid: RecordGrid, task: str) -> Mapping[Kind, Sequence[Record]]:
 
     A branch is at another alpha than its trunk, and belongs to it all the same. Where runs that
     are else alike differ in their peak, their length, or where their alpha goes, these tell them
-    apart: none is compared with one of another learning rate.
+    apart: none is compared with one of another learning rate. What keys of the decay say of a run
+    without any is not told.
     """
     settings = [
         (tuple(f"{k}={v}" for k, v in zip(grid.keys, row.extras, strict=True) if _told(k)), record)
@@ -69,6 +70,7 @@ def kinds(grid: RecordGrid, task: str) -> Mapping[Kind, Sequence[Record]]:
     found: dict[Kind, list[Record]] = {}
     for setting, record in settings:
         base, course = _without_decay(setting), _course(record)
+        told = base if record.member.scheme == BASELINE else setting
         apart = {
             key
             for (other, rate), courses in alike.items()
@@ -77,7 +79,7 @@ def kinds(grid: RecordGrid, task: str) -> Mapping[Kind, Sequence[Record]]:
             if key in _PEAK or rate == rate_of(record)
         }
         more = (f"{key}={value}" for key, value in course.items() if key in apart)
-        found.setdefault(Kind(record.member.name, (*setting, *more)), []).append(record)
+        found.setdefault(Kind(record.member.name, (*told, *more)), []).append(record)
     lambdas = {kind: records[0].member.weight_decay for kind, records in found.items()}
     order = sorted(found, key=lambda kind: (kind.setting, lambdas[kind], kind.decay))
     return {kind: found[kind] for kind in order}
