@@ -35,12 +35,15 @@ def talk_numbers(grid: RecordGrid, task: str) -> dict[str, list[float]]:
         if seed in none
     ]
     spheres = _by_seed(r for r in records if r.values.get("sphere"))
-    averaged = [number for r in records if (number := _averaged(r)) is not None]
+    averaged: dict[int, list[float]] = {}
+    for record in records:
+        if (number := _averaged(record)) is not None:
+            averaged.setdefault(record.member.seed, []).append(number)
     return {
         "decay-helps-large-steps": [g[max(g)] for g in gains if g],
         "decay-needs-large-steps": [g[max(g)] - g[min(g)] for g in gains if len(g) > 1],
         "sphere-rate-is-a-u": [_inner(spheres[s]) for s in sorted(spheres) if len(spheres[s]) > 2],
-        "averaged-nearly-dropped": averaged,
+        "averaged-nearly-dropped": [float(np.mean(averaged[seed])) for seed in sorted(averaged)],
         "trace-mirrors-test-error": _mirrored(r for r in whole if r.values.get("branch")),
     }
 

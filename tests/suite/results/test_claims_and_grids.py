@@ -1,5 +1,5 @@
 """Every grid that a claim names has the runs that test it: with rows of any numbers in them the
-claim gets one per seed."""
+claim gets one per seed, and no more, for runs of one seed are not independent."""
 
 import json
 import zlib
@@ -58,8 +58,10 @@ def test_a_grid_tests_the_claims_that_name_it(name, grid, tmp_path):
     records = records_of([run.run for run in runs])
     tasks = {record.task for record in records}
     grids = [RecordGrid.of([r for r in records if r.task == t], workload, 5) for t in tasks]
+    seeds = {record.member.seed for record in records}
     most = {}
     for verdict in verdicts(workload, grids):
+        assert verdict.seeds <= len(seeds), verdict.claim.id
         most[verdict.claim.id] = max(verdict.seeds, most.get(verdict.claim.id, 0))
     named = {claim.id for claim in CLAIMS[name] if grid in claim.grids}
     assert {claim for claim in named if most[claim] < FEWEST} == set()
