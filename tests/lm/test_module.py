@@ -36,14 +36,14 @@ class Rounds(lightning.Callback):
             self.module.end_epoch()
 
 
-def fit(module, updates):
+def fit(module, updates, logger=False):
     """By anybody's Trainer; returns the weights before and after each update."""
     rounds = Rounds(module)
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_steps=updates,
         callbacks=[rounds],
-        logger=False,
+        logger=logger,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -107,18 +107,8 @@ def test_a_run_takes_the_updates_that_anybodys_trainer_takes(data_dir, tmp_path,
     own = recipe(log_every=2, average_weights=0.9, **change)
     member = Member("l2" if "optimizer" in change else "decoupled", 1e-2, 0)
     module = new_module(data_dir, own, member)
-    rounds, logger = Rounds(module), Listening()
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        max_epochs=own.rounds,
-        callbacks=[rounds],
-        logger=logger,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module)
-    assert trainer.global_step == module.position.updates == 12
+    logger = Listening()
+    fit(module, UPDATES * 2, logger)
     outcome, log = train(data_dir, tmp_path / "run", own, member)
     assert outcome.status == "finished"
     heard = [figures for _, figures in logger.heard]
