@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lm.config import Recipe
 
-PROCESS_MEMORY = 700_000_000  # torch and Lightning
-IN_MEMORY = 7  # weights, their start, gradient, two to four moments
+PROCESS_MEMORY = 700_000_000  # torch, 300 MB on a CPU, with room for that with CUDA
+IN_MEMORY = 7  # weights, gradient, at most four moments, and a copy while looking
 IN_CHECKPOINT = 5  # weights and at most four moments
 CORE_SPEED = 35e9  # operations a second on a shared core
 SLOWER_IN_BF16 = 8  # on a processor without products of bfloat16

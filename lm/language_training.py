@@ -28,7 +28,7 @@ class LanguageTraining(NetworkTraining[Recipe]):
     Args:
         recipe: the recipe.
         member: scheme, lambda and seed.
-        data: the windows, on the device that the model is moved to.
+        data: the windows, on the device that the model will be on.
     """
 
     def __init__(self, recipe: Recipe, member: Member, data: WindowData) -> None:
@@ -38,7 +38,7 @@ class LanguageTraining(NetworkTraining[Recipe]):
         if recipe.weights == "bf16":
             model.to(torch.bfloat16)
         device = data.fixed["val"][0].device
-        super().__init__(recipe, member, model.to(device), data.position)
+        super().__init__(recipe, member, model, data.position)
         self.data = data
         self.watch = DivergenceWatch(recipe.divergence, device)
         # losses and updates: since the last row, of this round

@@ -53,6 +53,7 @@ def train_members(
     def recorder_of(member: Member, log: RunLog) -> LanguageRecorder:
         data = WindowData(recipe, machine.data_folder, member.seed, device)
         training = LanguageTraining(recipe, member, data)
+        training.model.to(device)
         return LanguageRecorder(
             training, log, machine.checkpoint_every, machine.keep_every, progress, stop
         )

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from shared_optim.batch import Batch, apply
-from shared_optim.eager import add_param_group, eager, load_state_dict, state_dict, zero_grad
+from shared_optim.eager import eager, inherited
 from shared_optim.gathering import Gathering
 from shared_optim.group import Group, Settings, normalised
 from shared_optim.layout import check_layout
@@ -109,7 +109,7 @@ class DecayOptimizer(Optimizer):
         if not isinstance(param_group, dict):
             raise TypeError(f"a parameter group is a dict, not a {type(param_group).__name__}")
         group = normalised(param_group, self.defaults, self._lambdas())
-        add_param_group(self, group)
+        inherited(super().add_param_group)(group)
         try:
             for parameter in group["params"]:
                 check_layout(parameter, group["members"])
@@ -120,14 +120,14 @@ class DecayOptimizer(Optimizer):
     @eager
     def zero_grad(self, set_to_none: bool = True) -> None:
         """As torch.optim's."""
-        zero_grad(self, set_to_none)
+        inherited(super().zero_grad)(set_to_none)
 
     @eager
     def state_dict(self) -> dict[str, Any]:
         """As torch.optim's. A schedule that is a function is not in it, only that there was one."""
         handle = self.register_state_dict_post_hook(name_functions, prepend=True)
         try:
-            found: dict[str, Any] = state_dict(self)
+            found: dict[str, Any] = inherited(super().state_dict)()
             return found
         finally:
             handle.remove()
@@ -174,7 +174,7 @@ class DecayOptimizer(Optimizer):
             self.register_load_state_dict_post_hook(finish, prepend=True),
         ]
         try:
-            load_state_dict(self, state_dict)
+            inherited(super().load_state_dict)(state_dict)
         finally:
             for handle in handles:
                 handle.remove()

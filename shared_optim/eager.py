@@ -9,7 +9,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -17,11 +17,18 @@ from torch.optim.optimizer import Optimizer
 P = ParamSpec("P")
 T = TypeVar("T")
 
-add_param_group = inspect.unwrap(Optimizer.add_param_group)
-load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
-state_dict = inspect.unwrap(Optimizer.state_dict)
-zero_grad = inspect.unwrap(Optimizer.zero_grad)
-"""torch.optim's, without its own `_disable_dynamo`: for methods that are `eager`."""
+_TORCHS = {
+    getattr(Optimizer, name): inspect.unwrap(getattr(Optimizer, name))
+    for name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+}
+"""torch.optim's methods without their own `_disable_dynamo`."""
+
+
+def inherited(method: Any) -> Any:
+    """A method of `super()` for one that is `eager`: torch.optim's without its decorator, somebody
+    else's as it is."""
+    function = _TORCHS.get(method.__func__)
+    return method if function is None else function.__get__(method.__self__)
 
 
 def eager(function: Callable[P, T]) -> Callable[P, T]:

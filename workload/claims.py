@@ -96,7 +96,7 @@ def claims_table(found: Sequence[Verdict], name: str) -> Table:
     """A line per claim and kind of runs: its number over seeds, an interval, the verdict."""
     rows, data = [], []
     for each in found:
-        claim, mean, (low, high), word = each.claim, each.mean, each.interval, each.word
+        claim, mean, low, high, word = each.claim, each.mean, each.low, each.high, each.word
         smallest, needed = each.smallest_shown, each.seeds_needed if word == OPEN else None
         shown = "-" if mean is None else f"{mean:.3g} {claim.unit}".strip()
         span = "-" if low is None or high is None else f"{low:.3g} .. {high:.3g}"
@@ -105,10 +105,10 @@ def claims_table(found: Sequence[Verdict], name: str) -> Table:
         said += [f"There: {claim.scale}."] if claim.scale else []
         more = "-" if each.decided else each.more
         numbers = map(cell, (shown, span, str(each.seeds), word, least, more))
-        rows.append((cell(*said), cell(each.runs or "-"), *numbers))
+        rows.append((cell(*said), cell(each.of_what or "-"), *numbers))
         known = (claim.id, claim.claim, claim.source, claim.statistic, ", ".join(claim.grids))
-        spread = (mean, each.deviation, low, high, each.seeds, word, smallest, needed)
-        data.append((*known, claim.scale, each.runs, *spread, each.seed_hours))
+        spread = (mean, low, high, each.seeds, word, smallest, needed, each.seed_hours)
+        data.append((*known, claim.scale, each.runs, each.page, *spread))
     return Table(
         name=name,
         title="What became of the claims",
@@ -127,8 +127,8 @@ def claims_table(found: Sequence[Verdict], name: str) -> Table:
         ),
         rows=tuple(rows),
         data_head=(
-            *("id", "claim", "source", "statistic", "grids", "scale", "runs"),
-            *("mean", "deviation", "low", "high", "seeds", "verdict"),
+            *("id", "claim", "source", "statistic", "grids", "scale", "runs", "page"),
+            *("mean", "low", "high", "seeds", "verdict"),
             *("smallest_shown", "seeds_needed", "seed_hours"),
         ),
         data=tuple(data),

@@ -1,5 +1,6 @@
 """Tensors that are needed again, but seldom: kept in a file in place of memory."""
 
+import contextlib
 import mmap
 import tempfile
 from collections.abc import Mapping
@@ -12,16 +13,17 @@ ALIGNED = 64
 
 
 def laid_aside(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU, of the same shapes and dtypes, in a temporary file without a name.
+    """Copies of tensors on the CPU, in a temporary file without a name.
 
     They are that file mapped into memory: they take some when they are read, which the system takes
     back where it needs it, and the file is gone when they are, or the process. Where the folder of
-    temporary files (TMPDIR) has no room they are in memory.
+    temporary files (TMPDIR) has no room they are in memory, as where that folder is itself; so are
+    those of another device.
     """
-    try:
-        return _mapped(tensors)
-    except OSError:
-        return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    if all(tensor.device.type == "cpu" for tensor in tensors.values()):
+        with contextlib.suppress(OSError):
+            return _mapped(tensors)
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
 def _mapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -29,7 +31,7 @@ def _mapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     with tempfile.TemporaryFile() as file:
         for name, tensor in tensors.items():
             places[name] = file.tell()
-            file.write(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+            file.write(tensor.detach().reshape(-1).view(torch.uint8).numpy().data)
             file.write(bytes(-file.tell() % ALIGNED))
         file.write(bytes(ALIGNED))  # a file that is mapped is not empty
         file.flush()

@@ -12,7 +12,7 @@ class NetworkModule(lightning.LightningModule, NetworkTraining[RecipeT]):
     """One network for anybody's Trainer, after each of whose epochs a callback calls `end_epoch`.
 
     Its precision is the recipe's: the Trainer's stays `32-true`. The Trainer's loggers get the rows
-    as well. Arguments are those of `NetworkTraining`.
+    as well. What derives from it calls the constructors of both, this one's first.
     """
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -47,6 +47,11 @@ class Claim:
     scale: str = ""
 
 
+def word_of(low: float, high: float) -> str:
+    """The verdict by the interval of the mean."""
+    return HOLDS if low > 0 else FAILS if high < 0 else OPEN
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A claim, and what runs say of it.
@@ -57,9 +62,10 @@ class Verdict:
         word: the verdict.
         seeds: numbers that there are, one per seed.
         mean: of them; None where there are none.
-        deviation: theirs, with the divisor seeds - 1; None of fewer than two.
+        low, high: the 95 % interval of the mean by Student's t; None of fewer than three numbers.
         seed_hours: that all runs on the same task took for a seed, by the clock; None where that is
             not known.
+        page: whose verdict it is, where its runs are not at hand.
     """
 
     claim: Claim
@@ -67,8 +73,10 @@ class Verdict:
     word: str = UNTESTED
     seeds: int = 0
     mean: float | None = None
-    deviation: float | None = None
+    low: float | None = None
+    high: float | None = None
     seed_hours: float | None = None
+    page: str = ""
 
     @classmethod
     def of(
@@ -76,22 +84,25 @@ class Verdict:
     ) -> Verdict:
         """Of a number per seed, at least one."""
         seeds, mean = len(numbers), float(np.mean(numbers))
-        deviation = float(np.std(numbers, ddof=1)) if seeds > 1 else None
-        reach = _reach(seeds, deviation)
-        if reach is None:
+        if seeds < FEWEST:
             points = "for" if min(numbers) > 0 else "against" if max(numbers) < 0 else ""
             word = f"{FEW}: points {points}" if points else FEW
-        else:
-            word = HOLDS if mean - reach > 0 else FAILS if mean + reach < 0 else OPEN
-        return cls(claim, runs, word, seeds, mean, deviation, seed_hours)
+            return cls(claim, runs, word, seeds, mean, seed_hours=seed_hours)
+        reach = _quantile(seeds) * float(np.std(numbers, ddof=1)) / math.sqrt(seeds)
+        low, high = mean - reach, mean + reach
+        return cls(claim, runs, word_of(low, high), seeds, mean, low, high, seed_hours)
 
     @property
-    def interval(self) -> tuple[float | None, float | None]:
-        """The 95 % interval of the mean by Student's t; None of fewer than three numbers."""
-        reach = _reach(self.seeds, self.deviation)
-        if self.mean is None or reach is None:
-            return None, None
-        return self.mean - reach, self.mean + reach
+    def of_what(self) -> str:
+        """The runs, and the page that judged them."""
+        return f"{self.runs} ({self.page})" if self.page else self.runs
+
+    @property
+    def deviation(self) -> float | None:
+        """Of the numbers, with the divisor seeds - 1; None of fewer than three."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / 2 * math.sqrt(self.seeds) / _quantile(self.seeds)
 
     @property
     def decided(self) -> bool:
@@ -102,7 +113,7 @@ class Verdict:
     def smallest_shown(self) -> float | None:
         """The smallest mean that so many seeds, spread as these are, would have shown; see
         `smallest_shift`. None of fewer than three numbers."""
-        if self.deviation is None or self.seeds < FEWEST:
+        if self.deviation is None:
             return None
         return smallest_shift(self.seeds) * self.deviation
 
@@ -110,7 +121,7 @@ class Verdict:
     def seeds_needed(self) -> int | None:
         """How many seeds would show a mean as large as the one found, spread as these are; None
         where that cannot be said, or is more than a thousand."""
-        if self.deviation is None or not self.mean or self.seeds < FEWEST:
+        if self.deviation is None or not self.mean:
             return None
         mean, deviation = abs(self.mean), self.deviation
         if smallest_shift(MOST_SEEDS) * deviation > mean:
@@ -136,10 +147,8 @@ class Verdict:
         return f"{seeds}; or {full}" if full else seeds
 
 
-def _reach(seeds: int, deviation: float | None) -> float | None:
-    """Half the width of the interval of the mean."""
+def _quantile(seeds: int) -> float:
+    """Standard errors to either side of a mean that its interval reaches."""
     from scipy.stats import t
 
-    if deviation is None or seeds < FEWEST:
-        return None
-    return float(t.ppf((1 + CONFIDENCE) / 2, seeds - 1)) * deviation / math.sqrt(seeds)
+    return float(t.ppf((1 + CONFIDENCE) / 2, seeds - 1))

@@ -1,4 +1,4 @@
-"""`wdbench claims RUNS... [--out FOLDER]`: what papers claim, and what the runs say of it."""
+"""`wdbench claims RUNS... [--with PAGE] [--out FOLDER]`: what papers claim, and what runs say."""
 
 from pathlib import Path
 
@@ -28,12 +28,12 @@ def main(argv: list[str], prog: str) -> int:
     parser.add_argument(
         "--with",
         dest="earlier",
-        nargs="+",
-        action="extend",
+        action="append",
         default=[],
         type=Path,
         metavar="PAGE",
-        help="folders that --out has written: their verdicts beside these, for runs that are gone",
+        help="a folder that --out has written: its verdicts beside these, of runs that are gone; "
+        "may be given again",
     )
     options = parser.parse_args(argv)
     if options.out is not None:
@@ -57,8 +57,8 @@ def _show(paths: list[Path], earlier: list[Path], out: Path | None) -> list[str]
     from suite.results.provenance import provenance
     from suite.results.records import read
 
-    pages = list(dict.fromkeys(EarlierPage.open(folder) for folder in earlier))
-    if out is not None and out.resolve() in [page.folder.resolve() for page in pages]:
+    pages = {folder.resolve(): EarlierPage.open(folder) for folder in earlier}
+    if out is not None and out.resolve() in pages:
         raise UserError(f"--out: {out} is the page of --with, which it would replace; name another")
     left_out: list[str] = []
 
@@ -71,21 +71,23 @@ def _show(paths: list[Path], earlier: list[Path], out: Path | None) -> list[str]
     records = read(described, LAST, leave_out, whole=True)
     if not records:
         raise UserError("nothing to judge: no run could be read")
-    page, found = claims_page(records, LAST, pages)
+    document, found = claims_page(records, LAST, list(pages.values()))
     lines = []
     for title, own in found.items():
         rows = [["verdict", "mean", "95 %", "seeds", "claim", "runs"]]
         for each in own:
-            low, high = each.interval
+            low, high = each.low, each.high
             mean = "-" if each.mean is None else f"{each.mean:.3g} {each.claim.unit}".strip()
             span = "-" if low is None or high is None else f"{low:.3g} .. {high:.3g}"
             count = str(each.seeds)
-            rows.append([each.word, mean, span, count, each.claim.claim, each.runs or "-"])
+            rows.append([each.word, mean, span, count, each.claim.claim, each.of_what or "-"])
         lines += [title, *aligned(rows, left=6, rule=True), ""]
     if not found:
         workloads = ", ".join(sorted({record.workload for record in records}))
         lines.append(f"No claim that is followed is about runs of {workloads}.")
     if out is not None:
-        written = report_files.write(page, provenance(records, left_out), out)
+        theirs = (page.provenance() for page in pages.values())
+        circumstances = "\n".join((provenance(records, left_out), *theirs))
+        written = report_files.write(document, circumstances, out)
         lines += map(str, written)
     return lines

@@ -1,11 +1,12 @@
 """The page of verdicts: all at a glance, a section per workload that has claims, and what it would
 take to decide the rest."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from suite.registry import AnyWorkload, load, names
 from suite.results.claim_costs import costs_section, read_costs
-from suite.results.earlier_claims import EarlierPage
+from suite.results.earlier_claims import EarlierPage, taken_over
 from suite.results.provenance import clock_hours
 from suite.results.records import by_workload
 from workload.claims import claims_table, counted_words, verdicts
@@ -52,19 +53,17 @@ def claims_page(
     with typography():
         for name in names():
             workload = load(name)
-            taken = {page: page.verdicts(workload) for page in earlier}
-            before = [each for own in taken.values() for each in own]
+            before = taken_over(earlier, workload)
             if workload.report.claims is None or not (name in own_of or before):
                 continue
             grids = _by_task(own_of.get(name, []), workload, last)
             own = verdicts(workload, grids, _seed_hours, before)
             found[workload.report.title] = own
-            told = [*map(_runs, grids), *(page.told(each) for page, each in taken.items() if each)]
             picture = claims_figure(own, f"verdicts_{name}")
             sections.append(
                 Section(
                     workload.report.title,
-                    tuple(told),
+                    (*map(_runs, grids), *_pages(before)),
                     (claims_table(own, f"claims_{name}"),),
                     (picture,) if picture else (),
                 )
@@ -79,6 +78,12 @@ def claims_page(
     grids_named = {grid for own in found.values() for each in own for grid in each.claim.grids}
     costs = [cost for cost in read_costs() if cost.grid in grids_named]
     return Document(TITLE, INTRODUCTION, (glance, *sections, *costs_section(costs))), found
+
+
+def _pages(taken: Sequence[Verdict]) -> Iterator[str]:
+    """What was taken over."""
+    for page, count in Counter(verdict.page for verdict in taken).items():
+        yield f"{page}: {counted(count, 'verdict')} on runs that the provenance describes."
 
 
 def _by_task(records: Sequence[Record], workload: AnyWorkload, last: int) -> list[RecordGrid]:

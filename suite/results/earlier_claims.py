@@ -1,18 +1,37 @@
-"""Verdicts of a page that `wdbench claims --out` has written, whose runs are elsewhere or gone."""
+"""Verdicts of pages that `wdbench claims --out` has written, whose runs are elsewhere or gone."""
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.registry import AnyWorkload
-from workload.claims import WORDS, read_claims
+from suite.registry import AnyWorkload, names
+from suite.results.report_files import PROVENANCE
+from workload.claims import read_claims
 from workload.errors import UserError
-from workload.verdict import FEWEST, Claim, Verdict
-from workload.wording import counted
+from workload.verdict import FEW, FEWEST, UNTESTED, Claim, Verdict, word_of
 
-COLUMNS = ("id", "runs", "verdict", "seeds", "mean", "deviation", "seed_hours")
+COLUMNS = ("id", "runs", "verdict", "seeds", "mean", "low", "high")
+OF_FEW = (FEW, f"{FEW}: points for", f"{FEW}: points against")
+
+
+def taken_over(pages: Sequence["EarlierPage"], workload: AnyWorkload) -> list[Verdict]:
+    """The verdicts of all pages on a workload's claims, each once.
+
+    Raises:
+        UserError: a page cannot be read, or two verdicts on one claim and the same runs differ.
+    """
+    found: dict[tuple[str, str, str], Verdict] = {}
+    for page in pages:
+        for verdict in page.verdicts(workload):
+            key = verdict.claim.id, verdict.runs, verdict.page
+            if found.setdefault(key, verdict) != verdict:
+                raise UserError(
+                    f"--with: {page.folder}: there is another verdict on {verdict.claim.id} by "
+                    f"{verdict.of_what}; leave one out, or rename its folder"
+                )
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -25,78 +44,95 @@ class EarlierPage:
 
     folder: Path
 
+    @classmethod
+    def open(cls, folder: Path) -> "EarlierPage":
+        """Raises UserError where no page of claims is there."""
+        page = cls(folder)
+        if not any(page.table(name).is_file() for name in names()):
+            raise UserError(
+                f"--with: {folder} has no {page.table('NAME').relative_to(folder)} of a workload; "
+                "name a folder that `wdbench claims RUNS --out FOLDER` has written"
+            )
+        return page
+
     @property
     def name(self) -> str:
         """By which its runs are told from others."""
         return self.folder.resolve().name
 
-    @classmethod
-    def open(cls, folder: Path) -> "EarlierPage":
-        """Raises UserError where no page of claims is there."""
-        if not any((folder / "tables").glob("claims_*.csv")):
-            raise UserError(
-                f"--with: {folder} has no tables/claims_*.csv; name a folder that "
-                "`wdbench claims RUNS --out FOLDER` has written"
-            )
-        return cls(folder)
+    def table(self, workload: str) -> Path:
+        return self.folder / "tables" / f"claims_{workload}.csv"
 
-    def verdicts(self, workload: AnyWorkload) -> list[Verdict]:
-        """Those on a workload's claims that runs have tested, their runs followed by the page's
-        name; none where the page has no table of the workload.
+    def provenance(self) -> str:
+        """What it says of its runs, as Markdown under its name."""
+        try:
+            text = (self.folder / PROVENANCE).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            text = f"It has no {PROVENANCE}."
+        return f"# {self.name}\n\n{text}"
+
+    def verdicts(self, workload: AnyWorkload) -> Iterator[Verdict]:
+        """Those on a workload's claims that runs have tested; none where the page has no table of
+        the workload.
 
         Raises:
             UserError: the table is damaged, or has a claim that is not followed.
         """
-        file = self.folder / "tables" / f"claims_{workload.NAME}.csv"
+        file = self.table(workload.NAME)
         if not file.exists():
-            return []
+            return
         claims = {claim.id: claim for claim in read_claims(workload.claims_file())}
-        try:
-            with file.open(encoding="utf-8", newline="") as stream:
-                reader = csv.DictReader(stream, strict=True)
-                rows = list(reader)
-                missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise UserError(f"--with: {file} cannot be read: {error}") from error
-        if missing:
-            raise UserError(
-                f"--with: {file} lacks {', '.join(missing)}: write it anew from its runs with "
-                "`wdbench claims RUNS --out FOLDER`"
-            )
-        found = []
-        for line, row in enumerate(rows, 2):
+        for line, row in enumerate(_rows(file), 2):
             if row["id"] not in claims:
                 raise UserError(
                     f"--with: {file}, row {line}: {workload.claims_file()} has no claim {row['id']}"
                 )
             try:
                 verdict = self._verdict(claims[row["id"]], row)
-            except (TypeError, ValueError) as error:
+            except ValueError as error:
                 raise UserError(f"--with: {file}, row {line}: {error}") from error
-            found += [verdict] if verdict.seeds else []
-        return found
-
-    def told(self, verdicts: Sequence[Verdict]) -> str:
-        """A paragraph on what was taken over."""
-        return (
-            f"{counted(len(verdicts), 'verdict')} of {self.name}, whose runs are described "
-            f"there: {self.folder}/provenance.md."
-        )
+            if verdict.seeds:
+                yield verdict
 
     def _verdict(self, claim: Claim, row: dict[str, str]) -> Verdict:
-        if None in row.values() or None in row:
-            raise ValueError("it has not as many fields as the table has columns")
-        seeds = int(row["seeds"])
-        mean, deviation, hours = (
-            float(row[key]) if row[key] else None for key in ("mean", "deviation", "seed_hours")
+        if not (row["seeds"].isascii() and row["seeds"].isdecimal() and len(row["seeds"]) < 6):
+            raise ValueError(f"seeds: {row['seeds']!r} is no number of seeds")
+        seeds, word = int(row["seeds"]), row["verdict"]
+        mean, low, high, hours = (
+            _number(key, row.get(key, "")) for key in ("mean", "low", "high", "seed_hours")
         )
-        if (mean is None and seeds > 0) or (deviation is None and seeds >= FEWEST):
-            raise ValueError(
-                f"mean {row['mean']!r}, deviation {row['deviation']!r}: not of {seeds} seeds"
-            )
-        if not all(value is None or math.isfinite(value) for value in (mean, deviation, hours)):
-            raise ValueError("mean, deviation and seed_hours are finite numbers, or empty")
-        if row["verdict"].partition(":")[0] not in WORDS:
-            raise ValueError(f"verdict: {row['verdict']!r} is none of {', '.join(WORDS)}")
-        runs = f"{row['runs']} ({self.name})"
-        return Verdict(claim, runs, row["verdict"], seeds, mean, deviation, hours)
+        known = tuple(value is not None for value in (mean, low, high))
+        if known != (seeds > 0, seeds >= FEWEST, seeds >= FEWEST):
+            raise ValueError(f"mean, low and high are not those of {seeds} seeds")
+        if low is None or high is None or mean is None:
+            if word not in (OF_FEW if seeds else (UNTESTED,)):
+                raise ValueError(f"verdict: {word!r} is not one of {seeds} seeds")
+        elif not low <= mean <= high or word != word_of(low, high):
+            raise ValueError(f"verdict: {word!r} is not that of {mean:g}, {low:g} to {high:g}")
+        page = row.get("page") or self.name
+        return Verdict(claim, row["runs"], word, seeds, mean, low, high, hours, page)
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    """Raises UserError where it is no table, or lacks columns."""
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            rows = list(reader)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"--with: {file} cannot be read: {error}") from error
+    if missing:
+        raise UserError(f"--with: {file} lacks {', '.join(missing)}; it is no table of verdicts")
+    for line, row in enumerate(rows, 2):
+        if None in row.values() or None in row:
+            raise UserError(f"--with: {file}, row {line}: not as many fields as there are columns")
+    return rows
+
+
+def _number(key: str, text: str) -> float | None:
+    """None of an empty field."""
+    value = float(text) if text else None
+    if value is not None and (not math.isfinite(value) or (key == "seed_hours" and value < 0)):
+        raise ValueError(f"{key}: {text} is not possible")
+    return value

@@ -7,7 +7,6 @@ import torch
 
 from lm.config import Machine, Recipe
 from lm.data.prepare import prepare
-from lm.module import LanguageModule
 from lm.training import train_members
 from lm.window_data import WindowData
 from tests.list_log import ListLog
@@ -58,6 +57,8 @@ def recipe(**changes) -> Recipe:
 
 
 def new_module(data_dir, own=None, member=MEMBER):
+    from lm.module import LanguageModule  # with Lightning, of which a training has no need
+
     own = recipe() if own is None else own
     return LanguageModule(own, member, WindowData(own, data_dir, member.seed, CPU))
 

@@ -1,6 +1,7 @@
 """Updates against a plain training loop with torch's optimizers, and what a row holds."""
 
 import lightning
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -103,7 +104,7 @@ def adamw(own, decay, gains_too):
     "change", [{}, {"optimizer": "sgd", "momentum": 0.9}, {"precision": "bf16"}, {"clip_norm": 0.0}]
 )
 def test_a_run_takes_the_updates_that_anybodys_trainer_takes(data_dir, tmp_path, change):
-    """To the same bits, rows and figures too; the Trainer's loggers hear what the run writes."""
+    """To the same bits; the Trainer's loggers hear what the run writes."""
     own = recipe(log_every=2, average_weights=0.9, **change)
     member = Member("l2" if "optimizer" in change else "decoupled", 1e-2, 0)
     module = new_module(data_dir, own, member)
@@ -115,8 +116,10 @@ def test_a_run_takes_the_updates_that_anybodys_trainer_takes(data_dir, tmp_path,
     written = [{key: float(value) for key, value in row.items()} for row in log.rows["metrics"]]
     assert heard == written
     state = read_state(tmp_path / "run")
-    for name, weight in module.model.state_dict().items():
+    for name, weight in module.model.named_parameters():
         assert torch.equal(weight, state["weights"][name]), name
+        for key, value in module.optimizer.state[weight].items():
+            assert np.array_equal(value, state["optimizer"][name][key]), (name, key)
     assert all(map(torch.equal, module.average.weights, state["average"]))
 
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -225,3 +227,22 @@ def test_a_run_does_not_go_on_with_another_text_of_the_same_name(data_dir, tmp_p
 def test_text_that_is_not_prepared(tmp_path):
     with pytest.raises(ConfigError, match="nothing is prepared in"):
         train(tmp_path / "data", tmp_path / "run")
+
+
+WITHOUT = """
+import sys
+from pathlib import Path
+from tests.lm.runs import prepared, train
+
+folder = Path(sys.argv[1])
+outcome, _ = train(prepared(folder), folder / "run")
+assert outcome.status == "finished"
+print(*sorted({"lightning", "torchmetrics", "torch._dynamo", "matplotlib"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.slow
+def test_a_training_imports_no_lightning_and_no_torch_compile(tmp_path):
+    """They would take longer than all else until the first update."""
+    command = [sys.executable, "-c", WITHOUT, str(tmp_path)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "\n"

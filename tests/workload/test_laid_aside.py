@@ -1,6 +1,7 @@
 """Tensors in a file are what they were, and not in memory."""
 
 import errno
+import io
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,21 @@ def test_without_room_they_are_in_memory(monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     check(laid_aside(GIVEN))
     assert full.called
+
+
+def test_without_a_device_they_stay_so():
+    with torch.device("meta"):
+        kept = laid_aside({"one": torch.ones(3)})
+    assert kept["one"].is_meta
+
+
+def test_a_file_that_fills_up_leaves_them_in_memory(monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", Full)
+    check(laid_aside(GIVEN))
 
 
 MEASURED = """

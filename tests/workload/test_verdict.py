@@ -15,11 +15,11 @@ def of(*numbers):
 
 def test_interval_by_the_tables_of_student():
     """Of 1, 2, 3: mean 2, standard error 1/sqrt(3), quantile 4.303 for two degrees of freedom."""
-    low, high = of(1.0, 2.0, 3.0).interval
-    assert low == pytest.approx(2 - 4.302653 / 3**0.5, rel=1e-6)
-    assert high == pytest.approx(2 + 4.302653 / 3**0.5, rel=1e-6)
-    assert of(1.0, 2.0).interval == (None, None)
-    assert Verdict(CLAIM).interval == (None, None)
+    verdict = of(1.0, 2.0, 3.0)
+    assert verdict.low == pytest.approx(2 - 4.302653 / 3**0.5, rel=1e-6)
+    assert verdict.high == pytest.approx(2 + 4.302653 / 3**0.5, rel=1e-6)
+    assert verdict.deviation == pytest.approx(1)
+    assert of(1.0, 2.0).low is of(1.0, 2.0).high is Verdict(CLAIM).low is None
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def claims_figure(found: Sequence[Verdict], name: str) -> Picture | None:
     for place, each in enumerate(drawn):
         draw_interval(axes, place, each)
     axes.axvline(0, color="black", linewidth=0.8)
-    labels = [f"{each.runs}: {each.claim.claim}" for each in drawn]
+    labels = [f"{each.of_what}: {each.claim.claim}" for each in drawn]
     axes.set_yticks(range(len(drawn)), [_short(label) for label in labels], fontsize=5.5)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.set_xlim(-FURTHEST - 1.5, FURTHEST + 1.5)
@@ -47,7 +47,7 @@ def claims_figure(found: Sequence[Verdict], name: str) -> Picture | None:
 
 def draw_interval(axes: "Axes", place: int, verdict: Verdict) -> None:
     """A dot and a bar at a height, of a claim that has an interval."""
-    low, high = verdict.interval
+    low, high = verdict.low, verdict.high
     if low is None or high is None or verdict.mean is None:
         return
     reach = (high - low) / 2
