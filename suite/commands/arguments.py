@@ -67,9 +67,13 @@ def parser_of(command: Callable[[], object]) -> Parser:
     raise LookupError("the command parses nothing")
 
 
-def add_runs_argument(parser: argparse.ArgumentParser) -> None:
+def add_runs_argument(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUNS", help="run directory, or one above several"
+        "runs",
+        nargs="+" if needed else "*",
+        type=Path,
+        metavar="RUNS",
+        help="run directory, or one above several",
     )
 
 

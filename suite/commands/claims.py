@@ -1,4 +1,4 @@
-"""`wdbench claims RUNS... [--with PAGE] [--out FOLDER]`: what papers claim, and what runs say."""
+"""`wdbench claims [RUNS...] [--with PAGE] [--out FOLDER]`: what papers claim, and what runs say."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ def main(argv: list[str], prog: str) -> int:
         examples=(
             "wdbench claims runs",
             "wdbench claims runs --out results/claims",
-            "wdbench claims runs --with results/claims-2026-11-27 --out results/claims",
+            "wdbench claims runs --with claims/first --with claims/second --out results/claims",
         ),
     )
-    add_runs_argument(parser)
+    add_runs_argument(parser, needed=False)
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write the page there, as `report` does"
     )
@@ -36,6 +36,8 @@ def main(argv: list[str], prog: str) -> int:
         "may be given again",
     )
     options = parser.parse_args(argv)
+    if not (options.runs or options.earlier):
+        parser.error("name RUNS, or a page of earlier runs with --with PAGE")
     if options.out is not None:
         from suite.results import report_files
 
@@ -49,7 +51,7 @@ def _show(paths: list[Path], earlier: list[Path], out: Path | None) -> list[str]
     """What is printed.
 
     Raises:
-        UserError: there is no run, or none can be read, or an earlier page cannot.
+        UserError: there is nothing to judge, or an earlier page cannot be read.
     """
     from suite.results import report_files, selection
     from suite.results.claims_page import claims_page
@@ -69,7 +71,7 @@ def _show(paths: list[Path], earlier: list[Path], out: Path | None) -> list[str]
     runs = sorted(selection.find(paths, leave_out), key=lambda run: run.path.resolve())
     described = selection.one_of_each(selection.describe(runs, leave_out), leave_out)
     records = read(described, LAST, leave_out, whole=True)
-    if not records:
+    if paths and not records:
         raise UserError("nothing to judge: no run could be read")
     document, found = claims_page(records, LAST, list(pages.values()))
     lines = []

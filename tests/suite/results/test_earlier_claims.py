@@ -77,6 +77,15 @@ def test_a_workload_of_which_only_the_page_has_runs(tmp_path, page, capsys):
     assert "own (first)" in printed.partition("Translation")[2]
 
 
+def test_pages_alone_are_put_together(tmp_path, page, capsys):
+    out = tmp_path / "together"
+    assert main(["claims", "--with", str(page), "--out", str(out)]) == 0
+    taken = [row | {"page": "first"} for row in table(page) if row["seeds"] != "0"]
+    assert [row for row in table(out) if row["seeds"] != "0"] == taken
+    assert main(["claims"]) == 2
+    assert "name RUNS, or a page of earlier runs with --with PAGE" in said(capsys)
+
+
 def test_pages_without_the_columns_that_came_later_are_read(tmp_path, page, capsys):
     rows = table(page)
     kept = [key for key in rows[0] if key not in ("page", "seed_hours")]
