@@ -59,7 +59,7 @@ def _of_kind(found: Found, kind: Kind, records: Sequence[Record]) -> dict[str, B
         "cosine-lower-loss": _negative(against("cosine", _loss)),
         _same_picture(records): _less(constant, fallen),
         "decay-larger-effective-rate": against(CONSTANT, _effective_rate),
-        "bf16-diverges-without-decay": _rescued(records, base),
+        "bf16-diverges-without-decay": _rescued(records, base, _in_float32(found, kind)),
     }
 
 
@@ -110,20 +110,32 @@ def _averaged(records: Sequence[Record]) -> BySeed:
     }
 
 
-def _rescued(records: Sequence[Record], base: Sequence[Record]) -> BySeed:
-    """.5 where autocast without decay diverged and with decay did not, else -.5."""
+def _in_float32(found: Found, kind: Kind) -> Sequence[Record]:
+    """The same runs without decay, in float32."""
+    setting = kind.baseline.setting
+    plain = ("precision=float32" if each == "precision=bf16" else each for each in setting)
+    return found.get(Kind(BASELINE, tuple(plain)), ())
 
-    def ended(of: Sequence[Record]) -> dict[int, bool]:
+
+def _rescued(records: Sequence[Record], base: Sequence[Record], plain: Sequence[Record]) -> BySeed:
+    """.5 where autocast without decay diverged and with decay did not, else -.5; not of seeds that
+    diverge in float32 without decay, whatever bf16 does."""
+
+    def ended(of: Sequence[Record], precision: str = "bf16 autocast") -> dict[int, bool]:
         return {
             record.member.seed: record.diverged
             for record in of
-            if precision_of(record) == "bf16 autocast"
+            if precision_of(record) == precision
             and rate_of(record) == CONSTANT
             and (record.diverged or record.scores)
         }
 
-    mine, theirs = ended(records), ended(base)
-    return {s: HALF if theirs[s] and not mine[s] else -HALF for s in mine if s in theirs}
+    mine, theirs, lost = ended(records), ended(base), ended(plain, "float32")
+    return {
+        seed: HALF if theirs[seed] and not mine[seed] else -HALF
+        for seed in mine
+        if seed in theirs and not lost.get(seed)
+    }
 
 
 def _gains(found: Found) -> dict[str, list[float]]:

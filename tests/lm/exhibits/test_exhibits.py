@@ -132,6 +132,17 @@ def test_divergence_in_bf16_turns_both_ways(tmp_path, sign):
     ]
 
 
+def test_a_seed_that_diverges_in_float32_says_nothing_of_bf16(tmp_path):
+    runs = []
+    for seed in range(4):
+        at = 250 if seed == 3 else None
+        runs.append(language_run(tmp_path, 3.0, seed=seed, diverged_at=at))
+        runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", diverged_at=250))
+        runs.append(language_run(tmp_path, 3.0, seed=seed, precision="bf16", decay=0.3))
+    (found,) = (v for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.claim.id.startswith("bf16"))
+    assert (found.seeds, found.word) == (3, "holds")
+
+
 @pytest.mark.parametrize(("scheme", "optimizer"), [("l2", "adam"), ("l2", "sgd")])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_other_optimizers_show_the_same_or_do_not(tmp_path, scheme, optimizer, sign):
