@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 from suite.__main__ import main
 from suite.batch.grid_file import read_grid
@@ -12,6 +14,7 @@ from suite.results.claim_costs import read_costs
 from tests.suite.results.runs import grid_of, translation_run
 from workload.claims import read_claims, verdicts
 from workload.errors import UserError
+from workload.exhibits import verdicts_figure
 
 
 @pytest.mark.parametrize("name", names())
@@ -115,3 +118,12 @@ def test_the_command_prints_verdicts_and_writes_the_page(tmp_path, capsys):
     assert "Translation: holds 7, not tested 2." in glance
     assert "(figures/verdicts.png)" in glance
     assert main(["claims", str(tmp_path / "nothing")]) == 2
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_claim_fits_its_column_of_the_picture(name):
+    """By the letters' own widths; else it would run into the place that stands beside it."""
+    font = FontProperties(size=verdicts_figure.LETTER)
+    for claim in read_claims(load(name).claims_file()):
+        inches = TextPath((0, 0), claim.claim, prop=font).get_extents().x1 / 72
+        assert verdicts_figure.CLAIM + inches < verdicts_figure.PLACE, claim.claim

@@ -1,6 +1,7 @@
 """All verdicts at a glance: where the interval of each claim lies, in its own half-widths."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from workload.claims import counted_words
@@ -18,23 +19,30 @@ LETTERS = 96
 
 
 def claims_figure(found: Sequence[Verdict], name: str) -> Picture | None:
-    """A line per claim that has an interval; None where there is none."""
+    """Under each claim a line per kind of runs that gives it an interval; None where none does."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     drawn = [each for each in found if each.word in COLOURS]
     if not drawn:
         return None
-    height = LINE * len(drawn) + 2 * MARGIN
+    lines: list[str | Verdict] = []
+    for claim, own in groupby(drawn, key=lambda each: each.claim.claim):
+        lines += [claim, *own]
+    height = LINE * len(lines) + 2 * MARGIN
     figure = Figure(figsize=(WIDTH, height), dpi=200)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.58, MARGIN / height, 0.4, 1 - 1.4 * MARGIN / height))
-    for place, each in enumerate(drawn):
-        draw_interval(axes, place, each)
     axes.axvline(0, color="black", linewidth=0.8)
-    labels = [f"{each.of_what}: {each.claim.claim}" for each in drawn]
-    axes.set_yticks(range(len(drawn)), [_short(label) for label in labels], fontsize=5.5)
-    axes.set_ylim(len(drawn) - 0.5, -0.5)
+    labels = [line if isinstance(line, str) else line.of_what for line in lines]
+    axes.set_yticks(range(len(lines)), [_short(label) for label in labels], fontsize=5.5)
+    for place, (line, tick) in enumerate(zip(lines, axes.yaxis.get_major_ticks(), strict=True)):
+        if isinstance(line, str):
+            tick.label1.set_fontweight("bold")
+            tick.gridline.set_visible(False)
+        else:
+            draw_interval(axes, place, line)
+    axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_xlim(-FURTHEST - 1.5, FURTHEST + 1.5)
     axes.set_xlabel("does not hold   <   0   <   holds")
     caption = (
