@@ -89,7 +89,8 @@ def _show(paths: list[Path], earlier: list[Path], out: Path | None) -> list[str]
         lines.append(f"No claim that is followed is about runs of {workloads}.")
     if out is not None:
         theirs = (page.provenance() for page in pages.values())
-        circumstances = "\n".join((provenance(records, left_out), *theirs))
+        ours = [provenance(records, left_out)] if paths else []
+        circumstances = "\n".join((*ours, *theirs))
         written = report_files.write(document, circumstances, out)
         lines += map(str, written)
     return lines

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
@@ -14,7 +15,8 @@ from suite.results.claim_costs import read_costs
 from tests.suite.results.runs import grid_of, translation_run
 from workload.claims import read_claims, verdicts
 from workload.errors import UserError
-from workload.exhibits import verdicts_figure
+from workload.exhibits import claims_figure, verdicts_figure
+from workload.verdict import Verdict
 
 
 @pytest.mark.parametrize("name", names())
@@ -127,3 +129,23 @@ def test_every_claim_fits_its_column_of_the_picture(name):
     for claim in read_claims(load(name).claims_file()):
         inches = TextPath((0, 0), claim.claim, prop=font).get_extents().x1 / 72
         assert verdicts_figure.CLAIM + inches < verdicts_figure.PLACE, claim.claim
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dot"),
+    [
+        ([0.0, 0.0, 0.0], 0.0),
+        ([2.0, 2.0, 2.0], claims_figure.FURTHEST),
+        ([-2.0, -2.0, -2.0], -claims_figure.FURTHEST),
+        ([1.0, 2.0, 3.0], 2 / (4.302653 / 3**0.5)),
+        ([-1e6, -1e6, -1e6 + 1], -claims_figure.FURTHEST),
+    ],
+)
+def test_where_the_dot_of_a_claim_stands(numbers, dot):
+    """At the mean over the half-width of its interval, by the tables of Student."""
+    axes = Figure().add_subplot()
+    claim = read_claims(load("lm").claims_file())[0]
+    claims_figure.draw_interval(axes, 0, Verdict.of(claim, "runs", numbers))
+    bar, shown = axes.lines
+    assert shown.get_xdata()[0] == pytest.approx(dot, rel=1e-6)
+    assert list(bar.get_xdata()) == pytest.approx([dot - 1, dot + 1], rel=1e-6)

@@ -1,5 +1,6 @@
 """All verdicts at a glance: where the interval of each claim lies, in its own half-widths."""
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -59,8 +60,8 @@ def draw_interval(axes: "Axes", place: int, verdict: Verdict) -> None:
     if low is None or high is None or verdict.mean is None:
         return
     reach = (high - low) / 2
-    at = FURTHEST if not reach else verdict.mean / reach
-    shown = max(-FURTHEST, min(FURTHEST, at if reach or verdict.mean > 0 else -at))
+    at = verdict.mean / reach if reach else math.copysign(FURTHEST, verdict.mean)
+    shown = max(-FURTHEST, min(FURTHEST, at)) if verdict.mean else 0.0
     colour = COLOURS[verdict.word]
     axes.plot([shown - 1, shown + 1], [place, place], color=colour)
     axes.plot(shown, place, "o", color=colour)
