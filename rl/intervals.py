@@ -9,11 +9,12 @@ Interval = tuple[float, float]
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
     """Student's: mean -+ t * s / sqrt(n), t the .975 quantile with n - 1 degrees of freedom and
-    s^2 = sum (x - mean)^2 / (n - 1). None of fewer than two values."""
+    s^2 = sum (x - mean)^2 / (n - 1). None of fewer than two values, and of values that are all the
+    same, which have no spread to tell it by."""
     from scipy.stats import t
 
     n = len(values)
-    if n < 2:
+    if n < 2 or min(values) == max(values):
         return None
     mean = math.fsum(values) / n
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))

@@ -18,7 +18,7 @@ from workload.contract import Workload
 from workload.errors import UserError
 from workload.exhibits.document import Table, cell
 from workload.exhibits.grid import RecordGrid
-from workload.verdict import FAILS, FEW, FEWEST, HOLDS, OPEN, UNTESTED, Claim, Verdict
+from workload.verdict import FAILS, FEW, FEWEST, FEWEST_ALIKE, HOLDS, OPEN, UNTESTED, Claim, Verdict
 
 WORDS = (HOLDS, FAILS, OPEN, FEW, UNTESTED)
 Numbers = Mapping[str, Sequence[float]]
@@ -95,14 +95,18 @@ def verdicts(
 def claims_table(found: Sequence[Verdict], name: str) -> Table:
     """A line per claim and kind of runs: its number over seeds, an interval, the verdict."""
     rows, data = [], []
+    told = None
     for each in found:
         claim, mean, low, high, word = each.claim, each.mean, each.low, each.high, each.word
         smallest, needed = each.smallest_shown, each.seeds_needed if word == OPEN else None
         shown = "-" if mean is None else f"{mean:.3g} {claim.unit}".strip()
         span = "-" if low is None or high is None else f"{low:.3g} .. {high:.3g}"
         least = "-" if smallest is None or each.decided else f"{smallest:.3g}"
-        said = [claim.claim, f"{claim.source}. Number: {claim.statistic}."]
-        said += [f"There: {claim.scale}."] if claim.scale else []
+        said = [claim.claim]
+        if claim != told:
+            told = claim
+            said += [f"{claim.source}. Number: {claim.statistic}."]
+            said += [f"There: {claim.scale}."] if claim.scale else []
         more = "-" if each.decided else each.more
         numbers = map(cell, (shown, span, str(each.seeds), word, least, more))
         rows.append((cell(*said), cell(each.of_what or "-"), *numbers))
@@ -114,12 +118,13 @@ def claims_table(found: Sequence[Verdict], name: str) -> Table:
         title="What became of the claims",
         caption=(
             "Each claim as a number per seed that is above 0 where it holds: its mean, and its "
-            f"95 % interval by Student's t where there are {FEWEST} seeds. It holds where that "
-            "lies above 0, and does not hold where it lies below. Of what is undecided: the "
-            "smallest mean that these seeds would have shown (5 %, power 80 %), how many seeds "
-            "would show the mean that was found, and the hours by the clock that those of all "
-            "runs on the same task take on the machine that trained these; of what is not tested, "
-            "the grids that test it. Controls are what the source lacks."
+            f"95 % interval by Student's t where there are {FEWEST} seeds that are not all the "
+            "same. It holds where that lies above 0, and does not hold where it lies below; "
+            f"{FEWEST_ALIKE} numbers that are all the same decide as well. Of what is undecided: "
+            "the smallest mean that these seeds would have shown (5 %, power 80 %), how many "
+            "seeds would show the mean that was found, and the hours by the clock that those of "
+            "all runs on the same task take on the machine that trained these; of what is not "
+            "tested, the grids that test it. Controls are what the source lacks."
         ),
         head=(
             *("claim, source, number per seed, scale of the source", "runs"),

@@ -4,6 +4,9 @@
     does not hold    it lies below 0
     undecided        neither
 
+Numbers that are all the same, as of an event that no run had, have no spread and so no interval:
+six of them on one side of 0 are a verdict by the sign test (p = 2 / 2**6 < .05), fewer are none.
+
 Imports no torch.
 """
 
@@ -19,6 +22,7 @@ from workload.exhibits.power import smallest_shift
 
 CONFIDENCE = 0.95
 FEWEST = 3  # seeds of which an interval is made
+FEWEST_ALIKE = 6  # seeds that are a verdict where their numbers are all the same
 MOST_SEEDS = 1_000
 UNTESTED, HOLDS, FAILS, OPEN = "not tested", "holds", "does not hold", "undecided"
 FEW = "too few seeds"
@@ -47,8 +51,11 @@ class Claim:
     scale: str = ""
 
 
-def word_of(low: float, high: float) -> str:
-    """The verdict by the interval of the mean."""
+def word_of(seeds: int, mean: float, interval: tuple[float, float] | None) -> str:
+    """The verdict on at least three numbers by the interval of their mean; None where they are all
+    the same."""
+    alike = mean if seeds >= FEWEST_ALIKE else 0.0
+    low, high = interval or (alike, alike)
     return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
 
@@ -62,7 +69,8 @@ class Verdict:
         word: the verdict.
         seeds: numbers that there are, one per seed.
         mean: of them; None where there are none.
-        low, high: the 95 % interval of the mean by Student's t; None of fewer than three numbers.
+        low, high: the 95 % interval of the mean by Student's t; None of fewer than three numbers,
+            and where all are the same.
         seed_hours: that all runs on the same task took for a seed, by the clock; None where that is
             not known.
         page: whose verdict it is, where its runs are not at hand.
@@ -88,9 +96,14 @@ class Verdict:
             points = "for" if min(numbers) > 0 else "against" if max(numbers) < 0 else ""
             word = f"{FEW}: points {points}" if points else FEW
             return cls(claim, runs, word, seeds, mean, seed_hours=seed_hours)
+        if min(numbers) == max(numbers):
+            mean = float(numbers[0])
+            return cls(claim, runs, word_of(seeds, mean, None), seeds, mean, seed_hours=seed_hours)
         reach = _quantile(seeds) * float(np.std(numbers, ddof=1)) / math.sqrt(seeds)
         low, high = mean - reach, mean + reach
-        return cls(claim, runs, word_of(low, high), seeds, mean, low, high, seed_hours)
+        return cls(
+            claim, runs, word_of(seeds, mean, (low, high)), seeds, mean, low, high, seed_hours
+        )
 
     @property
     def of_what(self) -> str:
@@ -99,7 +112,7 @@ class Verdict:
 
     @property
     def deviation(self) -> float | None:
-        """Of the numbers, with the divisor seeds - 1; None of fewer than three."""
+        """Of the numbers, with the divisor seeds - 1; None where there is no interval."""
         if self.low is None or self.high is None:
             return None
         return (self.high - self.low) / 2 * math.sqrt(self.seeds) / _quantile(self.seeds)
@@ -112,7 +125,7 @@ class Verdict:
     @property
     def smallest_shown(self) -> float | None:
         """The smallest mean that so many seeds, spread as these are, would have shown; see
-        `smallest_shift`. None of fewer than three numbers."""
+        `smallest_shift`. None where there is no interval."""
         if self.deviation is None:
             return None
         return smallest_shift(self.seeds) * self.deviation
@@ -121,8 +134,10 @@ class Verdict:
     def seeds_needed(self) -> int | None:
         """How many seeds would show a mean as large as the one found, spread as these are; None
         where that cannot be said, or is more than a thousand."""
-        if self.deviation is None or not self.mean:
+        if not self.mean or self.seeds < FEWEST:
             return None
+        if self.deviation is None:
+            return FEWEST_ALIKE
         mean, deviation = abs(self.mean), self.deviation
         if smallest_shift(MOST_SEEDS) * deviation > mean:
             return None
@@ -139,12 +154,18 @@ class Verdict:
         of a claim that is not tested all grids that test it."""
         if not self.seeds:
             return ", ".join(self.claim.grids)
+        full = ", ".join(grid for grid in self.claim.grids if not grid.endswith("-small.yaml"))
+        return "; or ".join(filter(None, (self._more_seeds, full)))
+
+    @property
+    def _more_seeds(self) -> str:
+        """So many seeds of the same runs, and their hours; empty where nothing speaks for any."""
+        if self.word == OPEN and self.deviation is None and not self.mean:
+            return ""
         needed = self.seeds_needed if self.word == OPEN else FEWEST
         seeds = f"{needed or f'over {MOST_SEEDS:,}'} seeds"
-        if needed and self.seed_hours is not None:
-            seeds += f", {needed * self.seed_hours:.2g} h"
-        full = ", ".join(grid for grid in self.claim.grids if not grid.endswith("-small.yaml"))
-        return f"{seeds}; or {full}" if full else seeds
+        hours = needed and self.seed_hours and needed * self.seed_hours
+        return f"{seeds}, {hours:.2g} h" if hours else seeds
 
 
 def _quantile(seeds: int) -> float:

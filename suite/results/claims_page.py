@@ -16,7 +16,7 @@ from workload.exhibits.drawing import typography
 from workload.exhibits.grid import RecordGrid
 from workload.exhibits.record import Record
 from workload.exhibits.verdicts_figure import verdicts_figure
-from workload.verdict import FEWEST, Verdict
+from workload.verdict import FEWEST, FEWEST_ALIKE, Verdict
 from workload.wording import counted
 
 TITLE = "What became of the claims"
@@ -27,7 +27,9 @@ INTRODUCTION = (
     "The rule is one for all claims. A claim is turned into one number per seed that is above 0 "
     "where it holds. It holds where the 95 % interval of the mean over seeds, by "
     "Student's t, lies above 0; it does not hold where that lies below; else it is undecided. "
-    f"Below {FEWEST} seeds there is no interval and no verdict.",
+    f"Below {FEWEST} seeds there is no interval and no verdict. Numbers that are all the same, as "
+    f"of an event that no run had, have no spread and so no interval: {FEWEST_ALIKE} of them are a "
+    "verdict (a sign test's p is .03), fewer are none.",
     "A verdict is on the runs that are named beside it, at their size, and on no others: that a "
     "claim does not hold of a small network in minutes does not contradict the source, which "
     "claims it of a large one. Nor is anything corrected for the number of claims: of twenty that "

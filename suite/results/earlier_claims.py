@@ -101,14 +101,18 @@ class EarlierPage:
         mean, low, high, hours = (
             _number(key, row.get(key, "")) for key in ("mean", "low", "high", "seed_hours")
         )
-        known = tuple(value is not None for value in (mean, low, high))
-        if known != (seeds > 0, seeds >= FEWEST, seeds >= FEWEST):
+        interval = None if low is None or high is None else (low, high)
+        impossible = interval and seeds < FEWEST
+        if impossible or (mean is None) != (not seeds) or (low is None) != (high is None):
             raise ValueError(f"mean, low and high are not those of {seeds} seeds")
-        if low is None or high is None or mean is None:
+        if mean is None or seeds < FEWEST:
             if word not in (OF_FEW if seeds else (UNTESTED,)):
                 raise ValueError(f"verdict: {word!r} is not one of {seeds} seeds")
-        elif not low <= mean <= high or word != word_of(low, high):
-            raise ValueError(f"verdict: {word!r} is not that of {mean:g}, {low:g} to {high:g}")
+        elif interval and not interval[0] < mean < interval[1]:
+            raise ValueError(f"{mean:g} is not the mean of an interval {low:g} to {high:g}")
+        elif word != word_of(seeds, mean, interval):
+            of_what = f"{mean:g}, {low:g} to {high:g}" if interval else f"{seeds} times {mean:g}"
+            raise ValueError(f"verdict: {word!r} is not that of {of_what}")
         page = row.get("page") or self.name
         return Verdict(claim, row["runs"], word, seeds, mean, low, high, hours, page)
 

@@ -85,6 +85,7 @@ def test_the_intervals_are_those_of_the_tables():
     low, high = mean_interval([1.0, 2.0, 3.0, 4.0, 5.0])
     assert (low, high) == pytest.approx((3 - 2.776 * 0.5**0.5, 3 + 2.776 * 0.5**0.5), abs=1e-3)
     assert mean_interval([1.0]) is None
+    assert mean_interval([-21.0] * 30) is None
     # Conover, Practical Nonparametric Statistics: ranks for a median at 95 %
     for n, rank in ((6, 1), (9, 2), (10, 2), (20, 6), (30, 10), (100, 40)):
         assert median_interval(list(range(1, n + 1))) == (rank, n + 1 - rank)

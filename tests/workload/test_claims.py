@@ -134,10 +134,8 @@ def test_every_claim_fits_its_column_of_the_picture(name):
 @pytest.mark.parametrize(
     ("numbers", "dot"),
     [
-        ([0.0, 0.0, 0.0], 0.0),
-        ([2.0, 2.0, 2.0], claims_figure.FURTHEST),
-        ([-2.0, -2.0, -2.0], -claims_figure.FURTHEST),
         ([1.0, 2.0, 3.0], 2 / (4.302653 / 3**0.5)),
+        ([-1.0, 0.0, 1.0], 0.0),
         ([-1e6, -1e6, -1e6 + 1], -claims_figure.FURTHEST),
     ],
 )
@@ -149,3 +147,17 @@ def test_where_the_dot_of_a_claim_stands(numbers, dot):
     bar, shown = axes.lines
     assert shown.get_xdata()[0] == pytest.approx(dot, rel=1e-6)
     assert list(bar.get_xdata()) == pytest.approx([dot - 1, dot + 1], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("number", "ring"),
+    [(0.0, 0.0), (2.0, claims_figure.FURTHEST), (-2.0, -claims_figure.FURTHEST)],
+)
+@pytest.mark.parametrize("seeds", [2, 3, 6])
+def test_numbers_that_are_all_the_same_are_a_ring_without_a_bar(number, ring, seeds):
+    axes = Figure().add_subplot()
+    claim = read_claims(load("lm").claims_file())[0]
+    verdict = Verdict.of(claim, "runs", [number] * seeds)
+    claims_figure.draw_interval(axes, 0, verdict)
+    assert [line.get_xdata()[0] for line in axes.lines] == ([ring] if seeds > 2 else [])
+    assert all(line.get_markerfacecolor() == "white" for line in axes.lines)

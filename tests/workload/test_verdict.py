@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from workload.exhibits.power import smallest_shift
 from workload.verdict import Claim, Verdict
@@ -22,6 +23,14 @@ def test_interval_by_the_tables_of_student():
     assert of(1.0, 2.0).low is of(1.0, 2.0).high is Verdict(CLAIM).low is None
 
 
+@pytest.mark.parametrize("seeds", [3, 5, 6, 7])
+def test_as_many_alike_as_a_sign_test_takes(seeds):
+    """By scipy's binomial test of so many signs, all the same."""
+    decided = binomtest(seeds, seeds).pvalue < 0.05
+    assert of(*[0.1] * seeds).decided == decided
+    assert of(*[0.1] * seeds).low is of(*[0.1] * seeds).deviation is None
+
+
 @pytest.mark.parametrize(
     ("numbers", "word"),
     [
@@ -31,6 +40,10 @@ def test_interval_by_the_tables_of_student():
         ([9.0, 10.0, 11.0], "holds"),
         ([-9.0, -10.0, -11.0], "does not hold"),
         ([1.0, 2.0, 3.0], "undecided"),
+        ([0.1] * 5, "undecided"),
+        ([0.1] * 6, "holds"),
+        ([-0.1] * 6, "does not hold"),
+        ([0.0] * 6, "undecided"),
     ],
 )
 def test_verdicts(numbers, word):
@@ -55,6 +68,8 @@ def test_what_an_undecided_number_says_of_itself():
     assert smallest_shift(needed) <= 1 < smallest_shift(needed - 1)
     assert of(-1.0, 1e-3, 1.0).seeds_needed is None  # more than a thousand
     assert of(0.0, 0.0, 0.0).seeds_needed is None  # nothing is there to be shown
+    assert of(0.1, 0.1, 0.1).smallest_shown is None  # no spread that it could be told by
+    assert of(0.1, 0.1, 0.1).seeds_needed == 6
     assert of(1.0, 2.0).smallest_shown is None
 
 
@@ -65,6 +80,8 @@ def test_what_an_undecided_number_says_of_itself():
         ((1.0,), None, "3 seeds; or d.yaml"),
         ((0.0, 1.0, 2.0), 0.5, "10 seeds, 5 h; or d.yaml"),  # a mean of one deviation: Cohen's
         ((-1.0, 1e-3, 1.0), 0.5, "over 1,000 seeds; or d.yaml"),
+        ((0.5, 0.5, 0.5), 0.5, "6 seeds, 3 h; or d.yaml"),
+        ((0.0, 0.0, 0.0), 0.5, "d.yaml"),
     ],
 )
 def test_what_would_decide_a_claim(numbers, hours, more):

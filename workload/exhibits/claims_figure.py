@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workload.claims import counted_words
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import WIDTH, picture
-from workload.verdict import FAILS, HOLDS, OPEN, Verdict
+from workload.verdict import FAILS, FEWEST, FEWEST_ALIKE, HOLDS, OPEN, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,14 +17,18 @@ COLOURS = {HOLDS: "#009E73", FAILS: "#D55E00", OPEN: "#777777"}
 FURTHEST = 8.0
 LINE, MARGIN = 0.2, 0.55  # inches
 LETTERS = 96
+AT_THE_EDGE = (
+    f"Beyond {FURTHEST:g} a dot stands at the edge. A ring is of numbers that are all the same, "
+    f"and so without an interval: a verdict from {FEWEST_ALIKE} on."
+)
 
 
 def claims_figure(found: Sequence[Verdict], name: str) -> Picture | None:
-    """Under each claim a line per kind of runs that gives it an interval; None where none does."""
+    """Under each claim a line per kind of runs that have seeds enough; None where none have."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    drawn = [each for each in found if each.word in COLOURS]
+    drawn = [each for each in found if each.seeds >= FEWEST]
     if not drawn:
         return None
     lines: list[str | Verdict] = []
@@ -49,22 +53,25 @@ def claims_figure(found: Sequence[Verdict], name: str) -> Picture | None:
     caption = (
         f"{counted_words(found)}. A dot is the mean over seeds of a claim's number, a bar its 95 % "
         "interval, both over the interval's half-width: a bar that leaves 0 out is a verdict. "
-        f"Beyond {FURTHEST:g} a dot stands at the edge."
+        f"{AT_THE_EDGE}"
     )
     return picture(name, "Verdicts", caption, figure)
 
 
 def draw_interval(axes: "Axes", place: int, verdict: Verdict) -> None:
-    """A dot and a bar at a height, of a claim that has an interval."""
-    low, high = verdict.low, verdict.high
-    if low is None or high is None or verdict.mean is None:
+    """A dot and a bar at a height, of a claim that has an interval; a ring where its numbers are
+    all the same; nothing below three seeds."""
+    mean, low, high = verdict.mean, verdict.low, verdict.high
+    if mean is None or verdict.seeds < FEWEST:
         return
-    reach = (high - low) / 2
-    at = verdict.mean / reach if reach else math.copysign(FURTHEST, verdict.mean)
-    shown = max(-FURTHEST, min(FURTHEST, at)) if verdict.mean else 0.0
     colour = COLOURS[verdict.word]
-    axes.plot([shown - 1, shown + 1], [place, place], color=colour)
-    axes.plot(shown, place, "o", color=colour)
+    if low is None or high is None:
+        at = math.copysign(FURTHEST, mean) if mean else 0.0
+        axes.plot(at, place, "o", color=colour, markerfacecolor="white")
+        return
+    at = max(-FURTHEST, min(FURTHEST, 2 * mean / (high - low)))
+    axes.plot([at - 1, at + 1], [place, place], color=colour)
+    axes.plot(at, place, "o", color=colour)
 
 
 def _short(label: str) -> str:

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from workload.claims import counted_words
-from workload.exhibits.claims_figure import COLOURS, FURTHEST, draw_interval
+from workload.exhibits.claims_figure import AT_THE_EDGE, COLOURS, FURTHEST, draw_interval
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import GREY, WIDTH, Style, picture
 from workload.verdict import FAILS, FEW, HOLDS, OPEN, UNTESTED, Verdict
@@ -57,8 +57,7 @@ def verdicts_figure(found: Mapping[str, Sequence[Verdict]], name: str) -> Pictur
     caption = (
         f"{counts}; a claim counts once for each kind of runs that tests it. A dot is the mean "
         "over seeds of a claim's number, a bar its 95 % interval, both over the interval's "
-        f"half-width: a bar that leaves 0 out is a verdict. Beyond {FURTHEST:g} a dot stands at "
-        "the edge."
+        f"half-width: a bar that leaves 0 out is a verdict. {AT_THE_EDGE}"
     )
     return picture(name, "Verdicts on all claims", caption, figure)
 

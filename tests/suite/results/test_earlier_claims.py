@@ -66,6 +66,16 @@ def test_verdicts_of_both_stand_beside_each_other(tmp_path, page, capsys):
     )
 
 
+def test_numbers_that_are_all_the_same_are_taken_over(tmp_path, page):
+    first, *others = table(page)
+    for seeds, word in ((3, "undecided"), (6, "holds")):
+        alike = first | {"seeds": str(seeds), "low": "", "high": "", "verdict": word}
+        write(page, [alike, *others])
+        out = tmp_path / word
+        assert main(["claims", "--with", str(page), "--out", str(out)]) == 0
+        assert table(out)[0]["verdict"] == word
+
+
 @pytest.mark.slow
 def test_a_workload_of_which_only_the_page_has_runs(tmp_path, page, capsys):
     from tests.lm.exhibits.language_runs import language_run
@@ -117,7 +127,9 @@ def test_pages_without_the_columns_that_came_later_are_read(tmp_path, page, caps
         ({"mean": "eleven"}, "row 2: could not convert string to float: 'eleven'"),
         ({"mean": "nan"}, "row 2: mean: nan is not possible"),
         ({"high": "inf"}, "row 2: high: inf is not possible"),
-        ({"low": "12.0"}, "row 2: verdict: 'holds' is not that of 11, 12 to 13"),
+        ({"low": "12.0"}, "row 2: 11 is not the mean of an interval 12 to 13"),
+        ({"low": "11.0", "high": "11.0"}, "row 2: 11 is not the mean of an interval 11 to 11"),
+        ({"low": "", "high": ""}, "row 2: verdict: 'holds' is not that of 3 times 11"),
         ({"seed_hours": "-5"}, "row 2: seed_hours: -5 is not possible"),
         *(
             ({"seeds": seeds}, "row 2: seeds: .* is no number of seeds")
