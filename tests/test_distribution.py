@@ -13,8 +13,6 @@ import pytest
 import setuptools_scm
 import yaml
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = [name.replace(".", "/") for name in PROJECT["tool"]["setuptools"]["packages"]]
@@ -57,6 +55,7 @@ def installed(wheel, tmp_path_factory):
     return target, start
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_module_preset_grid_claim_and_published_number(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -77,6 +76,7 @@ def test_every_package_of_the_repository_is_declared():
     assert found <= {*PACKAGES, "results"}
 
 
+@pytest.mark.slow
 def test_it_works_without_a_clone(installed):
     target, start = installed
     code = "import rl, nlp, vision, lm, suite, workload, shared_optim; print(suite.__file__)"
@@ -87,6 +87,7 @@ def test_it_works_without_a_clone(installed):
     assert "wdbench demo vision" in start("-m", "suite").stdout
 
 
+@pytest.mark.slow
 def test_the_extras_that_the_pages_name_are_there(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (n for n in archive.namelist() if n.endswith("METADATA"))
