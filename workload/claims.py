@@ -3,7 +3,7 @@
 A workload's claims stand in `configs/claims/NAME.yaml`, an entry each. Its report computes a number
 per seed and claim that is above 0 where the claim holds; `workload/verdict.py` has the rule that
 makes a verdict of them. Claims, numbers and rule were written before the runs were looked at; the
-files say what of the numbers was mended since. Imports no torch.
+files say what was mended since. Imports no torch.
 """
 
 from collections import Counter

@@ -23,7 +23,7 @@ TITLE = "What became of the claims"
 INTRODUCTION = (
     "What the sources claim of weight decay, and what these runs say of it. Claims, numbers and "
     "the rule of the verdict were written before the runs were looked at: configs/claims, which "
-    "also says what of the numbers was mended since.",
+    "also says what was mended since.",
     "The rule is one for all claims. A claim is turned into one number per seed that is above 0 "
     "where it holds. It holds where the 95 % interval of the mean over seeds, by "
     "Student's t, lies above 0; it does not hold where that lies below; else it is undecided. "
