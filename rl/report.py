@@ -69,6 +69,15 @@ def claims(grid: "RecordGrid") -> "Mapping[str, Mapping[str, Sequence[float]]]":
     return scheme_claims(grid, RETURN)
 
 
+def claims_across(
+    grids: "Sequence[RecordGrid]",
+) -> "Mapping[str, Mapping[str, Sequence[float]]]":
+    """What runs on several games say together."""
+    from workload.exhibits.scheme_claims import across_tasks
+
+    return across_tasks(grids, RETURN)
+
+
 def random_and_human(game: str) -> Mapping[str, float]:
     """Scores of random play and of a person, where they are known."""
     known = published.random_and_human().get(game)
@@ -88,4 +97,5 @@ REPORT = Report(
     beside=random_and_human,
     exhibits=exhibits,
     claims=claims,
+    claims_across=claims_across,
 )

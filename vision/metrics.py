@@ -3,6 +3,7 @@
 from shared_optim.metric import Metric
 
 TEST_ACCURACY = Metric("test/accuracy", "test", "test accuracy, %", 2, "higher")
+TRAIN_LOSS = Metric("train/loss", "train loss", "mean training loss of an epoch, nats", 4)
 TRAIN_ACCURACY = Metric("train/accuracy", "train", "training accuracy, %", 2, "higher")
 FIT_ACCURACY = Metric("fit/accuracy", "fit", "accuracy on training images as they are, %", 2)
 AVERAGED_ACCURACY = Metric(

@@ -17,6 +17,7 @@ from vision.metrics import (
     SQUARE,
     TEST_ACCURACY,
     TRAIN_ACCURACY,
+    TRAIN_LOSS,
     WEIGHT_NORM,
 )
 from workload.report import Curve, Report
@@ -72,6 +73,7 @@ REPORT = Report(
     curves=(Curve("training", TRAIN_ACCURACY, between=True), Curve("test", TEST_ACCURACY)),
     drawn=(
         *ALONG,
+        TRAIN_LOSS,
         WEIGHT_NORM,
         SQUARE,
         CROSS,

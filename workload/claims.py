@@ -2,8 +2,8 @@
 
 A workload's claims stand in `configs/claims/NAME.yaml`, an entry each. Its report computes a number
 per seed and claim that is above 0 where the claim holds; `workload/verdict.py` has the rule that
-makes a verdict of them. Claims, numbers and rule were written before the runs were looked at; the
-files say what was mended since. Imports no torch.
+makes a verdict of them. Where a number was mended when runs had been looked at, the file says what
+it was before. Imports no torch.
 """
 
 from collections import Counter
@@ -71,12 +71,16 @@ def verdicts(
     Raises:
         UserError: the file of claims is damaged, or lacks one that the workload has numbers of.
     """
-    claims = read_claims(workload.claims_file())
+    claims, report = read_claims(workload.claims_file()), workload.report
     studies = [
         (seed_hours(grid), runs, own)
         for grid in grids
-        for runs, own in (workload.report.claims(grid) if workload.report.claims else {}).items()
+        for runs, own in (report.claims(grid) if report.claims else {}).items()
     ]
+    if report.claims_across and grids:
+        hours = [seed_hours(grid) for grid in grids]
+        known = None if None in hours else sum(each or 0.0 for each in hours)
+        studies += [(known, runs, own) for runs, own in report.claims_across(grids).items()]
     unknown = {each for _, _, own in studies for each in own} - {c.id for c in claims}
     if unknown:
         raise UserError(f"{workload.claims_file()} has no claim {', '.join(sorted(unknown))}")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Exhibits = Callable[[RecordGrid, LeaveOut], Sequence[Exhibit]]
     ClaimNumbers = Callable[[RecordGrid], Mapping[str, Mapping[str, Sequence[float]]]]
     """By what the runs are of, and by a claim's id, a number per seed; see `workload.claims`."""
+    NumbersAcross = Callable[[Sequence[RecordGrid]], Mapping[str, Mapping[str, Sequence[float]]]]
+    """The same of several tasks, in a grid each."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Report:
         beside: published figures of a task by their name, which the table shows beside a score.
         exhibits: its tables and figures, in order; None for those that every workload can have.
         claims: what its runs say of the claims in `configs/claims`; None where there are none.
+        claims_across: what runs on several tasks say together, where something is claimed of that.
     """
 
     title: str
@@ -65,6 +68,7 @@ class Report:
     beside: Callable[[str], Mapping[str, float]] = lambda task: {}
     exhibits: "Exhibits | None" = None
     claims: "ClaimNumbers | None" = None
+    claims_across: "NumbersAcross | None" = None
 
     @property
     def columns(self) -> tuple[Metric, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from lm.exhibits.drop_table import gap
-from lm.exhibits.kinds import CONSTANT, DROPPED, Kind, kinds, precision_of, rate_of, with_rate
+from lm.exhibits.kinds import CONSTANT, DROPPED, Kind, kinds, rate_of, with_rate
+from lm.exhibits.precision_claims import OF_PRECISION, precision_numbers
 from lm.metrics import AVERAGED_LOSS, FIT_LOSS, RATE_OVER_NORM, VAL_LOSS
 from shared_optim.schemes import BASELINE
 from workload.exhibits.grid import RecordGrid
@@ -21,54 +22,55 @@ BySeed = dict[int, float]
 def claim_numbers(grid: RecordGrid) -> dict[str, dict[str, list[float]]]:
     """Per text, and for each lambda with what else its runs have in common: a number per seed for
     each claim."""
-    numbers: dict[str, dict[str, list[float]]] = {}
+    found: dict[str, dict[str, BySeed]] = {}
     for task in grid.tasks:
-        found = kinds(grid, task)
-        for kind, records in found.items():
-            own = _of_kind(found, kind, records)
-            numbers[f"{task}, {kind.label}"] = {
-                claim: [by_seed[seed] for seed in sorted(by_seed)]
-                for claim, by_seed in own.items()
-                if by_seed
-            }
-        numbers |= {
-            f"{task}, {label}": {"norm-gains-matter-at-high-decay": values}
-            for label, values in _gains(found).items()
+        own = kinds(grid, task)
+        found |= {
+            f"{task}, {kind.label}": _of_kind(own, kind, records) for kind, records in own.items()
         }
-    return numbers
+        found |= {
+            f"{task}, {label}": {"norm-gains-matter-at-high-decay": by_seed}
+            for label, by_seed in _gains(own).items()
+        }
+        found |= precision_numbers(grid, task)
+    return {
+        label: {claim: [own[seed] for seed in sorted(own)] for claim, own in numbers.items() if own}
+        for label, numbers in found.items()
+    }
 
 
 def _of_kind(found: Found, kind: Kind, records: Sequence[Record]) -> dict[str, BySeed]:
-    """Of one decay against the runs without, seed by seed."""
-    averaged = {"mean-of-weights-nearly-dropped": _averaged(records)}
-    if kind.decay == BASELINE:
-        return averaged
+    """Of one decay against the runs without, seed by seed. The talk's claims are of AdamW with the
+    gains of LayerNorm left out; Adam with l2 and SGD are asked for one of them."""
+    if any(each.startswith((*OF_PRECISION, "decay_biases=True")) for each in kind.setting):
+        return {}
     base = found.get(kind.baseline, ())
 
     def against(rate: str, read: Reading) -> BySeed:
         """Decay less none."""
         return _less(_read(records, rate, read), _read(base, rate, read))
 
-    fit, gaps = against(CONSTANT, _fit), against(CONSTANT, gap)
     constant, dropped = against(CONSTANT, _loss), against(DROPPED, _loss)
-    fallen = dropped or against("wsd", _loss)
-    return averaged | {
-        "not-regularisation": {s: QUARTER * abs(fit[s]) - abs(gaps[s]) for s in gaps if s in fit},
+    worth_more = _less(constant, dropped or against("wsd", _loss))
+    sgd = records[0].values["optimizer"] == "sgd"
+    if kind.decay == BASELINE:
+        return {} if sgd else {"mean-of-weights-nearly-dropped": _averaged(records)}
+    if sgd:
+        return {"sgd-drop-worth-more": worth_more}
+    if records[0].member.scheme == "l2":
+        return {"l2-drop-worth-more": worth_more}
+    if records[0].member.scheme != "decoupled":
+        return {}
+    fit, gaps = against(CONSTANT, _fit), against(CONSTANT, gap)
+    return {
+        "not-regularisation": {s: QUARTER * abs(fit[s]) + gaps[s] for s in gaps if s in fit},
         "constant-rate-higher-loss": constant,
         "after-drop-lower-loss": _negative(dropped),
         "cosine-lower-loss": _negative(against("cosine", _loss)),
-        _same_picture(records): _less(constant, fallen),
+        "drop-worth-more": worth_more,
         "decay-larger-effective-rate": against(CONSTANT, _effective_rate),
-        "bf16-diverges-without-decay": _rescued(records, base, _in_float32(found, kind)),
+        "mean-of-weights-nearly-dropped": _averaged(records),
     }
-
-
-def _same_picture(records: Sequence[Record]) -> str:
-    """The claim that the drop is worth more with decay, of AdamW, of Adam with l2, of SGD."""
-    record = records[0]
-    if record.values["optimizer"] == "sgd":
-        return "sgd-drop-worth-more"
-    return "l2-drop-worth-more" if record.member.scheme == "l2" else "drop-worth-more"
 
 
 def _loss(record: Record) -> float:
@@ -80,10 +82,10 @@ def _fit(record: Record) -> float | None:
 
 
 def _effective_rate(record: Record) -> float | None:
-    """The mean of alpha/|w| over the second half of the rows, in per cent."""
+    """The mean of alpha/|w| over the first half of the rows, in per cent."""
     _, values = record.column(record.metrics, RATE_OVER_NORM.key)
-    late = values[len(values) // 2 :]
-    return 100 * float(np.mean(late)) if late else None
+    early = values[: (len(values) + 1) // 2]
+    return 100 * float(np.mean(early)) if early else None
 
 
 def _read(records: Sequence[Record], rate: str, read: Reading) -> BySeed:
@@ -110,37 +112,9 @@ def _averaged(records: Sequence[Record]) -> BySeed:
     }
 
 
-def _in_float32(found: Found, kind: Kind) -> Sequence[Record]:
-    """The same runs without decay, in float32."""
-    setting = kind.baseline.setting
-    plain = ("precision=float32" if each == "precision=bf16" else each for each in setting)
-    return found.get(Kind(BASELINE, tuple(plain)), ())
-
-
-def _rescued(records: Sequence[Record], base: Sequence[Record], plain: Sequence[Record]) -> BySeed:
-    """.5 where autocast without decay diverged and with decay did not, else -.5; not of seeds that
-    diverge in float32 without decay, whatever bf16 does."""
-
-    def ended(of: Sequence[Record], precision: str = "bf16 autocast") -> dict[int, bool]:
-        return {
-            record.member.seed: record.diverged
-            for record in of
-            if precision_of(record) == precision
-            and rate_of(record) == CONSTANT
-            and (record.diverged or record.scores)
-        }
-
-    mine, theirs, lost = ended(records), ended(base), ended(plain, "float32")
-    return {
-        seed: HALF if theirs[seed] and not mine[seed] else -HALF
-        for seed in mine
-        if seed in theirs and not lost.get(seed)
-    }
-
-
-def _gains(found: Found) -> dict[str, list[float]]:
-    """How much more it matters at the highest lambda than at the lowest whether the gains of
-    LayerNorm decay, by scheme and what else runs have in common."""
+def _gains(found: Found) -> dict[str, BySeed]:
+    """How much more it costs at the highest lambda than at the lowest that the gains of LayerNorm
+    decay too, by scheme and what else runs have in common."""
     losses: dict[tuple[str, tuple[str, ...]], dict[float, dict[bool, BySeed]]] = {}
     for kind, records in found.items():
         if kind.decay == BASELINE:
@@ -157,12 +131,11 @@ def _gains(found: Found) -> dict[str, list[float]]:
     numbers = {}
     for (scheme, rest), by_lambda in losses.items():
         moved = {
-            weight_decay: {s: abs(d) for s, d in _less(both[True], both[False]).items()}
+            weight_decay: _less(both[True], both[False])
             for weight_decay, both in by_lambda.items()
             if len(both) == 2
         }
         if len(moved) > 1:
-            shift = _less(moved[max(moved)], moved[min(moved)])
             label = " ".join((scheme, f"{min(moved):g} to {max(moved):g}", *rest))
-            numbers[label] = [shift[seed] for seed in sorted(shift)]
+            numbers[label] = _less(moved[max(moved)], moved[min(moved)])
     return numbers

@@ -21,9 +21,9 @@ from workload.wording import counted
 
 TITLE = "What became of the claims"
 INTRODUCTION = (
-    "What the sources claim of weight decay, and what these runs say of it. Claims, numbers and "
-    "the rule of the verdict were written before the runs were looked at: configs/claims, which "
-    "also says what was mended since.",
+    "What the sources claim of weight decay, and what these runs say of it. Claims and numbers "
+    "stand in configs/claims. They were written before these runs, though not before all like "
+    "them; of what was mended when runs had been looked at, it says there what it was before.",
     "The rule is one for all claims. A claim is turned into one number per seed that is above 0 "
     "where it holds. It holds where the 95 % interval of the mean over seeds, by "
     "Student's t, lies above 0; it does not hold where that lies below; else it is undecided. "
@@ -75,12 +75,19 @@ def claims_page(
             return Document(TITLE, INTRODUCTION, ()), found
         glance = Section(
             "At a glance",
-            tuple(f"{title}: {counted_words(own)}." for title, own in found.items()),
+            tuple(_glance(title, own) for title, own in found.items()),
             pictures=(verdicts_figure(found, "verdicts"),),
         )
     grids_named = {grid for own in found.values() for each in own for grid in each.claim.grids}
     costs = [cost for cost in read_costs() if cost.grid in grids_named]
     return Document(TITLE, INTRODUCTION, (glance, *sections, *costs_section(costs))), found
+
+
+def _glance(title: str, own: Sequence[Verdict]) -> str:
+    """How many claims runs have tested, and the verdicts, one for each kind of runs."""
+    tested, claims = ({v.claim.id for v in own if v.seeds >= least} for least in (1, 0))
+    counts = f"{len(tested)} of {counted(len(claims), 'claim')} are tested"
+    return f"{title}: {counts}; verdicts: {counted_words(own)}."
 
 
 def _pages(taken: Sequence[Verdict]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from workload.claims import read_claims
 from workload.errors import UserError
 from workload.verdict import FEW, FEWEST, UNTESTED, Claim, Verdict, word_of
 
-COLUMNS = ("id", "runs", "verdict", "seeds", "mean", "low", "high")
+COLUMNS = ("id", "statistic", "runs", "verdict", "seeds", "mean", "low", "high")
 OF_FEW = (FEW, f"{FEW}: points for", f"{FEW}: points against")
 
 
@@ -76,7 +76,8 @@ class EarlierPage:
         the workload.
 
         Raises:
-            UserError: the table is damaged, or has a claim that is not followed.
+            UserError: the table is damaged, or has a claim that is not followed or was then
+                turned into another number.
         """
         file = self.table(workload.NAME)
         if not file.exists():
@@ -87,8 +88,15 @@ class EarlierPage:
                 raise UserError(
                     f"--with: {file}, row {line}: {workload.claims_file()} has no claim {row['id']}"
                 )
+            claim = claims[row["id"]]
+            if row["statistic"] != claim.statistic:
+                raise UserError(
+                    f"--with: {file}, row {line}: {claim.id} was another number there "
+                    f"({row['statistic']!r}, and now {claim.statistic!r}); judge its runs anew, or "
+                    "take the row out"
+                )
             try:
-                verdict = self._verdict(claims[row["id"]], row)
+                verdict = self._verdict(claim, row)
             except ValueError as error:
                 raise UserError(f"--with: {file}, row {line}: {error}") from error
             if verdict.seeds:

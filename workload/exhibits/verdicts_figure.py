@@ -8,7 +8,7 @@ from workload.claims import counted_words
 from workload.exhibits.claims_figure import AT_THE_EDGE, COLOURS, FURTHEST, draw_interval
 from workload.exhibits.document import Picture
 from workload.exhibits.drawing import GREY, WIDTH, Style, picture
-from workload.verdict import FAILS, FEW, HOLDS, OPEN, UNTESTED, Verdict
+from workload.verdict import FAILS, FEW, HOLDS, OPEN, UNTESTED, Claim, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,17 +76,16 @@ def _lines(title: str, own: Sequence[Verdict]) -> list[Line]:
             tuple(alike)
             for _, alike in groupby((v for v in mine if v.seeds), key=lambda v: v.claim.id)
         ]
-        absent = [_place(each) for each in mine if not each.seeds]
+        absent = [place_of(each.claim) for each in mine if not each.seeds]
         if absent:
             places = ", ".join(sorted(set(absent)))
             lines.append(f"{UNTESTED}: {len(absent)} ({places})")
     return lines
 
 
-def _place(verdict: Verdict) -> str:
-    """Where in its source a claim stands."""
-    source = verdict.claim.source
-    return source.partition(", ")[2].partition(";")[0] or source
+def place_of(claim: Claim) -> str:
+    """Where in its source a claim stands: what is between the authors and a semicolon."""
+    return claim.source.partition(", ")[2].partition(";")[0] or claim.source
 
 
 def in_one(words: Sequence[str]) -> str:
@@ -110,7 +109,7 @@ def _write_claim(paper: "Axes", place: int, found: Sequence[Verdict]) -> None:
     said = in_one([verdict.word for verdict in found])
     for inches, text, ink in (
         (CLAIM, found[0].claim.claim, "black"),
-        (PLACE, _place(found[0]), GREY),
+        (PLACE, place_of(found[0].claim), GREY),
         (WORDS, said, COLOURS.get(said, GREY)),
     ):
         paper.text(inches, place, text, va="center", fontsize=LETTER, color=ink)

@@ -80,7 +80,7 @@ def study(folder: Path, sign=1, seeds=3, decay=0.3):
             (0.0, 3.0, 2.9),
             (decay, 3.0 + sign * (0.1 + more), 2.9 - sign * (0.03 + more)),
         ):
-            gap = 0.0 if sign > 0 or not own else 0.5 + more
+            gap = 0.0 if sign > 0 or not own else -0.5 - more
             trunk = {"decay": own, "seed": seed, "averaged": constant - 0.9 * sign}
             trunk |= {"rate": (1 + sign * (own > 0) * (0.5 + more)) * 1e-3}
             name = "decoupled-3e-1" if own else "none"

@@ -49,7 +49,7 @@ def test_verdicts_of_both_stand_beside_each_other(tmp_path, page, capsys):
     assert [row["verdict"] for row in both[:2]] == ["too few seeds: points against", "holds"]
     text = (out / "report.md").read_text()
     assert "first: 1 verdict on runs that the provenance describes." in text
-    assert "holds 1, too few seeds 1, not tested 8" in text
+    assert "holds 1, too few seeds 1, not tested 16" in text
     assert "own (first)" in text
     circumstances = (out / "provenance.md").read_text()
     assert circumstances.endswith((page / "provenance.md").read_text())
@@ -115,6 +115,7 @@ def test_pages_without_the_columns_that_came_later_are_read(tmp_path, page, caps
     ("change", "words"),
     [
         ({"id": "other"}, "row 2: .* has no claim other"),
+        ({"statistic": "BLEU"}, "row 2: decoupled-over-l2 was another number there .'BLEU', and"),
         ({"verdict": "perhaps"}, "row 2: verdict: 'perhaps' is not that of 11, 8.5"),
         ({"verdict": "does not hold"}, "row 2: verdict: 'does not hold' is not that of 11"),
         ({"verdict": "not tested"}, "row 2: verdict: 'not tested' is not that of 11"),
