@@ -37,9 +37,16 @@ def _by_seed(grid: RecordGrid, task: str, norm: str) -> tuple[list[dict[str, Rec
     with decay always, or else of the most. Shuffled labels may have a learning rate of their own;
     the runs without decay at that rate are `none, that rate`.
     """
+    talks = _compares_rates_in_plain_sgd(grid, task)
+
+    def is_meant(record: Record) -> bool:
+        values = record.values
+        left_out = values.get("sphere") or (talks and is_plain_sgd(record))
+        return values["norm"] == norm and not left_out
+
     finished = [
         variant
-        for variant in variants(grid, task, lambda record: _is_of_the_paper(record, norm))
+        for variant in variants(grid, task, is_meant)
         if any(record.scores for record in variant.records)
     ]
     decaying = [v for v in finished if v.decay]
@@ -71,11 +78,16 @@ def _by_seed(grid: RecordGrid, task: str, norm: str) -> tuple[list[dict[str, Rec
     return [seeds[seed] for seed in sorted(seeds)], words
 
 
-def _is_of_the_paper(record: Record, norm: str) -> bool:
-    """Whether it has this normalisation, and the paper's momentum: runs without are the talk's, as
-    are those on the sphere, whose norm is no result."""
-    values = record.values
-    return values["norm"] == norm and not is_plain_sgd(record) and not values.get("sphere")
+def _compares_rates_in_plain_sgd(grid: RecordGrid, task: str) -> bool:
+    """Whether runs without momentum have decay at several learning rates: they are the talk's then,
+    as are those on the sphere, whose norm is no result."""
+    rates = {
+        record.values["learning_rate"]
+        for row in grid.rows_of(task)
+        for record in grid.at(row, task)
+        if record.member.scheme != BASELINE and is_plain_sgd(record)
+    }
+    return len(rates) > 1
 
 
 def _most(of: Sequence[Variant]) -> Variant | None:

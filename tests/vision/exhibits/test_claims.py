@@ -196,21 +196,31 @@ def test_runs_of_one_kind_alone(tmp_path):
     assert list(claim_numbers(study(tmp_path))) == ["patterns", "patterns, plain SGD"]
 
 
-def test_runs_without_momentum_and_on_the_sphere_are_the_talks(tmp_path):
-    """Alone, and as many as the study's own of another setting."""
+def test_runs_on_the_sphere_are_the_talks(tmp_path):
     runs = [
-        image_run(tmp_path / "alone", 50, scheme="none", seed=seed, **own)
+        image_run(tmp_path, 50, scheme="none", seed=seed, sphere=True, momentum=momentum)
         for seed in range(3)
-        for own in ({"momentum": 0.0}, {"sphere": True}, {"momentum": 0.0, "sphere": True})
+        for momentum in (0.0, 0.9)
     ]
     assert list(claim_numbers(grid_of(runs))) == ["patterns, plain SGD"]
-    plain = [
-        image_run(tmp_path, 50, seed=seed, momentum=0.0, scheme=scheme, decay_schedule=schedule)
+
+
+def plain_sgd(folder, rates):
+    """Four seeds of none and of decay without momentum at each rate."""
+    return [
+        image_run(folder, 50, seed=seed, momentum=0.0, scheme=scheme, learning_rate=rate)
         for seed in range(4)
-        for scheme, schedule in (("none", "always"), ("l2", "always"), ("l2", "early:1epochs"))
+        for scheme in ("none", "l2")
+        for rate in rates
     ]
-    alone, beside = of_paper(study(tmp_path / "study")), of_paper(study(tmp_path, others=plain))
-    assert alone == beside
+
+
+def test_plain_sgd_with_decay_at_several_rates_is_the_talks(tmp_path):
+    one, two = (plain_sgd(tmp_path / str(len(rates)), rates) for rates in ((0.1,), (0.1, 0.01)))
+    assert list(claim_numbers(grid_of(one))) == ["patterns", "patterns, plain SGD"]
+    assert list(claim_numbers(grid_of(two))) == ["patterns, plain SGD"]
+    alone = of_paper(study(tmp_path / "study"))
+    assert of_paper(study(tmp_path, others=plain_sgd(tmp_path, (0.1, 0.01)))) == alone
 
 
 def test_runs_of_other_settings_take_no_part(tmp_path):
