@@ -55,10 +55,14 @@ def _of_kind(found: Found, kind: Kind, records: Sequence[Record]) -> dict[str, B
     sgd = records[0].values["optimizer"] == "sgd"
     if kind.decay == BASELINE:
         return {} if sgd else {"mean-of-weights-nearly-dropped": _averaged(records)}
-    if sgd:
-        return {"sgd-drop-worth-more": worth_more}
-    if records[0].member.scheme == "l2":
-        return {"l2-drop-worth-more": worth_more}
+    if sgd or records[0].member.scheme == "l2":
+        fallen = dropped or against("wsd", _loss)
+        name = "sgd" if sgd else "l2"
+        return {
+            f"{name}-drop-worth-more": worth_more,
+            f"{name}-constant-rate-higher-loss": constant,
+            f"{name}-after-drop-lower-loss": _negative(fallen),
+        }
     if records[0].member.scheme != "decoupled":
         return {}
     fit, gaps = against(CONSTANT, _fit), against(CONSTANT, gap)

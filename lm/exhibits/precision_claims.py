@@ -41,6 +41,7 @@ def precision_numbers(grid: RecordGrid, task: str) -> dict[str, dict[str, dict[i
         lower = runs[BASELINE, "bf16 autocast", below] if below < moderate else {}
         numbers[" ".join((f"{task}, {BASELINE} in bf16", *rest))] = {
             "bf16-diverges-float32-does-not": _outlived(plain, full),
+            "lower-rate-does-not-diverge": _outlived(plain, lower),
             "lower-rate-costs-loss": _costs(lower, full),
         }
         for (name, precision, rate), own in runs.items():

@@ -95,7 +95,7 @@ def test_the_command_prints_verdicts_and_writes_the_page(tmp_path, capsys):
     assert "figure7.yaml | 30 |" in text
     assert "table1.yaml | 312" not in text  # no agent is judged
     glance = text.partition("## At a glance")[2].partition("## Translation")[0]
-    assert "Translation: 9 of 17 claims are tested; verdicts: holds 9, not tested 8." in glance
+    assert "Translation: 9 of 18 claims are tested; verdicts: holds 9, not tested 9." in glance
     assert "(figures/verdicts.png)" in glance
     assert main(["claims", str(tmp_path / "nothing")]) == 2
 

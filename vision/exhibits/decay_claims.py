@@ -6,6 +6,7 @@ from typing import Any
 
 from vision.exhibits.statistic import QUARTER, WORTH, Runs, Statistic, accuracy
 from vision.sharpness_file import final_sharpness, value_at
+from workload.exhibits.record import Record
 
 _FOUR = ("none", "always", "early", "late")
 Measure = Callable[[dict[str, Any]], float | None]
@@ -59,6 +60,14 @@ def _no_order(measure: Measure) -> Statistic:
     )
 
 
+def _keskar_between(sharp: Record, flat: Record) -> float | None:
+    """Keskar's measure of one run less that of another."""
+    found = [final_sharpness(sharp), final_sharpness(flat)]
+    if found[0] is None or found[1] is None:
+        return None
+    return float(found[0]["keskar"]) - float(found[1]["keskar"])
+
+
 def _log_top(found: dict[str, Any]) -> float | None:
     """ln of the largest eigenvalue; None where that is not above 0."""
     top = float(found["top"]["value"])
@@ -78,6 +87,10 @@ STATISTICS = {
     ),
     "additive-order-fails": _no_order(lambda found: value_at(found, "additive", "loss")),
     "keskar-order-fails": _no_order(lambda found: float(found["keskar"])),
+    "keskar-flat-without-decay": Statistic(
+        ("none", "always"),
+        lambda runs: _keskar_between(runs["always"], runs["none"]),
+    ),
     "eigenvalue-order-fails": _no_order(_log_top),
     "norms-nearly-always": _nearly("none, norms of always"),
     "norms-of-early-nearly-early": _nearly("none, norms of early", like="early"),

@@ -93,6 +93,16 @@ def _late_excess(runs: Runs, part: float = 0.0) -> float:
     return _norm_at(late, epoch) / _norm_at(always, epoch) - 1
 
 
+def _lowest_lead(runs: Runs) -> float:
+    """The least share by which |w| of early decay is below that of none, from a quarter of all
+    epochs on."""
+    early, none = runs["early"], runs["none"]
+    rows = early.evaluations
+    epochs = rows[early.epoch_key][np.isfinite(rows[WEIGHT_NORM.key])]
+    late = [float(epoch) for epoch in epochs if epoch >= EARLY_PART * early.compared_length]
+    return min((1 - _norm_at(early, e) / _norm_at(none, e) for e in late), default=math.nan)
+
+
 def _same_order(runs: Runs) -> float | None:
     """ln 10, less how far ln of the ratio of the mean gradients is from 0."""
     shuffled, true = _gradient(runs[SHUFFLED_LABELS]), _gradient(runs["none"])
@@ -116,6 +126,10 @@ STATISTICS = {
     "early-smaller-norm": Statistic(
         ("none", "early"),
         lambda runs: 1 - _norm(runs["early"]) / _norm(runs["none"]),
+    ),
+    "early-norm-low-throughout": Statistic(
+        ("none", "early"),
+        _lowest_lead,
     ),
     "norms-grow-early": Statistic(
         ("none",),
@@ -143,6 +157,10 @@ STATISTICS = {
     "negative-half-shrinks": _of(lambda record: -_negative(record)),
     "positive-half-less-shuffled": _less(_positive, _TWO),
     "positive-half-less-shuffled-one-rate": _less(_positive, _AT_ONE_RATE),
+    "positive-half-barely-radial": Statistic(
+        _TWO,
+        lambda runs: QUARTER * _positive(runs["none"]) - abs(_positive(runs[SHUFFLED_LABELS])),
+    ),
     "negative-half-shuffled": _of(lambda record: -_negative(record), SHUFFLED_LABELS),
     "shuffled-larger-gradients": _less(_late_gradient, _TWO[::-1]),
     "shuffled-larger-gradients-one-rate": _less(_late_gradient, _AT_ONE_RATE[::-1]),

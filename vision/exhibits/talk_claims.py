@@ -110,7 +110,8 @@ def _traces(branches: Sequence[Record]) -> dict[str, list[float]]:
     """T4: of branches without decay at a small rate that `wdbench sharpness` has measured."""
     return {
         "trace-mirrors-test-error": _mirrored(branches),
-        "trace-falls-along-trajectory": _fallen(branches),
+        "trace-falls-along-trajectory": _fallen(branches, _log_trace),
+        "error-falls-along-trajectory": _fallen(branches, lambda record: 100 - accuracy(record)),
     }
 
 
@@ -193,19 +194,25 @@ def _mirrored(branches: Iterable[Record]) -> list[float]:
     return found
 
 
-def _fallen(branches: Iterable[Record]) -> list[float]:
-    """Per seed the mean over its trunks of ln of the trace at the earliest epoch that was branched
-    from, less that at the latest; of trunks with two or more."""
-    logs: dict[int, dict[str, dict[int, float]]] = {}
+def _log_trace(record: Record) -> float | None:
+    """ln of the trace; None where it is not above 0, or was not measured."""
+    trace = _trace(record)
+    return math.log(trace) if trace is not None and trace > 0 else None
+
+
+def _fallen(branches: Iterable[Record], number: Number) -> list[float]:
+    """Per seed the mean over its trunks of a number of the branch from the earliest epoch, less
+    that of the branch from the latest; of trunks with two or more."""
+    known: dict[int, dict[str, dict[int, float]]] = {}
     for record in branches:
-        trace = _trace(record)
-        if trace is not None and trace > 0:
-            trunks = logs.setdefault(record.member.seed, {})
+        value = number(record)
+        if value is not None:
+            trunks = known.setdefault(record.member.seed, {})
             by_epoch = trunks.setdefault(record.recipe.branch_run, {})
-            by_epoch[record.recipe.branch_epoch] = math.log(trace)
+            by_epoch[record.recipe.branch_epoch] = value
     falls = [
-        [own[min(own)] - own[max(own)] for own in logs[seed].values() if len(own) > 1]
-        for seed in sorted(logs)
+        [own[min(own)] - own[max(own)] for own in known[seed].values() if len(own) > 1]
+        for seed in sorted(known)
     ]
     return [float(np.mean(own)) for own in falls if own]
 

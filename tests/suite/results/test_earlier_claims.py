@@ -49,7 +49,7 @@ def test_verdicts_of_both_stand_beside_each_other(tmp_path, page, capsys):
     assert [row["verdict"] for row in both[:2]] == ["too few seeds: points against", "holds"]
     text = (out / "report.md").read_text()
     assert "first: 1 verdict on runs that the provenance describes." in text
-    assert "holds 1, too few seeds 1, not tested 16" in text
+    assert "holds 1, too few seeds 1, not tested 17" in text
     assert "own (first)" in text
     circumstances = (out / "provenance.md").read_text()
     assert circumstances.endswith((page / "provenance.md").read_text())

@@ -70,12 +70,14 @@ def test_numbers_by_hand(tmp_path):
         "matched-late-over-late": 15,
         "matched-late-under-early": 1,
         "early-smaller-norm": 0.4,
+        "early-norm-low-throughout": 1 - 3 / 5,
         "norms-grow-early": 6 / 2 - 5 / 2,
         "late-norm-shrinks-slowly": 3.8 / 2 - 1 - (4 / 2 - 1) / 2,
         "multiplicative-order": 2.0 - 1.5,
         "multiplicative-difference-order": 0.5,
         "additive-order-fails": 4.0 - 1.0,
         "keskar-order-fails": 4.0 - 1.0,
+        "keskar-flat-without-decay": 4 - 1,
         "eigenvalue-order-fails": math.log(3),
         "norms-nearly-always": 20 / 4 - 1,
         "norms-of-early-nearly-early": 20 / 4 - 2,
@@ -86,6 +88,7 @@ def test_numbers_by_hand(tmp_path):
         "positive-half-grows": 0.1,
         "negative-half-shrinks": 0.1,
         "positive-half-less-shuffled": 0.08,
+        "positive-half-barely-radial": 0.1 / 4 - 0.02,
         "negative-half-shuffled": 0.1,
         "shuffled-move-far": 5 / 4 - (10 - math.sqrt(100 - 4)),
         "stuttered-nearly-always": 5 - 1,
@@ -110,12 +113,14 @@ def test_claims_that_do_not_hold(tmp_path):
         "matched-late-over-late": -9,
         "matched-late-under-early": -7,
         "early-smaller-norm": -0.5,
+        "early-norm-low-throughout": 1 - 9 / 5,
         "norms-grow-early": 5 / 2 - 6 / 2,
         "late-norm-shrinks-slowly": 1.8 / 2 - 1 - (2.2 / 2 - 1) / 2,
         "multiplicative-order": -1,
         "multiplicative-difference-order": -1,
         "additive-order-fails": -2,
         "keskar-order-fails": -2,
+        "keskar-flat-without-decay": 1 - 3,
         "eigenvalue-order-fails": -math.log(4),
         "norms-nearly-always": 5 - 10,
         "norms-of-early-nearly-early": 5 - 13,
@@ -126,6 +131,7 @@ def test_claims_that_do_not_hold(tmp_path):
         "positive-half-grows": -0.1,
         "negative-half-shrinks": -0.1,
         "positive-half-less-shuffled": -0.12,
+        "positive-half-barely-radial": -0.1 / 4 - 0.02,
         "negative-half-shuffled": -0.1,
         "shuffled-move-far": 5 / 4 - (10 - math.sqrt(100 - 30)),
         "stuttered-nearly-always": 5 - 10,
@@ -496,3 +502,15 @@ def test_traces_along_a_trajectory(tmp_path, sign):
             runs.append(branch(tmp_path, 60, seed, 0.3, trace, epoch=epoch))
     word = "holds" if sign > 0 else "does not hold"
     assert judged(runs)["trace-falls-along-trajectory"] == (2 * sign, word)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_errors_along_a_trajectory(tmp_path, sign):
+    """Of two trunks: the test error falls by 1 + a seed's number and by 3, or rises."""
+    runs = []
+    for seed in range(3):
+        for trunk, fall in ((0.1, 1 + seed), (0.2, 3)):
+            for epoch, accuracy in ((1, 60), (2, 10), (3, 60 + sign * fall)):
+                runs.append(branch(tmp_path, accuracy, seed, trunk, 1.0, epoch=epoch))
+    word = "holds" if sign > 0 else "does not hold"
+    assert judged(runs)["error-falls-along-trajectory"] == (2.5 * sign, word)
