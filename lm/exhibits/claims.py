@@ -7,7 +7,7 @@ import numpy as np
 
 from lm.exhibits.drop_table import gap
 from lm.exhibits.kinds import CONSTANT, DROPPED, Kind, kinds, rate_of, with_rate
-from lm.exhibits.precision_claims import OF_PRECISION, precision_numbers
+from lm.exhibits.precision_claims import OF_PRECISION, of_adamw, precision_numbers
 from lm.metrics import AVERAGED_LOSS, FIT_LOSS, RATE_OVER_NORM, VAL_LOSS
 from shared_optim.schemes import BASELINE
 from workload.exhibits.grid import RecordGrid
@@ -41,30 +41,29 @@ def claim_numbers(grid: RecordGrid) -> dict[str, dict[str, list[float]]]:
 
 def _of_kind(found: Found, kind: Kind, records: Sequence[Record]) -> dict[str, BySeed]:
     """Of one decay against the runs without, seed by seed. The talk's claims are of AdamW with the
-    gains of LayerNorm left out; Adam with l2 and SGD are asked for one of them."""
-    if any(each.startswith((*OF_PRECISION, "decay_biases=True")) for each in kind.setting):
+    gains of LayerNorm left out; of Adam and SGD with l2 it says that they show the same."""
+    if _of_precision(kind):
         return {}
-    base = found.get(kind.baseline, ())
+    record, base = records[0], found.get(kind.baseline, ())
 
     def against(rate: str, read: Reading) -> BySeed:
         """Decay less none."""
         return _less(_read(records, rate, read), _read(base, rate, read))
 
     constant, dropped = against(CONSTANT, _loss), against(DROPPED, _loss)
-    worth_more = _less(constant, dropped or against("wsd", _loss))
-    sgd = records[0].values["optimizer"] == "sgd"
-    if kind.decay == BASELINE:
-        return {} if sgd else {"mean-of-weights-nearly-dropped": _averaged(records)}
-    if sgd or records[0].member.scheme == "l2":
-        fallen = dropped or against("wsd", _loss)
-        name = "sgd" if sgd else "l2"
+    fallen = dropped or against("wsd", _loss)
+    worth_more = _less(constant, fallen)
+    if record.member.scheme == "l2" and not record.values["decay_biases"]:
+        name = "sgd" if record.values["optimizer"] == "sgd" else "l2"
         return {
             f"{name}-drop-worth-more": worth_more,
             f"{name}-constant-rate-higher-loss": constant,
             f"{name}-after-drop-lower-loss": _negative(fallen),
         }
-    if records[0].member.scheme != "decoupled":
+    if not of_adamw(record):
         return {}
+    if kind.decay == BASELINE:
+        return {"mean-of-weights-nearly-dropped": _averaged(records)}
     fit, gaps = against(CONSTANT, _fit), against(CONSTANT, gap)
     return {
         "not-regularisation": {s: QUARTER * abs(fit[s]) + gaps[s] for s in gaps if s in fit},
@@ -75,6 +74,11 @@ def _of_kind(found: Found, kind: Kind, records: Sequence[Record]) -> dict[str, B
         "decay-larger-effective-rate": against(CONSTANT, _effective_rate),
         "mean-of-weights-nearly-dropped": _averaged(records),
     }
+
+
+def _of_precision(kind: Kind) -> bool:
+    """Whether it stands beside runs of another arithmetic, which L4 alone is asked of."""
+    return any(each.startswith(OF_PRECISION) for each in kind.setting)
 
 
 def _loss(record: Record) -> float:
@@ -117,11 +121,12 @@ def _averaged(records: Sequence[Record]) -> BySeed:
 
 
 def _gains(found: Found) -> dict[str, BySeed]:
-    """How much more it costs at the highest lambda than at the lowest that the gains of LayerNorm
-    decay too, by scheme and what else runs have in common."""
-    losses: dict[tuple[str, tuple[str, ...]], dict[float, dict[bool, BySeed]]] = {}
+    """How much more it costs AdamW at the highest lambda than at the lowest that the gains of
+    LayerNorm decay too, by what else runs have in common."""
+    losses: dict[tuple[str, ...], dict[float, dict[bool, BySeed]]] = {}
     for kind, records in found.items():
-        if kind.decay == BASELINE:
+        values, scheme = records[0].values, records[0].member.scheme
+        if _of_precision(kind) or (scheme, values["optimizer"]) != ("decoupled", "adam"):
             continue
         rest = tuple(each for each in kind.setting if not each.startswith("decay_biases="))
         for record in records:
@@ -129,17 +134,17 @@ def _gains(found: Found) -> dict[str, BySeed]:
             if not record.scores or rate not in ("wsd", DROPPED):
                 continue
             member = record.member
-            by_lambda = losses.setdefault((member.scheme, (*rest, rate)), {})
+            by_lambda = losses.setdefault((*rest, rate), {})
             inside = by_lambda.setdefault(member.weight_decay, {})
             inside.setdefault(bool(record.values["decay_biases"]), {})[member.seed] = _loss(record)
     numbers = {}
-    for (scheme, rest), by_lambda in losses.items():
+    for rest, by_lambda in losses.items():
         moved = {
             weight_decay: _less(both[True], both[False])
             for weight_decay, both in by_lambda.items()
             if len(both) == 2
         }
         if len(moved) > 1:
-            label = " ".join((scheme, f"{min(moved):g} to {max(moved):g}", *rest))
+            label = " ".join(("decoupled", f"{min(moved):g} to {max(moved):g}", *rest))
             numbers[label] = _less(moved[max(moved)], moved[min(moved)])
     return numbers

@@ -16,27 +16,37 @@ Runs = Mapping[int, Record]
 """By seed."""
 
 
-def precision_numbers(grid: RecordGrid, task: str) -> dict[str, dict[str, dict[int, float]]]:
-    """By what runs have in common and by claim, of runs at a constant rate that have ended.
+def of_adamw(record: Record) -> bool:
+    """Whether it is of AdamW with the gains of LayerNorm left out, or of Adam without decay."""
+    scheme = record.member.scheme
+    kept = scheme == "decoupled" and not record.values["decay_biases"]
+    return record.values["optimizer"] == "adam" and (kept or scheme == BASELINE)
 
-    The moderate rate is the highest that autocast without decay has.
+
+def precision_numbers(grid: RecordGrid, task: str) -> dict[str, dict[str, dict[int, float]]]:
+    """By what runs have in common and by claim, of AdamW at a constant rate, of runs that have
+    ended.
+
+    The moderate rate is the highest that autocast without decay has. Where none in float32 is at it
+    nothing is said: lm.yaml is all autocast, and of another experiment.
     """
     found: dict[tuple[str, ...], dict[tuple[str, str, float], dict[int, Record]]] = {}
     for kind, records in kinds(grid, task).items():
         rest = tuple(each for each in kind.setting if not each.startswith(_APART))
         for record in records:
-            if rate_of(record) == CONSTANT and (record.diverged or record.scores):
+            ended = record.diverged or record.scores
+            if ended and rate_of(record) == CONSTANT and of_adamw(record):
                 rate = float(record.values["learning_rate"])
                 key = kind.decay, precision_of(record), rate
                 found.setdefault(rest, {}).setdefault(key, {})[record.member.seed] = record
     numbers = {}
     for rest, runs in found.items():
         rates = [rate for name, kind, rate in runs if (name, kind) == (BASELINE, "bf16 autocast")]
-        if not rates:
+        moderate = max(rates, default=0.0)
+        full = runs.get((BASELINE, "float32", moderate))
+        if not full:
             continue
-        moderate = max(rates)
         plain = runs[BASELINE, "bf16 autocast", moderate]
-        full = runs.get((BASELINE, "float32", moderate), {})
         below = max((rate for rate in rates if rate < moderate), default=moderate)
         lower = runs[BASELINE, "bf16 autocast", below] if below < moderate else {}
         numbers[" ".join((f"{task}, {BASELINE} in bf16", *rest))] = {
@@ -46,8 +56,8 @@ def precision_numbers(grid: RecordGrid, task: str) -> dict[str, dict[str, dict[i
         }
         for (name, precision, rate), own in runs.items():
             if name != BASELINE and (precision, rate) == ("bf16 autocast", moderate):
-                lost = {seed for seed, run in full.items() if run.diverged}
-                known = {seed: run for seed, run in plain.items() if seed not in lost}
+                sound = {seed for seed, run in full.items() if not run.diverged}
+                known = {seed: run for seed, run in plain.items() if seed in sound}
                 label = " ".join((f"{task}, {name} in bf16", *rest))
                 numbers[label] = {"bf16-diverges-without-decay": _outlived(known, own)}
     return numbers

@@ -186,10 +186,55 @@ def test_a_lower_rate_costs_loss_or_does_not(tmp_path, sign):
         assert [(v.seeds, v.word) for v in judged(runs, claim)] == [(6, "holds")]
 
 
-def test_no_other_claim_is_judged_by_runs_in_several_precisions(tmp_path):
-    found = verdicts(WORKLOAD, [grid_of(in_bf16(tmp_path, 6, 250))])
-    tested = {v.claim.id for v in found if v.seeds}
-    assert tested == {"bf16-diverges-without-decay", "bf16-diverges-float32-does-not"}
+@pytest.mark.parametrize("own", [{"precision": "bf16"}, {"precision": "bf16", "weights": "bf16"}])
+def test_no_other_claim_is_judged_by_runs_in_several_precisions(tmp_path, own):
+    """Of losses at a constant rate, after the drop and of the mean, in float32 and beside it."""
+    branch = {"rounds": 5, "learning_rate": 1e-5}
+    runs = study(tmp_path)
+    for seed in range(3):
+        for decay, name in ((0.0, "none"), (0.3, "decoupled-3e-1")):
+            more = {"seed": seed, "decay": decay} | own
+            at = {"branch": f"{name},learning_rate=6e-4,rounds=4@400"}
+            for inside in (False, True) if decay else (False,):
+                more["decay_biases"] = inside
+                runs.append(language_run(tmp_path, 3.0, averaged=2.0, **more))
+                runs.append(language_run(tmp_path, 2.9, **more, **branch, **at))
+    tested = {v.claim.id for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.seeds}
+    assert tested == (set() if "weights" in own else {"bf16-diverges-float32-does-not"})
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_divergence_in_bf16_is_asked_where_float32_goes_through(tmp_path, full):
+    """A folder that is all autocast is of another experiment, whatever its rates."""
+    runs = in_bf16(tmp_path, 3, 250)
+    for seed in range(3):
+        own = {"seed": seed, "precision": "bf16", "learning_rate": 3e-4}
+        runs.append(language_run(tmp_path, 3.0, **own))
+    runs = [run for run in runs if full or run.config["recipe"]["precision"] == "bf16"]
+    four = "bf16-diverges-without-decay", "bf16-diverges-float32-does-not"
+    four += "lower-rate-does-not-diverge", "lower-rate-costs-loss"
+    found = verdicts(WORKLOAD, [grid_of(runs)])
+    assert {v.claim.id for v in found if v.seeds} == (set(four) if full else set())
+
+
+def test_a_seed_without_a_run_in_float32_says_nothing_of_bf16(tmp_path):
+    runs = in_bf16(tmp_path, 6, 250)
+    for decay in (0.0, 0.3):
+        own = {"decay": decay, "seed": 6, "learning_rate": 1e-3, "precision": "bf16"}
+        runs.append(language_run(tmp_path, 3.0, **own))
+    (found,) = judged(runs, "bf16-diverges-without-decay")
+    assert (found.seeds, found.word) == (6, "holds")
+
+
+@pytest.mark.parametrize("other", [{"scheme": "l2"}, {"decay_biases": True}, {"optimizer": "sgd"}])
+def test_divergence_in_bf16_is_of_adamw(tmp_path, other):
+    runs = in_bf16(tmp_path, 6, 250)
+    for seed in range(6):
+        for decay in (0.0, 0.1) if "optimizer" in other else (0.1,):
+            own = {"seed": seed, "learning_rate": 1e-3, "decay": decay, "precision": "bf16"}
+            runs.append(language_run(tmp_path, 3.0, diverged_at=250, **own, **other))
+    (found,) = judged(runs, "bf16-diverges-without-decay")
+    assert (found.seeds, found.word) == (6, "holds")
 
 
 def test_where_decay_does_nothing_it_is_no_regularisation_by_noise(tmp_path):
@@ -227,7 +272,9 @@ def test_early_effective_rates_are_those_of_the_first_half(tmp_path):
         {"scheme": "l2"},
         {"scheme": "separated"},
         {"scheme": "l2", "optimizer": "sgd"},
+        {"scheme": "decoupled", "optimizer": "sgd"},
         {"decay_biases": True},
+        {"scheme": "l2", "decay_biases": True},
     ],
 )
 def test_claims_of_adamw_are_not_judged_by_others(tmp_path, other):
@@ -285,6 +332,42 @@ def test_gains_in_the_decay_turn_both_ways(tmp_path, sign):
     )
     assert found.mean == pytest.approx(0.021 * sign)
     assert found.word == ("holds" if sign > 0 else "does not hold")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"scheme": "separated"},
+        {"optimizer": "sgd"},
+        {"scheme": "l2", "optimizer": "sgd", "decay_biases": True},
+        {"scheme": "l2", "decay_biases": True},
+        {"decay_biases": True},
+    ],
+)
+def test_a_folder_of_other_runs_alone_is_not_judged(tmp_path, other):
+    """There what all runs have in common is in no name."""
+    runs = []
+    for seed in range(3):
+        for decay in (0.0, 0.3):
+            own = {"seed": seed, "decay": decay} | other
+            for rate in ("constant", "wsd:100", "cosine:0.1"):
+                runs.append(language_run(tmp_path, 3.0, learning_rate_schedule=rate, **own))
+    assert not any(v.seeds for v in verdicts(WORKLOAD, [grid_of(runs)]))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"scheme": "l2"}, {"scheme": "separated"}, {"optimizer": "sgd"}, {"precision": "bf16"}],
+)
+def test_gains_in_the_decay_of_others_than_adamw_are_not_judged(tmp_path, other):
+    runs = [language_run(tmp_path, 3.0)]  # AdamW's in float32, beside which a precision is told
+    for seed in range(3):
+        for decay in (0.1, 1.0):
+            for inside in (False, True):
+                own = {"decay": decay, "seed": seed, "decay_biases": inside} | other
+                own["learning_rate_schedule"] = "wsd:100"
+                runs.append(language_run(tmp_path, 3.0 + decay * inside, **own))
+    assert not judged(runs, "norm-gains-matter-at-high-decay")
 
 
 def test_every_claim_has_a_statistic():
