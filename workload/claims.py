@@ -6,6 +6,7 @@ makes a verdict of them. Where a number was mended when runs had been looked at,
 it was before. Imports no torch.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -87,9 +88,9 @@ def verdicts(
     found = []
     for claim in claims:
         tested = [
-            Verdict.of(claim, runs, own[claim.id], hours)
+            Verdict.of(claim, runs, numbers, hours)
             for hours, runs, own in studies
-            if own.get(claim.id)
+            if (numbers := list(filter(math.isfinite, own.get(claim.id, ()))))
         ]
         tested += [each for each in earlier if each.claim.id == claim.id]
         found += tested or [Verdict(claim)]

@@ -23,6 +23,7 @@ from workload.exhibits.power import smallest_shift
 CONFIDENCE = 0.95
 FEWEST = 3  # seeds of which an interval is made
 FEWEST_ALIKE = 6  # seeds that are a verdict where their numbers are all the same
+RELATIVE, ABSOLUTE = 1e-9, 1e-12  # by which numbers may differ that are the same but for rounding
 MOST_SEEDS = 1_000
 UNTESTED, HOLDS, FAILS, OPEN = "not tested", "holds", "does not hold", "undecided"
 FEW = "too few seeds"
@@ -96,8 +97,8 @@ class Verdict:
             points = "for" if min(numbers) > 0 else "against" if max(numbers) < 0 else ""
             word = f"{FEW}: points {points}" if points else FEW
             return cls(claim, runs, word, seeds, mean, seed_hours=seed_hours)
-        if min(numbers) == max(numbers):
-            mean = float(numbers[0])
+        if max(numbers) - min(numbers) <= max(RELATIVE * abs(mean), ABSOLUTE):
+            mean = mean if abs(mean) > ABSOLUTE else 0.0
             return cls(claim, runs, word_of(seeds, mean, None), seeds, mean, seed_hours=seed_hours)
         reach = _quantile(seeds) * float(np.std(numbers, ddof=1)) / math.sqrt(seeds)
         low, high = mean - reach, mean + reach

@@ -66,9 +66,9 @@ def _of_kind(found: Found, kind: Kind, records: Sequence[Record]) -> dict[str, B
         return {"mean-of-weights-nearly-dropped": _averaged(records)}
     fit, gaps = against(CONSTANT, _fit), against(CONSTANT, gap)
     return {
-        "not-regularisation": {s: QUARTER * abs(fit[s]) + gaps[s] for s in gaps if s in fit},
+        "not-regularisation": {s: QUARTER * moved + gaps[s] for s, moved in _moved(fit).items()},
         "constant-rate-higher-loss": constant,
-        "after-drop-lower-loss": _negative(dropped),
+        "after-drop-lower-loss": _negative(fallen),
         "cosine-lower-loss": _negative(against("cosine", _loss)),
         "drop-worth-more": worth_more,
         "decay-larger-effective-rate": against(CONSTANT, _effective_rate),
@@ -79,6 +79,17 @@ def _of_kind(found: Found, kind: Kind, records: Sequence[Record]) -> dict[str, B
 def _of_precision(kind: Kind) -> bool:
     """Whether it stands beside runs of another arithmetic, which L4 alone is asked of."""
     return any(each.startswith(OF_PRECISION) for each in kind.setting)
+
+
+def _moved(numbers: BySeed) -> BySeed:
+    """Numbers in the direction of the mean of the other seeds: their size would be above 0 by noise
+    alone. Of one seed it is all that there is."""
+    found = {}
+    for seed, number in numbers.items():
+        others = [other for each, other in numbers.items() if each != seed]
+        towards = float(np.mean(others)) if others else number
+        found[seed] = number if towards >= 0 else -number
+    return found
 
 
 def _loss(record: Record) -> float:

@@ -11,7 +11,7 @@ from workload.exhibits.record import Record
 
 HALF = 0.5
 OF_PRECISION = ("precision=", "weights=")
-_APART = (*OF_PRECISION, "learning_rate=")
+_APART = (*OF_PRECISION, "learning_rate=", "decay_biases=")
 Runs = Mapping[int, Record]
 """By seed."""
 
@@ -51,7 +51,9 @@ def precision_numbers(grid: RecordGrid, task: str) -> dict[str, dict[str, dict[i
         lower = runs[BASELINE, "bf16 autocast", below] if below < moderate else {}
         numbers[" ".join((f"{task}, {BASELINE} in bf16", *rest))] = {
             "bf16-diverges-float32-does-not": _outlived(plain, full),
-            "lower-rate-does-not-diverge": _outlived(plain, lower),
+            "lower-rate-does-not-diverge": _outlived(
+                {seed: run for seed, run in plain.items() if run.diverged}, lower
+            ),
             "lower-rate-costs-loss": _costs(lower, full),
         }
         for (name, precision, rate), own in runs.items():

@@ -22,8 +22,8 @@ from workload.wording import counted
 TITLE = "What became of the claims"
 INTRODUCTION = (
     "What the sources claim of weight decay, and what these runs say of it. Claims and numbers "
-    "stand in configs/claims. They were written before these runs, though not before all like "
-    "them; of what was mended when runs had been looked at, it says there what it was before.",
+    "stand in configs/claims; of what was changed there when runs had been looked at, it says what "
+    "it was before.",
     "The rule is one for all claims. A claim is turned into one number per seed that is above 0 "
     "where it holds. It holds where the 95 % interval of the mean over seeds, by "
     "Student's t, lies above 0; it does not hold where that lies below; else it is undecided. "
@@ -33,7 +33,8 @@ INTRODUCTION = (
     "A verdict is on the runs that are named beside it, at their size, and on no others: that a "
     "claim does not hold of a small network in minutes does not contradict the source, which "
     "claims it of a large one. Nor is anything corrected for the number of claims: of twenty that "
-    "are true of nothing, one will be decided by chance.",
+    "are true of nothing, about one will be decided by chance. Where lambda or a rate is chosen on "
+    "the other seeds, numbers of different seeds are not quite independent.",
 )
 
 

@@ -44,6 +44,8 @@ def test_as_many_alike_as_a_sign_test_takes(seeds):
         ([0.1] * 6, "holds"),
         ([-0.1] * 6, "does not hold"),
         ([0.0] * 6, "undecided"),
+        ([0.3 - 0.1, 0.2, 0.2], "undecided"),  # the same but for rounding
+        ([0.1 + 0.2 - 0.3, 0.0, 0.0], "undecided"),
     ],
 )
 def test_verdicts(numbers, word):

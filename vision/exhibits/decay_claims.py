@@ -39,25 +39,36 @@ def _order(measure: Measure) -> Statistic:
     """By how much the flatter of none and late is sharper than the sharper of early and always."""
 
     def number(runs: Runs) -> float | None:
-        found: dict[str, float] = {}
-        for name in _FOUR:
-            measured = final_sharpness(runs[name])
-            value = None if measured is None else measure(measured)
-            if value is None:
-                return None
-            found[name] = value
+        found = _measured(measure, runs)
+        if found is None:
+            return None
         return min(found["none"], found["late"]) - max(found["early"], found["always"])
 
     return Statistic(_FOUR, number)
 
 
 def _no_order(measure: Measure) -> Statistic:
-    """The same with its sign turned."""
-    order = _order(measure)
-    return Statistic(
-        order.needs,
-        lambda runs: None if (found := order.number(runs)) is None else -found,
-    )
+    """By how much early and always are sharper in the mean than none and late."""
+
+    def number(runs: Runs) -> float | None:
+        found = _measured(measure, runs)
+        if found is None:
+            return None
+        return (found["early"] + found["always"] - found["none"] - found["late"]) / 2
+
+    return Statistic(_FOUR, number)
+
+
+def _measured(measure: Measure, runs: Runs) -> dict[str, float] | None:
+    """The measure of all four; None where one lacks it."""
+    found: dict[str, float] = {}
+    for name in _FOUR:
+        measured = final_sharpness(runs[name])
+        value = None if measured is None else measure(measured)
+        if value is None:
+            return None
+        found[name] = value
+    return found
 
 
 def _keskar_between(sharp: Record, flat: Record) -> float | None:

@@ -35,13 +35,23 @@ def is_plain_sgd(record: Record) -> bool:
     return record.values["optimizer"] == "sgd" and not record.values["momentum"]
 
 
+def _is_usual(record: Record) -> bool:
+    """Whether it has its true labels, decay always if any, and no norms of others."""
+    values = record.values
+    return (
+        values["labels"] == "true"
+        and values["decay_schedule"] == "always"
+        and not values["match_norms"]
+    )
+
+
 def talk_numbers(grid: RecordGrid, task: str) -> dict[str, list[float]]:
     """By the claim's id, of runs of plain SGD that have finished."""
     finished = [
         record
         for row in grid.rows_of(task)
         for record in grid.at(row, task)
-        if record.scores and is_plain_sgd(record)
+        if record.scores and is_plain_sgd(record) and _is_usual(record)
     ]
     branches = [record for record in finished if record.values.get("branch")]
     whole = [record for record in finished if not record.values.get("branch")]
@@ -86,9 +96,9 @@ def _stabilisation(records: Sequence[Record]) -> dict[str, list[float]]:
             own[max(own)] - own[min(own)] for own in levels.values() if len(own) > 1
         ],
         "norm-not-predictive": [
-            _spread(errors[seed].values()) - _spread(norms[seed].values())
-            for seed in sorted(errors.keys() & norms.keys())
-            if len(errors[seed]) > 1 and errors[seed].keys() == norms[seed].keys()
+            apart - norms_apart[seed]
+            for seed, apart in _apart(errors).items()
+            if seed in (norms_apart := _apart(norms))
         ],
     }
 
@@ -137,11 +147,18 @@ def _mean_over_rates(numbers: BySeed) -> list[float]:
     return [float(np.mean(list(own.values()))) for own in numbers.values()]
 
 
-def _spread(values: Iterable[float]) -> float:
-    """The largest less the smallest, over the mean; nothing is spread where all are 0."""
-    known = list(values)
-    middle = float(np.mean(known))
-    return (max(known) - min(known)) / middle if middle else 0.0
+def _apart(found: BySeed) -> dict[int, float]:
+    """Per seed: how far two rates lie apart that lie furthest apart on the other seeds, over the
+    mean over its rates; of the same seed they would lie apart by noise alone."""
+    shared = set.intersection(*map(set, found.values())) if found else set()
+    apart = {}
+    for seed, own in found.items():
+        others = [other for each, other in found.items() if each != seed]
+        if len(shared) > 1 and others:
+            means = {rate: float(np.mean([other[rate] for other in others])) for rate in shared}
+            high, low = (pick(sorted(means), key=means.__getitem__) for pick in (max, min))
+            apart[seed] = (own[high] - own[low]) / float(np.mean([own[rate] for rate in shared]))
+    return apart
 
 
 def _inner(tested: BySeed) -> list[float]:

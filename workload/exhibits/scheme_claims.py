@@ -224,7 +224,7 @@ def _smaller_norm(one: Sweeps, other: Sweeps) -> Numbers:
 
 
 def across_tasks(grids: Sequence[RecordGrid], score: Metric) -> dict[str, dict[str, list[float]]]:
-    """What the source claims of several tasks together, such as games.
+    """What the source claims of several tasks together, such as games, in one setting.
 
     Both numbers are of two tasks that lie furthest apart by the mean over the other seeds: the two
     of the same seed would lie apart by noise alone.
@@ -233,21 +233,24 @@ def across_tasks(grids: Sequence[RecordGrid], score: Metric) -> dict[str, dict[s
         grids: of a task or more each.
         score: higher is better.
     """
-    norms: dict[str, Numbers] = {}
-    enough: dict[str, Numbers] = {}
+    norms: dict[str, dict[str, Numbers]] = {}
+    enough: dict[str, dict[str, Numbers]] = {}
     for grid in grids:
         for task in grid.tasks:
             for setting, by_scheme in sweeps_of(grid, task, score).items():
-                name = ", ".join(filter(None, (task, setting)))
                 none = by_scheme.get(BASELINE, {})
-                norms[name] = _each(none, _log_norm)
-                enough[name] = _sufficient(by_scheme.get("l2", {}), none, score)
+                norms.setdefault(setting, {})[task] = _each(none, _log_norm)
+                sufficient = _sufficient(by_scheme.get("l2", {}), none, score)
+                enough.setdefault(setting, {})[task] = sufficient
+    apart = float(np.log(1 + QUARTER))
     found = {
-        "norms-differ-between-tasks": furthest_apart(norms, float(np.log(1 + QUARTER))),
-        "lambda-differs-between-tasks": furthest_apart(enough, HALF),
+        ", ".join(filter(None, (*sorted(norms[setting]), setting))): {
+            "norms-differ-between-tasks": furthest_apart(norms[setting], apart),
+            "lambda-differs-between-tasks": furthest_apart(enough[setting], HALF),
+        }
+        for setting in norms
     }
-    tasks = ", ".join(sorted({task for grid in grids for task in grid.tasks}))
-    return {tasks: found} if any(found.values()) else {}
+    return {tasks: numbers for tasks, numbers in found.items() if any(numbers.values())}
 
 
 def _log_norm(record: Record) -> float | None:

@@ -186,6 +186,14 @@ def test_a_lower_rate_costs_loss_or_does_not(tmp_path, sign):
         assert [(v.seeds, v.word) for v in judged(runs, claim)] == [(6, "holds")]
 
 
+def test_what_does_not_diverge_is_prevented_by_nothing(tmp_path):
+    runs = in_bf16(tmp_path, 6)
+    for seed in range(6):
+        own = {"seed": seed, "precision": "bf16", "learning_rate": 3e-4}
+        runs.append(language_run(tmp_path, 3.0, **own))
+    assert judged(runs, "lower-rate-does-not-diverge") == []
+
+
 @pytest.mark.parametrize("own", [{"precision": "bf16"}, {"precision": "bf16", "weights": "bf16"}])
 def test_no_other_claim_is_judged_by_runs_in_several_precisions(tmp_path, own):
     """Of losses at a constant rate, after the drop and of the mean, in float32 and beside it."""
@@ -200,7 +208,8 @@ def test_no_other_claim_is_judged_by_runs_in_several_precisions(tmp_path, own):
                 runs.append(language_run(tmp_path, 3.0, averaged=2.0, **more))
                 runs.append(language_run(tmp_path, 2.9, **more, **branch, **at))
     tested = {v.claim.id for v in verdicts(WORKLOAD, [grid_of(runs)]) if v.seeds}
-    assert tested == (set() if "weights" in own else {"bf16-diverges-float32-does-not"})
+    of_autocast = {"bf16-diverges-without-decay", "bf16-diverges-float32-does-not"}
+    assert tested == (set() if "weights" in own else of_autocast)
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -228,6 +237,7 @@ def test_a_seed_without_a_run_in_float32_says_nothing_of_bf16(tmp_path):
 
 @pytest.mark.parametrize("other", [{"scheme": "l2"}, {"decay_biases": True}, {"optimizer": "sgd"}])
 def test_divergence_in_bf16_is_of_adamw(tmp_path, other):
+    """Beside others, which diverge with decay too, and may tell AdamW's own by where gains are."""
     runs = in_bf16(tmp_path, 6, 250)
     for seed in range(6):
         for decay in (0.0, 0.1) if "optimizer" in other else (0.1,):
@@ -248,6 +258,27 @@ def test_where_decay_does_nothing_it_is_no_regularisation_by_noise(tmp_path):
     (found,) = judged(runs, "not-regularisation")
     assert found.seeds == 20
     assert found.word != "does not hold"
+
+
+@pytest.mark.parametrize(
+    ("loss", "fit", "mean", "word"),
+    [
+        (0.11, 0.0, 0.11, "holds"),  # the gap grows, and the fit is as it was
+        (0.0, 0.11, -0.0825, "does not hold"),  # it narrows by all that the fit is worse
+        (-0.11, -0.11, 0.0275, "holds"),  # decay fits better, as it generalises
+    ],
+)
+def test_regularisation_narrows_the_gap(tmp_path, loss, fit, mean, word):
+    """Each moved by decay, the more so by a tenth in later seeds."""
+    runs = []
+    for seed in range(3):
+        much = 1 + (seed - 1) / 10
+        runs.append(language_run(tmp_path, 3.0, fit=3.0, seed=seed))
+        own = {"fit": 3.0 + fit * much, "decay": 0.3, "seed": seed}
+        runs.append(language_run(tmp_path, 3.0 + loss * much, **own))
+    (found,) = judged(runs, "not-regularisation")
+    assert found.mean == pytest.approx(mean)
+    assert found.word == word
 
 
 def test_early_effective_rates_are_those_of_the_first_half(tmp_path):

@@ -27,7 +27,7 @@ WORTH = {"none": 0.0, "l2": 2.0}
 """By which decay raises the scores: some claims are of what it is worth. Others' is 4."""
 
 
-def fill(run, workload, recipe):
+def fill(run, workload, recipe, status="finished"):
     """Rows with a number for every key that is declared, and sharpness."""
     report = workload.report
     metrics = (*report.scores, *report.others, *report.drawn, *FIGURES)
@@ -49,13 +49,23 @@ def fill(run, workload, recipe):
     for name in ("eval", "metrics"):
         text = "".join(f"{json.dumps(row)}\n" for row in rows)
         (run.path / f"{name}.jsonl").write_text(text)
-    finish(run, "finished")
+    finish(run, status)
     if workload.NAME == "vision":
         sizes = [noise(size, random.uniform(1, 2)) for size in (0.01, 0.1)]
         extremes = {key: {"value": random.uniform()} for key in ("top", "bottom", "trace")}
         content = {"epoch": int(number), "loss": 0.1, "keskar": 2.0, **extremes}
         content |= dict.fromkeys(("additive", "multiplicative"), sizes)
         write_json(sharpness_path(run.path), content)
+
+
+def _status(grid, run):
+    """Autocast without decay diverges at the moderate rate: one claim is of what prevents that."""
+    if not grid.startswith("lm-bf16") or run.member.scheme != "none":
+        return "finished"
+    recipe = run.recipe
+    moderate = recipe.learning_rate in (1e-3, 1e-2)
+    autocast = recipe.precision == "bf16" and recipe.weights == "float32"
+    return "diverged" if autocast and moderate else "finished"
 
 
 @pytest.mark.slow
@@ -65,7 +75,7 @@ def test_a_grid_tests_the_claims_that_name_it(name, grid, tmp_path):
     file = workload.claims_file().parents[1] / "grids" / grid
     runs = [run for run in read_grid(file, tmp_path, {}).runs if run.workload is workload]
     for run in runs:
-        fill(run.run, workload, run.recipe)
+        fill(run.run, workload, run.recipe, _status(grid, run))
     records = records_of([run.run for run in runs])
     tasks = {record.task for record in records}
     grids = [RecordGrid.of([r for r in records if r.task == t], workload, 5) for t in tasks]
