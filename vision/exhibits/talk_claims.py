@@ -89,6 +89,7 @@ def _stabilisation(records: Sequence[Record]) -> dict[str, list[float]]:
     averaged, settled = (_by_seed(records, number) for number in (_averaged, _settled))
     levels, norms = (_by_seed(records, number) for number in (_level, _norm))
     errors = _by_seed(records, lambda record: 100 - accuracy(record))
+    errors_apart, norms_apart = _apart(errors), _apart(norms)
     return {
         "averaged-nearly-dropped": _mean_over_rates(averaged),
         "loss-stabilises": _mean_over_rates(settled),
@@ -96,9 +97,7 @@ def _stabilisation(records: Sequence[Record]) -> dict[str, list[float]]:
             own[max(own)] - own[min(own)] for own in levels.values() if len(own) > 1
         ],
         "norm-not-predictive": [
-            apart - norms_apart[seed]
-            for seed, apart in _apart(errors).items()
-            if seed in (norms_apart := _apart(norms))
+            apart - norms_apart[seed] for seed, apart in errors_apart.items() if seed in norms_apart
         ],
     }
 
